@@ -1,1 +1,197 @@
-//! Placeholder.
+//! S3-FIFO: "FIFO Queues are All You Need for Cache Eviction", Yang et al., SOSP 2023.
+//!
+//! New entries enter a **small** queue that holds a tenth of the bytes. What is read at least
+//! twice there moves on to the **main** queue; the rest leaves, and its hash stays in a **ghost**
+//! queue. Who comes back while remembered there enters the main queue at once. The main queue gives
+//! an entry another round for each read, three at most.
+
+use larder_sdk::ghost::GhostSet;
+use larder_sdk::lists::{Links, List};
+use larder_sdk::{Entry, Eviction, Removal, Request, Slot, Victims, cover};
+
+/// Part of the bytes that the small queue may take, in percent (the paper's default).
+const SMALL_PERCENT: u64 = 10;
+/// Reads in the small queue that move an entry on to the main queue (the paper's default).
+const PROMOTING_READS: u32 = 2;
+/// Reads that are counted at most.
+const READS_MAX: u32 = 3;
+/// Entries the ghost queue remembers, in percent of the entries that are resident.
+const GHOST_PERCENT: usize = 90;
+
+/// The policy of one shard.
+#[derive(Debug, Default)]
+pub struct S3Fifo {
+    links: Links,
+    small: Queue,
+    main: Queue,
+    /// Named as victims; each goes when its removal arrives.
+    leaving: Queue,
+    ghost: GhostSet,
+    nodes: Vec<Node>,
+    entries: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    list: List,
+    bytes: u64,
+}
+
+/// Size, queue and reads of one slot in four bytes. Entries above 256 MiB count as 256 MiB.
+#[derive(Debug, Clone, Copy, Default)]
+struct Node(u32);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Small,
+    Main,
+    /// In `leaving`, out of the small queue: its hash is to be remembered.
+    LeavingSmall,
+    LeavingMain,
+}
+
+const PLACES: [Place; 4] = [Place::Small, Place::Main, Place::LeavingSmall, Place::LeavingMain];
+
+impl Node {
+    const SIZE_MAX: u32 = (1 << 28) - 1;
+
+    fn new(size: u32, place: Place) -> Self {
+        Self(size.min(Self::SIZE_MAX) << 4 | (place as u32) << 2)
+    }
+
+    fn size(self) -> u32 {
+        self.0 >> 4
+    }
+
+    fn place(self) -> Place {
+        PLACES[(self.0 >> 2 & 3) as usize]
+    }
+
+    fn reads(self) -> u32 {
+        self.0 & 3
+    }
+
+    fn with_reads(self, reads: u32) -> Self {
+        Self(self.0 & !3 | reads)
+    }
+
+    fn with_place(self, place: Place) -> Self {
+        Self(self.0 & !(3 << 2) | (place as u32) << 2)
+    }
+}
+
+impl S3Fifo {
+    fn queue(&mut self, place: Place) -> (&mut Links, &mut Queue) {
+        let queue = match place {
+            Place::Small => &mut self.small,
+            Place::Main => &mut self.main,
+            Place::LeavingSmall | Place::LeavingMain => &mut self.leaving,
+        };
+        (&mut self.links, queue)
+    }
+
+    fn enter(&mut self, slot: Slot, node: Node) {
+        self.nodes[slot as usize] = node;
+        let (links, queue) = self.queue(node.place());
+        links.push_front(&mut queue.list, slot);
+        queue.bytes += u64::from(node.size());
+    }
+
+    fn leave(&mut self, slot: Slot) -> Node {
+        let node = self.nodes[slot as usize];
+        let (links, queue) = self.queue(node.place());
+        links.remove(&mut queue.list, slot);
+        queue.bytes -= u64::from(node.size());
+        node
+    }
+
+    /// Puts the oldest of the small queue where it belongs: on to main, or among the leaving.
+    fn turn_small(&mut self, slot: Slot, victims: &mut Victims<'_>) {
+        let node = self.leave(slot);
+        if node.reads() >= PROMOTING_READS {
+            self.enter(slot, node.with_place(Place::Main).with_reads(0));
+        } else {
+            self.enter(slot, node.with_place(Place::LeavingSmall));
+            victims.name(slot, node.size());
+        }
+    }
+
+    /// Gives the oldest of the main queue another round, or lets it leave.
+    fn turn_main(&mut self, slot: Slot, victims: &mut Victims<'_>) {
+        let node = self.leave(slot);
+        match node.reads() {
+            0 => {
+                self.enter(slot, node.with_place(Place::LeavingMain));
+                victims.name(slot, node.size());
+            }
+            reads => self.enter(slot, node.with_reads(reads - 1)),
+        }
+    }
+
+    /// Names again what was named before and is still here.
+    fn name_leaving(&self, victims: &mut Victims<'_>) {
+        let mut next = self.leaving.list.back();
+        while let Some(slot) = next.filter(|_| !victims.enough()) {
+            victims.name(slot, self.nodes[slot as usize].size());
+            next = self.links.towards_front(slot);
+        }
+    }
+}
+
+impl Eviction for S3Fifo {
+    fn insert(&mut self, slot: Slot, entry: Entry) {
+        cover(&mut self.nodes, slot);
+        let place = if self.ghost.take(entry.hash) { Place::Main } else { Place::Small };
+        self.entries += 1;
+        self.enter(slot, Node::new(entry.size, place));
+    }
+
+    fn hit(&mut self, slot: Slot, _hash: u32) {
+        let node = &mut self.nodes[slot as usize];
+        if node.reads() < READS_MAX {
+            *node = node.with_reads(node.reads() + 1);
+        }
+    }
+
+    fn update(&mut self, slot: Slot, entry: Entry) {
+        let node = self.nodes[slot as usize];
+        let (_, queue) = self.queue(node.place());
+        let resized = Node::new(entry.size, node.place()).with_reads(node.reads());
+        queue.bytes = queue.bytes - u64::from(node.size()) + u64::from(resized.size());
+        self.nodes[slot as usize] = resized;
+        self.hit(slot, entry.hash);
+    }
+
+    fn remove(&mut self, slot: Slot, hash: u32, why: Removal) {
+        let node = self.leave(slot);
+        if why == Removal::Evicted && matches!(node.place(), Place::Small | Place::LeavingSmall) {
+            self.ghost.set_capacity(self.entries * GHOST_PERCENT / 100);
+            self.ghost.insert(hash);
+        }
+        self.entries -= 1;
+    }
+
+    fn victims(&mut self, request: &Request, victims: &mut Victims<'_>) {
+        self.name_leaving(victims);
+        let small_bytes_max = request.capacity_bytes * SMALL_PERCENT / 100;
+        while !victims.enough() {
+            let (small, main) = (self.small.list.back(), self.main.list.back());
+            match (small, main) {
+                (Some(slot), None) => self.turn_small(slot, victims),
+                (Some(slot), Some(_)) if self.small.bytes >= small_bytes_max => {
+                    self.turn_small(slot, victims);
+                }
+                (_, Some(slot)) => self.turn_main(slot, victims),
+                (None, None) => return,
+            }
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let nodes = self.nodes.capacity() * size_of::<Node>();
+        self.links.memory_bytes() + self.ghost.memory_bytes() + nodes
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! All tenants together, and the memory they share.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::entry::Millis;
+use crate::error::ConfigError;
+use crate::evictor::EvictorFactory;
+use crate::size_class::SizeClasses;
+use crate::tenant::{Shared, TENANT_BYTES_MIN, Tenant};
+
+/// The least memory an engine can work with.
+pub const MEMORY_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// What the process may take beyond 1.15 times the memory configured: code, stacks, buffers.
+pub const RESIDENT_ALLOWANCE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The governor never holds the budget below this part of the memory, in percent: what is resident
+/// beyond the cache may have another cause, which evicting does not mend.
+const BUDGET_PERCENT_MIN: u64 = 40;
+/// How far it moves the budget in one step, in percent of the memory: memory that was freed comes
+/// back to the system with a delay.
+const LOWER_PERCENT: u64 = 2;
+const RAISE_PERCENT: u64 = 1;
+/// Where it begins to act, in percent of the memory; below the bound of 115.
+const TARGET_PERCENT: u64 = 110;
+
+/// What an engine is made with.
+#[derive(Clone)]
+pub struct EngineConfig {
+    /// Bytes for all tenants together, everything that is kept to find entries included.
+    pub memory_bytes: u64,
+    /// Threads that will use it; decides over the number of shards.
+    pub threads: usize,
+    /// For hashing and for the fallback's samples.
+    pub seed: u64,
+    /// Of the process's allocator.
+    pub size_classes: SizeClasses,
+    /// When it starts.
+    pub start_ms: Millis,
+    /// At least one; the first is the default.
+    pub tenants: Vec<TenantConfig>,
+}
+
+/// What a tenant is made with.
+#[derive(Clone)]
+pub struct TenantConfig {
+    /// Unique.
+    pub name: String,
+    /// Its share of the memory.
+    pub memory_bytes: u64,
+    /// Decides over its evictions.
+    pub evictor: Arc<dyn EvictorFactory>,
+}
+
+/// The in-memory level: its tenants.
+pub struct Engine {
+    tenants: Vec<Arc<Tenant>>,
+    memory_bytes: u64,
+}
+
+impl Engine {
+    /// Builds the tenants' stores.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn new(config: EngineConfig) -> Result<Self, ConfigError> {
+        check(&config)?;
+        let shared = Shared {
+            classes: config.size_classes,
+            threads: config.threads,
+            seed: config.seed,
+            start_ms: config.start_ms,
+        };
+        let tenant = |tenant| Arc::new(Tenant::new(tenant, shared));
+        Ok(Self {
+            tenants: config.tenants.iter().map(tenant).collect(),
+            memory_bytes: config.memory_bytes,
+        })
+    }
+
+    /// All tenants, the default first.
+    pub fn tenants(&self) -> &[Arc<Tenant>] {
+        &self.tenants
+    }
+
+    /// The tenant of that name.
+    pub fn tenant(&self, name: &str) -> Option<&Arc<Tenant>> {
+        self.tenants.iter().find(|tenant| tenant.name() == name)
+    }
+
+    /// The first tenant.
+    pub fn default_tenant(&self) -> &Arc<Tenant> {
+        // `check` refuses a configuration without one.
+        &self.tenants[0]
+    }
+
+    /// Bytes configured for all tenants together.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// One bounded step of maintenance over all tenants: removes what has expired, tells evictors
+    /// what happened, evicts what the budget no longer allows. Whether more is waiting.
+    ///
+    /// To be called about every ten milliseconds, and again at once while more is waiting.
+    pub fn maintain(&self, now: Millis) -> bool {
+        self.tenants.iter().fold(false, |more, tenant| tenant.maintain(now) | more)
+    }
+
+    /// Keeps the process within its bound of memory: lowers the tenants' budgets where
+    /// `resident_bytes`, as just measured, exceed what they account for, and raises them again.
+    ///
+    /// To be called about every quarter of a second.
+    pub fn govern(&self, resident_bytes: u64) {
+        let target = self.memory_bytes / 100 * TARGET_PERCENT + RESIDENT_ALLOWANCE_BYTES;
+        for tenant in &self.tenants {
+            let memory = tenant.memory_bytes();
+            let budget = tenant.budget();
+            let next = if resident_bytes > target {
+                let used = tenant.stats().used_bytes.min(budget);
+                let lowered = used.saturating_sub(memory / 100 * LOWER_PERCENT);
+                lowered.max(memory / 100 * BUDGET_PERCENT_MIN)
+            } else {
+                let room = (target - resident_bytes).min(memory / 100 * RAISE_PERCENT);
+                (budget + room).min(memory)
+            };
+            tenant.set_budget(next);
+        }
+    }
+}
+
+fn check(config: &EngineConfig) -> Result<(), ConfigError> {
+    let bytes = config.memory_bytes;
+    if bytes < MEMORY_BYTES_MIN {
+        return Err(ConfigError::MemoryTooSmall { bytes, bytes_min: MEMORY_BYTES_MIN });
+    }
+    if config.tenants.is_empty() {
+        return Err(ConfigError::NoTenant);
+    }
+    let mut names = HashSet::new();
+    for TenantConfig { name, memory_bytes, .. } in &config.tenants {
+        let tenant = name.clone();
+        if *memory_bytes < TENANT_BYTES_MIN {
+            let (bytes, bytes_min) = (*memory_bytes, TENANT_BYTES_MIN);
+            return Err(ConfigError::ShareTooSmall { tenant, bytes, bytes_min });
+        }
+        if !names.insert(name) {
+            return Err(ConfigError::TenantTwice { tenant });
+        }
+    }
+    let sum_bytes = config.tenants.iter().fold(0u64, |sum, t| sum.saturating_add(t.memory_bytes));
+    if sum_bytes > bytes {
+        return Err(ConfigError::SharesTooLarge { sum_bytes, bytes });
+    }
+    Ok(())
+}

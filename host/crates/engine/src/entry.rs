@@ -1,0 +1,69 @@
+//! Keys, and what a reader sees of an entry.
+
+use crate::shard::block::Block;
+
+/// Unix time in milliseconds.
+pub type Millis = u64;
+
+/// The latest expiry that is told apart (in the year 2109); later ones count as this one.
+pub const MILLIS_MAX: Millis = (1 << 42) - 1;
+
+/// Databases a tenant has.
+pub const DATABASES: u8 = 16;
+
+/// Bytes a key may have.
+pub const KEY_BYTES_MAX: usize = 64 * 1024;
+
+/// A key in one of a tenant's databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'a> {
+    /// The database, below [`DATABASES`]; what lies above is folded onto it.
+    pub db: u8,
+    /// The key itself, any bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Key<'a> {
+    /// The key `bytes` in database `db`.
+    pub const fn new(db: u8, bytes: &'a [u8]) -> Self {
+        Self { db: db % DATABASES, bytes }
+    }
+}
+
+/// A resident entry, seen under its shard's lock.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    pub(crate) block: &'a Block,
+    pub(crate) start_ms: Millis,
+}
+
+impl<'a> Entry<'a> {
+    /// The key.
+    pub fn key(&self) -> &'a [u8] {
+        self.block.key()
+    }
+
+    /// The value.
+    pub fn value(&self) -> &'a [u8] {
+        self.block.value()
+    }
+
+    /// When it expires, if ever.
+    pub fn expires_at(&self) -> Option<Millis> {
+        self.block.expires_at()
+    }
+
+    /// Milliseconds since it was last read or written, in steps of [`STAMP_MS`].
+    pub fn idle_ms(&self, now: Millis) -> u64 {
+        let now = stamp(now, self.start_ms);
+        u64::from(now.wrapping_sub(self.block.stamp())) * STAMP_MS
+    }
+}
+
+/// Resolution of the last-access stamp; 32 bits of it last two years.
+pub(crate) const STAMP_MS: u64 = 16;
+
+/// The last-access stamp of a moment.
+pub(crate) fn stamp(now: Millis, start_ms: Millis) -> u32 {
+    (now.saturating_sub(start_ms) / STAMP_MS) as u32
+}

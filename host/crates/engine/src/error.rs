@@ -1,0 +1,67 @@
+//! What can go wrong.
+
+use thiserror::Error;
+
+/// Why a write was refused. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// An entry may take an eighth of its tenant's memory at most.
+    #[error("the entry takes {bytes} bytes; {bytes_max} are allowed, an eighth of the tenant's memory")]
+    EntryTooLarge {
+        /// Bytes it would take.
+        bytes: usize,
+        /// Bytes it may take.
+        bytes_max: usize,
+    },
+    /// See [`crate::KEY_BYTES_MAX`].
+    #[error("the key has {bytes} bytes; {bytes_max} are allowed")]
+    KeyTooLong {
+        /// Bytes it has.
+        bytes: usize,
+        /// Bytes it may have.
+        bytes_max: usize,
+    },
+    /// Nothing was left to evict, or the allocator gave nothing.
+    #[error("no room is left, and nothing to evict")]
+    OutOfMemory,
+}
+
+/// Why an engine cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// See [`crate::MEMORY_BYTES_MIN`].
+    #[error("memory is {bytes} bytes; at least {bytes_min} are needed")]
+    MemoryTooSmall {
+        /// As configured.
+        bytes: u64,
+        /// The least.
+        bytes_min: u64,
+    },
+    /// See [`crate::TENANT_BYTES_MIN`].
+    #[error("the memory of tenant '{tenant}' is {bytes} bytes; at least {bytes_min} are needed")]
+    ShareTooSmall {
+        /// Whose.
+        tenant: String,
+        /// As configured.
+        bytes: u64,
+        /// The least.
+        bytes_min: u64,
+    },
+    /// The tenants' shares sum to more than there is.
+    #[error("the tenants' memory sums to {sum_bytes} bytes; there are {bytes}")]
+    SharesTooLarge {
+        /// Their sum.
+        sum_bytes: u64,
+        /// The whole.
+        bytes: u64,
+    },
+    /// Two tenants have the same name.
+    #[error("there are two tenants named '{tenant}'")]
+    TenantTwice {
+        /// The name.
+        tenant: String,
+    },
+    /// There is no tenant at all.
+    #[error("there is no tenant; at least one is needed")]
+    NoTenant,
+}

@@ -1,0 +1,226 @@
+//! One entry in one allocation: sixteen bytes of header, the key, the value.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::NonNull;
+use std::slice;
+
+use crate::entry::{DATABASES, Key, MILLIS_MAX, Millis};
+use crate::size_class::SizeClasses;
+
+/// Everything about an entry but its bytes.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Header {
+    /// Expiry in the upper 42 bits (0: none), then the key's length in 17, the database in 4.
+    meta: u64,
+    stamp: u32,
+    value_len: u32,
+}
+
+const HEADER_BYTES: usize = size_of::<Header>();
+const DB_BITS: u32 = 4;
+const KEY_BITS: u32 = 17;
+const EXPIRY_SHIFT: u32 = 22;
+
+const _: () = assert!(1 << DB_BITS == DATABASES);
+const _: () = assert!(MILLIS_MAX == (1 << (64 - EXPIRY_SHIFT)) - 1);
+const _: () = assert!(crate::KEY_BYTES_MAX < 1 << KEY_BITS && KEY_BITS + DB_BITS < EXPIRY_SHIFT);
+
+/// An owned entry. It has to be given back through [`Block::free`] with the size classes it was
+/// made with: its allocation has the size class of header, key and value, and nothing notes it.
+#[repr(transparent)]
+pub(crate) struct Block(NonNull<Header>);
+
+// SAFETY: a block owns its allocation and nothing in it refers to a thread; shared references only
+// read, and every change needs `&mut`.
+unsafe impl Send for Block {}
+// SAFETY: as above.
+unsafe impl Sync for Block {}
+
+/// What a new block holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Content<'a> {
+    pub(crate) key: Key<'a>,
+    /// The value, in two parts that are put together.
+    pub(crate) value: [&'a [u8]; 2],
+    /// 0: never.
+    pub(crate) expiry: Millis,
+    pub(crate) stamp: u32,
+}
+
+/// Bytes that a block takes from the allocator.
+#[inline]
+pub(crate) fn block_bytes(classes: SizeClasses, key_len: usize, value_len: usize) -> usize {
+    classes.usable(HEADER_BYTES + key_len + value_len)
+}
+
+impl Block {
+    /// A new entry, or `None` where the allocator gives nothing or the value exceeds 4 GiB.
+    pub(crate) fn new(classes: SizeClasses, content: &Content<'_>) -> Option<Self> {
+        let Content { key, value: [first, second], expiry, stamp } = *content;
+        assert!(key.bytes.len() <= crate::KEY_BYTES_MAX, "the caller checks keys");
+        let value_len = u32::try_from(first.len() + second.len()).ok()?;
+        let layout = layout(classes, key.bytes.len(), value_len as usize)?;
+        // SAFETY: the layout's size is not zero, a header is part of it.
+        let header = NonNull::new(unsafe { alloc(layout) })?.cast::<Header>();
+        let meta = expiry.min(MILLIS_MAX) << EXPIRY_SHIFT
+            | (key.bytes.len() as u64) << DB_BITS
+            | u64::from(key.db % DATABASES);
+        // SAFETY: the allocation is aligned for a header and holds one, then key and value, whose
+        // lengths the layout was made from; the sources are other memory, as it is new.
+        unsafe {
+            header.write(Header { meta, stamp, value_len });
+            let key_start = header.add(1).cast::<u8>().as_ptr();
+            key_start.copy_from_nonoverlapping(key.bytes.as_ptr(), key.bytes.len());
+            let value_start = key_start.add(key.bytes.len());
+            value_start.copy_from_nonoverlapping(first.as_ptr(), first.len());
+            value_start.add(first.len()).copy_from_nonoverlapping(second.as_ptr(), second.len());
+        }
+        Some(Self(header))
+    }
+
+    /// Gives the memory back. `classes` must be those it was made with.
+    pub(crate) fn free(self, classes: SizeClasses) {
+        let (key_len, value_len) = (self.key_len(), self.value_len());
+        if let Some(layout) = layout(classes, key_len, value_len) {
+            // SAFETY: the block owns its allocation and ends here; every length it ever had falls
+            // into the size class it was allocated with, so the layout is the same.
+            unsafe { dealloc(self.0.cast().as_ptr(), layout) }
+        }
+    }
+
+    /// Writes another value over the old one if the allocation is of the right size class for it.
+    pub(crate) fn overwrite(&mut self, classes: SizeClasses, value: &[u8]) -> bool {
+        self.fits(classes, value.len()) && {
+            self.write_value(0, value);
+            true
+        }
+    }
+
+    /// Writes bytes behind the value if the allocation is of the right size class for it.
+    pub(crate) fn extend(&mut self, classes: SizeClasses, more: &[u8]) -> bool {
+        let len = self.value_len();
+        self.fits(classes, len + more.len()) && {
+            self.write_value(len, more);
+            true
+        }
+    }
+
+    fn fits(&self, classes: SizeClasses, value_len: usize) -> bool {
+        u32::try_from(value_len).is_ok()
+            && block_bytes(classes, self.key_len(), value_len) == self.bytes(classes)
+    }
+
+    /// Writes `bytes` at `at`, where the value then ends. [`Self::fits`] must have said yes.
+    fn write_value(&mut self, at: usize, bytes: &[u8]) {
+        let offset = HEADER_BYTES + self.key_len() + at;
+        // SAFETY: what fits stays within the allocation, which `&mut self` has to itself; `bytes`
+        // cannot be part of it, as that would need a shared borrow of this block.
+        unsafe {
+            let start = self.0.cast::<u8>().add(offset).as_ptr();
+            start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            (*self.0.as_ptr()).value_len = (at + bytes.len()) as u32;
+        }
+    }
+
+    /// Bytes taken from the allocator.
+    pub(crate) fn bytes(&self, classes: SizeClasses) -> usize {
+        block_bytes(classes, self.key_len(), self.value_len())
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: the header was written when the block was made and lives as long as it.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn header_mut(&mut self) -> &mut Header {
+        // SAFETY: as above, and `&mut self` is the only access.
+        unsafe { self.0.as_mut() }
+    }
+
+    pub(crate) fn db(&self) -> u8 {
+        (self.header().meta % u64::from(DATABASES)) as u8
+    }
+
+    fn key_len(&self) -> usize {
+        (self.header().meta >> DB_BITS) as usize & ((1 << KEY_BITS) - 1)
+    }
+
+    pub(crate) fn value_len(&self) -> usize {
+        self.header().value_len as usize
+    }
+
+    pub(crate) fn key(&self) -> &[u8] {
+        // SAFETY: the key's bytes follow the header and were written when the block was made.
+        unsafe { slice::from_raw_parts(self.0.add(1).cast().as_ptr(), self.key_len()) }
+    }
+
+    pub(crate) fn value(&self) -> &[u8] {
+        let offset = HEADER_BYTES + self.key_len();
+        // SAFETY: the value's bytes follow the key's and were written with `value_len`.
+        unsafe {
+            slice::from_raw_parts(self.0.cast::<u8>().add(offset).as_ptr(), self.value_len())
+        }
+    }
+
+    /// The expiry, 0 for none.
+    pub(crate) fn expiry(&self) -> Millis {
+        self.header().meta >> EXPIRY_SHIFT
+    }
+
+    pub(crate) fn expires_at(&self) -> Option<Millis> {
+        Some(self.expiry()).filter(|&at| at != 0)
+    }
+
+    pub(crate) fn set_expiry(&mut self, expiry: Millis) {
+        let header = self.header_mut();
+        let rest = header.meta & ((1 << EXPIRY_SHIFT) - 1);
+        header.meta = expiry.min(MILLIS_MAX) << EXPIRY_SHIFT | rest;
+    }
+
+    pub(crate) fn stamp(&self) -> u32 {
+        self.header().stamp
+    }
+
+    pub(crate) fn set_stamp(&mut self, stamp: u32) {
+        self.header_mut().stamp = stamp;
+    }
+
+    pub(crate) fn is_key(&self, key: Key<'_>) -> bool {
+        let mask = (1u64 << EXPIRY_SHIFT) - 1;
+        let wanted = (key.bytes.len() as u64) << DB_BITS | u64::from(key.db);
+        self.header().meta & mask == wanted && self.key() == key.bytes
+    }
+
+    /// The address, which stands for the block until [`Self::from_raw`].
+    pub(crate) fn into_raw(self) -> *mut u8 {
+        self.0.cast().as_ptr()
+    }
+
+    /// The block that [`Self::into_raw`] gave.
+    ///
+    /// # Safety
+    /// `raw` must come from [`Self::into_raw`] and must stand for no other block.
+    pub(crate) unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Self(raw.cast())
+    }
+
+    /// The block that `raw` stands for, without taking it.
+    ///
+    /// # Safety
+    /// `*raw` must come from [`Self::into_raw`] and not have been taken back.
+    pub(crate) unsafe fn peek_raw(raw: &*mut u8) -> &Self {
+        // SAFETY: a block is a transparent non-null pointer, and the caller says that this is one.
+        unsafe { &*std::ptr::from_ref(raw).cast::<Self>() }
+    }
+}
+
+fn layout(classes: SizeClasses, key_len: usize, value_len: usize) -> Option<Layout> {
+    let bytes = block_bytes(classes, key_len, value_len);
+    Layout::from_size_align(bytes, align_of::<Header>()).ok()
+}
+
+#[cfg(test)]
+mod tests;

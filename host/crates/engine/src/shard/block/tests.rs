@@ -1,0 +1,44 @@
+use super::*;
+
+const CLASSES: SizeClasses = SizeClasses::Jemalloc;
+
+fn block(key: &[u8], value: &[u8], expiry: Millis) -> Block {
+    let content = Content { key: Key::new(3, key), value: [value, b"!"], expiry, stamp: 7 };
+    Block::new(CLASSES, &content).unwrap()
+}
+
+#[test]
+fn holds_what_it_was_given() {
+    for key_len in [0, 1, 16, 300, crate::KEY_BYTES_MAX] {
+        let key = vec![b'k'; key_len];
+        let mut block = block(&key, b"value", 1_700_000_000_123);
+        assert_eq!((block.key(), block.value(), block.db()), (&key[..], &b"value!"[..], 3));
+        assert_eq!((block.expires_at(), block.stamp()), (Some(1_700_000_000_123), 7));
+        block.set_expiry(0);
+        block.set_stamp(9);
+        assert_eq!((block.expires_at(), block.stamp(), block.db()), (None, 9, 3));
+        assert!(block.is_key(Key::new(3, &key)) && !block.is_key(Key::new(2, &key)));
+        block.free(CLASSES);
+    }
+}
+
+#[test]
+fn a_value_changes_in_place_only_within_its_size_class() {
+    let mut block = block(b"0123456789abcdef", &[1; 63], 0);
+    assert_eq!(block.bytes(CLASSES), 96);
+    assert!(block.overwrite(CLASSES, &[2; 49]));
+    assert_eq!(block.value(), [2; 49]);
+    assert!(block.extend(CLASSES, &[3; 15]));
+    assert!(!block.extend(CLASSES, &[4]));
+    assert!(!block.overwrite(CLASSES, &[5; 48]));
+    assert!(!block.overwrite(CLASSES, &[5; 65]));
+    assert_eq!(block.value(), [&[2; 49][..], &[3; 15]].concat());
+    block.free(CLASSES);
+}
+
+#[test]
+fn an_expiry_beyond_the_last_counts_as_the_last() {
+    let block = block(b"k", b"v", u64::MAX);
+    assert_eq!(block.expires_at(), Some(MILLIS_MAX));
+    block.free(CLASSES);
+}

@@ -1,0 +1,53 @@
+//! Eviction without an evictor: of some entries drawn at random, the one idle for longest goes.
+
+use larder_sdk::{Removal, Slot};
+
+use super::state::State;
+
+/// Entries compared for one victim, as many as Redis compares.
+const SAMPLES: usize = 5;
+/// Slots looked at for them before every slot is.
+const LOOKS_MAX: usize = 64;
+
+impl State {
+    /// Evicts until `bytes` are freed or nothing is left; `keep` stays. Returns the bytes freed.
+    pub(crate) fn evict_fallback(&mut self, bytes: u64, keep: Option<Slot>) -> u64 {
+        let mut freed = 0;
+        while freed < bytes {
+            let Some(slot) = self.sample(keep) else { break };
+            freed += self.remove_slot(slot, Removal::Evicted);
+            self.stats.fallback_evictions += 1;
+        }
+        freed
+    }
+
+    fn sample(&mut self, keep: Option<Slot>) -> Option<Slot> {
+        let slots = self.slots();
+        if slots == 0 || self.stats.entries_total() == 0 {
+            return None;
+        }
+        let mut oldest: Option<(u32, Slot)> = None;
+        let mut samples = 0;
+        for _ in 0..LOOKS_MAX {
+            let slot = (u64::from(self.next_random()) * u64::from(slots) >> 32) as Slot;
+            let Some(block) = self.slab.get(slot).filter(|_| Some(slot) != keep) else { continue };
+            let sample = (block.stamp(), slot);
+            oldest = Some(oldest.map_or(sample, |oldest| oldest.min(sample)));
+            samples += 1;
+            if samples == SAMPLES {
+                break;
+            }
+        }
+        let any = || (0..slots).find(|&slot| Some(slot) != keep && self.slab.get(slot).is_some());
+        oldest.map(|(_, slot)| slot).or_else(any)
+    }
+
+    /// The upper half of a 64-bit xorshift* ("An experimental exploration of Marsaglia's xorshift
+    /// generators, scrambled", Vigna, 2016).
+    fn next_random(&mut self) -> u32 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as u32
+    }
+}

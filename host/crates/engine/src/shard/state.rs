@@ -1,0 +1,338 @@
+//! The entries of a shard and everything kept to find them; always under the shard's lock.
+
+use larder_sdk::{Event, EventKind, Removal, Slot};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::block::Block;
+use super::index::Index;
+use super::slab::Slab;
+use super::watch::Watches;
+use super::wheel::{Advance, Wheel};
+use crate::entry::{Entry, Key, Millis, stamp};
+use crate::size_class::SizeClasses;
+use crate::stats::TenantStats;
+
+/// What a shard is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct ShardConfig {
+    pub(crate) classes: SizeClasses,
+    pub(crate) share_bytes: u64,
+    pub(crate) entry_bytes_max: usize,
+    pub(crate) hash_seed: u64,
+    pub(crate) random_seed: u64,
+    pub(crate) start_ms: Millis,
+}
+
+/// Where and when an operation takes place.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'k> {
+    pub(crate) hash: u64,
+    pub(crate) key: Key<'k>,
+    pub(crate) now: Millis,
+}
+
+/// The hash of a key.
+#[inline]
+pub(crate) fn hash(seed: u64, key: Key<'_>) -> u64 {
+    xxh3_64_with_seed(key.bytes, seed.wrapping_add(u64::from(key.db) << 32))
+}
+
+/// See the module.
+pub(crate) struct State {
+    pub(super) config: ShardConfig,
+    pub(super) slab: Slab,
+    index: Index,
+    pub(super) wheel: Wheel,
+    pub(super) watches: Watches,
+    log: Vec<Event>,
+    /// Freed, but the evictor has not been told yet.
+    retired: Vec<Slot>,
+    wants_misses: bool,
+    pub(super) random: u64,
+    pub(super) block_bytes: u64,
+    pub(super) stats: TenantStats,
+    /// What [`State::settle`] last told.
+    settled_bytes: u64,
+    garbage: Garbage,
+    due: Vec<Slot>,
+}
+
+/// Large blocks that were dropped; to be freed when the lock has been given back.
+pub(crate) struct Garbage {
+    blocks: Vec<Block>,
+    classes: SizeClasses,
+}
+
+impl Garbage {
+    pub(crate) fn free(self) {
+        self.blocks.into_iter().for_each(|block| block.free(self.classes));
+    }
+}
+
+impl State {
+    /// Events that may wait; beyond it hits and misses are dropped.
+    pub(crate) const NOTES_MAX: usize = 4096;
+    /// Events that ask for delivery.
+    pub(crate) const NOTES_DUE: usize = 256;
+    /// Events that a writer may not leave behind undelivered.
+    pub(crate) const EVENTS_MAX: usize = 64 * 1024;
+    /// Freeing a block of at least this size may cost a system call.
+    const GARBAGE_BYTES_MIN: usize = 32 * 1024;
+
+    pub(super) fn new(config: ShardConfig, wants_misses: bool) -> Self {
+        Self {
+            config,
+            slab: Slab::new(config.classes),
+            index: Index::new(config.share_bytes),
+            wheel: Wheel::new(config.start_ms),
+            watches: Watches::default(),
+            log: Vec::new(),
+            retired: Vec::new(),
+            wants_misses,
+            random: config.random_seed | 1,
+            block_bytes: 0,
+            stats: TenantStats::default(),
+            settled_bytes: 0,
+            garbage: Garbage { blocks: Vec::new(), classes: config.classes },
+            due: Vec::new(),
+        }
+    }
+
+    /// The change of this shard's bytes since it was last asked.
+    pub(crate) fn settle(&mut self) -> i64 {
+        let structures = self.slab.memory_bytes()
+            + self.index.memory_bytes()
+            + self.wheel.memory_bytes()
+            + self.log.capacity() * size_of::<Event>();
+        let bytes = self.block_bytes + structures as u64;
+        let before = std::mem::replace(&mut self.settled_bytes, bytes);
+        bytes as i64 - before as i64
+    }
+
+    pub(crate) fn block_bytes(&self) -> u64 {
+        self.block_bytes
+    }
+
+    pub(crate) fn stats(&self) -> &TenantStats {
+        &self.stats
+    }
+
+    pub(crate) fn slots(&self) -> u32 {
+        self.slab.slots()
+    }
+
+    pub(crate) fn watches(&mut self) -> &mut Watches {
+        &mut self.watches
+    }
+
+    /// Large blocks to free once the lock has been given back.
+    pub(crate) fn take_garbage(&mut self) -> Garbage {
+        let blocks = std::mem::take(&mut self.garbage.blocks);
+        Garbage { blocks, classes: self.config.classes }
+    }
+
+    pub(super) fn discard(&mut self, block: Block) {
+        let bytes = block.bytes(self.config.classes);
+        self.block_bytes -= bytes as u64;
+        if bytes >= Self::GARBAGE_BYTES_MIN {
+            self.garbage.blocks.push(block);
+        } else {
+            block.free(self.config.classes);
+        }
+    }
+
+    // --- events ---
+
+    pub(crate) fn events_waiting(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Gives the evictor's side the events so far, and takes back the slots it has been told of.
+    pub(super) fn hand_over(&mut self, events: &mut Vec<Event>, released: &mut Vec<Slot>) {
+        released.drain(..).for_each(|slot| self.slab.release(slot));
+        std::mem::swap(&mut self.log, events);
+        std::mem::swap(&mut self.retired, released);
+    }
+
+    pub(super) fn note(&mut self, event: Event) {
+        self.log.push(event);
+    }
+
+    fn note_if_room(&mut self, event: Event) {
+        if self.log.len() < Self::NOTES_MAX {
+            self.log.push(event);
+        } else {
+            self.stats.events_dropped += 1;
+        }
+    }
+
+    // --- reading ---
+
+    /// The slot of a key, expired or not.
+    #[inline]
+    pub(crate) fn slot_of(&self, at: &At<'_>) -> Option<Slot> {
+        let is_it = |slot| self.slab.get(slot).is_some_and(|block| block.is_key(at.key));
+        self.index.find(at.hash, is_it)
+    }
+
+    /// The slot of a key that has not expired. One that has is removed.
+    #[inline]
+    pub(super) fn live_slot(&mut self, at: &At<'_>) -> Option<Slot> {
+        let slot = self.slot_of(at)?;
+        let expiry = self.slab.get(slot)?.expiry();
+        if expiry != 0 && expiry <= at.now {
+            self.remove_slot(slot, Removal::Expired);
+            return None;
+        }
+        Some(slot)
+    }
+
+    pub(super) fn entry(&self, slot: Slot) -> Option<Entry<'_>> {
+        let start_ms = self.config.start_ms;
+        self.slab.get(slot).map(|block| Entry { block, start_ms })
+    }
+
+    /// A read that counts. The entry is shown as it was before this read touched it.
+    #[inline]
+    pub(crate) fn get<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        let slot = self.live_slot(at);
+        self.count(slot, at);
+        let slot = slot?;
+        let result = self.entry(slot).map(read);
+        self.touch(slot, at.now);
+        result
+    }
+
+    /// A look that leaves no trace.
+    pub(crate) fn peek<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        let slot = self.live_slot(at)?;
+        self.entry(slot).map(read)
+    }
+
+    /// Counts a read of `slot`, or of nothing, and notes it for the evictor.
+    pub(super) fn count(&mut self, slot: Option<Slot>, at: &At<'_>) {
+        match slot {
+            Some(slot) => {
+                self.stats.hits += 1;
+                self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
+            }
+            None => {
+                self.stats.misses += 1;
+                if self.wants_misses {
+                    self.note_if_room(Event::new(EventKind::Miss, 0, at.hash as u32));
+                }
+            }
+        }
+    }
+
+    pub(super) fn touch(&mut self, slot: Slot, now: Millis) {
+        let stamp = stamp(now, self.config.start_ms);
+        if let Some(block) = self.slab.get_mut(slot) {
+            block.set_stamp(stamp);
+        }
+    }
+
+    // --- structure ---
+
+    /// Puts a new entry in. `None` where all slots are taken.
+    pub(super) fn insert_block(&mut self, hash: u64, block: Block) -> Option<Slot> {
+        let (bytes, db, expiry) = (block.bytes(self.config.classes), block.db(), block.expiry());
+        let data = (block.key().len() + block.value_len()) as u64;
+        let slot = match self.slab.insert(block) {
+            Ok(slot) => slot,
+            Err(block) => {
+                block.free(self.config.classes);
+                return None;
+            }
+        };
+        let (slab, seed) = (&self.slab, self.config.hash_seed);
+        self.index.insert(hash, slot, |slot| hash_of(slab, seed, slot));
+        if expiry != 0 {
+            self.wheel.insert(slot, expiry);
+            self.stats.entries_with_ttl[usize::from(db)] += 1;
+        }
+        self.block_bytes += bytes as u64;
+        self.stats.data_bytes += data;
+        self.stats.entries[usize::from(db)] += 1;
+        self.stats.inserts += 1;
+        Some(slot)
+    }
+
+    /// Takes the entry out of `slot`; the slot is retired until the evictor has been told.
+    /// Returns the bytes it took, 0 if there was none.
+    pub(crate) fn remove_slot(&mut self, slot: Slot, why: Removal) -> u64 {
+        let Some(block) = self.slab.get(slot) else { return 0 };
+        let (key, expiry) = (Key::new(block.db(), block.key()), block.expiry());
+        let hash = hash(self.config.hash_seed, key);
+        let (slab, seed) = (&self.slab, self.config.hash_seed);
+        self.index.remove(hash, slot, |slot| hash_of(slab, seed, slot));
+        if expiry != 0 {
+            self.wheel.remove(slot);
+        }
+        let Some(block) = self.slab.take(slot) else { return 0 };
+        let db = usize::from(block.db());
+        let bytes = block.bytes(self.config.classes) as u64;
+        self.stats.data_bytes -= (block.key().len() + block.value_len()) as u64;
+        self.stats.entries[db] -= 1;
+        self.stats.entries_with_ttl[db] -= u64::from(expiry != 0);
+        match why {
+            Removal::Evicted => self.stats.evictions += 1,
+            Removal::Expired => self.stats.expired += 1,
+            Removal::Deleted => {}
+        }
+        self.discard(block);
+        self.retired.push(slot);
+        let event = Event::new(EventKind::Remove, slot, hash as u32);
+        self.note(Event { removal: why, ..event });
+        self.watches.changed(hash);
+        bytes
+    }
+
+    /// Removes what has expired, looking at `looks_max` entries at most.
+    pub(crate) fn expire(&mut self, now: Millis, looks_max: usize) -> Advance {
+        let mut due = std::mem::take(&mut self.due);
+        let slab = &self.slab;
+        let expiry_of = |slot| slab.get(slot).map_or(0, Block::expiry);
+        let how = self.wheel.advance(now, looks_max, expiry_of, &mut due);
+        for slot in due.drain(..) {
+            self.remove_slot(slot, Removal::Expired);
+        }
+        self.due = due;
+        how
+    }
+
+    /// Evicts the named slots, one after the other, until `bytes` are freed.
+    pub(super) fn evict_slots(&mut self, slots: &[Slot], bytes: u64) -> u64 {
+        let mut freed = 0;
+        for &slot in slots {
+            if freed >= bytes {
+                break;
+            }
+            let gone = self.remove_slot(slot, Removal::Evicted);
+            self.stats.wrong_victims += u64::from(gone == 0);
+            freed += gone;
+        }
+        freed
+    }
+
+    /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most.
+    pub(crate) fn flush(&mut self, db: Option<u8>, from: Slot, count: u32) {
+        for slot in from..from.saturating_add(count).min(self.slots()) {
+            let there = self.slab.get(slot).is_some_and(|block| db.is_none_or(|db| db == block.db()));
+            if there {
+                self.remove_slot(slot, Removal::Deleted);
+            }
+        }
+    }
+
+    /// The live entry in `slot`, if it is in `db`.
+    pub(crate) fn visit(&self, slot: Slot, db: u8, now: Millis) -> Option<Entry<'_>> {
+        self.entry(slot).filter(|entry| {
+            entry.block.db() == db && entry.expires_at().is_none_or(|expiry| expiry > now)
+        })
+    }
+}
+
+fn hash_of(slab: &Slab, seed: u64, slot: Slot) -> u64 {
+    slab.get(slot).map_or(0, |block| hash(seed, Key::new(block.db(), block.key())))
+}

@@ -1,0 +1,68 @@
+//! What a tenant counts.
+
+/// A tenant's figures at one moment, summed over its shards.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantStats {
+    /// Reads that found their entry.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Entries that came into being.
+    pub inserts: u64,
+    /// Values that were written over.
+    pub updates: u64,
+    /// Entries evicted, however chosen.
+    pub evictions: u64,
+    /// Of them, those the fallback chose because the evictor was busy or named too few.
+    pub fallback_evictions: u64,
+    /// Victims named that were not resident, or named twice.
+    pub wrong_victims: u64,
+    /// Writes refused for want of room or because of their size.
+    pub refused: u64,
+    /// Entries removed because their time had come.
+    pub expired: u64,
+    /// Hits and misses that the evictor was not told of because its buffer was full.
+    pub events_dropped: u64,
+    /// Entries resident, by database; those that expired and were not removed yet count.
+    pub entries: [u64; 16],
+    /// Of them, those with an expiry.
+    pub entries_with_ttl: [u64; 16],
+    /// Bytes counted against the budget: entries and everything kept to find them.
+    pub used_bytes: u64,
+    /// Bytes of keys and values alone.
+    pub data_bytes: u64,
+    /// Bytes that may be used at the moment.
+    pub budget_bytes: u64,
+    /// Bytes configured.
+    pub memory_bytes: u64,
+    /// Bytes that the evictors hold for their own bookkeeping; part of `used_bytes`.
+    pub evictor_bytes: u64,
+    /// Shards.
+    pub shards: u64,
+}
+
+impl TenantStats {
+    /// Adds what one shard counted.
+    pub(crate) fn add(&mut self, shard: &Self) {
+        self.hits += shard.hits;
+        self.misses += shard.misses;
+        self.inserts += shard.inserts;
+        self.updates += shard.updates;
+        self.evictions += shard.evictions;
+        self.fallback_evictions += shard.fallback_evictions;
+        self.wrong_victims += shard.wrong_victims;
+        self.refused += shard.refused;
+        self.expired += shard.expired;
+        self.events_dropped += shard.events_dropped;
+        self.data_bytes += shard.data_bytes;
+        for db in 0..self.entries.len() {
+            self.entries[db] += shard.entries[db];
+            self.entries_with_ttl[db] += shard.entries_with_ttl[db];
+        }
+    }
+
+    /// All entries.
+    pub fn entries_total(&self) -> u64 {
+        self.entries.iter().sum()
+    }
+}

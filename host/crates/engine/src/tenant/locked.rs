@@ -1,0 +1,175 @@
+//! Several keys at once: what must be atomic over them holds all their shards.
+
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+
+use super::{Tenant, check_key};
+use crate::edit::{Access, Edit};
+use crate::entry::{Entry, Key, Millis};
+use crate::error::Error;
+use crate::shard::{At, Garbage, Refusal, State};
+
+/// The shards of some keys, locked until dropped. Operations are as on [`Tenant`]; on other keys
+/// they find nothing and change nothing.
+pub struct Locked<'t> {
+    tenant: &'t Tenant,
+    /// In ascending order of the shards, which keeps two of them from waiting for each other.
+    states: SmallVec<[(usize, MutexGuard<'t, State>); 8]>,
+    /// Reserved for what is to be written, and not used for it yet.
+    room_bytes: usize,
+}
+
+impl Tenant {
+    /// Locks the shards of all `keys`, in ascending order. `bytes_hint` is the sum of the values
+    /// that are to be written; room for them is made first.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLong`], [`Error::OutOfMemory`].
+    pub fn lock<'k>(
+        &self,
+        keys: impl IntoIterator<Item = Key<'k>>,
+        bytes_hint: usize,
+        now: Millis,
+    ) -> Result<Locked<'_>, Error> {
+        let mut shards: SmallVec<[usize; 16]> = SmallVec::new();
+        let mut first = None;
+        for key in keys {
+            check_key(key)?;
+            let at = self.at(key, now);
+            first.get_or_insert(at.hash);
+            shards.push(self.shard_index(at.hash));
+        }
+        let mut room_bytes = 0;
+        if let Some(hash) = first.filter(|_| bytes_hint > 0) {
+            // What exceeds one entry's bound is made room for as it is written.
+            let bytes = bytes_hint.min(self.entry_bytes_max());
+            let at = At { hash, key: Key::new(0, b""), now };
+            room_bytes = self.reserve(&at, bytes)?.keep();
+        }
+        shards.sort_unstable();
+        shards.dedup();
+        let states = shards.iter().map(|&i| (i, self.shards[i].state.lock())).collect();
+        Ok(Locked { tenant: self, states, room_bytes })
+    }
+}
+
+impl Locked<'_> {
+    /// As [`Tenant::get`].
+    pub fn get<R>(
+        &mut self,
+        key: Key<'_>,
+        now: Millis,
+        read: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let at = self.tenant.at(key, now);
+        self.state(at.hash)?.get(&at, read)
+    }
+
+    /// As [`Tenant::peek`].
+    pub fn peek<R>(
+        &mut self,
+        key: Key<'_>,
+        now: Millis,
+        read: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let at = self.tenant.at(key, now);
+        self.state(at.hash)?.peek(&at, read)
+    }
+
+    /// As [`Tenant::remove`].
+    pub fn remove(&mut self, key: Key<'_>, now: Millis) -> bool {
+        let at = self.tenant.at(key, now);
+        self.state(at.hash).is_some_and(|state| state.remove(&at))
+    }
+
+    /// As [`Tenant::update`]; if room is short, the fallback makes it.
+    ///
+    /// # Errors
+    /// As [`Tenant::update`]; [`Error::OutOfMemory`] too where the key was not locked.
+    pub fn update<'v, R>(
+        &mut self,
+        key: Key<'_>,
+        now: Millis,
+        access: Access,
+        mut edit: impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
+    ) -> Result<R, Error> {
+        check_key(key)?;
+        let at = self.tenant.at(key, now);
+        let mut needed = 0;
+        // The first try learns what is needed; the second has it, as nothing else moves meanwhile.
+        for _ in 0..2 {
+            if needed > self.room_bytes {
+                self.make_room(&at, needed - self.room_bytes)?;
+            }
+            let room_bytes = self.room_bytes;
+            let state = self.state(at.hash).ok_or(Error::OutOfMemory)?;
+            let outcome = state.update(&at, access, room_bytes, &mut edit);
+            let change = state.settle();
+            self.room_bytes -= change.clamp(0, room_bytes as i64) as usize;
+            self.tenant.use_bytes(change - (room_bytes - self.room_bytes) as i64);
+            match outcome {
+                Ok(result) => return Ok(result),
+                Err(Refusal::Never(error)) => return Err(error),
+                Err(Refusal::Short { bytes }) => needed = bytes,
+            }
+        }
+        Err(Error::OutOfMemory)
+    }
+
+    pub(super) fn state(&mut self, hash: u64) -> Option<&mut State> {
+        let shard = self.tenant.shard_index(hash);
+        self.states.iter_mut().find(|(i, _)| *i == shard).map(|(_, state)| &mut **state)
+    }
+
+    /// Reserves `bytes` more, evicting from the shards held, then from those that are free.
+    fn make_room(&mut self, at: &At<'_>, bytes: usize) -> Result<(), Error> {
+        self.tenant.use_bytes(bytes as i64);
+        for (_, state) in &mut self.states {
+            let over = self.tenant.over_bytes();
+            if over > 0 {
+                let keep = state.slot_of(at);
+                state.evict_fallback(over, keep);
+                self.tenant.use_bytes(state.settle());
+            }
+        }
+        for (i, shard) in self.tenant.shards.iter().enumerate() {
+            let over = self.tenant.over_bytes();
+            if over == 0 {
+                break;
+            }
+            if self.states.iter().any(|(held, _)| *held == i) {
+                continue;
+            }
+            if let Some(mut state) = shard.state.try_lock() {
+                state.evict_fallback(over, None);
+                self.tenant.use_bytes(state.settle());
+            }
+        }
+        if self.tenant.over_bytes() > 0 {
+            self.tenant.use_bytes(-(bytes as i64));
+            return Err(Error::OutOfMemory);
+        }
+        self.room_bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let mut change = -(self.room_bytes as i64);
+        let mut garbage: SmallVec<[Garbage; 8]> = SmallVec::new();
+        let mut waiting: SmallVec<[(usize, usize); 8]> = SmallVec::new();
+        for (i, mut state) in self.states.drain(..) {
+            change += state.settle();
+            garbage.push(state.take_garbage());
+            waiting.push((i, state.events_waiting()));
+        }
+        self.tenant.use_bytes(change);
+        garbage.into_iter().for_each(Garbage::free);
+        for (i, waiting) in waiting {
+            if waiting >= State::NOTES_DUE {
+                self.tenant.deliver(&self.tenant.shards[i], waiting);
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A tenant: a store of its own.
+
+mod locked;
+mod room;
+mod walk;
+mod watch;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::edit::{Access, Edit};
+use crate::engine::TenantConfig;
+use crate::entry::{Entry, KEY_BYTES_MAX, Key, Millis};
+use crate::error::Error;
+use crate::shard::block::block_bytes;
+use crate::shard::{At, Refusal, Shard, ShardConfig, State, hash};
+use crate::size_class::SizeClasses;
+use crate::stats::TenantStats;
+
+pub use locked::Locked;
+pub use walk::FlushCursor;
+pub use watch::Watch;
+
+/// The least memory a tenant can work with.
+pub const TENANT_BYTES_MIN: u64 = 1024 * 1024;
+
+/// An entry may take this part of its tenant's memory.
+const ENTRY_PART: u64 = 8;
+/// Times a write makes more room because its value grew meanwhile, before it gives up.
+const RETRIES_MAX: usize = 16;
+
+/// A store of its own: shards, bytes, evictors and statistics that no other tenant sees.
+pub struct Tenant {
+    name: String,
+    eviction: String,
+    memory_bytes: u64,
+    classes: SizeClasses,
+    hash_seed: u64,
+    shards: Box<[Shard]>,
+    /// Bytes in use: what the shards hold, their evictors' memory, and what writers have reserved.
+    used_bytes: AtomicU64,
+    /// Bytes that may be used; the governor may hold it below `memory_bytes`.
+    budget_bytes: AtomicU64,
+    /// Where evicting ahead goes on.
+    next_shard: AtomicU64,
+}
+
+/// What the engine shares among tenants.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    pub(crate) classes: SizeClasses,
+    pub(crate) threads: usize,
+    pub(crate) seed: u64,
+    pub(crate) start_ms: Millis,
+}
+
+impl Tenant {
+    pub(crate) fn new(config: &TenantConfig, shared: Shared) -> Self {
+        let shards = shard_count(shared.threads, config.memory_bytes);
+        let hash_seed = shared.seed;
+        let shard = |number: u64| {
+            let random_seed = shared.seed.rotate_left(17) ^ (number + 1).wrapping_mul(0x9E37_79B9);
+            let shard = ShardConfig {
+                classes: shared.classes,
+                share_bytes: config.memory_bytes / shards,
+                entry_bytes_max: (config.memory_bytes / ENTRY_PART) as usize,
+                hash_seed,
+                random_seed,
+                start_ms: shared.start_ms,
+            };
+            Shard::new(shard, config.evictor.build(random_seed))
+        };
+        let tenant = Self {
+            name: config.name.clone(),
+            eviction: config.evictor.name().to_owned(),
+            memory_bytes: config.memory_bytes,
+            classes: shared.classes,
+            hash_seed,
+            shards: (0..shards).map(shard).collect(),
+            used_bytes: AtomicU64::new(0),
+            budget_bytes: AtomicU64::new(config.memory_bytes),
+            next_shard: AtomicU64::new(0),
+        };
+        for shard in &tenant.shards {
+            tenant.use_bytes(shard.state.lock().settle());
+        }
+        tenant
+    }
+
+    /// The name it goes by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of what decides over its evictions.
+    pub fn eviction(&self) -> &str {
+        &self.eviction
+    }
+
+    /// Its share of the memory.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// Bytes one entry may take, key, header and the allocator's rounding included.
+    pub fn entry_bytes_max(&self) -> usize {
+        (self.memory_bytes / ENTRY_PART) as usize
+    }
+
+    /// How many shards it has: a power of two.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// A read that counts: a hit or a miss in the statistics, the access noted for the evictor and
+    /// the idle clock. `read` runs under the shard's lock: copy out, do nothing slow.
+    #[inline]
+    pub fn get<R>(
+        &self,
+        key: Key<'_>,
+        now: Millis,
+        read: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let at = self.at(key, now);
+        let shard = self.shard_of(at.hash);
+        let mut state = shard.state.lock();
+        let result = state.get(&at, read);
+        let waiting = state.events_waiting();
+        drop(state);
+        if waiting >= State::NOTES_DUE && shard.prompt {
+            self.deliver(shard, waiting);
+        }
+        result
+    }
+
+    /// A look that leaves no trace: neither statistics nor evictor nor idle clock know of it.
+    pub fn peek<R>(
+        &self,
+        key: Key<'_>,
+        now: Millis,
+        read: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let at = self.at(key, now);
+        self.shard_of(at.hash).state.lock().peek(&at, read)
+    }
+
+    /// An atomic read-modify-write of one key.
+    ///
+    /// `edit` sees the entry and says what becomes of it; it runs under the shard's lock, and again
+    /// if more room has to be made first, so it must be pure up to its answer. `bytes_hint` is the
+    /// expected length of the new value, 0 where none is written.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLong`], [`Error::EntryTooLarge`], [`Error::OutOfMemory`]; nothing was changed.
+    pub fn update<'v, R>(
+        &self,
+        key: Key<'_>,
+        now: Millis,
+        access: Access,
+        bytes_hint: usize,
+        mut edit: impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
+    ) -> Result<R, Error> {
+        check_key(key)?;
+        let at = self.at(key, now);
+        let shard = self.shard_of(at.hash);
+        let mut room = match bytes_hint {
+            0 => 0,
+            hint => block_bytes(self.classes, key.bytes.len(), hint),
+        };
+        for _ in 0..RETRIES_MAX {
+            let reserved = self.reserve(&at, room)?;
+            let mut state = shard.state.lock();
+            let outcome = state.update(&at, access, reserved.bytes(), &mut edit);
+            let change = state.settle();
+            let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
+            drop(state);
+            reserved.settle(change);
+            garbage.free();
+            if waiting >= State::NOTES_DUE {
+                self.deliver(shard, waiting);
+            }
+            match outcome {
+                Ok(result) => return Ok(result),
+                Err(Refusal::Never(error)) => return Err(error),
+                Err(Refusal::Short { bytes }) => room = bytes,
+            }
+        }
+        Err(Error::OutOfMemory)
+    }
+
+    /// Removes a key. Whether it was there.
+    pub fn remove(&self, key: Key<'_>, now: Millis) -> bool {
+        let at = self.at(key, now);
+        let shard = self.shard_of(at.hash);
+        let mut state = shard.state.lock();
+        let removed = state.remove(&at);
+        let change = state.settle();
+        let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
+        drop(state);
+        self.use_bytes(change);
+        garbage.free();
+        if waiting >= State::NOTES_DUE {
+            self.deliver(shard, waiting);
+        }
+        removed
+    }
+
+    /// Entries in database `db`; those that expired and were not removed yet count.
+    pub fn len(&self, db: u8) -> u64 {
+        let db = usize::from(Key::new(db, b"").db);
+        self.shards.iter().map(|shard| shard.state.lock().stats().entries[db]).sum()
+    }
+
+    /// Whether database `db` has no entry.
+    pub fn is_empty(&self, db: u8) -> bool {
+        self.len(db) == 0
+    }
+
+    /// The figures, summed over the shards, each as it is when its turn comes.
+    pub fn stats(&self) -> TenantStats {
+        let mut sum = TenantStats {
+            budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
+            used_bytes: self.used_bytes.load(Ordering::Relaxed),
+            memory_bytes: self.memory_bytes,
+            shards: self.shards.len() as u64,
+            ..TenantStats::default()
+        };
+        for shard in &self.shards {
+            sum.evictor_bytes += shard.evictor.lock().evictor.memory_bytes() as u64;
+            sum.add(shard.state.lock().stats());
+        }
+        sum
+    }
+
+    fn at<'k>(&self, key: Key<'k>, now: Millis) -> At<'k> {
+        At { hash: hash(self.hash_seed, key), key, now }
+    }
+
+    fn shard_index(&self, hash: u64) -> usize {
+        (hash >> 56) as usize & (self.shards.len() - 1)
+    }
+
+    fn shard_of(&self, hash: u64) -> &Shard {
+        &self.shards[self.shard_index(hash)]
+    }
+}
+
+fn check_key(key: Key<'_>) -> Result<(), Error> {
+    let (bytes, bytes_max) = (key.bytes.len(), KEY_BYTES_MAX);
+    if bytes > bytes_max { Err(Error::KeyTooLong { bytes, bytes_max }) } else { Ok(()) }
+}
+
+/// Four shards a thread, but none below a mebibyte; a power of two, 256 at most.
+fn shard_count(threads: usize, memory_bytes: u64) -> u64 {
+    let wanted = (4 * threads.max(1) as u64).next_power_of_two().min(256);
+    let affordable = (memory_bytes / TENANT_BYTES_MIN).max(1);
+    wanted.min(1 << affordable.ilog2())
+}
+
+#[cfg(test)]
+mod tests;

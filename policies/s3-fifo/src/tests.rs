@@ -1,0 +1,74 @@
+use super::*;
+
+fn entry(hash: u32) -> Entry {
+    Entry { hash, size: 10, priority: 0 }
+}
+
+fn ask(policy: &mut S3Fifo, bytes: u64, capacity_bytes: u64) -> Vec<Slot> {
+    let mut out = Vec::new();
+    let request = Request { bytes, capacity_bytes, newcomer: None };
+    policy.victims(&request, &mut Victims::new(bytes, &mut out));
+    out
+}
+
+#[test]
+fn unread_entries_leave_in_order_of_arrival() {
+    let mut policy = S3Fifo::default();
+    (0..10).for_each(|slot| policy.insert(slot, entry(slot)));
+    assert_eq!(ask(&mut policy, 30, 100), [0, 1, 2]);
+}
+
+#[test]
+fn two_reads_promote_and_one_does_not() {
+    let mut policy = S3Fifo::default();
+    (0..3).for_each(|slot| policy.insert(slot, entry(slot)));
+    policy.hit(0, 0);
+    policy.hit(0, 0);
+    policy.hit(1, 1);
+    assert_eq!(ask(&mut policy, 20, 30), [1, 2]);
+}
+
+#[test]
+fn who_returns_from_the_ghost_enters_main() {
+    let mut policy = S3Fifo::default();
+    (0..100).for_each(|slot| policy.insert(slot, entry(slot)));
+    assert_eq!(ask(&mut policy, 10, 1000), [0]);
+    policy.remove(0, 0, Removal::Evicted);
+    policy.insert(0, entry(0));
+    assert_eq!(policy.nodes[0].place(), Place::Main);
+    // A deleted key leaves no ghost.
+    policy.remove(0, 0, Removal::Deleted);
+    policy.insert(0, entry(0));
+    assert_eq!(policy.nodes[0].place(), Place::Small);
+}
+
+#[test]
+fn named_victims_are_named_again_until_removed() {
+    let mut policy = S3Fifo::default();
+    (0..5).for_each(|slot| policy.insert(slot, entry(slot)));
+    assert_eq!(ask(&mut policy, 20, 50), [0, 1]);
+    policy.remove(0, 0, Removal::Evicted);
+    assert_eq!(ask(&mut policy, 20, 50), [1, 2]);
+}
+
+#[test]
+fn everything_can_be_asked_for_whatever_was_read() {
+    let mut policy = S3Fifo::default();
+    for slot in 0..50 {
+        policy.insert(slot, entry(slot));
+        (0..slot % 5).for_each(|_| policy.hit(slot, slot));
+    }
+    let mut named = ask(&mut policy, u64::MAX, 500);
+    named.sort_unstable();
+    assert_eq!(named, (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn bytes_follow_updates() {
+    let mut policy = S3Fifo::default();
+    policy.insert(0, entry(0));
+    policy.update(0, Entry { hash: 0, size: 500, priority: 0 });
+    assert_eq!(policy.small.bytes, 500);
+    policy.remove(0, 0, Removal::Deleted);
+    assert_eq!(policy.small.bytes, 0);
+}
