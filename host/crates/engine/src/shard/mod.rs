@@ -11,7 +11,7 @@ mod watch;
 mod wheel;
 mod write;
 
-use larder_sdk::{Event, Slot};
+use larder_sdk::{Event, Request, Slot};
 use parking_lot::Mutex;
 
 use crate::evictor::Evictor;
@@ -42,8 +42,9 @@ pub(crate) struct EvictorSide {
 /// What an eviction did.
 #[derive(Default)]
 pub(crate) struct Evicted {
+    /// Bytes of the entries that went.
     pub(crate) freed_bytes: u64,
-    /// Change of the tenant's used bytes, what was freed included.
+    /// Change of the tenant's used bytes; less than what was freed where structures grew.
     pub(crate) used_change: i64,
 }
 
@@ -68,14 +69,14 @@ impl Shard {
         self.state.lock().hand_over(&mut side.events, &mut side.released);
         side.evictor.deliver(&side.events);
         side.events.clear();
-        side.events.shrink_to(State::NOTES_MAX);
+        side.events.shrink_to(2 * State::NOTES_DUE);
         let before = std::mem::replace(&mut side.counted_bytes, side.evictor.memory_bytes());
         side.counted_bytes as i64 - before as i64
     }
 
     /// Evicts at least `request.bytes` if the shard holds them: as its evictor says where that is
     /// free to be asked, else as the fallback does.
-    pub(crate) fn evict(&self, request: &larder_sdk::Request) -> Evicted {
+    pub(crate) fn evict(&self, request: &Request) -> Evicted {
         let side = if self.prompt { Some(self.evictor.lock()) } else { self.evictor.try_lock() };
         let Some(mut side) = side else {
             let mut state = self.state.lock();
@@ -88,9 +89,7 @@ impl Shard {
         side.evictor.victims(request, &mut side.victims);
         let mut state = self.state.lock();
         let mut freed_bytes = state.evict_slots(&side.victims, request.bytes);
-        if freed_bytes < request.bytes {
-            freed_bytes += state.evict_fallback(request.bytes - freed_bytes, None);
-        }
+        freed_bytes += state.evict_fallback(request.bytes.saturating_sub(freed_bytes), None);
         let used_change = told + state.settle();
         let garbage = state.take_garbage();
         drop(state);

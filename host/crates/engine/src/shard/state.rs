@@ -98,12 +98,13 @@ impl State {
         }
     }
 
-    /// The change of this shard's bytes since it was last asked.
+    /// The change of this shard's bytes since it was last asked. The event buffer counts twice, as
+    /// the evictor's side holds its like.
     pub(crate) fn settle(&mut self) -> i64 {
         let structures = self.slab.memory_bytes()
             + self.index.memory_bytes()
             + self.wheel.memory_bytes()
-            + self.log.capacity() * size_of::<Event>();
+            + 2 * self.log.capacity() * size_of::<Event>();
         let bytes = self.block_bytes + structures as u64;
         let before = std::mem::replace(&mut self.settled_bytes, bytes);
         bytes as i64 - before as i64

@@ -73,26 +73,34 @@ impl Tenant {
         Err(Error::OutOfMemory)
     }
 
-    /// Evicts until the budget is kept: from shard `first`, then from the others. Whether it is.
+    /// Evicts until the budget is kept: from shard `first`, then from the others, round after round
+    /// while that frees anything. Whether the budget is kept.
     fn make_room(&self, first: usize, newcomer: Option<Entry>) -> bool {
         let ahead = self.ahead_bytes();
-        for turn in 0..self.shards.len() {
-            let over = self.over_bytes();
-            if over == 0 {
-                return true;
+        loop {
+            let mut freed_bytes = 0;
+            for turn in 0..self.shards.len() {
+                let over = self.over_bytes();
+                if over == 0 {
+                    return true;
+                }
+                let shard = &self.shards[(first + turn) % self.shards.len()];
+                freed_bytes += self.evict(shard, over + ahead, newcomer);
             }
-            let shard = &self.shards[(first + turn) % self.shards.len()];
-            self.evict(shard, over + ahead, newcomer);
+            if freed_bytes == 0 {
+                return self.over_bytes() == 0;
+            }
         }
-        self.over_bytes() == 0
     }
 
-    fn evict(&self, shard: &Shard, bytes: u64, newcomer: Option<Entry>) {
+    /// Evicts `bytes` from one shard, if it has them. Returns the bytes freed.
+    fn evict(&self, shard: &Shard, bytes: u64, newcomer: Option<Entry>) -> u64 {
         let free = self.budget_bytes.load(Ordering::Relaxed).saturating_sub(self.used());
         let held = shard.state.lock().block_bytes();
         let capacity_bytes = held + free / self.shards.len() as u64;
         let evicted = shard.evict(&Request { bytes, capacity_bytes, newcomer });
         self.use_bytes(evicted.used_change);
+        evicted.freed_bytes
     }
 
     fn ahead_bytes(&self) -> u64 {

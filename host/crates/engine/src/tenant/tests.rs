@@ -1,1 +1,368 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use larder_policy_lru::Lru;
+use larder_policy_s3_fifo::S3Fifo;
+use larder_sdk::{Event, Request, Slot};
+
 use super::*;
+use crate::{Edit, Engine, EngineConfig, Evictor, EvictorFactory, Expiry, SizeClasses, native};
+
+const NOW: Millis = 1_700_000_000_000;
+
+fn engine(memory_bytes: u64, evictor: Arc<dyn EvictorFactory>) -> Engine {
+    let tenant = |name: &str, memory_bytes| TenantConfig {
+        name: name.to_owned(),
+        memory_bytes,
+        evictor: Arc::clone(&evictor),
+    };
+    Engine::new(EngineConfig {
+        memory_bytes,
+        threads: 1,
+        seed: 7,
+        size_classes: SizeClasses::Jemalloc,
+        start_ms: NOW,
+        tenants: vec![tenant("a", memory_bytes / 2), tenant("b", memory_bytes / 2)],
+    })
+    .unwrap()
+}
+
+fn s3_fifo() -> Arc<dyn EvictorFactory> {
+    native("s3-fifo", S3Fifo::default)
+}
+
+fn key(bytes: &[u8]) -> Key<'_> {
+    Key::new(0, bytes)
+}
+
+fn put(tenant: &Tenant, name: &str, value: &[u8], expiry: Expiry) -> Result<(), Error> {
+    tenant.update(key(name.as_bytes()), NOW, Access::Write, value.len(), |_| {
+        (Edit::Put { value: value.into(), expiry }, ())
+    })
+}
+
+fn get(tenant: &Tenant, name: &str, now: Millis) -> Option<Vec<u8>> {
+    tenant.get(key(name.as_bytes()), now, |entry| entry.value().to_vec())
+}
+
+#[test]
+fn expiry_is_exact_to_the_millisecond() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    put(tenant, "k", b"v", Expiry::At(NOW + 500)).unwrap();
+    assert_eq!(get(tenant, "k", NOW + 499).as_deref(), Some(&b"v"[..]));
+    assert_eq!(get(tenant, "k", NOW + 500), None);
+    assert_eq!(tenant.stats().expired, 1);
+}
+
+#[test]
+fn maintenance_removes_what_nobody_asks_for() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let empty = tenant.stats().used_bytes;
+    for n in 0..20_000 {
+        put(tenant, &format!("k{n}"), b"v", Expiry::At(NOW + 1 + n % 100)).unwrap();
+    }
+    assert_eq!(tenant.len(0), 20_000);
+    while engine.maintain(NOW + 100) {}
+    assert_eq!((tenant.len(0), tenant.stats().expired), (0, 20_000));
+    let left = tenant.stats().used_bytes - empty;
+    assert!(left < 20_000 * 40, "{left} bytes stay for 20,000 removed entries");
+}
+
+#[test]
+fn a_put_keeps_or_replaces_the_expiry() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let expiry = || tenant.peek(key(b"k"), NOW, |entry| entry.expires_at()).unwrap();
+    put(tenant, "k", b"1", Expiry::At(NOW + 9)).unwrap();
+    put(tenant, "k", b"2", Expiry::Keep).unwrap();
+    assert_eq!(expiry(), Some(NOW + 9));
+    put(tenant, "k", &[3; 1000], Expiry::Keep).unwrap();
+    assert_eq!(expiry(), Some(NOW + 9));
+    tenant.update(key(b"k"), NOW, Access::Write, 0, |_| (Edit::Append(b"xx"), ())).unwrap();
+    assert_eq!((expiry(), get(tenant, "k", NOW).unwrap().len()), (Some(NOW + 9), 1002));
+    put(tenant, "k", b"4", Expiry::Never).unwrap();
+    assert_eq!(expiry(), None);
+    assert_eq!(tenant.stats().entries_with_ttl[0], 0);
+    put(tenant, "k", b"5", Expiry::At(NOW)).unwrap();
+    assert_eq!(get(tenant, "k", NOW), None);
+}
+
+#[test]
+fn appends_grow_beyond_what_was_reserved() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    for _ in 0..100 {
+        let more = [7; 1000];
+        tenant.update(key(b"k"), NOW, Access::Write, 0, |_| (Edit::Append(&more), ())).unwrap();
+    }
+    assert_eq!(get(tenant, "k", NOW), Some(vec![7; 100_000]));
+}
+
+#[test]
+fn what_is_too_large_is_refused_and_changes_nothing() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    put(tenant, "k", b"old", Expiry::Never).unwrap();
+    let large = vec![0; tenant.entry_bytes_max()];
+    assert!(matches!(put(tenant, "k", &large, Expiry::Never), Err(Error::EntryTooLarge { .. })));
+    assert_eq!(get(tenant, "k", NOW).as_deref(), Some(&b"old"[..]));
+    let long = "k".repeat(KEY_BYTES_MAX + 1);
+    assert!(matches!(put(tenant, &long, b"", Expiry::Never), Err(Error::KeyTooLong { .. })));
+    let longest = "k".repeat(KEY_BYTES_MAX);
+    put(tenant, &longest, b"v", Expiry::Never).unwrap();
+    assert_eq!(get(tenant, &longest, NOW).as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn the_budget_holds_under_shifting_sizes_and_the_newest_stays() {
+    for evictor in [s3_fifo(), native("lru", Lru::default)] {
+        let engine = engine(8 << 20, evictor);
+        let tenant = engine.default_tenant();
+        for (phase, len) in [100, 1000, 100, 60_000, 10].into_iter().enumerate() {
+            for n in 0..(20 << 20) / (len + 100) {
+                let name = format!("{phase}:{n}");
+                put(tenant, &name, &vec![phase as u8; len], Expiry::Never).unwrap();
+                assert!(get(tenant, &name, NOW).is_some());
+            }
+            let stats = tenant.stats();
+            // Tables may grow by one step after the room was made.
+            let slack = 64 * 1024;
+            assert!(stats.used_bytes <= stats.budget_bytes + slack, "{stats:?}");
+            assert!(stats.data_bytes >= stats.memory_bytes / 3 || len == 10, "{len}: {stats:?}");
+        }
+        assert_eq!(tenant.stats().fallback_evictions, 0);
+    }
+}
+
+#[test]
+fn tenants_and_databases_are_apart() {
+    let engine = engine(8 << 20, s3_fifo());
+    let (a, b) = (engine.default_tenant(), engine.tenant("b").unwrap());
+    put(a, "k", b"a", Expiry::Never).unwrap();
+    assert_eq!(get(b, "k", NOW), None);
+    assert_eq!(a.get(Key::new(1, b"k"), NOW, |_| ()), None);
+    let before = a.stats();
+    for n in 0..20_000 {
+        put(b, &format!("{n}"), &[0; 500], Expiry::Never).unwrap();
+    }
+    assert_eq!(a.stats(), before);
+    assert!(b.stats().evictions > 0);
+}
+
+#[test]
+fn scan_visits_all_that_stays_whatever_else_comes_and_goes() {
+    let engine = engine(32 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    for n in 0..3000 {
+        put(tenant, &format!("stay{n}"), b"v", Expiry::Never).unwrap();
+        put(tenant, &format!("go{n}"), b"v", Expiry::Never).unwrap();
+    }
+    let (mut cursor, mut seen, mut step) = (0, HashSet::new(), 0);
+    loop {
+        cursor = tenant.scan(0, cursor, 10, NOW, &mut |entry| {
+            seen.insert(entry.key().to_vec());
+        });
+        assert!(cursor < 1 << 53);
+        if cursor == 0 {
+            break;
+        }
+        tenant.remove(key(format!("go{step}").as_bytes()), NOW);
+        put(tenant, &format!("stay{step}"), &vec![1; step % 300], Expiry::Never).unwrap();
+        put(tenant, &format!("new{step}"), b"v", Expiry::Never).unwrap();
+        step += 1;
+    }
+    assert!((0..3000).all(|n| seen.contains(format!("stay{n}").as_bytes())));
+}
+
+#[test]
+fn flush_empties_one_database_or_all() {
+    let engine = engine(32 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    for db in 0..3 {
+        for n in 0..4000u32 {
+            let name = n.to_le_bytes();
+            let edit = |_: Option<Entry<'_>>| (Edit::Append(b"v"), ());
+            tenant.update(Key::new(db, &name), NOW, Access::Write, 1, edit).unwrap();
+        }
+    }
+    let flush = |db| {
+        let mut at = FlushCursor::default();
+        while let Some(next) = tenant.flush(db, at) {
+            at = next;
+        }
+    };
+    flush(Some(1));
+    assert_eq!([tenant.len(0), tenant.len(1), tenant.len(2)], [4000, 0, 4000]);
+    flush(None);
+    assert_eq!(tenant.stats().entries_total(), 0);
+    assert_eq!(tenant.stats().data_bytes, 0);
+}
+
+#[test]
+fn several_keys_change_at_once_or_not_at_all() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = Arc::clone(engine.default_tenant());
+    let names: Vec<String> = (0..20).map(|n| format!("k{n}")).collect();
+    let keys = || names.iter().map(|name| key(name.as_bytes()));
+    let writer = |round: u8| {
+        let mut locked = tenant.lock(keys(), 20, NOW).unwrap();
+        for key in keys() {
+            let value = [round];
+            let put = Edit::Put { value: (&value[..]).into(), expiry: Expiry::Never };
+            locked.update(key, NOW, Access::Write, |_| (put.clone(), ())).unwrap();
+        }
+    };
+    writer(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..2000).for_each(|round| writer(round as u8)));
+        scope.spawn(|| {
+            for _ in 0..2000 {
+                let mut locked = tenant.lock(keys(), 0, NOW).unwrap();
+                let values: HashSet<Vec<u8>> = keys()
+                    .map(|key| locked.get(key, NOW, |entry| entry.value().to_vec()).unwrap())
+                    .collect();
+                assert_eq!(values.len(), 1);
+            }
+        });
+    });
+    let used = tenant.stats().used_bytes;
+    drop(tenant.lock(keys(), 1000, NOW).unwrap());
+    assert_eq!(tenant.stats().used_bytes, used, "an unused reservation is given back");
+}
+
+#[test]
+fn a_locked_write_makes_room_but_never_of_the_entry_it_extends() {
+    let engine = engine(4 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    for n in 0..40_000 {
+        put(tenant, &format!("{n}"), &[0; 100], Expiry::Never).unwrap();
+    }
+    put(tenant, "grows", &[1; 1000], Expiry::Never).unwrap();
+    for round in 1..200 {
+        let mut locked = tenant.lock([key(b"grows")], 0, NOW).unwrap();
+        let more = [1; 1000];
+        locked.update(key(b"grows"), NOW, Access::Write, |_| (Edit::Append(&more), ())).unwrap();
+        let len = locked.peek(key(b"grows"), NOW, |entry| entry.value().len());
+        assert_eq!(len, Some(1000 * (round + 1)));
+    }
+    let stats = tenant.stats();
+    assert!(stats.used_bytes <= stats.budget_bytes + 64 * 1024, "{stats:?}");
+}
+
+#[test]
+fn a_watch_sees_every_change_and_nothing_else() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    put(tenant, "k", b"v", Expiry::At(NOW + 1000)).unwrap();
+    let unchanged_after = |change: &dyn Fn()| {
+        let watch = tenant.watch(key(b"k"), NOW);
+        change();
+        tenant.lock([key(b"k")], 0, NOW).unwrap().is_unchanged(&watch)
+    };
+    assert!(unchanged_after(&|| ()));
+    assert!(unchanged_after(&|| assert!(get(tenant, "k", NOW).is_some())));
+    assert!(unchanged_after(&|| put(tenant, "other", b"v", Expiry::Never).unwrap()));
+    assert!(!unchanged_after(&|| put(tenant, "k", b"v", Expiry::Keep).unwrap()));
+    let persist = || {
+        tenant.update(key(b"k"), NOW, Access::Write, 0, |_| (Edit::Expire(None), ())).unwrap();
+    };
+    assert!(!unchanged_after(&persist));
+    assert!(!unchanged_after(&|| assert!(tenant.remove(key(b"k"), NOW))));
+    assert!(!unchanged_after(&|| put(tenant, "k", b"v", Expiry::Never).unwrap()));
+}
+
+/// Names whatever it likes.
+struct Hostile {
+    answers: Vec<Slot>,
+}
+
+impl Evictor for Hostile {
+    fn deliver(&mut self, _events: &[Event]) {}
+    fn victims(&mut self, _request: &Request, out: &mut Vec<Slot>) {
+        out.extend(&self.answers);
+    }
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+    fn wants_misses(&self) -> bool {
+        true
+    }
+    fn is_prompt(&self) -> bool {
+        false
+    }
+}
+
+struct HostileFactory(Vec<Slot>);
+
+impl EvictorFactory for HostileFactory {
+    fn name(&self) -> &str {
+        "hostile"
+    }
+    fn build(&self, _seed: u64) -> Box<dyn Evictor> {
+        Box::new(Hostile { answers: self.0.clone() })
+    }
+}
+
+#[test]
+fn wrong_victims_cost_nothing_but_a_fallback() {
+    for answers in [vec![], vec![0, 0, 0], vec![u32::MAX, 1 << 30, 5], (0..100_000).collect()] {
+        let few = answers.len() < 10;
+        let engine = engine(4 << 20, Arc::new(HostileFactory(answers)));
+        let tenant = engine.default_tenant();
+        for n in 0..30_000 {
+            put(tenant, &format!("{n}"), &[n as u8; 100], Expiry::Never).unwrap();
+            assert_eq!(get(tenant, &format!("{n}"), NOW), Some(vec![n as u8; 100]));
+        }
+        let stats = tenant.stats();
+        assert!(stats.used_bytes <= stats.budget_bytes + 64 * 1024, "{stats:?}");
+        assert_eq!(stats.fallback_evictions > 0, few, "{stats:?}");
+    }
+}
+
+#[test]
+fn two_threads_lose_nothing_and_keep_the_books() {
+    let engine = engine(16 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    std::thread::scope(|scope| {
+        for thread in 0..2u32 {
+            scope.spawn(move || {
+                for n in 0..60_000u32 {
+                    let name = format!("{}", n.wrapping_mul(2_654_435_761) % 40_000);
+                    match n % 7 {
+                        0 => {
+                            tenant.remove(key(name.as_bytes()), NOW);
+                        }
+                        1..4 => put(tenant, &name, name.repeat(30).as_bytes(), Expiry::Never).unwrap(),
+                        _ => {
+                            let value = get(tenant, &name, NOW);
+                            assert!(value.is_none_or(|value| value == name.repeat(30).as_bytes()));
+                        }
+                    }
+                    if n % 1000 == 0 && thread == 0 {
+                        engine_step(tenant);
+                    }
+                }
+            });
+        }
+    });
+    let stats = tenant.stats();
+    assert!(stats.used_bytes <= stats.budget_bytes + 64 * 1024, "{stats:?}");
+    let mut counted = HashMap::new();
+    let mut cursor = 0;
+    loop {
+        cursor = tenant.scan(0, cursor, 1000, NOW, &mut |entry| {
+            counted.insert(entry.key().to_vec(), entry.value().len());
+        });
+        if cursor == 0 {
+            break;
+        }
+    }
+    let data: usize = counted.iter().map(|(key, len)| key.len() + len).sum();
+    assert_eq!((stats.entries_total(), stats.data_bytes), (counted.len() as u64, data as u64));
+}
+
+fn engine_step(tenant: &Tenant) {
+    tenant.maintain(NOW);
+}

@@ -62,7 +62,8 @@ fn agrees_with_a_sorted_map_whatever_is_done() {
                 clocked.expiries.remove(&slot);
             }
             _ => {
-                now += random(1 << random(16));
+                let bits = random(16);
+                now += random(1 << bits);
                 let looks_max = 1 + random(50) as usize;
                 while clocked.advance(now, looks_max).1 == Advance::More {}
                 let late = clocked.expiries.iter().find(|&(_, &when)| when <= now);
