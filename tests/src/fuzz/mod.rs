@@ -1,0 +1,10 @@
+//! The bodies of the fuzz targets: each takes any bytes and panics only where a promise is broken.
+//!
+//! Coverage-guided runs live in `tests/fuzz`; their corpora are replayed here on every test run.
+
+mod engine;
+
+pub use engine::engine;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+/// Runs a fuzz body over every file of its corpus.
+fn replay(target: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let files = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut replayed = 0;
+    for file in files {
+        body(&fs::read(file.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed > 0, "{} is empty", folder.display());
+}
+
+#[test]
+fn the_corpus_of_the_engine_breaks_no_promise() {
+    replay("engine", super::engine);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_sequence_of_operations_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 1..8000)) {
+        super::engine(&data);
+    }
+}
