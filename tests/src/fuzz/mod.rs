@@ -3,8 +3,10 @@
 //! Coverage-guided runs live in `tests/fuzz`; their corpora are replayed here on every test run.
 
 mod engine;
+mod resp;
 
 pub use engine::engine;
+pub use resp::resp;
 
 #[cfg(test)]
 mod tests;

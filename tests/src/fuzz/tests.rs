@@ -20,6 +20,11 @@ fn the_corpus_of_the_engine_breaks_no_promise() {
     replay("engine", super::engine);
 }
 
+#[test]
+fn the_corpus_of_the_codec_breaks_no_promise() {
+    replay("resp", super::resp);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
