@@ -18,7 +18,9 @@ const START: Millis = 1_700_000_000_000;
 /// # Panics
 /// Where the tenant and the model differ.
 pub fn engine(data: &[u8]) {
-    let Some((&first, rest)) = data.split_first() else { return };
+    let Some((&first, rest)) = data.split_first() else {
+        return;
+    };
     let roomy = first & 1 == 0;
     let memory_bytes = if roomy { 256 << 20 } else { 4 << 20 };
     let engine = Engine::new(EngineConfig {
@@ -34,9 +36,19 @@ pub fn engine(data: &[u8]) {
         }],
     })
     .expect("the configuration is sound");
-    let mut world = World { engine: &engine, model: BTreeMap::new(), now: START, roomy };
+    let mut world = World {
+        engine: &engine,
+        model: BTreeMap::new(),
+        now: START,
+        roomy,
+    };
     for operation in rest.chunks_exact(4) {
-        world.step(operation[0], operation[1], usize::from(operation[2]), operation[3]);
+        world.step(
+            operation[0],
+            operation[1],
+            usize::from(operation[2]),
+            operation[3],
+        );
     }
     world.check_all();
 }
@@ -72,11 +84,14 @@ impl World<'_> {
             10 => {
                 self.engine.maintain(self.now);
             }
-            _ if fill == 0 => self.flush((amount % 2 == 0).then_some(db)),
+            _ if fill == 0 => self.flush(amount.is_multiple_of(2).then_some(db)),
             _ => self.check_all(),
         }
         let stats = self.tenant().stats();
-        assert!(stats.used_bytes <= stats.budget_bytes + SLACK_BYTES, "{stats:?}");
+        assert!(
+            stats.used_bytes <= stats.budget_bytes + SLACK_BYTES,
+            "{stats:?}"
+        );
     }
 
     fn key<'n>(&self, name: &'n Name) -> Key<'n> {
@@ -85,12 +100,17 @@ impl World<'_> {
 
     /// The model's value, if it has not expired.
     fn expected(&self, name: &Name) -> Option<&(Vec<u8>, Millis)> {
-        self.model.get(name).filter(|(_, expiry)| *expiry == 0 || *expiry > self.now)
+        self.model
+            .get(name)
+            .filter(|(_, expiry)| *expiry == 0 || *expiry > self.now)
     }
 
     /// Drops from the model what has expired, or was evicted where memory is short.
     fn settle(&mut self, name: &Name) {
-        let there = self.tenant().peek(self.key(name), self.now, |_| ()).is_some();
+        let there = self
+            .tenant()
+            .peek(self.key(name), self.now, |_| ())
+            .is_some();
         let expected = self.expected(name).is_some();
         assert!(!there || expected, "{name:?} came from nowhere");
         assert!(there || !expected || !self.roomy, "{name:?} was lost");
@@ -110,10 +130,15 @@ impl World<'_> {
 
     fn put(&mut self, name: &Name, value: &[u8], expiry: Expiry) {
         self.settle(name);
-        let edit = || Edit::Put { value: value.into(), expiry };
+        let edit = || Edit::Put {
+            value: value.into(),
+            expiry,
+        };
         let (key, now) = (self.key(name), self.now);
         let hint = value.len();
-        let put = self.tenant().update(key, now, Access::Write, hint, |_| (edit(), ()));
+        let put = self
+            .tenant()
+            .update(key, now, Access::Write, hint, |_| (edit(), ()));
         put.expect("it fits into an eighth of the memory");
         let before = self.model.get(name).map_or(0, |(_, expiry)| *expiry);
         let after = match expiry {
@@ -132,15 +157,23 @@ impl World<'_> {
         }
         let (key, now) = (self.key(name), self.now);
         let append = |_: Option<larder_engine::Entry<'_>>| (Edit::Append(more), ());
-        self.tenant().update(key, now, Access::Read, 0, append).expect("it fits");
-        self.model.entry(name.clone()).or_default().0.extend_from_slice(more);
+        self.tenant()
+            .update(key, now, Access::Read, 0, append)
+            .expect("it fits");
+        self.model
+            .entry(name.clone())
+            .or_default()
+            .0
+            .extend_from_slice(more);
     }
 
     fn expire(&mut self, name: &Name, expiry: Option<Millis>) {
         self.settle(name);
         let (key, now) = (self.key(name), self.now);
         let expire = |_: Option<larder_engine::Entry<'_>>| (Edit::Expire(expiry), ());
-        self.tenant().update(key, now, Access::Write, 0, expire).expect("nothing is written");
+        self.tenant()
+            .update(key, now, Access::Write, 0, expire)
+            .expect("nothing is written");
         if let Some(entry) = self.model.get_mut(name) {
             entry.1 = expiry.unwrap_or(0);
         }
@@ -157,7 +190,8 @@ impl World<'_> {
         while let Some(next) = self.tenant().flush(db, at) {
             at = next;
         }
-        self.model.retain(|(of, _), _| db.is_some_and(|db| db != *of));
+        self.model
+            .retain(|(of, _), _| db.is_some_and(|db| db != *of));
     }
 
     fn check_all(&mut self) {

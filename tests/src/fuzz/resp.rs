@@ -3,8 +3,12 @@
 use larder_resp::{Limits, Parsed, Peek, ProtocolError, RequestParser, decode, peek};
 
 /// Small enough that short inputs reach every limit, large enough that the corpus passes.
-const LIMITS: Limits =
-    Limits { bulk_bytes_max: 512, args_max: 100, inline_bytes_max: 128, request_bytes_max: 2048 };
+const LIMITS: Limits = Limits {
+    bulk_bytes_max: 512,
+    args_max: 100,
+    inline_bytes_max: 128,
+    request_bytes_max: 2048,
+};
 
 /// Parses `data` as requests, whole and in pieces, and as replies.
 ///
@@ -30,7 +34,10 @@ fn transcript(data: &[u8], pieces: &[usize]) -> Transcript {
     loop {
         match parser.parse(&data[start..known]) {
             Ok(Parsed::Request { args, consumed }) => {
-                assert!(consumed > 0 && consumed <= known - start, "consumed {consumed}");
+                assert!(
+                    consumed > 0 && consumed <= known - start,
+                    "consumed {consumed}"
+                );
                 requests.push(args.iter().map(<[u8]>::to_vec).collect());
                 start += consumed;
             }
@@ -48,13 +55,29 @@ fn transcript(data: &[u8], pieces: &[usize]) -> Transcript {
 
 fn replies(mut data: &[u8]) {
     while let Ok(Some((_, len))) = decode(data, &LIMITS) {
-        assert!(len > 0 && len <= data.len(), "decoded {len} of {}", data.len());
-        assert_eq!(decode(&data[..len - 1], &LIMITS), Ok(None), "a reply without its last byte");
+        assert!(
+            len > 0 && len <= data.len(),
+            "decoded {len} of {}",
+            data.len()
+        );
+        assert_eq!(
+            decode(&data[..len - 1], &LIMITS),
+            Ok(None),
+            "a reply without its last byte"
+        );
         match peek(data, &LIMITS) {
-            Ok(Peek::Null { len: peeked } | Peek::Error { len: peeked } | Peek::Other { len: peeked }) => {
+            Ok(
+                Peek::Null { len: peeked }
+                | Peek::Error { len: peeked }
+                | Peek::Other { len: peeked },
+            ) => {
                 assert_eq!(peeked, len);
             }
-            Ok(Peek::Bulk { len: peeked, start, end }) => {
+            Ok(Peek::Bulk {
+                len: peeked,
+                start,
+                end,
+            }) => {
                 assert!(peeked == len && start <= end && end + 2 == len);
             }
             other => panic!("decoded {len} bytes, peeked {other:?}"),

@@ -105,7 +105,9 @@ impl Engine {
     ///
     /// To be called about every ten milliseconds, and again at once while more is waiting.
     pub fn maintain(&self, now: Millis) -> bool {
-        self.tenants.iter().fold(false, |more, tenant| tenant.maintain(now) | more)
+        self.tenants
+            .iter()
+            .fold(false, |more, tenant| tenant.maintain(now) | more)
     }
 
     /// Keeps the process within its bound of memory: lowers the tenants' budgets where
@@ -133,23 +135,36 @@ impl Engine {
 fn check(config: &EngineConfig) -> Result<(), ConfigError> {
     let bytes = config.memory_bytes;
     if bytes < MEMORY_BYTES_MIN {
-        return Err(ConfigError::MemoryTooSmall { bytes, bytes_min: MEMORY_BYTES_MIN });
+        return Err(ConfigError::MemoryTooSmall {
+            bytes,
+            bytes_min: MEMORY_BYTES_MIN,
+        });
     }
     if config.tenants.is_empty() {
         return Err(ConfigError::NoTenant);
     }
     let mut names = HashSet::new();
-    for TenantConfig { name, memory_bytes, .. } in &config.tenants {
+    for TenantConfig {
+        name, memory_bytes, ..
+    } in &config.tenants
+    {
         let tenant = name.clone();
         if *memory_bytes < TENANT_BYTES_MIN {
             let (bytes, bytes_min) = (*memory_bytes, TENANT_BYTES_MIN);
-            return Err(ConfigError::ShareTooSmall { tenant, bytes, bytes_min });
+            return Err(ConfigError::ShareTooSmall {
+                tenant,
+                bytes,
+                bytes_min,
+            });
         }
         if !names.insert(name) {
             return Err(ConfigError::TenantTwice { tenant });
         }
     }
-    let sum_bytes = config.tenants.iter().fold(0u64, |sum, t| sum.saturating_add(t.memory_bytes));
+    let sum_bytes = config
+        .tenants
+        .iter()
+        .fold(0u64, |sum, t| sum.saturating_add(t.memory_bytes));
     if sum_bytes > bytes {
         return Err(ConfigError::SharesTooLarge { sum_bytes, bytes });
     }

@@ -26,7 +26,10 @@ pub struct Key<'a> {
 impl<'a> Key<'a> {
     /// The key `bytes` in database `db`.
     pub const fn new(db: u8, bytes: &'a [u8]) -> Self {
-        Self { db: db % DATABASES, bytes }
+        Self {
+            db: db % DATABASES,
+            bytes,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
     /// An entry may take an eighth of its tenant's memory at most.
-    #[error("the entry takes {bytes} bytes; {bytes_max} are allowed, an eighth of the tenant's memory")]
+    #[error(
+        "the entry takes {bytes} bytes; {bytes_max} are allowed, an eighth of the tenant's memory"
+    )]
     EntryTooLarge {
         /// Bytes it would take.
         bytes: usize,

@@ -48,7 +48,8 @@ impl<E: Eviction + Send> Evictor for Native<E> {
     }
 
     fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) {
-        self.0.victims(request, &mut Victims::new(request.bytes, out));
+        self.0
+            .victims(request, &mut Victims::new(request.bytes, out));
     }
 
     fn memory_bytes(&self) -> usize {

@@ -59,8 +59,16 @@ pub(crate) fn block_bytes(classes: SizeClasses, key_len: usize, value_len: usize
 impl Block {
     /// A new entry, or `None` where the allocator gives nothing or the value exceeds 4 GiB.
     pub(crate) fn new(classes: SizeClasses, content: &Content<'_>) -> Option<Self> {
-        let Content { key, value: [first, second], expiry, stamp } = *content;
-        assert!(key.bytes.len() <= crate::KEY_BYTES_MAX, "the caller checks keys");
+        let Content {
+            key,
+            value: [first, second],
+            expiry,
+            stamp,
+        } = *content;
+        assert!(
+            key.bytes.len() <= crate::KEY_BYTES_MAX,
+            "the caller checks keys"
+        );
         let value_len = u32::try_from(first.len() + second.len()).ok()?;
         let layout = layout(classes, key.bytes.len(), value_len as usize)?;
         // SAFETY: the layout's size is not zero, a header is part of it.
@@ -71,12 +79,18 @@ impl Block {
         // SAFETY: the allocation is aligned for a header and holds one, then key and value, whose
         // lengths the layout was made from; the sources are other memory, as it is new.
         unsafe {
-            header.write(Header { meta, stamp, value_len });
+            header.write(Header {
+                meta,
+                stamp,
+                value_len,
+            });
             let key_start = header.add(1).cast::<u8>().as_ptr();
             key_start.copy_from_nonoverlapping(key.bytes.as_ptr(), key.bytes.len());
             let value_start = key_start.add(key.bytes.len());
             value_start.copy_from_nonoverlapping(first.as_ptr(), first.len());
-            value_start.add(first.len()).copy_from_nonoverlapping(second.as_ptr(), second.len());
+            value_start
+                .add(first.len())
+                .copy_from_nonoverlapping(second.as_ptr(), second.len());
         }
         Some(Self(header))
     }
@@ -160,9 +174,7 @@ impl Block {
     pub(crate) fn value(&self) -> &[u8] {
         let offset = HEADER_BYTES + self.key_len();
         // SAFETY: the value's bytes follow the key's and were written with `value_len`.
-        unsafe {
-            slice::from_raw_parts(self.0.cast::<u8>().add(offset).as_ptr(), self.value_len())
-        }
+        unsafe { slice::from_raw_parts(self.0.cast::<u8>().add(offset).as_ptr(), self.value_len()) }
     }
 
     /// The expiry, 0 for none.

@@ -29,8 +29,10 @@ impl State {
         let mut oldest: Option<(u32, Slot)> = None;
         let mut samples = 0;
         for _ in 0..LOOKS_MAX {
-            let slot = (u64::from(self.next_random()) * u64::from(slots) >> 32) as Slot;
-            let Some(block) = self.slab.get(slot).filter(|_| Some(slot) != keep) else { continue };
+            let slot = ((u64::from(self.next_random()) * u64::from(slots)) >> 32) as Slot;
+            let Some(block) = self.slab.get(slot).filter(|_| Some(slot) != keep) else {
+                continue;
+            };
             let sample = (block.stamp(), slot);
             oldest = Some(oldest.map_or(sample, |oldest| oldest.min(sample)));
             samples += 1;

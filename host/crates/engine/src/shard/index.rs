@@ -18,7 +18,11 @@ struct Chunk {
 }
 
 const LANES: usize = 12;
-const EMPTY: Chunk = Chunk { tags: [0; LANES], passed: 0, slots: [0; LANES] };
+const EMPTY: Chunk = Chunk {
+    tags: [0; LANES],
+    passed: 0,
+    slots: [0; LANES],
+};
 
 /// Load, in percent of the lanes, above which a table grows and below which it shrinks.
 const LOAD_MAX_PERCENT: usize = 85;
@@ -43,9 +47,17 @@ pub(crate) struct Index {
 impl Index {
     /// An empty index for a shard that has `share_bytes` of memory.
     pub(crate) fn new(share_bytes: u64) -> Self {
-        let tables = (share_bytes / SHARE_BYTES_A_TABLE).clamp(1, TABLES_MAX).next_power_of_two();
-        let empty = || Table { chunks: Box::default(), len: 0 };
-        Self { tables: (0..tables).map(|_| empty()).collect(), chunks: 0 }
+        let tables = (share_bytes / SHARE_BYTES_A_TABLE)
+            .clamp(1, TABLES_MAX)
+            .next_power_of_two();
+        let empty = || Table {
+            chunks: Box::default(),
+            len: 0,
+        };
+        Self {
+            tables: (0..tables).map(|_| empty()).collect(),
+            chunks: 0,
+        }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -167,7 +179,7 @@ fn tag(hash: u64) -> u8 {
 
 /// The first chunk to look into: the low half of the hash, scaled.
 fn home(hash: u64, chunks: usize) -> usize {
-    (u64::from(hash as u32) * chunks as u64 >> 32) as usize
+    ((u64::from(hash as u32) * chunks as u64) >> 32) as usize
 }
 
 fn next(at: usize, chunks: usize) -> usize {
@@ -191,7 +203,7 @@ fn matching(tags: &[u8; LANES], tag: u8) -> u128 {
     const LOW: u128 = u128::from_le_bytes([0x7f; 16]);
     let differences = words ^ u128::from_le_bytes([tag; 16]);
     // A byte is zero exactly if neither it nor its low seven bits plus 0x7f reach the top bit.
-    !((differences & LOW) + LOW | differences | LOW)
+    !(((differences & LOW) + LOW) | differences | LOW)
 }
 
 #[cfg(test)]

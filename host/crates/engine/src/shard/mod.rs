@@ -66,7 +66,9 @@ impl Shard {
 
     /// Tells the evictor what happened. Returns the change of used bytes.
     pub(crate) fn drain(&self, side: &mut EvictorSide) -> i64 {
-        self.state.lock().hand_over(&mut side.events, &mut side.released);
+        self.state
+            .lock()
+            .hand_over(&mut side.events, &mut side.released);
         side.evictor.deliver(&side.events);
         side.events.clear();
         side.events.shrink_to(2 * State::NOTES_DUE);
@@ -77,11 +79,18 @@ impl Shard {
     /// Evicts at least `request.bytes` if the shard holds them: as its evictor says where that is
     /// free to be asked, else as the fallback does.
     pub(crate) fn evict(&self, request: &Request) -> Evicted {
-        let side = if self.prompt { Some(self.evictor.lock()) } else { self.evictor.try_lock() };
+        let side = if self.prompt {
+            Some(self.evictor.lock())
+        } else {
+            self.evictor.try_lock()
+        };
         let Some(mut side) = side else {
             let mut state = self.state.lock();
             let freed_bytes = state.evict_fallback(request.bytes, None);
-            return Evicted { freed_bytes, used_change: state.settle() };
+            return Evicted {
+                freed_bytes,
+                used_change: state.settle(),
+            };
         };
         let side = &mut *side;
         let told = self.drain(side);
@@ -94,6 +103,9 @@ impl Shard {
         let garbage = state.take_garbage();
         drop(state);
         garbage.free();
-        Evicted { freed_bytes, used_change }
+        Evicted {
+            freed_bytes,
+            used_change,
+        }
     }
 }

@@ -28,7 +28,12 @@ unsafe impl Send for Slab {}
 
 impl Slab {
     pub(crate) fn new(classes: SizeClasses) -> Self {
-        Self { chunks: Vec::new(), slots: 0, free: NO_SLOT, classes }
+        Self {
+            chunks: Vec::new(),
+            slots: 0,
+            free: NO_SLOT,
+            classes,
+        }
     }
 
     /// Slots there are, each below this number; some may be free.
@@ -44,7 +49,9 @@ impl Slab {
         if slot >= self.slots {
             return None;
         }
-        self.chunks.get(slot as usize / CHUNK).map(|chunk| &chunk[slot as usize % CHUNK])
+        self.chunks
+            .get(slot as usize / CHUNK)
+            .map(|chunk| &chunk[slot as usize % CHUNK])
     }
 
     fn place_mut(&mut self, slot: u32) -> &mut Place {
@@ -103,7 +110,8 @@ impl Slab {
 
     /// Puts another entry into an occupied slot and gives the old one back.
     pub(crate) fn replace(&mut self, slot: u32, block: Block) -> Option<Block> {
-        self.get_mut(slot).map(|place| std::mem::replace(place, block))
+        self.get_mut(slot)
+            .map(|place| std::mem::replace(place, block))
     }
 
     /// Lets a slot that [`Self::take`] emptied be handed out again.
@@ -140,7 +148,12 @@ mod tests {
 
     fn block(n: u32) -> Block {
         let key = n.to_le_bytes();
-        let content = Content { key: Key::new(0, &key), value: [b"", b""], expiry: 0, stamp: n };
+        let content = Content {
+            key: Key::new(0, &key),
+            value: [b"", b""],
+            expiry: 0,
+            stamp: n,
+        };
         Block::new(SizeClasses::Sixteen, &content).unwrap()
     }
 

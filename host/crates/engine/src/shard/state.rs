@@ -65,7 +65,9 @@ pub(crate) struct Garbage {
 
 impl Garbage {
     pub(crate) fn free(self) {
-        self.blocks.into_iter().for_each(|block| block.free(self.classes));
+        self.blocks
+            .into_iter()
+            .for_each(|block| block.free(self.classes));
     }
 }
 
@@ -93,7 +95,10 @@ impl State {
             block_bytes: 0,
             stats: TenantStats::default(),
             settled_bytes: 0,
-            garbage: Garbage { blocks: Vec::new(), classes: config.classes },
+            garbage: Garbage {
+                blocks: Vec::new(),
+                classes: config.classes,
+            },
             due: Vec::new(),
         }
     }
@@ -129,7 +134,10 @@ impl State {
     /// Large blocks to free once the lock has been given back.
     pub(crate) fn take_garbage(&mut self) -> Garbage {
         let blocks = std::mem::take(&mut self.garbage.blocks);
-        Garbage { blocks, classes: self.config.classes }
+        Garbage {
+            blocks,
+            classes: self.config.classes,
+        }
     }
 
     pub(super) fn discard(&mut self, block: Block) {
@@ -172,7 +180,11 @@ impl State {
     /// The slot of a key, expired or not.
     #[inline]
     pub(crate) fn slot_of(&self, at: &At<'_>) -> Option<Slot> {
-        let is_it = |slot| self.slab.get(slot).is_some_and(|block| block.is_key(at.key));
+        let is_it = |slot| {
+            self.slab
+                .get(slot)
+                .is_some_and(|block| block.is_key(at.key))
+        };
         self.index.find(at.hash, is_it)
     }
 
@@ -247,7 +259,8 @@ impl State {
             }
         };
         let (slab, seed) = (&self.slab, self.config.hash_seed);
-        self.index.insert(hash, slot, |slot| hash_of(slab, seed, slot));
+        self.index
+            .insert(hash, slot, |slot| hash_of(slab, seed, slot));
         if expiry != 0 {
             self.wheel.insert(slot, expiry);
             self.stats.entries_with_ttl[usize::from(db)] += 1;
@@ -262,15 +275,20 @@ impl State {
     /// Takes the entry out of `slot`; the slot is retired until the evictor has been told.
     /// Returns the bytes it took, 0 if there was none.
     pub(crate) fn remove_slot(&mut self, slot: Slot, why: Removal) -> u64 {
-        let Some(block) = self.slab.get(slot) else { return 0 };
+        let Some(block) = self.slab.get(slot) else {
+            return 0;
+        };
         let (key, expiry) = (Key::new(block.db(), block.key()), block.expiry());
         let hash = hash(self.config.hash_seed, key);
         let (slab, seed) = (&self.slab, self.config.hash_seed);
-        self.index.remove(hash, slot, |slot| hash_of(slab, seed, slot));
+        self.index
+            .remove(hash, slot, |slot| hash_of(slab, seed, slot));
         if expiry != 0 {
             self.wheel.remove(slot);
         }
-        let Some(block) = self.slab.take(slot) else { return 0 };
+        let Some(block) = self.slab.take(slot) else {
+            return 0;
+        };
         let db = usize::from(block.db());
         let bytes = block.bytes(self.config.classes) as u64;
         self.stats.data_bytes -= (block.key().len() + block.value_len()) as u64;
@@ -284,7 +302,10 @@ impl State {
         self.discard(block);
         self.retired.push(slot);
         let event = Event::new(EventKind::Remove, slot, hash as u32);
-        self.note(Event { removal: why, ..event });
+        self.note(Event {
+            removal: why,
+            ..event
+        });
         self.watches.changed(hash);
         bytes
     }
@@ -319,7 +340,10 @@ impl State {
     /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most.
     pub(crate) fn flush(&mut self, db: Option<u8>, from: Slot, count: u32) {
         for slot in from..from.saturating_add(count).min(self.slots()) {
-            let there = self.slab.get(slot).is_some_and(|block| db.is_none_or(|db| db == block.db()));
+            let there = self
+                .slab
+                .get(slot)
+                .is_some_and(|block| db.is_none_or(|db| db == block.db()));
             if there {
                 self.remove_slot(slot, Removal::Deleted);
             }
@@ -335,5 +359,6 @@ impl State {
 }
 
 fn hash_of(slab: &Slab, seed: u64, slot: Slot) -> u64 {
-    slab.get(slot).map_or(0, |block| hash(seed, Key::new(block.db(), block.key())))
+    slab.get(slot)
+        .map_or(0, |block| hash(seed, Key::new(block.db(), block.key())))
 }

@@ -17,7 +17,10 @@ struct Watched {
 impl Watches {
     /// Begins to watch; the answer is to be compared with [`Self::changes`] later.
     pub(crate) fn add(&mut self, hash: u64) -> u64 {
-        let watched = self.keys.entry(hash).or_insert(Watched { watchers: 0, changes: 0 });
+        let watched = self.keys.entry(hash).or_insert(Watched {
+            watchers: 0,
+            changes: 0,
+        });
         watched.watchers += 1;
         watched.changes
     }

@@ -21,7 +21,10 @@ struct Links {
     after: u32,
 }
 
-const UNLINKED: Links = Links { before: NIL, after: NIL };
+const UNLINKED: Links = Links {
+    before: NIL,
+    after: NIL,
+};
 
 /// The wheel of one shard.
 pub(crate) struct Wheel {
@@ -70,13 +73,18 @@ impl Wheel {
             self.links_mut(first).before = slot;
         }
         let before = LIST | (level * LISTS + list) as u32;
-        *self.links_mut(slot) = Links { before, after: first };
+        *self.links_mut(slot) = Links {
+            before,
+            after: first,
+        };
         self.occupied[level] |= 1 << list;
     }
 
     /// Takes `slot` out, if it is in.
     pub(crate) fn remove(&mut self, slot: u32) {
-        let Some(Some(chunk)) = self.links.get_mut(slot as usize / CHUNK) else { return };
+        let Some(Some(chunk)) = self.links.get_mut(slot as usize / CHUNK) else {
+            return;
+        };
         let place = &mut chunk[slot as usize % CHUNK];
         let Links { before, after } = std::mem::replace(place, UNLINKED);
         if before == NIL {

@@ -46,11 +46,12 @@ impl State {
             Edit::Expire(expiry) => {
                 self.watches.changed(at.hash);
                 match (slot, expiry) {
-                (Some(slot), Some(expiry)) if expiry > at.now => self.set_expiry(slot, expiry),
-                (slot, Some(_)) => self.remove_live(slot),
-                (Some(slot), None) => self.set_expiry(slot, 0),
-                (None, None) => {}
-            }}
+                    (Some(slot), Some(expiry)) if expiry > at.now => self.set_expiry(slot, expiry),
+                    (slot, Some(_)) => self.remove_live(slot),
+                    (Some(slot), None) => self.set_expiry(slot, 0),
+                    (None, None) => {}
+                }
+            }
             Edit::Put { value, expiry } => match expiry {
                 Expiry::At(expiry) if expiry <= at.now => self.remove_live(slot),
                 Expiry::At(expiry) => self.put(at, slot, &value, Some(expiry))?,
@@ -78,7 +79,10 @@ impl State {
     /// The length of the value that an edit leads to, if it writes one.
     fn value_len_after(&self, slot: Option<Slot>, edit: &Edit<'_>, now: Millis) -> Option<usize> {
         match edit {
-            Edit::Put { expiry: Expiry::At(expiry), .. } if *expiry <= now => None,
+            Edit::Put {
+                expiry: Expiry::At(expiry),
+                ..
+            } if *expiry <= now => None,
             Edit::Put { value, .. } => Some(value.len()),
             Edit::Append(more) => Some(self.value_len(slot) + more.len()),
             Edit::Keep | Edit::Expire(_) | Edit::Remove => None,
@@ -86,7 +90,8 @@ impl State {
     }
 
     fn value_len(&self, slot: Option<Slot>) -> usize {
-        slot.and_then(|slot| self.slab.get(slot)).map_or(0, Block::value_len)
+        slot.and_then(|slot| self.slab.get(slot))
+            .map_or(0, Block::value_len)
     }
 
     fn check_room(
@@ -105,7 +110,11 @@ impl State {
         let held = slot
             .and_then(|slot| self.slab.get(slot))
             .map_or(0, |block| block.bytes(self.config.classes));
-        if bytes > held + room_bytes { Err(Refusal::Short { bytes }) } else { Ok(()) }
+        if bytes > held + room_bytes {
+            Err(Refusal::Short { bytes })
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes a whole value. `expiry` is the new one (0: never), or `None` to keep the old.
@@ -121,8 +130,10 @@ impl State {
         };
         let before = self.value_len(Some(slot));
         let classes = self.config.classes;
-        let in_place =
-            self.slab.get_mut(slot).is_some_and(|block| block.overwrite(classes, value));
+        let in_place = self
+            .slab
+            .get_mut(slot)
+            .is_some_and(|block| block.overwrite(classes, value));
         if !in_place {
             let block = self.block(at, [value, b""], self.expiry(slot))?;
             self.swap(slot, block);
@@ -140,7 +151,10 @@ impl State {
         };
         let before = self.value_len(Some(slot));
         let classes = self.config.classes;
-        let in_place = self.slab.get_mut(slot).is_some_and(|block| block.extend(classes, more));
+        let in_place = self
+            .slab
+            .get_mut(slot)
+            .is_some_and(|block| block.extend(classes, more));
         if !in_place {
             let old = self.slab.get(slot).map_or(&b""[..], Block::value);
             let block = self.block(at, [old, more], self.expiry(slot))?;
@@ -165,21 +179,31 @@ impl State {
     fn insert(&mut self, at: &At<'_>, value: &[u8], expiry: Millis) -> Result<(), Refusal> {
         let block = self.block(at, [value, b""], expiry)?;
         let size = block.bytes(self.config.classes);
-        let slot = self.insert_block(at.hash, block).ok_or(Refusal::Never(Error::OutOfMemory))?;
+        let slot = self
+            .insert_block(at.hash, block)
+            .ok_or(Refusal::Never(Error::OutOfMemory))?;
         self.note_written(EventKind::Insert, at, slot, size);
         Ok(())
     }
 
     fn block(&self, at: &At<'_>, value: [&[u8]; 2], expiry: Millis) -> Result<Block, Refusal> {
         let stamp = stamp(at.now, self.config.start_ms);
-        let content = Content { key: at.key, value, expiry, stamp };
+        let content = Content {
+            key: at.key,
+            value,
+            expiry,
+            stamp,
+        };
         Block::new(self.config.classes, &content).ok_or(Refusal::Never(Error::OutOfMemory))
     }
 
     /// Counts and notes that the value in `slot`, which had `before` bytes, was written.
     fn written(&mut self, at: &At<'_>, slot: Slot, before: usize) {
         let after = self.value_len(Some(slot)) as u64;
-        let size = self.slab.get(slot).map_or(0, |block| block.bytes(self.config.classes));
+        let size = self
+            .slab
+            .get(slot)
+            .map_or(0, |block| block.bytes(self.config.classes));
         self.stats.data_bytes = self.stats.data_bytes - before as u64 + after;
         self.stats.updates += 1;
         self.touch(slot, at.now);
@@ -188,12 +212,17 @@ impl State {
 
     fn note_written(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        self.note(Event { size, ..Event::new(kind, slot, at.hash as u32) });
+        self.note(Event {
+            size,
+            ..Event::new(kind, slot, at.hash as u32)
+        });
         self.watches.changed(at.hash);
     }
 
     fn set_expiry(&mut self, slot: Slot, expiry: Millis) {
-        let Some(block) = self.slab.get_mut(slot) else { return };
+        let Some(block) = self.slab.get_mut(slot) else {
+            return;
+        };
         let (db, before) = (usize::from(block.db()), block.expiry());
         block.set_expiry(expiry);
         let after = block.expiry();

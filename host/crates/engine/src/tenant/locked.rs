@@ -43,13 +43,24 @@ impl Tenant {
         if let Some(hash) = first.filter(|_| bytes_hint > 0) {
             // What exceeds one entry's bound is made room for as it is written.
             let bytes = bytes_hint.min(self.entry_bytes_max());
-            let at = At { hash, key: Key::new(0, b""), now };
+            let at = At {
+                hash,
+                key: Key::new(0, b""),
+                now,
+            };
             room_bytes = self.reserve(&at, bytes)?.keep();
         }
         shards.sort_unstable();
         shards.dedup();
-        let states = shards.iter().map(|&i| (i, self.shards[i].state.lock())).collect();
-        Ok(Locked { tenant: self, states, room_bytes })
+        let states = shards
+            .iter()
+            .map(|&i| (i, self.shards[i].state.lock()))
+            .collect();
+        Ok(Locked {
+            tenant: self,
+            states,
+            room_bytes,
+        })
     }
 }
 
@@ -106,7 +117,8 @@ impl Locked<'_> {
             let outcome = state.update(&at, access, room_bytes, &mut edit);
             let change = state.settle();
             self.room_bytes -= change.clamp(0, room_bytes as i64) as usize;
-            self.tenant.use_bytes(change - (room_bytes - self.room_bytes) as i64);
+            self.tenant
+                .use_bytes(change - (room_bytes - self.room_bytes) as i64);
             match outcome {
                 Ok(result) => return Ok(result),
                 Err(Refusal::Never(error)) => return Err(error),
@@ -118,7 +130,10 @@ impl Locked<'_> {
 
     pub(super) fn state(&mut self, hash: u64) -> Option<&mut State> {
         let shard = self.tenant.shard_index(hash);
-        self.states.iter_mut().find(|(i, _)| *i == shard).map(|(_, state)| &mut **state)
+        self.states
+            .iter_mut()
+            .find(|(i, _)| *i == shard)
+            .map(|(_, state)| &mut **state)
     }
 
     /// Reserves `bytes` more, evicting from the shards held, then from those that are free.

@@ -207,7 +207,10 @@ impl Tenant {
     /// Entries in database `db`; those that expired and were not removed yet count.
     pub fn len(&self, db: u8) -> u64 {
         let db = usize::from(Key::new(db, b"").db);
-        self.shards.iter().map(|shard| shard.state.lock().stats().entries[db]).sum()
+        self.shards
+            .iter()
+            .map(|shard| shard.state.lock().stats().entries[db])
+            .sum()
     }
 
     /// Whether database `db` has no entry.
@@ -232,7 +235,11 @@ impl Tenant {
     }
 
     fn at<'k>(&self, key: Key<'k>, now: Millis) -> At<'k> {
-        At { hash: hash(self.hash_seed, key), key, now }
+        At {
+            hash: hash(self.hash_seed, key),
+            key,
+            now,
+        }
     }
 
     fn shard_index(&self, hash: u64) -> usize {
@@ -246,7 +253,11 @@ impl Tenant {
 
 fn check_key(key: Key<'_>) -> Result<(), Error> {
     let (bytes, bytes_max) = (key.bytes.len(), KEY_BYTES_MAX);
-    if bytes > bytes_max { Err(Error::KeyTooLong { bytes, bytes_max }) } else { Ok(()) }
+    if bytes > bytes_max {
+        Err(Error::KeyTooLong { bytes, bytes_max })
+    } else {
+        Ok(())
+    }
 }
 
 /// Four shards a thread, but none below a mebibyte; a power of two, 256 at most.

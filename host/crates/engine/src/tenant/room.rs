@@ -52,20 +52,30 @@ impl Tenant {
 
     /// Reserves `bytes` for a write at `at`, evicting for them if need be.
     pub(super) fn reserve(&self, at: &At<'_>, bytes: usize) -> Result<Reserved<'_>, Error> {
-        let reserved = Reserved { tenant: self, bytes };
+        let reserved = Reserved {
+            tenant: self,
+            bytes,
+        };
         if bytes == 0 {
             return Ok(reserved);
         }
         if bytes > self.entry_bytes_max() {
             // Refused by the shard with the right figures; nothing is evicted for it.
-            return Ok(Reserved { tenant: self, bytes: 0 });
+            return Ok(Reserved {
+                tenant: self,
+                bytes: 0,
+            });
         }
         let used = self.used_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         if used <= self.budget_bytes.load(Ordering::Relaxed) {
             return Ok(reserved);
         }
         let size = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let newcomer = Entry { hash: at.hash as u32, size, priority: 0 };
+        let newcomer = Entry {
+            hash: at.hash as u32,
+            size,
+            priority: 0,
+        };
         if self.make_room(self.shard_index(at.hash), Some(newcomer)) {
             return Ok(reserved);
         }
@@ -95,10 +105,17 @@ impl Tenant {
 
     /// Evicts `bytes` from one shard, if it has them. Returns the bytes freed.
     fn evict(&self, shard: &Shard, bytes: u64, newcomer: Option<Entry>) -> u64 {
-        let free = self.budget_bytes.load(Ordering::Relaxed).saturating_sub(self.used());
+        let free = self
+            .budget_bytes
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.used());
         let held = shard.state.lock().block_bytes();
         let capacity_bytes = held + free / self.shards.len() as u64;
-        let evicted = shard.evict(&Request { bytes, capacity_bytes, newcomer });
+        let evicted = shard.evict(&Request {
+            bytes,
+            capacity_bytes,
+            newcomer,
+        });
         self.use_bytes(evicted.used_change);
         evicted.freed_bytes
     }
@@ -113,7 +130,8 @@ impl Tenant {
     }
 
     pub(super) fn over_bytes(&self) -> u64 {
-        self.used().saturating_sub(self.budget_bytes.load(Ordering::Relaxed))
+        self.used()
+            .saturating_sub(self.budget_bytes.load(Ordering::Relaxed))
     }
 
     /// Tells a shard's evictor what happened, if it is free to listen; waits for it only where more
@@ -154,7 +172,10 @@ impl Tenant {
     }
 
     fn stats_entries(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.state.lock().stats().entries_total()).sum()
+        self.shards
+            .iter()
+            .map(|shard| shard.state.lock().stats().entries_total())
+            .sum()
     }
 
     /// Sets what the tenant may use at the moment.

@@ -9,6 +9,8 @@ use super::*;
 use crate::{Edit, Engine, EngineConfig, Evictor, EvictorFactory, Expiry, SizeClasses, native};
 
 const NOW: Millis = 1_700_000_000_000;
+/// Of what is repeated to provoke a race; Miri is a thousand times slower.
+const ROUNDS: usize = if cfg!(miri) { 5 } else { 2000 };
 
 fn engine(memory_bytes: u64, evictor: Arc<dyn EvictorFactory>) -> Engine {
     let tenant = |name: &str, memory_bytes| TenantConfig {
@@ -36,9 +38,21 @@ fn key(bytes: &[u8]) -> Key<'_> {
 }
 
 fn put(tenant: &Tenant, name: &str, value: &[u8], expiry: Expiry) -> Result<(), Error> {
-    tenant.update(key(name.as_bytes()), NOW, Access::Write, value.len(), |_| {
-        (Edit::Put { value: value.into(), expiry }, ())
-    })
+    tenant.update(
+        key(name.as_bytes()),
+        NOW,
+        Access::Write,
+        value.len(),
+        |_| {
+            (
+                Edit::Put {
+                    value: value.into(),
+                    expiry,
+                },
+                (),
+            )
+        },
+    )
 }
 
 fn get(tenant: &Tenant, name: &str, now: Millis) -> Option<Vec<u8>> {
@@ -61,27 +75,47 @@ fn maintenance_removes_what_nobody_asks_for() {
     let tenant = engine.default_tenant();
     let empty = tenant.stats().used_bytes;
     for n in 0..20_000 {
-        put(tenant, &format!("k{n}"), b"v", Expiry::At(NOW + 1 + n % 100)).unwrap();
+        put(
+            tenant,
+            &format!("k{n}"),
+            b"v",
+            Expiry::At(NOW + 1 + n % 100),
+        )
+        .unwrap();
     }
     assert_eq!(tenant.len(0), 20_000);
     while engine.maintain(NOW + 100) {}
     assert_eq!((tenant.len(0), tenant.stats().expired), (0, 20_000));
     let left = tenant.stats().used_bytes - empty;
-    assert!(left < 20_000 * 40, "{left} bytes stay for 20,000 removed entries");
+    assert!(
+        left < 20_000 * 40,
+        "{left} bytes stay for 20,000 removed entries"
+    );
 }
 
 #[test]
 fn a_put_keeps_or_replaces_the_expiry() {
     let engine = engine(8 << 20, s3_fifo());
     let tenant = engine.default_tenant();
-    let expiry = || tenant.peek(key(b"k"), NOW, |entry| entry.expires_at()).unwrap();
+    let expiry = || {
+        tenant
+            .peek(key(b"k"), NOW, |entry| entry.expires_at())
+            .unwrap()
+    };
     put(tenant, "k", b"1", Expiry::At(NOW + 9)).unwrap();
     put(tenant, "k", b"2", Expiry::Keep).unwrap();
     assert_eq!(expiry(), Some(NOW + 9));
     put(tenant, "k", &[3; 1000], Expiry::Keep).unwrap();
     assert_eq!(expiry(), Some(NOW + 9));
-    tenant.update(key(b"k"), NOW, Access::Write, 0, |_| (Edit::Append(b"xx"), ())).unwrap();
-    assert_eq!((expiry(), get(tenant, "k", NOW).unwrap().len()), (Some(NOW + 9), 1002));
+    tenant
+        .update(key(b"k"), NOW, Access::Write, 0, |_| {
+            (Edit::Append(b"xx"), ())
+        })
+        .unwrap();
+    assert_eq!(
+        (expiry(), get(tenant, "k", NOW).unwrap().len()),
+        (Some(NOW + 9), 1002)
+    );
     put(tenant, "k", b"4", Expiry::Never).unwrap();
     assert_eq!(expiry(), None);
     assert_eq!(tenant.stats().entries_with_ttl[0], 0);
@@ -95,7 +129,11 @@ fn appends_grow_beyond_what_was_reserved() {
     let tenant = engine.default_tenant();
     for _ in 0..100 {
         let more = [7; 1000];
-        tenant.update(key(b"k"), NOW, Access::Write, 0, |_| (Edit::Append(&more), ())).unwrap();
+        tenant
+            .update(key(b"k"), NOW, Access::Write, 0, |_| {
+                (Edit::Append(&more), ())
+            })
+            .unwrap();
     }
     assert_eq!(get(tenant, "k", NOW), Some(vec![7; 100_000]));
 }
@@ -106,10 +144,16 @@ fn what_is_too_large_is_refused_and_changes_nothing() {
     let tenant = engine.default_tenant();
     put(tenant, "k", b"old", Expiry::Never).unwrap();
     let large = vec![0; tenant.entry_bytes_max()];
-    assert!(matches!(put(tenant, "k", &large, Expiry::Never), Err(Error::EntryTooLarge { .. })));
+    assert!(matches!(
+        put(tenant, "k", &large, Expiry::Never),
+        Err(Error::EntryTooLarge { .. })
+    ));
     assert_eq!(get(tenant, "k", NOW).as_deref(), Some(&b"old"[..]));
     let long = "k".repeat(KEY_BYTES_MAX + 1);
-    assert!(matches!(put(tenant, &long, b"", Expiry::Never), Err(Error::KeyTooLong { .. })));
+    assert!(matches!(
+        put(tenant, &long, b"", Expiry::Never),
+        Err(Error::KeyTooLong { .. })
+    ));
     let longest = "k".repeat(KEY_BYTES_MAX);
     put(tenant, &longest, b"v", Expiry::Never).unwrap();
     assert_eq!(get(tenant, &longest, NOW).as_deref(), Some(&b"v"[..]));
@@ -130,7 +174,10 @@ fn the_budget_holds_under_shifting_sizes_and_the_newest_stays() {
             // Tables may grow by one step after the room was made.
             let slack = 64 * 1024;
             assert!(stats.used_bytes <= stats.budget_bytes + slack, "{stats:?}");
-            assert!(stats.data_bytes >= stats.memory_bytes / 3 || len == 10, "{len}: {stats:?}");
+            assert!(
+                stats.data_bytes >= stats.memory_bytes / 3 || len == 10,
+                "{len}: {stats:?}"
+            );
         }
         assert_eq!(tenant.stats().fallback_evictions, 0);
     }
@@ -169,7 +216,13 @@ fn scan_visits_all_that_stays_whatever_else_comes_and_goes() {
             break;
         }
         tenant.remove(key(format!("go{step}").as_bytes()), NOW);
-        put(tenant, &format!("stay{step}"), &vec![1; step % 300], Expiry::Never).unwrap();
+        put(
+            tenant,
+            &format!("stay{step}"),
+            &vec![1; step % 300],
+            Expiry::Never,
+        )
+        .unwrap();
         put(tenant, &format!("new{step}"), b"v", Expiry::Never).unwrap();
         step += 1;
     }
@@ -184,7 +237,9 @@ fn flush_empties_one_database_or_all() {
         for n in 0..4000u32 {
             let name = n.to_le_bytes();
             let edit = |_: Option<Entry<'_>>| (Edit::Append(b"v"), ());
-            tenant.update(Key::new(db, &name), NOW, Access::Write, 1, edit).unwrap();
+            tenant
+                .update(Key::new(db, &name), NOW, Access::Write, 1, edit)
+                .unwrap();
         }
     }
     let flush = |db| {
@@ -194,7 +249,10 @@ fn flush_empties_one_database_or_all() {
         }
     };
     flush(Some(1));
-    assert_eq!([tenant.len(0), tenant.len(1), tenant.len(2)], [4000, 0, 4000]);
+    assert_eq!(
+        [tenant.len(0), tenant.len(1), tenant.len(2)],
+        [4000, 0, 4000]
+    );
     flush(None);
     assert_eq!(tenant.stats().entries_total(), 0);
     assert_eq!(tenant.stats().data_bytes, 0);
@@ -210,18 +268,27 @@ fn several_keys_change_at_once_or_not_at_all() {
         let mut locked = tenant.lock(keys(), 20, NOW).unwrap();
         for key in keys() {
             let value = [round];
-            let put = Edit::Put { value: (&value[..]).into(), expiry: Expiry::Never };
-            locked.update(key, NOW, Access::Write, |_| (put.clone(), ())).unwrap();
+            let put = Edit::Put {
+                value: (&value[..]).into(),
+                expiry: Expiry::Never,
+            };
+            locked
+                .update(key, NOW, Access::Write, |_| (put.clone(), ()))
+                .unwrap();
         }
     };
     writer(0);
     std::thread::scope(|scope| {
-        scope.spawn(|| (0..2000).for_each(|round| writer(round as u8)));
+        scope.spawn(|| (0..ROUNDS).for_each(|round| writer(round as u8)));
         scope.spawn(|| {
-            for _ in 0..2000 {
+            for _ in 0..ROUNDS {
                 let mut locked = tenant.lock(keys(), 0, NOW).unwrap();
                 let values: HashSet<Vec<u8>> = keys()
-                    .map(|key| locked.get(key, NOW, |entry| entry.value().to_vec()).unwrap())
+                    .map(|key| {
+                        locked
+                            .get(key, NOW, |entry| entry.value().to_vec())
+                            .unwrap()
+                    })
                     .collect();
                 assert_eq!(values.len(), 1);
             }
@@ -229,7 +296,11 @@ fn several_keys_change_at_once_or_not_at_all() {
     });
     let used = tenant.stats().used_bytes;
     drop(tenant.lock(keys(), 1000, NOW).unwrap());
-    assert_eq!(tenant.stats().used_bytes, used, "an unused reservation is given back");
+    assert_eq!(
+        tenant.stats().used_bytes,
+        used,
+        "an unused reservation is given back"
+    );
 }
 
 #[test]
@@ -243,12 +314,19 @@ fn a_locked_write_makes_room_but_never_of_the_entry_it_extends() {
     for round in 1..200 {
         let mut locked = tenant.lock([key(b"grows")], 0, NOW).unwrap();
         let more = [1; 1000];
-        locked.update(key(b"grows"), NOW, Access::Write, |_| (Edit::Append(&more), ())).unwrap();
+        locked
+            .update(key(b"grows"), NOW, Access::Write, |_| {
+                (Edit::Append(&more), ())
+            })
+            .unwrap();
         let len = locked.peek(key(b"grows"), NOW, |entry| entry.value().len());
         assert_eq!(len, Some(1000 * (round + 1)));
     }
     let stats = tenant.stats();
-    assert!(stats.used_bytes <= stats.budget_bytes + 64 * 1024, "{stats:?}");
+    assert!(
+        stats.used_bytes <= stats.budget_bytes + 64 * 1024,
+        "{stats:?}"
+    );
 }
 
 #[test]
@@ -259,18 +337,37 @@ fn a_watch_sees_every_change_and_nothing_else() {
     let unchanged_after = |change: &dyn Fn()| {
         let watch = tenant.watch(key(b"k"), NOW);
         change();
-        tenant.lock([key(b"k")], 0, NOW).unwrap().is_unchanged(&watch)
+        tenant
+            .lock([key(b"k")], 0, NOW)
+            .unwrap()
+            .is_unchanged(&watch)
     };
     assert!(unchanged_after(&|| ()));
-    assert!(unchanged_after(&|| assert!(get(tenant, "k", NOW).is_some())));
-    assert!(unchanged_after(&|| put(tenant, "other", b"v", Expiry::Never).unwrap()));
-    assert!(!unchanged_after(&|| put(tenant, "k", b"v", Expiry::Keep).unwrap()));
+    assert!(unchanged_after(&|| assert!(
+        get(tenant, "k", NOW).is_some()
+    )));
+    assert!(unchanged_after(&|| put(
+        tenant,
+        "other",
+        b"v",
+        Expiry::Never
+    )
+    .unwrap()));
+    assert!(!unchanged_after(
+        &|| put(tenant, "k", b"v", Expiry::Keep).unwrap()
+    ));
     let persist = || {
-        tenant.update(key(b"k"), NOW, Access::Write, 0, |_| (Edit::Expire(None), ())).unwrap();
+        tenant
+            .update(key(b"k"), NOW, Access::Write, 0, |_| {
+                (Edit::Expire(None), ())
+            })
+            .unwrap();
     };
     assert!(!unchanged_after(&persist));
     assert!(!unchanged_after(&|| assert!(tenant.remove(key(b"k"), NOW))));
-    assert!(!unchanged_after(&|| put(tenant, "k", b"v", Expiry::Never).unwrap()));
+    assert!(!unchanged_after(
+        &|| put(tenant, "k", b"v", Expiry::Never).unwrap()
+    ));
 }
 
 /// Names whatever it likes.
@@ -301,13 +398,20 @@ impl EvictorFactory for HostileFactory {
         "hostile"
     }
     fn build(&self, _seed: u64) -> Box<dyn Evictor> {
-        Box::new(Hostile { answers: self.0.clone() })
+        Box::new(Hostile {
+            answers: self.0.clone(),
+        })
     }
 }
 
 #[test]
 fn wrong_victims_cost_nothing_but_a_fallback() {
-    for answers in [vec![], vec![0, 0, 0], vec![u32::MAX, 1 << 30, 5], (0..100_000).collect()] {
+    for answers in [
+        vec![],
+        vec![0, 0, 0],
+        vec![u32::MAX, 1 << 30, 5],
+        (0..100_000).collect(),
+    ] {
         let few = answers.len() < 10;
         let engine = engine(4 << 20, Arc::new(HostileFactory(answers)));
         let tenant = engine.default_tenant();
@@ -316,7 +420,10 @@ fn wrong_victims_cost_nothing_but_a_fallback() {
             assert_eq!(get(tenant, &format!("{n}"), NOW), Some(vec![n as u8; 100]));
         }
         let stats = tenant.stats();
-        assert!(stats.used_bytes <= stats.budget_bytes + 64 * 1024, "{stats:?}");
+        assert!(
+            stats.used_bytes <= stats.budget_bytes + 64 * 1024,
+            "{stats:?}"
+        );
         assert_eq!(stats.fallback_evictions > 0, few, "{stats:?}");
     }
 }
@@ -334,7 +441,9 @@ fn two_threads_lose_nothing_and_keep_the_books() {
                         0 => {
                             tenant.remove(key(name.as_bytes()), NOW);
                         }
-                        1..4 => put(tenant, &name, name.repeat(30).as_bytes(), Expiry::Never).unwrap(),
+                        1..4 => {
+                            put(tenant, &name, name.repeat(30).as_bytes(), Expiry::Never).unwrap()
+                        }
                         _ => {
                             let value = get(tenant, &name, NOW);
                             assert!(value.is_none_or(|value| value == name.repeat(30).as_bytes()));
@@ -348,7 +457,10 @@ fn two_threads_lose_nothing_and_keep_the_books() {
         }
     });
     let stats = tenant.stats();
-    assert!(stats.used_bytes <= stats.budget_bytes + 64 * 1024, "{stats:?}");
+    assert!(
+        stats.used_bytes <= stats.budget_bytes + 64 * 1024,
+        "{stats:?}"
+    );
     let mut counted = HashMap::new();
     let mut cursor = 0;
     loop {
@@ -360,7 +472,10 @@ fn two_threads_lose_nothing_and_keep_the_books() {
         }
     }
     let data: usize = counted.iter().map(|(key, len)| key.len() + len).sum();
-    assert_eq!((stats.entries_total(), stats.data_bytes), (counted.len() as u64, data as u64));
+    assert_eq!(
+        (stats.entries_total(), stats.data_bytes),
+        (counted.len() as u64, data as u64)
+    );
 }
 
 fn engine_step(tenant: &Tenant) {

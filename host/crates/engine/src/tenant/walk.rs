@@ -70,8 +70,14 @@ impl Tenant {
         self.deliver(shard, waiting);
         let slot = at.slot.saturating_add(FLUSH_SLOTS);
         let next = match slot < slots {
-            true => FlushCursor { shard: at.shard, slot },
-            false => FlushCursor { shard: at.shard + 1, slot: 0 },
+            true => FlushCursor {
+                shard: at.shard,
+                slot,
+            },
+            false => FlushCursor {
+                shard: at.shard + 1,
+                slot: 0,
+            },
         };
         (next.shard < self.shards.len()).then_some(next)
     }

@@ -17,7 +17,11 @@ impl Tenant {
         let mut state = self.shard_of(at.hash).state.lock();
         // What has expired is gone before the watch begins, and does not count as a change.
         state.peek(&at, |_| ());
-        Watch { tenant: self, hash: at.hash, changes: state.watches().add(at.hash) }
+        Watch {
+            tenant: self,
+            hash: at.hash,
+            changes: state.watches().add(at.hash),
+        }
     }
 }
 
@@ -31,6 +35,11 @@ impl Locked<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        self.tenant.shard_of(self.hash).state.lock().watches().remove(self.hash);
+        self.tenant
+            .shard_of(self.hash)
+            .state
+            .lock()
+            .watches()
+            .remove(self.hash);
     }
 }

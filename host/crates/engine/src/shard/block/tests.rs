@@ -3,7 +3,12 @@ use super::*;
 const CLASSES: SizeClasses = SizeClasses::Jemalloc;
 
 fn block(key: &[u8], value: &[u8], expiry: Millis) -> Block {
-    let content = Content { key: Key::new(3, key), value: [value, b"!"], expiry, stamp: 7 };
+    let content = Content {
+        key: Key::new(3, key),
+        value: [value, b"!"],
+        expiry,
+        stamp: 7,
+    };
     Block::new(CLASSES, &content).unwrap()
 }
 
@@ -12,11 +17,20 @@ fn holds_what_it_was_given() {
     for key_len in [0, 1, 16, 300, crate::KEY_BYTES_MAX] {
         let key = vec![b'k'; key_len];
         let mut block = block(&key, b"value", 1_700_000_000_123);
-        assert_eq!((block.key(), block.value(), block.db()), (&key[..], &b"value!"[..], 3));
-        assert_eq!((block.expires_at(), block.stamp()), (Some(1_700_000_000_123), 7));
+        assert_eq!(
+            (block.key(), block.value(), block.db()),
+            (&key[..], &b"value!"[..], 3)
+        );
+        assert_eq!(
+            (block.expires_at(), block.stamp()),
+            (Some(1_700_000_000_123), 7)
+        );
         block.set_expiry(0);
         block.set_stamp(9);
-        assert_eq!((block.expires_at(), block.stamp(), block.db()), (None, 9, 3));
+        assert_eq!(
+            (block.expires_at(), block.stamp(), block.db()),
+            (None, 9, 3)
+        );
         assert!(block.is_key(Key::new(3, &key)) && !block.is_key(Key::new(2, &key)));
         block.free(CLASSES);
     }

@@ -23,7 +23,10 @@ fn lanes_match_exactly() {
     };
     assert_eq!(lanes(matching(&tags, 1)), [0, 7, 11]);
     assert_eq!(lanes(matching(&tags, 2)), []);
-    assert_eq!(lanes(matching(&[255; LANES], 255)), (0..12).collect::<Vec<_>>());
+    assert_eq!(
+        lanes(matching(&[255; LANES], 255)),
+        (0..12).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -52,7 +55,12 @@ fn finds_what_was_put_through_growth_and_shrinking() {
     for slot in std::mem::take(&mut model).into_keys() {
         index.remove(hash(slot), slot, hash);
     }
-    assert!(index.tables.iter().all(|table| table.chunks.iter().all(|chunk| chunk.passed == 0)));
+    assert!(
+        index
+            .tables
+            .iter()
+            .all(|table| table.chunks.iter().all(|chunk| chunk.passed == 0))
+    );
     assert!(index.chunks <= index.tables.len());
 }
 
@@ -81,6 +89,11 @@ fn an_entry_costs_about_seven_bytes_and_probes_end_early() {
 
 #[test]
 fn sizes_follow_the_allocators_classes() {
-    let sizes: Vec<_> = std::iter::successors(Some(1), |&n| Some(larger(n))).take(16).collect();
-    assert_eq!(sizes, [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32]);
+    let sizes: Vec<_> = std::iter::successors(Some(1), |&n| Some(larger(n)))
+        .take(16)
+        .collect();
+    assert_eq!(
+        sizes,
+        [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32]
+    );
 }

@@ -8,7 +8,10 @@ struct Clocked {
 
 impl Clocked {
     fn new(now: Millis) -> Self {
-        Self { wheel: Wheel::new(now), expiries: BTreeMap::new() }
+        Self {
+            wheel: Wheel::new(now),
+            expiries: BTreeMap::new(),
+        }
     }
 
     fn set(&mut self, slot: u32, when: Millis) {
@@ -19,8 +22,11 @@ impl Clocked {
 
     fn advance(&mut self, now: Millis, looks_max: usize) -> (Vec<u32>, Advance) {
         let mut due = Vec::new();
-        let how = self.wheel.advance(now, looks_max, |slot| self.expiries[&slot], &mut due);
-        due.iter().for_each(|slot| assert!(self.expiries.remove(slot).unwrap() <= now));
+        let how = self
+            .wheel
+            .advance(now, looks_max, |slot| self.expiries[&slot], &mut due);
+        due.iter()
+            .for_each(|slot| assert!(self.expiries.remove(slot).unwrap() <= now));
         due.sort_unstable();
         (due, how)
     }
@@ -45,7 +51,9 @@ fn hands_out_exactly_what_is_due_over_all_levels() {
 fn agrees_with_a_sorted_map_whatever_is_done() {
     let mut seed = 42u64;
     let mut random = |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
     };
     let mut now = 5_000;
