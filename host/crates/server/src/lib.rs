@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The sockets of Larder: the Redis protocol over TCP and Unix sockets, and HTTP for health and metrics.
+//!
+//! Each worker is one thread with a runtime of its own; a connection stays with the worker that accepted
+//! it, and a request is executed where it was read. [`start`] opens everything, [`Running::drain`] ends it.
+
+mod commands;
+mod config;
+mod connection;
+mod dialogue;
+mod error;
+mod held;
+mod http;
+mod listen;
+mod maintenance;
+mod registry;
+mod run;
+mod session;
+mod shared;
+mod stats;
+mod stream;
+#[cfg(test)]
+mod testing;
+mod thread;
+mod worker;
+
+pub use config::ServerConfig;
+pub use error::StartError;
+pub use run::{Drained, Metrics, Running, start};
+pub use session::{Context, Flow, Session};
+pub use shared::{Health, Parts, Shared};
+pub use stats::Totals;

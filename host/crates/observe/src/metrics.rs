@@ -1,0 +1,139 @@
+//! The table of everything Larder publishes: the one source of names, types, labels and help.
+
+/// Whether a value only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Grows from 0 at the start of the process; its name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+/// One row of [`METRICS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Unique, `larder_…`, snake case, its last word the unit.
+    pub name: &'static str,
+    /// Counter or gauge.
+    pub kind: MetricKind,
+    /// Names of the labels, in the order in which a sample gives their values.
+    pub labels: &'static [&'static str],
+    /// One sentence for the reader of the metrics page.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($id:ident: $kind:ident $name:literal $labels:tt $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $id: Metric = Metric {
+                name: $name,
+                kind: MetricKind::$kind,
+                labels: &$labels,
+                help: $help,
+            };
+        )*
+
+        /// Every metric of Larder; a scrape has each exactly once.
+        pub const METRICS: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    HITS: Counter "larder_hits_total" ["tenant"]
+        "Reads that found a live entry.";
+    MISSES: Counter "larder_misses_total" ["tenant"]
+        "Reads that found no live entry.";
+    INSERTS: Counter "larder_inserts_total" ["tenant"]
+        "Entries that were new when they were written.";
+    UPDATES: Counter "larder_updates_total" ["tenant"]
+        "Entries that were overwritten or changed in place.";
+    EVICTIONS: Counter "larder_evictions_total" ["tenant", "chosen_by"]
+        "Entries removed to make room, by who chose them: the eviction policy or the native fallback.";
+    REFUSED: Counter "larder_refused_writes_total" ["tenant"]
+        "Writes refused because they were too large or no room could be made.";
+    EXPIRED: Counter "larder_expired_total" ["tenant"]
+        "Entries removed because their time to live had passed.";
+    EVENTS_DROPPED: Counter "larder_events_dropped_total" ["tenant"]
+        "Accesses that the eviction policy was not told of because its buffer was full.";
+    WRONG_VICTIMS: Counter "larder_wrong_victims_total" ["tenant"]
+        "Victims named by the eviction policy that were not there, or were named twice.";
+    ENTRIES: Gauge "larder_entries" ["tenant"]
+        "Entries held.";
+    TTL_ENTRIES: Gauge "larder_ttl_entries" ["tenant"]
+        "Entries held that have a time to live.";
+    USED_BYTES: Gauge "larder_used_bytes" ["tenant"]
+        "Memory counted against the budget, as the allocator hands it out.";
+    DATA_BYTES: Gauge "larder_data_bytes" ["tenant"]
+        "Keys and values alone.";
+    BUDGET_BYTES: Gauge "larder_budget_bytes" ["tenant"]
+        "What may be used at the moment: the share, lowered while the process is over its memory.";
+    TENANT_MEMORY_BYTES: Gauge "larder_tenant_memory_bytes" ["tenant"]
+        "The share of the memory as configured.";
+    EVICTOR_BYTES: Gauge "larder_evictor_bytes" ["tenant"]
+        "Memory of the eviction policy's own records.";
+    MEMORY_BYTES: Gauge "larder_memory_limit_bytes" []
+        "Memory for all tenants together, as configured.";
+    RESIDENT_BYTES: Gauge "larder_resident_bytes" []
+        "Memory of the process that is resident, as the operating system counts it.";
+    CLIENTS: Gauge "larder_connected_clients" []
+        "Connections open at the moment.";
+    CLIENTS_ACCEPTED: Counter "larder_clients_accepted_total" []
+        "Connections taken.";
+    CLIENTS_REJECTED: Counter "larder_clients_rejected_total" []
+        "Connections turned away because clients_max were open.";
+    CLIENTS_CLOSED: Counter "larder_clients_closed_total" ["reason"]
+        "Connections that the server closed, by reason: timeout, limit, protocol or fault.";
+    CLIENT_BUFFERS: Gauge "larder_client_buffers_bytes" []
+        "Unfinished requests and waiting replies of all connections.";
+    COMMANDS: Counter "larder_commands_total" []
+        "Commands carried out, those answered with an error included.";
+    ERROR_REPLIES: Counter "larder_error_replies_total" []
+        "Error replies.";
+    INPUT_BYTES: Counter "larder_input_bytes_total" []
+        "Bytes read from clients.";
+    OUTPUT_BYTES: Counter "larder_output_bytes_total" []
+        "Bytes written to clients.";
+    PROTOCOL_ERRORS: Counter "larder_protocol_errors_total" []
+        "Connections closed because what they sent was not the Redis protocol.";
+    BUILD: Gauge "larder_build_info" ["version"]
+        "Always 1; the label is the version that runs.";
+    UPTIME: Gauge "larder_uptime_seconds" []
+        "Time since the start of the process.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const UNITS: &[&str] = &["total", "bytes", "seconds", "entries", "clients", "info"];
+
+    #[test]
+    fn names_are_unique_snake_case_and_end_in_a_unit() {
+        let mut seen = HashSet::new();
+        for Metric {
+            name,
+            kind,
+            labels,
+            help,
+        } in METRICS
+        {
+            assert!(seen.insert(name), "{name} is there twice");
+            assert!(name.starts_with("larder_"), "{name}");
+            let lower = |text: &str| text.bytes().all(|b| b == b'_' || b.is_ascii_lowercase());
+            assert!(
+                lower(name) && !name.contains("__"),
+                "{name} is not snake case"
+            );
+            assert!(
+                labels.iter().all(|label| lower(label)),
+                "{name}: {labels:?}"
+            );
+            let unit = name.rsplit('_').next().unwrap();
+            assert!(UNITS.contains(&unit), "{name} ends in no unit");
+            assert_eq!(unit == "total", *kind == MetricKind::Counter, "{name}");
+            assert!(help.ends_with('.'), "{name}: its help is no sentence");
+        }
+    }
+}

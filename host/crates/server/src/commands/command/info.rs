@@ -1,0 +1,118 @@
+//! COMMAND INFO, and COMMAND alone.
+
+use larder_resp::{Args, Reply};
+
+use super::super::metadata::{Category, Command, Flag, Keys};
+use super::super::table::TABLE;
+use super::{Named, Outcome};
+use crate::{Context, Flow};
+
+pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    if args.len() <= 2 {
+        ctx.reply.array(TABLE.len());
+        TABLE
+            .iter()
+            .for_each(|command| describe(&mut ctx.reply, &Named::of_table(command)));
+        return Ok(Flow::Continue);
+    }
+    ctx.reply.array(args.len() - 2);
+    for name in args.iter().skip(2) {
+        if ctx.output_is_full() {
+            return Ok(Flow::Close);
+        }
+        match Named::find(name) {
+            Some(named) => describe(&mut ctx.reply, &named),
+            None => ctx.reply.null_array(),
+        }
+    }
+    Ok(Flow::Continue)
+}
+
+/// The ten elements that Redis 7 has; tips are none.
+fn describe(reply: &mut Reply<'_>, named: &Named) {
+    let command = named.command;
+    reply.array(10);
+    reply.bulk(named.name.as_bytes());
+    reply.integer(command.arity.into());
+    reply.set(command.flags.len());
+    command
+        .flags
+        .iter()
+        .for_each(|flag| reply.simple(flag.name()));
+    let Keys { first, last, step } = command.keys;
+    [first, last, step]
+        .into_iter()
+        .for_each(|number| reply.integer(number.into()));
+    let categories = categories(command);
+    reply.set(categories.len());
+    categories
+        .iter()
+        .for_each(|category| reply.simple(category));
+    reply.array(0);
+    describe_keys(reply, command);
+    let subcommands = named.subcommands();
+    reply.array(subcommands.len());
+    subcommands.for_each(|subcommand| describe(reply, &subcommand));
+}
+
+/// The key specifications: one where there are keys.
+fn describe_keys(reply: &mut Reply<'_>, command: &Command) {
+    let Keys { first, last, step } = command.keys;
+    if first == 0 {
+        return reply.array(0);
+    }
+    reply.array(1);
+    reply.map(3);
+    reply.bulk(b"flags");
+    reply.set(1);
+    reply.simple(if command.flags.contains(&Flag::ReadOnly) {
+        "RO"
+    } else {
+        "RW"
+    });
+    reply.bulk(b"begin_search");
+    describe_search(reply, "index", &[("index", first)]);
+    reply.bulk(b"find_keys");
+    // Here, unlike above, the last key is counted from the first.
+    let last = if last < 0 { last } else { last - first };
+    describe_search(
+        reply,
+        "range",
+        &[("lastkey", last), ("keystep", step), ("limit", 0)],
+    );
+}
+
+fn describe_search(reply: &mut Reply<'_>, kind: &str, numbers: &[(&str, i32)]) {
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(kind.as_bytes());
+    reply.bulk(b"spec");
+    reply.map(numbers.len());
+    for (name, number) in numbers {
+        reply.bulk(name.as_bytes());
+        reply.integer((*number).into());
+    }
+}
+
+/// The categories of access control, in the order of Redis.
+pub(super) fn categories(command: &Command) -> Vec<&'static str> {
+    let is = |flag| command.flags.contains(&flag);
+    let belongs = |category| command.categories.contains(&category);
+    let all = [
+        ("@keyspace", belongs(Category::Keyspace)),
+        ("@read", is(Flag::ReadOnly)),
+        ("@write", is(Flag::Write)),
+        ("@string", belongs(Category::String)),
+        ("@admin", is(Flag::Admin)),
+        ("@fast", is(Flag::Fast)),
+        ("@slow", !is(Flag::Fast)),
+        (
+            "@dangerous",
+            is(Flag::Admin) || belongs(Category::Dangerous),
+        ),
+        ("@connection", belongs(Category::Connection)),
+    ];
+    all.into_iter()
+        .filter_map(|(name, holds)| holds.then_some(name))
+        .collect()
+}

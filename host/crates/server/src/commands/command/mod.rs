@@ -1,0 +1,144 @@
+//! COMMAND: what there is to know of the commands, for clients that ask.
+
+mod docs;
+mod getkeys;
+mod info;
+mod list;
+
+use larder_resp::Args;
+
+use super::table::{self, TABLE};
+use super::{Action, Category, Command, Flag, Group, Keys, Outcome, reply_help};
+use crate::{Context, Flow};
+
+pub(super) const COMMAND: Command = Command {
+    name: "COMMAND",
+    arity: -1,
+    flags: &[Flag::Loading, Flag::Stale],
+    keys: Keys::NONE,
+    group: Group::Server,
+    categories: &[Category::Connection],
+    since: "2.8.13",
+    summary: "Describes all commands",
+    action: Action::Container {
+        alone: Some(info::run),
+        subcommands: &[COUNT, DOCS, GETKEYS, HELP_SUBCOMMAND, INFO, LIST],
+    },
+};
+
+const COUNT: Command = Command {
+    name: "COUNT",
+    arity: 2,
+    flags: &[Flag::Loading, Flag::Stale],
+    keys: Keys::NONE,
+    group: Group::Server,
+    categories: &[Category::Connection],
+    since: "2.8.13",
+    summary: "Counts the commands",
+    action: Action::Run(count),
+};
+
+const DOCS: Command = Command {
+    name: "DOCS",
+    arity: -2,
+    since: "7.0.0",
+    summary: "Documents the commands named, or all",
+    action: Action::Run(docs::run),
+    ..COUNT
+};
+
+const GETKEYS: Command = Command {
+    name: "GETKEYS",
+    arity: -3,
+    summary: "Returns the keys of a request",
+    action: Action::Run(getkeys::run),
+    ..COUNT
+};
+
+const HELP_SUBCOMMAND: Command = Command {
+    name: "HELP",
+    arity: 2,
+    since: "5.0.0",
+    summary: "Lists the subcommands",
+    action: Action::Run(help),
+    ..COUNT
+};
+
+const INFO: Command = Command {
+    name: "INFO",
+    arity: -2,
+    summary: "Describes the commands named, or all",
+    action: Action::Run(info::run),
+    ..COUNT
+};
+
+const LIST: Command = Command {
+    name: "LIST",
+    arity: -2,
+    since: "7.0.0",
+    summary: "Lists the names of the commands",
+    action: Action::Run(list::run),
+    ..COUNT
+};
+
+const HELP: [&str; 12] = [
+    "(no subcommand)",
+    "    Return details about all commands.",
+    "COUNT",
+    "    Return the total number of commands in this server.",
+    "LIST [FILTERBY <MODULE module-name|ACLCAT category|PATTERN pattern>]",
+    "    Return a list of all commands in this server.",
+    "INFO [<command-name> ...]",
+    "    Return details about multiple commands, or all.",
+    "DOCS [<command-name> ...]",
+    "    Return documentation details about multiple commands, or all.",
+    "GETKEYS <full-command>",
+    "    Return the keys from a full command.",
+];
+
+fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+    reply_help(ctx, "COMMAND", &HELP)
+}
+
+/// As in Redis, subcommands do not count.
+fn count(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+    ctx.reply.integer(TABLE.len() as i64);
+    Ok(Flow::Continue)
+}
+
+/// A command and its full name.
+struct Named {
+    command: &'static Command,
+    name: String,
+}
+
+impl Named {
+    fn of_table(command: &'static Command) -> Self {
+        Self {
+            command,
+            name: command.lowercase_name(),
+        }
+    }
+
+    /// The command of a name as COMMAND takes it: `get`, `client|setname`.
+    fn find(name: &[u8]) -> Option<Self> {
+        let bar = name.iter().position(|&byte| byte == b'|');
+        let Some(bar) = bar else {
+            return table::find(name).map(Self::of_table);
+        };
+        let container = Self::of_table(table::find(&name[..bar])?);
+        let wanted = &name[bar + 1..];
+        container
+            .subcommands()
+            .find(|sub| sub.command.name.as_bytes().eq_ignore_ascii_case(wanted))
+    }
+
+    fn subcommands(&self) -> impl ExactSizeIterator<Item = Self> + use<> {
+        let container = self.command;
+        let name = move |command: &'static Command| command.full_name(container);
+        container.subcommands().iter().map(move |command| Self {
+            command,
+            name: name(command),
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! DEL and UNLINK, which are the same here: removing an entry never takes long.
+
+use larder_resp::Args;
+
+use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use crate::{Context, Flow};
+
+pub(super) const DEL: Command = Command {
+    name: "DEL",
+    arity: -2,
+    flags: &[Flag::Write],
+    keys: Keys::ALL,
+    group: Group::Generic,
+    categories: &[Category::Keyspace],
+    since: "1.0.0",
+    summary: "Removes keys and counts those that were there",
+    action: Action::Run(run),
+};
+
+pub(super) const UNLINK: Command = Command {
+    name: "UNLINK",
+    flags: &[Flag::Write, Flag::Fast],
+    since: "4.0.0",
+    summary: "Removes keys and counts those that were there, like DEL",
+    ..DEL
+};
+
+fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let tenant = &ctx.session.tenant;
+    let keys = args.iter().skip(1).map(|bytes| ctx.key(bytes));
+    let removed = keys.filter(|&key| tenant.remove(key, ctx.now)).count();
+    ctx.reply.integer(removed as i64);
+    Ok(Flow::Continue)
+}

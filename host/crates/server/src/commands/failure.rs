@@ -1,0 +1,98 @@
+//! Error replies.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use larder_engine::Error;
+use larder_resp::Args;
+
+/// An error to be replied, in the words of Redis where it has any.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure(Cow<'static, str>);
+
+impl Failure {
+    pub(crate) const SYNTAX: Self = Self::new("ERR syntax error");
+    pub(crate) const NOT_AN_INTEGER: Self =
+        Self::new("ERR value is not an integer or out of range");
+    pub(crate) const STRING_TOO_LONG: Self =
+        Self::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    pub(crate) const PATTERN_TOO_LONG: Self =
+        Self::new("ERR pattern too long: 1024 bytes are allowed");
+
+    /// An error whose whole text, its code included, is `text`.
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    /// The whole text, its code included.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// A wrong number of arguments; `name` is in small letters.
+    pub(crate) fn arity(name: &str) -> Self {
+        Self::from(format!(
+            "ERR wrong number of arguments for '{name}' command"
+        ))
+    }
+
+    /// An expiry that is not positive or too far away; `name` is in small letters.
+    pub(crate) fn expire_time(name: &str) -> Self {
+        Self::from(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// No such command: shows the beginning of what was sent.
+    pub(crate) fn unknown_command(args: Args<'_>) -> Self {
+        let name = clip(args.name(), SHOWN_BYTES_MAX);
+        let mut text = format!("ERR unknown command '{name}', with args beginning with: ");
+        let shown_from = text.len();
+        for arg in args.iter().skip(1) {
+            let room = SHOWN_BYTES_MAX.saturating_sub(text.len() - shown_from);
+            if room == 0 {
+                break;
+            }
+            // Writing to a string cannot fail.
+            let _ = write!(text, "'{}' ", clip(arg, room));
+        }
+        Self::from(text)
+    }
+
+    /// No such subcommand of `container`, which is in capitals.
+    pub(crate) fn unknown_subcommand(container: &str, name: &[u8]) -> Self {
+        let name = clip(name, SHOWN_BYTES_MAX);
+        Self::from(format!(
+            "ERR unknown subcommand '{name}'. Try {container} HELP."
+        ))
+    }
+}
+
+/// Most bytes of what a client sent that an error shows of its name, and of its arguments.
+const SHOWN_BYTES_MAX: usize = 128;
+
+/// The beginning of what a client sent. Bytes that are no UTF-8 are shown as replacement characters.
+fn clip(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(bytes_max)])
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::EntryTooLarge { bytes, bytes_max } => Self::from(format!(
+                "ERR value too large: an entry may take {bytes_max} bytes at most here (1/8 of the \
+                 tenant's memory), this one takes {bytes}"
+            )),
+            Error::KeyTooLong { bytes, bytes_max } => Self::from(format!(
+                "ERR key too long: a key may have {bytes_max} bytes at most, this one has {bytes}"
+            )),
+            Error::OutOfMemory => {
+                Self::new("OOM command not allowed when used memory > 'maxmemory'.")
+            }
+        }
+    }
+}

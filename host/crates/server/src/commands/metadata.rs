@@ -1,0 +1,183 @@
+//! What the table says of a command.
+
+use larder_resp::Args;
+
+use super::Outcome;
+use crate::Context;
+
+/// Answers a request whose number of arguments fits.
+pub(crate) type Run = fn(&mut Context<'_>, Args<'_>) -> Outcome;
+
+/// What there is to know of one command.
+pub(crate) struct Command {
+    /// In capitals; of a subcommand its own name only.
+    pub name: &'static str,
+    /// Number of arguments, the command's name included; negative: at least so many.
+    pub arity: i32,
+    /// What COMMAND INFO tells clients of its nature.
+    pub flags: &'static [Flag],
+    /// Which arguments are keys.
+    pub keys: Keys,
+    /// Chapter of the manual.
+    pub group: Group,
+    /// Categories of access control that do not follow from the flags.
+    pub categories: &'static [Category],
+    /// Version of Redis that had it first.
+    pub since: &'static str,
+    /// One line for COMMAND DOCS.
+    pub summary: &'static str,
+    /// What answers it.
+    pub action: Action,
+}
+
+/// What answers a command.
+#[derive(Clone, Copy)]
+pub(crate) enum Action {
+    /// A function.
+    Run(Run),
+    /// One of its subcommands; given alone `alone`, if that is allowed.
+    Container {
+        alone: Option<Run>,
+        subcommands: &'static [Command],
+    },
+}
+
+/// Nature of a command, as COMMAND INFO tells it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flag {
+    /// May change entries.
+    Write,
+    /// Only reads entries.
+    ReadOnly,
+    /// May need memory.
+    DenyOom,
+    /// For administrators.
+    Admin,
+    /// Not for scripts.
+    NoScript,
+    /// Allowed while loading.
+    Loading,
+    /// Allowed on stale data.
+    Stale,
+    /// Takes constant or logarithmic time.
+    Fast,
+    /// Allowed before authentication.
+    NoAuth,
+    /// Allowed while a script blocks.
+    AllowBusy,
+}
+
+impl Flag {
+    /// As COMMAND INFO spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::ReadOnly => "readonly",
+            Self::DenyOom => "denyoom",
+            Self::Admin => "admin",
+            Self::NoScript => "noscript",
+            Self::Loading => "loading",
+            Self::Stale => "stale",
+            Self::Fast => "fast",
+            Self::NoAuth => "no_auth",
+            Self::AllowBusy => "allow_busy",
+        }
+    }
+}
+
+/// Which arguments of a command are keys: from `first` to `last` in steps of `step`. A negative `last`
+/// counts from the end; `first` is 0 when there are none.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    pub first: i32,
+    pub last: i32,
+    pub step: i32,
+}
+
+impl Keys {
+    /// No argument is a key.
+    pub(crate) const NONE: Self = Self {
+        first: 0,
+        last: 0,
+        step: 0,
+    };
+    /// The first argument is the only key.
+    pub(crate) const FIRST: Self = Self {
+        first: 1,
+        last: 1,
+        step: 1,
+    };
+    /// All arguments are keys.
+    pub(crate) const ALL: Self = Self {
+        first: 1,
+        last: -1,
+        step: 1,
+    };
+    /// Every other argument is a key, each followed by its value.
+    pub(crate) const PAIRS: Self = Self {
+        first: 1,
+        last: -1,
+        step: 2,
+    };
+}
+
+/// Chapter of the manual.
+#[derive(Clone, Copy)]
+pub(crate) enum Group {
+    Connection,
+    Generic,
+    Server,
+    String,
+}
+
+impl Group {
+    /// As COMMAND DOCS spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Generic => "generic",
+            Self::Server => "server",
+            Self::String => "string",
+        }
+    }
+}
+
+/// Category of access control that does not follow from the flags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Category {
+    Connection,
+    Dangerous,
+    Keyspace,
+    String,
+}
+
+impl Command {
+    /// Whether a request of `len` arguments, the command's name included, is complete.
+    #[inline]
+    pub(crate) fn accepts(&self, len: usize) -> bool {
+        let needed = self.arity.unsigned_abs() as usize;
+        if self.arity >= 0 {
+            len == needed
+        } else {
+            len >= needed
+        }
+    }
+
+    /// The name as error messages and COMMAND spell it.
+    pub(crate) fn lowercase_name(&self) -> String {
+        self.name.to_ascii_lowercase()
+    }
+
+    /// The name of a subcommand of `container`: `client|setname`.
+    pub(crate) fn full_name(&self, container: &Self) -> String {
+        format!("{}|{}", container.name, self.name).to_ascii_lowercase()
+    }
+
+    /// Its subcommands, if it is a container.
+    pub(crate) fn subcommands(&self) -> &'static [Self] {
+        match self.action {
+            Action::Run(_) => &[],
+            Action::Container { subcommands, .. } => subcommands,
+        }
+    }
+}

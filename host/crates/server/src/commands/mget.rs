@@ -1,0 +1,42 @@
+//! MGET.
+
+use larder_resp::Args;
+
+use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use crate::{Context, Flow};
+
+pub(super) const COMMAND: Command = Command {
+    name: "MGET",
+    arity: -2,
+    flags: &[Flag::ReadOnly, Flag::Fast],
+    keys: Keys::ALL,
+    group: Group::String,
+    categories: &[Category::String],
+    since: "1.0.0",
+    summary: "Returns the values of several keys, all read at one moment",
+    action: Action::Run(run),
+};
+
+/// When the output is full, an error stands where the next value would, and the connection closes.
+fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let keys = args.iter().skip(1).map(|bytes| ctx.key(bytes));
+    let tenant = ctx.session.tenant.clone();
+    let mut locked = tenant.lock(keys, 0, ctx.now)?;
+    ctx.reply.array(args.len() - 1);
+    for bytes in args.iter().skip(1) {
+        if ctx.output_is_full() {
+            ctx.reply
+                .error("ERR reply too large: ask for fewer keys at once");
+            return Ok(Flow::Close);
+        }
+        let key = ctx.key(bytes);
+        let reply = &mut ctx.reply;
+        if locked
+            .get(key, ctx.now, |entry| reply.bulk(entry.value()))
+            .is_none()
+        {
+            reply.null();
+        }
+    }
+    Ok(Flow::Continue)
+}

@@ -1,0 +1,27 @@
+//! PING: is anybody there?
+
+use larder_resp::Args;
+
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::{Context, Flow};
+
+pub(super) const COMMAND: Command = Command {
+    name: "PING",
+    arity: -1,
+    flags: &[Flag::Fast],
+    keys: Keys::NONE,
+    group: Group::Connection,
+    categories: &[Category::Connection],
+    since: "1.0.0",
+    summary: "Answers PONG, or the argument given",
+    action: Action::Run(run),
+};
+
+fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    match args.len() {
+        1 => ctx.reply.simple("PONG"),
+        2 => ctx.reply.bulk(&args[1]),
+        _ => return Err(Failure::arity("ping")),
+    }
+    Ok(Flow::Continue)
+}

@@ -1,0 +1,45 @@
+//! SETNX.
+
+use std::borrow::Cow;
+
+use larder_engine::{Access, Edit, Expiry};
+use larder_resp::Args;
+
+use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use crate::{Context, Flow};
+
+pub(super) const COMMAND: Command = Command {
+    name: "SETNX",
+    arity: 3,
+    flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
+    keys: Keys::FIRST,
+    group: Group::String,
+    categories: &[Category::String],
+    since: "1.0.0",
+    summary: "Sets the value of a key unless it exists",
+    action: Action::Run(run),
+};
+
+fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let key = ctx.key(&args[1]);
+    let value = &args[2];
+    let tenant = &ctx.session.tenant;
+    let set = tenant.update(
+        key,
+        ctx.now,
+        Access::Write,
+        value.len(),
+        |entry| match entry {
+            Some(_) => (Edit::Keep, false),
+            None => (
+                Edit::Put {
+                    value: Cow::Borrowed(value),
+                    expiry: Expiry::Never,
+                },
+                true,
+            ),
+        },
+    )?;
+    ctx.reply.integer(set.into());
+    Ok(Flow::Continue)
+}

@@ -1,0 +1,100 @@
+//! Commands executed on a real engine, without sockets: a line in, the reply's bytes out.
+
+mod connection;
+mod errors;
+mod generic;
+mod introspection;
+mod string;
+
+use larder_engine::Millis;
+use larder_resp::{Args, ArgsBuf, Limits, Parsed, Reply, RequestParser, Version};
+
+use super::dispatch;
+use crate::testing::{config, parts};
+use crate::{Context, Flow, ServerConfig, Session, Shared};
+
+/// A connection, and a server whose time the test sets.
+struct Bed {
+    shared: Shared,
+    session: Session,
+    now: Millis,
+}
+
+impl Bed {
+    fn new(version: Version) -> Self {
+        Self::with(config(), version)
+    }
+
+    fn with(config: ServerConfig, version: Version) -> Self {
+        let shared = Shared::new(config, parts());
+        let now = shared.now();
+        let session = Session {
+            id: 42,
+            db: 0,
+            version,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            tenant: shared.engine.default_tenant().clone(),
+            peer: "127.0.0.1:1".into(),
+            connected_ms: now,
+        };
+        Self {
+            shared,
+            session,
+            now,
+        }
+    }
+
+    fn execute(&mut self, args: Args<'_>) -> (Vec<u8>, Flow) {
+        let mut out = Vec::new();
+        let reply = Reply::new(&mut out, self.session.version);
+        let session = &mut self.session;
+        let mut context = Context {
+            shared: &self.shared,
+            session,
+            now: self.now,
+            reply,
+        };
+        let flow = dispatch(&mut context, args);
+        (out, flow)
+    }
+
+    /// Executes a request whose arguments may be anything: its reply, and how the connection goes on.
+    fn execute_args(&mut self, args: &[&[u8]]) -> (Vec<u8>, Flow) {
+        let buffer: ArgsBuf = args.iter().copied().collect();
+        self.execute(buffer.args())
+    }
+
+    /// Executes a request written like an inline command.
+    fn line(&mut self, line: &str) -> (String, Flow) {
+        let mut parser = RequestParser::new(Limits::default());
+        let input = format!("{line}\r\n");
+        let Ok(Parsed::Request { args, .. }) = parser.parse(input.as_bytes()) else {
+            panic!("no request: {line}");
+        };
+        let (out, flow) = self.execute(args);
+        (String::from_utf8_lossy(&out).into_owned(), flow)
+    }
+
+    #[track_caller]
+    fn check(&mut self, line: &str, expected: &str) {
+        assert_eq!(
+            self.line(line),
+            (expected.to_owned(), Flow::Continue),
+            "{line}"
+        );
+    }
+}
+
+/// Checks the replies to lines, one after another on a new server, in both versions of the protocol. `NIL`
+/// stands for what either writes where there is nothing.
+#[track_caller]
+fn check(lines: &[(&str, &str)]) {
+    for (version, nil) in [(Version::V2, "$-1\r\n"), (Version::V3, "_\r\n")] {
+        let mut bed = Bed::new(version);
+        for (line, expected) in lines {
+            bed.check(line, &expected.replace("NIL", nil));
+        }
+    }
+}

@@ -1,0 +1,275 @@
+use std::collections::BTreeMap;
+
+use larder_resp::{Limits, Value, Version, decode};
+
+use super::super::table::TABLE;
+use super::{Bed, check};
+use crate::ServerConfig;
+use crate::testing::config;
+
+/// The reply to a line, decoded.
+#[track_caller]
+fn ask(bed: &mut Bed, line: &str) -> Value {
+    let (out, _) = bed.line(line);
+    match decode(out.as_bytes(), &Limits::default()) {
+        Ok(Some((value, consumed))) if consumed == out.len() => value,
+        other => panic!("{line}: {other:?} of {out}"),
+    }
+}
+
+fn text(value: &Value) -> &str {
+    let bytes = match value {
+        Value::Bulk(Some(bytes)) => bytes.as_slice(),
+        Value::Simple(text) | Value::Verbatim(text) => text.as_bytes(),
+        other => panic!("no text: {other:?}"),
+    };
+    str::from_utf8(bytes).expect("UTF-8")
+}
+
+/// The pairs of a map, by name.
+fn pairs(value: Value) -> BTreeMap<String, Value> {
+    let Value::Map(pairs) = value else {
+        panic!("no map: {value:?}")
+    };
+    pairs
+        .into_iter()
+        .map(|(name, value)| (text(&name).to_owned(), value))
+        .collect()
+}
+
+#[test]
+fn info_has_the_sections_asked_for() {
+    let mut bed = Bed::new(Version::V3);
+    let mut titles = |line| {
+        let info = ask(&mut bed, line);
+        let titles = text(&info)
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "));
+        titles.collect::<Vec<_>>().join(" ")
+    };
+    let all = "Server Clients Memory Persistence Stats Replication CPU Keyspace";
+    for line in [
+        "INFO",
+        "INFO all",
+        "INFO everything",
+        "INFO DEFAULT",
+        "INFO foo all",
+    ] {
+        assert_eq!(titles(line), all, "{line}");
+    }
+    assert_eq!(titles("INFO stats"), "Stats");
+    assert_eq!(
+        titles("INFO Keyspace memory stats MEMORY"),
+        "Memory Stats Keyspace"
+    );
+    assert_eq!(titles("INFO foo"), "");
+}
+
+#[test]
+fn info_tells_what_is() {
+    let mut bed = Bed::new(Version::V2);
+    for line in [
+        "MSET a 1 b 2",
+        "SET c 3 EX 9",
+        "GET a",
+        "GET x",
+        "SELECT 12",
+        "SET k v",
+    ] {
+        bed.line(line);
+    }
+    bed.now += 90_061_000;
+    let info = ask(&mut bed, "INFO");
+    let info = text(&info);
+    assert!(
+        info.starts_with("# Server\r\nredis_version:7.2.4\r\n"),
+        "{info}"
+    );
+    assert!(info.contains("\r\n\r\n# Clients\r\n"), "{info}");
+    for line in [
+        "server_name:larder",
+        "uptime_in_seconds:90061",
+        "uptime_in_days:1",
+        "maxmemory:67108864",
+        "maxmemory_human:64.00M",
+        "maxmemory_policy:allkeys-s3-fifo",
+        "maxclients:10000",
+        "keyspace_hits:1",
+        "keyspace_misses:1",
+        "keyspace_inserts:4",
+        "evicted_keys:0",
+        "role:master",
+        "db0:keys=3,expires=1,avg_ttl=0",
+        "db12:keys=1,expires=0,avg_ttl=0",
+    ] {
+        assert!(
+            info.contains(&format!("\r\n{line}\r\n")),
+            "{line} is not in {info}"
+        );
+    }
+    assert!(!info.contains("db1:"), "{info}");
+}
+
+#[test]
+fn config_get_answers_what_patterns_match() {
+    let config = ServerConfig {
+        print_config: vec![
+            ("memory".into(), "64MiB".into()),
+            ("databases".into(), "shadowed".into()),
+        ],
+        ..config()
+    };
+    let mut bed = Bed::with(config, Version::V3);
+    let mut get = |patterns: &str| {
+        let reply = pairs(ask(&mut bed, &format!("CONFIG GET {patterns}")));
+        let settings = reply
+            .iter()
+            .map(|(name, value)| format!("{name}={}", text(value)));
+        settings.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(get("nothing"), "");
+    assert_eq!(get("save"), "save=");
+    assert_eq!(get("APPEND*"), "appendonly=no");
+    assert_eq!(
+        get("maxmemory* m?xmemory databases"),
+        "databases=16 maxmemory=67108864 maxmemory-policy=allkeys-s3-fifo"
+    );
+    assert_eq!(
+        get("memory timeout maxclients"),
+        "maxclients=10000 memory=64MiB timeout=0"
+    );
+    assert_eq!(get("proto-max-bulk-len"), "proto-max-bulk-len=67108864");
+    assert_eq!(get("*").split(' ').count(), 10);
+}
+
+#[test]
+fn settings_are_a_flat_list_in_resp2() {
+    let mut bed = Bed::new(Version::V2);
+    bed.check("CONFIG GET save", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n");
+    bed.check("CONFIG GET nothing", "*0\r\n");
+}
+
+#[test]
+fn command_describes_every_command() {
+    let mut bed = Bed::new(Version::V3);
+    bed.check("COMMAND COUNT", &format!(":{}\r\n", TABLE.len()));
+    let all = ask(&mut bed, "COMMAND");
+    assert_eq!(ask(&mut bed, "COMMAND INFO"), all);
+    let Value::Array(all) = all else {
+        panic!("{all:?}")
+    };
+    let names = all.iter().map(|command| match command {
+        Value::Array(elements) if elements.len() == 10 => text(&elements[0]),
+        other => panic!("{other:?}"),
+    });
+    assert!(names.eq(TABLE.iter().map(|command| command.lowercase_name())));
+    let docs = pairs(ask(&mut bed, "COMMAND DOCS"));
+    assert_eq!(docs.len(), TABLE.len());
+    for (name, doc) in docs {
+        let doc = pairs(doc);
+        assert!(
+            !text(&doc["summary"]).is_empty() && doc.contains_key("group"),
+            "{name}"
+        );
+        assert_eq!(
+            doc.contains_key("subcommands"),
+            ["client", "config", "command"].contains(&&*name)
+        );
+    }
+}
+
+#[test]
+fn command_info_in_both_versions() {
+    let mget = "*1\r\n*10\r\n$4\r\nmget\r\n:-2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:-1\r\n:1\r\n\
+        ~3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n\
+        *1\r\n%3\r\n$5\r\nflags\r\n~1\r\n+RO\r\n\
+        $12\r\nbegin_search\r\n%2\r\n$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n%1\r\n$5\r\nindex\r\n:1\r\n\
+        $9\r\nfind_keys\r\n%2\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n%3\r\n$7\r\nlastkey\r\n:-1\r\n\
+        $7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n\
+        *0\r\n";
+    Bed::new(Version::V3).check("COMMAND INFO mget", mget);
+    let flat = mget
+        .replace('~', "*")
+        .replace("%3", "*6")
+        .replace("%2", "*4")
+        .replace("%1", "*2");
+    Bed::new(Version::V2).check("COMMAND INFO mget", &flat);
+    Bed::new(Version::V2).check("COMMAND INFO foo client|foo", "*2\r\n*-1\r\n*-1\r\n");
+    let setname = "*1\r\n*10\r\n$14\r\nclient|setname\r\n:3\r\n";
+    assert!(
+        Bed::new(Version::V2)
+            .line("COMMAND INFO Client|SetName")
+            .0
+            .starts_with(setname)
+    );
+}
+
+#[test]
+fn command_docs_leaves_out_what_there_is_not() {
+    let doc = "$3\r\nget\r\n%3\r\n$7\r\nsummary\r\n$26\r\nReturns the value of a key\r\n\
+        $5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n";
+    let mut bed = Bed::new(Version::V3);
+    bed.check("COMMAND DOCS get foo GET", &format!("%1\r\n{doc}"));
+    bed.check("COMMAND DOCS foo", "%0\r\n");
+}
+
+#[test]
+fn command_list_filters() {
+    let mut bed = Bed::new(Version::V2);
+    let mut list = |line: &str| {
+        let Value::Array(names) = ask(&mut bed, line) else {
+            panic!("{line}")
+        };
+        names.iter().map(text).collect::<Vec<_>>().join(" ")
+    };
+    assert!(list("COMMAND LIST").contains("client|getname client|help"));
+    assert_eq!(
+        list("COMMAND LIST FILTERBY PATTERN *GET"),
+        "config|get get mget"
+    );
+    assert_eq!(list("COMMAND LIST FILTERBY ACLCAT admin"), "config|get");
+    assert_eq!(list("COMMAND LIST FILTERBY MODULE json"), "");
+    bed.check("COMMAND LIST FILTERBY", "-ERR syntax error\r\n");
+    bed.check("COMMAND LIST FILTERBY FOO bar", "-ERR syntax error\r\n");
+}
+
+#[test]
+fn command_getkeys() {
+    check(&[
+        ("COMMAND GETKEYS GET a", "*1\r\n$1\r\na\r\n"),
+        ("COMMAND GETKEYS SET a b EX 10", "*1\r\n$1\r\na\r\n"),
+        ("COMMAND GETKEYS MGET a b", "*2\r\n$1\r\na\r\n$1\r\nb\r\n"),
+        (
+            "COMMAND GETKEYS MSET a 1 b 2",
+            "*2\r\n$1\r\na\r\n$1\r\nb\r\n",
+        ),
+        (
+            "COMMAND GETKEYS PING",
+            "-ERR The command has no key arguments\r\n",
+        ),
+        (
+            "COMMAND GETKEYS GET",
+            "-ERR Invalid number of arguments specified for command\r\n",
+        ),
+        ("COMMAND GETKEYS FOO", "-ERR Invalid command specified\r\n"),
+    ]);
+}
+
+#[test]
+fn containers_help() {
+    let mut bed = Bed::new(Version::V2);
+    for (container, sample) in [
+        ("CLIENT", "SETNAME <name>"),
+        ("CONFIG", "GET <pattern>"),
+        ("COMMAND", "COUNT"),
+    ] {
+        let Value::Array(lines) = ask(&mut bed, &format!("{container} HELP")) else {
+            panic!("{container}");
+        };
+        let lines: Vec<_> = lines.iter().map(text).collect();
+        let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+        assert_eq!(lines[0], head);
+        assert!(lines.contains(&sample), "{lines:?}");
+        assert_eq!(lines[lines.len() - 2..], ["HELP", "    Print this help."]);
+    }
+}

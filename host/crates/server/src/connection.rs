@@ -1,0 +1,358 @@
+//! One connection: a task that reads what its client sent, executes all of it, and writes the replies,
+//! with one system call each. Reading and executing use buffers that all connections of the worker
+//! share, borrowed only within a poll; a connection owns memory only while its client lags.
+
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use larder_engine::FlushCursor;
+use larder_resp::Reply;
+use tracing::{debug, error, info};
+
+use crate::dialogue::{Dialogue, Stop};
+use crate::held::{BuffersFull, Held};
+use crate::registry::{Cut, Entry, Phase};
+use crate::stats::bump;
+use crate::stream::Stream;
+use crate::worker::{Scratch, TURN_BYTES, Worker};
+
+const BUFFERS_FULL: &str = "ERR client buffers of the server are full, try again later";
+
+/// One client's connection.
+pub(crate) struct Connection {
+    worker: Rc<Worker>,
+    entry: Rc<Entry>,
+    stream: Stream,
+    dialogue: Dialogue,
+    held: Held,
+    stage: Stage,
+    needed_bytes: usize,
+    progressed: bool,
+}
+
+/// What the connection does once its held output is written.
+enum Stage {
+    /// Read, and execute what was read.
+    Reading,
+    /// Execute held input: it may hold complete requests.
+    Behind,
+    /// Empty a database, or all, step by step.
+    Emptying(Option<u8>, FlushCursor),
+    /// Tell the client that this is the end.
+    Closing,
+    /// Wait until the client closes too, so that it gets the last reply whatever it was sending.
+    Lingering,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client closed it, or was told to.
+    Closed,
+    /// The server drains and nothing was left to do.
+    Drained,
+    /// The socket failed.
+    Lost(io::Error),
+    /// It waited too long.
+    Cut(Cut),
+    /// So many bytes of replies were more than one connection may have.
+    OutputOverLimit(usize),
+    /// Its output did not fit into the buffers of the server.
+    BuffersFull,
+    /// A command panicked.
+    Panicked,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        entry: Rc<Entry>,
+        stream: Stream,
+        dialogue: Dialogue,
+    ) -> Self {
+        let held = Held::new(worker.shared.clone());
+        Self {
+            worker,
+            entry,
+            stream,
+            dialogue,
+            held,
+            stage: Stage::Reading,
+            needed_bytes: 0,
+            progressed: false,
+        }
+    }
+
+    /// Serves the client until the connection ends. A panic ends this connection alone.
+    pub(crate) async fn run(mut self) {
+        let end = poll_fn(|cx| {
+            catch_unwind(AssertUnwindSafe(|| self.poll(cx))).unwrap_or(Poll::Ready(End::Panicked))
+        })
+        .await;
+        self.note(&end);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.entry.arm(cx.waker());
+        self.progressed = false;
+        let worker = self.worker.clone();
+        let mut scratch = worker.scratch.borrow_mut();
+        let mut turn_bytes = TURN_BYTES;
+        let phase = loop {
+            if let Some(cut) = self.entry.cut() {
+                return Poll::Ready(End::Cut(cut));
+            }
+            match self.step(cx, &mut scratch, &mut turn_bytes) {
+                Poll::Ready(Err(end)) => return Poll::Ready(end),
+                Poll::Ready(Ok(())) if turn_bytes > 0 => {}
+                Poll::Ready(Ok(())) => {
+                    cx.waker().wake_by_ref();
+                    break Phase::Working;
+                }
+                Poll::Pending => break self.phase(),
+            }
+        };
+        scratch.trim();
+        self.entry
+            .settle(phase, self.progressed, worker.sweep.get());
+        Poll::Pending
+    }
+
+    /// What a connection that cannot go on is waiting for.
+    fn phase(&self) -> Phase {
+        if !self.held.output().is_empty() {
+            Phase::Sending
+        } else if matches!(self.stage, Stage::Closing | Stage::Lingering) {
+            Phase::Lingering
+        } else if !self.held.input().is_empty() {
+            Phase::Receiving
+        } else {
+            Phase::Idle
+        }
+    }
+
+    /// One step of the connection's work. Uses up `turn_bytes` by what it read and executed; at 0 it is
+    /// the turn of others.
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        turn_bytes: &mut usize,
+    ) -> Poll<Result<(), End>> {
+        ready!(self.poll_send(cx))?;
+        match self.stage {
+            Stage::Reading => {
+                let parser_bytes = self.dialogue.parser_bytes();
+                if self
+                    .held
+                    .make_room(self.needed_bytes, parser_bytes)
+                    .is_err()
+                {
+                    scratch.output.clear();
+                    return Poll::Ready(self.refuse(cx, &mut scratch.output));
+                }
+                let bytes = ready!(self.poll_receive(cx, scratch))?;
+                *turn_bytes = turn_bytes.saturating_sub(bytes);
+                self.execute(cx, scratch, turn_bytes)?;
+            }
+            Stage::Behind => {
+                scratch.input.clear();
+                self.execute(cx, scratch, turn_bytes)?;
+            }
+            Stage::Emptying(db, at) => {
+                *turn_bytes = 0;
+                match self.dialogue.session.tenant.flush(db, at) {
+                    Some(next) => self.stage = Stage::Emptying(db, next),
+                    None => {
+                        scratch.output.clear();
+                        Reply::new(&mut scratch.output, self.dialogue.session.version).ok();
+                        self.stage = Stage::Behind;
+                        self.write(cx, &mut scratch.output)?;
+                    }
+                }
+            }
+            Stage::Closing => {
+                self.held.drop_input();
+                ready!(self.stream.poll_shutdown(cx)).map_err(End::Lost)?;
+                self.stage = Stage::Lingering;
+            }
+            Stage::Lingering => {
+                if self.worker.draining.get() {
+                    return Poll::Ready(Err(End::Drained));
+                }
+                let bytes = ready!(self.poll_receive(cx, scratch))?;
+                *turn_bytes = turn_bytes.saturating_sub(bytes);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes the held output, all of it before it is ready.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        while !self.held.output().is_empty() {
+            let bytes =
+                ready!(self.stream.poll_write(cx, self.held.output())).map_err(End::Lost)?;
+            if bytes == 0 {
+                return Poll::Ready(Err(End::Lost(io::ErrorKind::WriteZero.into())));
+            }
+            self.wrote(bytes);
+            self.held.sent(bytes);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once: behind the held input if there is some, else into the shared buffer.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Poll<Result<usize, End>> {
+        scratch.input.clear();
+        let buffer = self.held.input_buffer().unwrap_or(&mut scratch.input);
+        let Poll::Ready(read) = self.stream.poll_read(cx, buffer) else {
+            return self.poll_drained();
+        };
+        let bytes = read.map_err(End::Lost)?;
+        if bytes == 0 {
+            return Poll::Ready(Err(End::Closed));
+        }
+        self.worker.counters().add_input(bytes);
+        Poll::Ready(Ok(bytes))
+    }
+
+    /// With nothing to read and nothing begun, a draining server is done with the connection.
+    fn poll_drained(&self) -> Poll<Result<usize, End>> {
+        let done =
+            self.worker.draining.get() && self.held.input().is_empty() && !self.stream.has_unread();
+        if done {
+            Poll::Ready(Err(End::Drained))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Executes the input there is, held or just read into the shared buffer, and writes the replies.
+    fn execute(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        turn_bytes: &mut usize,
+    ) -> Result<(), End> {
+        let Scratch { input, output } = scratch;
+        output.clear();
+        let worker = &*self.worker;
+        let from_held = !self.held.input().is_empty();
+        let unread = if from_held {
+            self.held.input()
+        } else {
+            &input[..]
+        };
+        let executed =
+            self.dialogue
+                .execute(&worker.shared, worker.index, unread, TURN_BYTES, output);
+        self.progressed |= executed.commands > 0;
+        let mut kept = Ok(());
+        if from_held {
+            self.held.executed(executed.consumed);
+        } else if executed.stop != Stop::Close {
+            kept = self.held.keep_input(&input[executed.consumed..]);
+        }
+        match executed.stop {
+            Stop::Starved { needed_bytes } => {
+                self.needed_bytes = needed_bytes;
+                self.stage = Stage::Reading;
+            }
+            Stop::Paused => {
+                *turn_bytes = 0;
+                self.stage = Stage::Behind;
+            }
+            Stop::Empty(db) => self.stage = Stage::Emptying(db, FlushCursor::default()),
+            Stop::Close => self.stage = Stage::Closing,
+        }
+        match kept {
+            Ok(()) => self.write(cx, output),
+            Err(BuffersFull) => self.refuse(cx, output),
+        }
+    }
+
+    /// Ends the connection with an error, because it would hold more than the server has room for.
+    fn refuse(&mut self, cx: &mut Context<'_>, output: &mut Vec<u8>) -> Result<(), End> {
+        debug!(
+            client = self.dialogue.session.id,
+            "client buffers are full: refusing a request"
+        );
+        bump(&self.worker.shared.counters.over_limit);
+        Reply::new(output, self.dialogue.session.version).error(BUFFERS_FULL);
+        self.held.drop_input();
+        self.stage = Stage::Closing;
+        self.write(cx, output)
+    }
+
+    /// Writes replies that were just made, and holds what the client does not take.
+    fn write(&mut self, cx: &mut Context<'_>, output: &mut Vec<u8>) -> Result<(), End> {
+        if output.is_empty() {
+            return Ok(());
+        }
+        if output.len() > self.worker.shared.config.output_bytes_max {
+            return Err(End::OutputOverLimit(output.len()));
+        }
+        let written = match self.stream.poll_write(cx, output) {
+            Poll::Ready(written) => written.map_err(End::Lost)?,
+            Poll::Pending => 0,
+        };
+        self.wrote(written);
+        if written < output.len() {
+            self.held
+                .keep_output(output, written)
+                .map_err(|BuffersFull| End::BuffersFull)?;
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.progressed |= bytes > 0;
+        self.worker.counters().add_output(bytes);
+    }
+
+    /// Counts and logs how the connection ended. What any client can cause at will is logged quietly.
+    fn note(&self, end: &End) {
+        let counters = &self.worker.shared.counters;
+        let (client, peer) = (self.dialogue.session.id, &self.dialogue.session.peer);
+        match end {
+            End::Closed | End::Drained => {}
+            End::Lost(error) => debug!(client, peer, %error, "connection lost"),
+            End::Cut(Cut::Lingering) => {}
+            End::Cut(cut) => {
+                bump(&counters.timed_out);
+                debug!(client, peer, ?cut, "connection closed: it waited too long");
+            }
+            End::OutputOverLimit(bytes) => {
+                bump(&counters.over_limit);
+                info!(
+                    client,
+                    peer, bytes, "connection closed: replies over output_bytes_max"
+                );
+            }
+            End::BuffersFull => {
+                bump(&counters.over_limit);
+                info!(client, peer, "connection closed: client buffers are full");
+            }
+            End::Panicked => {
+                bump(&counters.panicked);
+                error!(client, peer, "connection closed: its command panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.worker.forget(self.dialogue.session.id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Requests in, replies out: what a connection does with bytes, apart from the socket.
+
+use larder_resp::{Limits, Parsed, Reply, RequestParser};
+
+use crate::commands::dispatch;
+use crate::{Context, Flow, ServerConfig, Session, Shared};
+
+/// Output at which execution pauses until it is written.
+const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
+
+/// The state of a connection that does not concern its socket.
+pub(crate) struct Dialogue {
+    pub(crate) session: Session,
+    parser: RequestParser,
+}
+
+/// How far a run of requests got.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Executed {
+    /// Bytes of the input that were executed; the rest is to be presented again.
+    pub(crate) consumed: usize,
+    /// Requests executed.
+    pub(crate) commands: u64,
+    pub(crate) stop: Stop,
+}
+
+/// Why a run of requests ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// No complete request is left; the next may be complete once there are `needed_bytes` of input.
+    Starved { needed_bytes: usize },
+    /// Enough for one turn: others first, and what was replied has to be written.
+    Paused,
+    /// The connection ends once what was replied is written.
+    Close,
+    /// A database, or all, has to be emptied and `+OK` replied before the next request.
+    Empty(Option<u8>),
+}
+
+/// Limits of the protocol, from the settings.
+pub(crate) fn limits(config: &ServerConfig) -> Limits {
+    Limits {
+        bulk_bytes_max: config.proto_bulk_bytes_max,
+        request_bytes_max: config.request_bytes_max,
+        ..Limits::default()
+    }
+}
+
+impl Dialogue {
+    pub(crate) fn new(session: Session, limits: Limits) -> Self {
+        Self {
+            session,
+            parser: RequestParser::new(limits),
+        }
+    }
+
+    /// Bytes that are held about the request whose beginning was parsed.
+    pub(crate) fn parser_bytes(&self) -> usize {
+        self.parser.heap_bytes()
+    }
+
+    /// Executes the complete requests of `input`, in order, for about `bytes_max` of it, and appends the
+    /// replies to `out`. `input` has to start where the last run's `consumed` ended.
+    pub(crate) fn execute(
+        &mut self,
+        shared: &Shared,
+        worker: usize,
+        input: &[u8],
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Executed {
+        let now = shared.now();
+        let (mut consumed, mut commands, mut errors) = (0, 0, 0);
+        let stop = loop {
+            if consumed >= bytes_max || out.len() >= OUTPUT_PAUSE_BYTES {
+                break Stop::Paused;
+            }
+            let (args, bytes) = match self.parser.parse(&input[consumed..]) {
+                Ok(Parsed::Request { args, consumed }) => (args, consumed),
+                Ok(Parsed::Incomplete { needed_bytes }) => break Stop::Starved { needed_bytes },
+                Err(error) => {
+                    crate::stats::bump(&shared.counters.protocol_errors);
+                    let text = format!("ERR Protocol error: {error}");
+                    Reply::new(out, self.session.version).error(&text);
+                    break Stop::Close;
+                }
+            };
+            consumed += bytes;
+            if args.is_empty() {
+                continue;
+            }
+            let reply_at = out.len();
+            let reply = Reply::new(out, self.session.version);
+            let mut context = Context {
+                shared,
+                session: &mut self.session,
+                now,
+                reply,
+            };
+            let flow = dispatch(&mut context, args);
+            commands += 1;
+            errors += u64::from(out.get(reply_at) == Some(&b'-'));
+            match flow {
+                Flow::Continue => {}
+                Flow::Close => break Stop::Close,
+                Flow::Flush(db) => break Stop::Empty(db),
+            }
+        };
+        shared.workers[worker].add_commands(commands, errors);
+        Executed {
+            consumed,
+            commands,
+            stop,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

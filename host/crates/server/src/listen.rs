@@ -1,0 +1,104 @@
+//! Opening the sockets, so that no two servers ever share one by accident.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+use std::path::Path;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::stream::Stream;
+
+/// Connections that may wait to be accepted, a listener.
+const BACKLOG: i32 = 4096;
+
+/// Opens `count` listeners on one address, between which the system spreads connections.
+///
+/// The first one listens *before* it allows others beside it, so it fails if anybody listens there
+/// already, even somebody who would share; from then on it holds the address, and another server that
+/// starts the same way fails for the same reason.
+pub(crate) fn tcp(addr: SocketAddr, count: usize) -> io::Result<Vec<StdTcpListener>> {
+    let first = tcp_socket(addr)?;
+    first.bind(&addr.into())?;
+    first.listen(BACKLOG)?;
+    let first = StdTcpListener::from(first);
+    let addr = first.local_addr()?;
+    let mut listeners = vec![first];
+    if count > 1 {
+        socket2::SockRef::from(&listeners[0]).set_reuse_port(true)?;
+    }
+    for _ in 1..count {
+        let next = tcp_socket(addr)?;
+        next.set_reuse_port(true)?;
+        next.bind(&addr.into())?;
+        next.listen(BACKLOG)?;
+        listeners.push(next.into());
+    }
+    Ok(listeners)
+}
+
+fn tcp_socket(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of a server that has just ended do not keep the address from its successor.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Opens a Unix socket. A socket file that nobody answers on is replaced; one that is in use, or a file
+/// of another kind, is an error.
+pub(crate) fn unix(path: &Path) -> io::Result<StdUnixListener> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "a file that is not a socket is there; remove it or choose another path",
+            ));
+        }
+        Ok(_) => match StdUnixStream::connect(path) {
+            Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path)?;
+            }
+            Err(error) => return Err(error),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A listener on the runtime of a worker.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    /// With the name that its clients go by.
+    Unix(UnixListener, String),
+}
+
+impl Listener {
+    /// The next connection and its client's address.
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, String)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Fails only for a connection that is lost already, which its first read will show.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), peer.to_string()))
+            }
+            Listener::Unix(listener, name) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), name.clone()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The thread that keeps the store in order while requests go on: expiry, eviction ahead of need, and
+//! the governor of the memory budget.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tracing::error;
+
+use crate::Shared;
+
+/// Pause between two rounds of maintenance.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Steps a round takes at most while more is waiting.
+const STEPS_MAX: usize = 64;
+/// Rounds between two looks at resident memory.
+const ROUNDS_A_LOOK: u64 = 25;
+/// Pause after a fault in maintenance.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The running thread; it ends when this is dropped.
+pub(crate) struct Maintenance {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Maintenance {
+    pub(crate) fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = thread::Builder::new()
+            .name("larder-maintain".into())
+            .spawn(move || run(&shared, &stopped))?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Maintenance {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, stop: &AtomicBool) {
+    let mut round = 0;
+    while !stop.load(Ordering::Acquire) {
+        let fault = catch_unwind(AssertUnwindSafe(|| maintain(shared, round))).is_err();
+        if fault {
+            error!("maintenance of the store panicked: trying again");
+        }
+        round += 1;
+        thread::park_timeout(if fault { FAULT_PAUSE } else { PAUSE });
+    }
+}
+
+fn maintain(shared: &Shared, round: u64) {
+    for _ in 0..STEPS_MAX {
+        if !shared.engine.maintain(shared.now()) {
+            break;
+        }
+    }
+    if round.is_multiple_of(ROUNDS_A_LOOK)
+        && let Some(resident_bytes) = shared.resident_bytes()
+    {
+        shared.engine.govern(resident_bytes);
+    }
+}

@@ -1,0 +1,141 @@
+//! The connections of one worker as its sweeper sees them: what each is waiting for and since when, and
+//! how to make it stop. Time is counted in sweeps, so serving a request reads no clock for it.
+
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::ServerConfig;
+
+/// A connection that was told to close is waited for this long before it is closed on our side too.
+const LINGER: Duration = Duration::from_secs(2);
+/// Bounds of the time between two sweeps. Shorter ones serve timeouts below the usual.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
+const INTERVAL_MAX: Duration = Duration::from_secs(1);
+
+/// What a connection is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a request.
+    Receiving,
+    /// The client to take its replies.
+    Sending,
+    /// Its next turn; never too late.
+    Working,
+    /// The client to close, after it was told to.
+    Lingering,
+}
+
+/// Why a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Nothing was asked for longer than `idle_timeout`.
+    Idle,
+    /// A request did not arrive within `request_timeout`.
+    Receiving,
+    /// No reply byte was taken within `request_timeout`.
+    Sending,
+    /// It was told to close and did not.
+    Lingering,
+}
+
+/// One connection, shared by its task and the sweeper of the same worker.
+pub(crate) struct Entry {
+    phase: Cell<Phase>,
+    since_sweep: Cell<u64>,
+    cut: Cell<Option<Cut>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Entry {
+    pub(crate) fn new(sweep: u64) -> Self {
+        Self {
+            phase: Cell::new(Phase::Idle),
+            since_sweep: Cell::new(sweep),
+            cut: Cell::new(None),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// Remembers how to wake the connection's task.
+    pub(crate) fn arm(&self, waker: &Waker) {
+        let mut armed = self.waker.borrow_mut();
+        if !armed.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *armed = Some(waker.clone());
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Why the connection has to end now, if it has to.
+    pub(crate) fn cut(&self) -> Option<Cut> {
+        self.cut.get()
+    }
+
+    /// Notes what the connection waits for now. The waiting goes on from when it began, unless it is for
+    /// something else than before or the connection `progressed`: a byte more of the same request is no
+    /// progress, or a client could hold a request open for ever.
+    pub(crate) fn settle(&self, phase: Phase, progressed: bool, sweep: u64) {
+        if progressed || self.phase.replace(phase) != phase || phase == Phase::Idle {
+            self.phase.set(phase);
+            self.since_sweep.set(sweep);
+        }
+    }
+
+    /// Ends the connection if it has waited too long.
+    pub(crate) fn check(&self, limits: &Patience, sweep: u64) {
+        let waited = sweep.saturating_sub(self.since_sweep.get());
+        let overdue = match self.phase.get() {
+            Phase::Idle => limits
+                .idle
+                .is_some_and(|most| waited > most)
+                .then_some(Cut::Idle),
+            Phase::Receiving => (waited > limits.request).then_some(Cut::Receiving),
+            Phase::Sending => (waited > limits.request).then_some(Cut::Sending),
+            Phase::Lingering => (waited > limits.linger).then_some(Cut::Lingering),
+            Phase::Working => None,
+        };
+        if overdue.is_some() {
+            self.cut.set(overdue);
+            self.wake();
+        }
+    }
+}
+
+/// How long connections may wait, in sweeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Time between two sweeps.
+    pub(crate) interval: Duration,
+    idle: Option<u64>,
+    request: u64,
+    linger: u64,
+}
+
+impl Patience {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        let shortest = config
+            .idle_timeout
+            .unwrap_or(Duration::MAX)
+            .min(config.request_timeout);
+        let interval = (shortest / 4).clamp(INTERVAL_MIN, INTERVAL_MAX);
+        let sweeps = |time: Duration| {
+            u64::try_from(time.as_nanos().div_ceil(interval.as_nanos())).unwrap_or(u64::MAX)
+        };
+        Self {
+            interval,
+            idle: config.idle_timeout.map(sweeps),
+            request: sweeps(config.request_timeout),
+            linger: sweeps(LINGER),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

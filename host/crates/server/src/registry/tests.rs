@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use super::{Cut, Entry, Patience, Phase};
+use crate::testing::config;
+
+fn patience(idle: Option<u64>, request: u64) -> Patience {
+    let mut config = config();
+    config.idle_timeout = idle.map(Duration::from_secs);
+    config.request_timeout = Duration::from_secs(request);
+    Patience::new(&config)
+}
+
+/// The sweep at which a connection in `phase` since sweep 100 is cut, if that is within a thousand.
+fn cut_at(entry: &Entry, patience: &Patience) -> Option<(u64, Cut)> {
+    (100..1_100).find_map(|sweep| {
+        entry.check(patience, sweep);
+        entry.cut().map(|cut| (sweep - 100, cut))
+    })
+}
+
+#[test]
+fn each_way_of_waiting_has_its_own_limit() {
+    let check = |phase, idle, expected| {
+        let entry = Entry::new(0);
+        entry.settle(phase, true, 100);
+        assert_eq!(cut_at(&entry, &patience(idle, 30)), expected, "{phase:?}");
+    };
+    check(Phase::Idle, None, None);
+    check(Phase::Idle, Some(60), Some((61, Cut::Idle)));
+    check(Phase::Receiving, Some(60), Some((31, Cut::Receiving)));
+    check(Phase::Sending, None, Some((31, Cut::Sending)));
+    check(Phase::Lingering, None, Some((3, Cut::Lingering)));
+    check(Phase::Working, Some(60), None);
+}
+
+#[test]
+fn only_progress_or_another_phase_starts_the_waiting_anew() {
+    let check = |phase, progressed, expected| {
+        let entry = Entry::new(0);
+        entry.settle(Phase::Receiving, true, 90);
+        entry.settle(phase, progressed, 100);
+        assert_eq!(
+            cut_at(&entry, &patience(None, 30)).map(|(sweep, _)| sweep),
+            expected
+        );
+    };
+    check(Phase::Receiving, false, Some(21));
+    check(Phase::Receiving, true, Some(31));
+    check(Phase::Sending, false, Some(31));
+}
+
+#[test]
+fn sweeps_are_frequent_enough_for_the_shortest_timeout() {
+    let check = |idle, request_ms, interval_ms| {
+        let mut config = config();
+        config.idle_timeout = idle;
+        config.request_timeout = Duration::from_millis(request_ms);
+        assert_eq!(
+            Patience::new(&config).interval,
+            Duration::from_millis(interval_ms)
+        );
+    };
+    check(None, 30_000, 1_000);
+    check(None, 400, 100);
+    check(Some(Duration::from_millis(100)), 30_000, 25);
+    check(None, 1, 10);
+}

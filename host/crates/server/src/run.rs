@@ -1,0 +1,130 @@
+//! Starting the server and ending it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::http::{self, Http};
+use crate::listen;
+use crate::maintenance::Maintenance;
+use crate::thread::{Sockets, start_worker};
+use crate::{Health, Shared, StartError};
+
+/// Renders all metrics in the text format of Prometheus, version 0.0.4.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// A server that listens. Dropping it begins what [`Running::drain`] does, without waiting for it.
+pub struct Running {
+    shared: Arc<Shared>,
+    resp_addr: SocketAddr,
+    http: Option<Http>,
+    unix_socket: Option<UnixSocket>,
+    drain: watch::Sender<bool>,
+    workers: Vec<oneshot::Receiver<usize>>,
+    _maintenance: Maintenance,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that had not finished within `drain_timeout` and were cut off.
+    pub cut_off: usize,
+}
+
+/// Opens all sockets and serves on them with threads of its own. `metrics` answers `/metrics`.
+///
+/// # Errors
+///
+/// If an address is taken or cannot be listened on, or a thread cannot be made.
+pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartError> {
+    let config = &shared.config;
+    let refused = |source| StartError::listen(config.listen, "--listen", source);
+    let listeners = listen::tcp(config.listen, config.threads.max(1)).map_err(refused)?;
+    let resp_addr = listeners[0].local_addr().map_err(refused)?;
+    let http = match config.http {
+        Some(addr) => Some(http::start(addr, shared.clone(), metrics)?),
+        None => None,
+    };
+    let (mut unix_listener, unix_socket) = match &config.unix_socket {
+        Some(path) => {
+            let listener =
+                listen::unix(path).map_err(|source| StartError::unix(path.clone(), source))?;
+            (Some(listener), Some(UnixSocket { path: path.clone() }))
+        }
+        None => (None, None),
+    };
+    let (drain, draining) = watch::channel(false);
+    let mut workers = Vec::new();
+    for (index, tcp) in listeners.into_iter().enumerate() {
+        let sockets = Sockets {
+            tcp,
+            unix: unix_listener.take(),
+        };
+        workers.push(start_worker(
+            shared.clone(),
+            index,
+            sockets,
+            draining.clone(),
+        )?);
+    }
+    let maintenance = Maintenance::start(shared.clone()).map_err(|source| StartError::Thread {
+        thread: "maintenance".into(),
+        source,
+    })?;
+    // Set once: a server state is started once.
+    let _ = shared.resp_addr.set(resp_addr);
+    shared.set_health(Health::Ready);
+    Ok(Running {
+        shared,
+        resp_addr,
+        http,
+        unix_socket,
+        drain,
+        workers,
+        _maintenance: maintenance,
+    })
+}
+
+impl Running {
+    /// Address of the Redis protocol, with the port that is really listened on.
+    pub fn resp_addr(&self) -> SocketAddr {
+        self.resp_addr
+    }
+
+    /// Address of HTTP, with the port that is really listened on; `None` when it is off.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|http| http.addr)
+    }
+
+    /// Ends the server: closes its listeners, lets every connection finish what its client has sent, for
+    /// `drain_timeout` at most, and stops. HTTP answers until the end, `/readyz` with 503.
+    pub async fn drain(self) -> Drained {
+        self.shared.set_health(Health::Draining);
+        // Fails only if all workers are gone, which is what we want.
+        let _ = self.drain.send(true);
+        drop(self.unix_socket);
+        let mut cut_off = 0;
+        for worker in self.workers {
+            // A worker that died has no connections left.
+            cut_off += worker.await.unwrap_or(0);
+        }
+        Drained { cut_off }
+    }
+}
+
+/// The file of the Unix socket; removed when this is dropped.
+struct UnixSocket {
+    path: PathBuf,
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        // It may have been removed by hand, which harms nobody.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests;

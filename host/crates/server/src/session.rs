@@ -1,0 +1,64 @@
+//! What a command can see and change: its connection's [`Session`], the [`Context`] of one call, and
+//! the [`Flow`] it answers with.
+
+use std::sync::Arc;
+
+use larder_engine::{Millis, Tenant};
+use larder_resp::{Reply, Version};
+
+use crate::Shared;
+
+/// The state of one connection that commands read and write.
+pub struct Session {
+    /// Number of the connection, counted from 1, never given twice in the life of a process.
+    pub id: u64,
+    /// Selected database, `0..16`.
+    pub db: u8,
+    /// Protocol version that replies are written in; changed by HELLO.
+    pub version: Version,
+    /// Name given by CLIENT SETNAME or HELLO SETNAME; empty until then.
+    pub name: Vec<u8>,
+    /// Name of the client library (CLIENT SETINFO LIB-NAME); empty until then.
+    pub library_name: Vec<u8>,
+    /// Version of the client library (CLIENT SETINFO LIB-VER); empty until then.
+    pub library_version: Vec<u8>,
+    /// The store that this connection works on.
+    pub tenant: Arc<Tenant>,
+    /// Address of the client: `ip:port`, or the path of the Unix socket that it came by, and `:0`.
+    pub peer: String,
+    /// When the connection was accepted.
+    pub connected_ms: Millis,
+}
+
+/// Everything one call of a command works with.
+pub struct Context<'a> {
+    /// State of the whole server.
+    pub shared: &'a Shared,
+    /// State of this connection.
+    pub session: &'a mut Session,
+    /// Time of this batch of requests, read once when it arrived.
+    pub now: Millis,
+    /// Writer of the reply.
+    pub reply: Reply<'a>,
+}
+
+impl Context<'_> {
+    /// Whether the output of this connection is over `output_bytes_max`. A command whose reply has no
+    /// bound of its own (many values of any size) asks between values, and answers [`Flow::Close`] when
+    /// this is true: the client is cut off before the reply exhausts the memory of the process.
+    pub fn output_is_full(&self) -> bool {
+        self.reply.out_len() > self.shared.config.output_bytes_max
+    }
+}
+
+/// What the connection does after a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on with the next request.
+    Continue,
+    /// Close the connection once what was replied is written; requests after this one are not executed.
+    Close,
+    /// Empty one database, or all (`None`), in steps between which other connections are served; then
+    /// reply `+OK` and go on with the next request. The command itself has replied nothing.
+    Flush(Option<u8>),
+}

@@ -1,0 +1,125 @@
+//! State of the whole server, shared by workers, commands, HTTP and metrics.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use larder_engine::{Engine, Millis};
+
+use crate::ServerConfig;
+use crate::held::Budget;
+use crate::stats::{Counters, Totals, WorkerCounters};
+
+/// What the server is given besides its settings: everything that would make it depend on a real clock,
+/// a source of randomness or an allocator.
+pub struct Parts {
+    /// The store.
+    pub engine: Arc<Engine>,
+    /// Reads the wall clock, in Unix milliseconds.
+    pub clock: fn() -> Millis,
+    /// Resident memory of the process in bytes, as far as it can be measured; feeds the governor.
+    pub resident_bytes: fn() -> Option<u64>,
+    /// Name of this run of the process: 40 hexadecimal digits, random.
+    pub run_id: String,
+}
+
+/// State of the whole server.
+pub struct Shared {
+    /// The store.
+    pub engine: Arc<Engine>,
+    /// Settings.
+    pub config: ServerConfig,
+    /// Name of this run of the process: 40 hexadecimal digits.
+    pub run_id: String,
+    /// When the server was made.
+    pub started_ms: Millis,
+    pub(crate) clock: fn() -> Millis,
+    pub(crate) resident_bytes: fn() -> Option<u64>,
+    pub(crate) counters: Counters,
+    pub(crate) workers: Box<[WorkerCounters]>,
+    pub(crate) buffers: Budget,
+    pub(crate) resp_addr: OnceLock<SocketAddr>,
+    health: AtomicU8,
+    next_client: AtomicU64,
+}
+
+/// What the server is ready for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Not all listeners are open yet.
+    Starting,
+    /// Serving.
+    Ready,
+    /// Finishing what was begun; accepts nobody.
+    Draining,
+    /// A worker thread died by a fault of its own; its connections are lost and it accepts nobody.
+    Failed,
+}
+
+impl Shared {
+    /// State of a server that is not started yet.
+    pub fn new(config: ServerConfig, parts: Parts) -> Self {
+        let workers = (0..config.threads.max(1))
+            .map(|_| WorkerCounters::default())
+            .collect();
+        Self {
+            started_ms: (parts.clock)(),
+            engine: parts.engine,
+            run_id: parts.run_id,
+            clock: parts.clock,
+            resident_bytes: parts.resident_bytes,
+            counters: Counters::default(),
+            workers,
+            buffers: Budget::new(config.client_buffers_bytes_max),
+            config,
+            resp_addr: OnceLock::new(),
+            health: AtomicU8::new(Health::Starting as u8),
+            next_client: AtomicU64::new(1),
+        }
+    }
+
+    /// The time now, in Unix milliseconds.
+    pub fn now(&self) -> Millis {
+        (self.clock)()
+    }
+
+    /// Address of the Redis protocol with the port that is really listened on; the configured one
+    /// before the server has started.
+    pub fn resp_addr(&self) -> SocketAddr {
+        self.resp_addr.get().copied().unwrap_or(self.config.listen)
+    }
+
+    /// Resident memory of the process in bytes, if it can be measured.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        (self.resident_bytes)()
+    }
+
+    /// What the server is ready for.
+    pub fn health(&self) -> Health {
+        match self.health.load(Ordering::Acquire) {
+            0 => Health::Starting,
+            1 => Health::Ready,
+            2 => Health::Draining,
+            _ => Health::Failed,
+        }
+    }
+
+    pub(crate) fn set_health(&self, health: Health) {
+        self.health.store(health as u8, Ordering::Release);
+    }
+
+    pub(crate) fn next_client(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What the server has counted since it started, summed over its workers.
+    pub fn totals(&self) -> Totals {
+        let mut totals = self.counters.totals();
+        for worker in &self.workers {
+            worker.add_to(&mut totals);
+        }
+        totals.buffers_bytes = self.buffers.used_bytes();
+        totals
+    }
+}

@@ -1,0 +1,107 @@
+//! Counters of the server. Those that change with every batch belong to one worker each and are written
+//! by plain load and store; those that change with a connection are shared.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the server has counted since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Connections open now.
+    pub connections: u64,
+    /// Connections accepted and served.
+    pub accepted: u64,
+    /// Connections refused because `clients_max` was reached.
+    pub rejected: u64,
+    /// Connections closed because they were idle, or a request or reply made no progress in time.
+    pub timed_out: u64,
+    /// Connections closed because their output or the buffers of all clients reached their bound.
+    pub over_limit: u64,
+    /// Connections closed because a command panicked.
+    pub panicked: u64,
+    /// Requests executed, unknown commands included.
+    pub commands: u64,
+    /// Error replies.
+    pub errors: u64,
+    /// Connections closed because they did not speak the protocol or went over a limit of it.
+    pub protocol_errors: u64,
+    /// Bytes read from clients.
+    pub input_bytes: u64,
+    /// Bytes written to clients.
+    pub output_bytes: u64,
+    /// Bytes that half-read requests and unwritten replies hold now.
+    pub buffers_bytes: u64,
+}
+
+/// Counters that change at most once a connection.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) connections: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) timed_out: AtomicU64,
+    pub(crate) over_limit: AtomicU64,
+    pub(crate) panicked: AtomicU64,
+    pub(crate) protocol_errors: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn totals(&self) -> Totals {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Totals {
+            connections: load(&self.connections),
+            accepted: load(&self.accepted),
+            rejected: load(&self.rejected),
+            timed_out: load(&self.timed_out),
+            over_limit: load(&self.over_limit),
+            panicked: load(&self.panicked),
+            protocol_errors: load(&self.protocol_errors),
+            ..Totals::default()
+        }
+    }
+}
+
+/// Counts one more.
+pub(crate) fn bump(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Counters that one worker alone writes. Aligned so that no two workers share a cache line (or the pair
+/// of lines that the prefetcher fetches together).
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct WorkerCounters {
+    commands: AtomicU64,
+    errors: AtomicU64,
+    input_bytes: AtomicU64,
+    output_bytes: AtomicU64,
+}
+
+impl WorkerCounters {
+    pub(crate) fn add_commands(&self, commands: u64, errors: u64) {
+        add(&self.commands, commands);
+        add(&self.errors, errors);
+    }
+
+    pub(crate) fn add_input(&self, bytes: usize) {
+        add(&self.input_bytes, bytes as u64);
+    }
+
+    pub(crate) fn add_output(&self, bytes: usize) {
+        add(&self.output_bytes, bytes as u64);
+    }
+
+    pub(crate) fn add_to(&self, totals: &mut Totals) {
+        totals.commands += self.commands.load(Ordering::Relaxed);
+        totals.errors += self.errors.load(Ordering::Relaxed);
+        totals.input_bytes += self.input_bytes.load(Ordering::Relaxed);
+        totals.output_bytes += self.output_bytes.load(Ordering::Relaxed);
+    }
+}
+
+/// Adds without a locked instruction: right only because the counter has a single writer.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(
+        counter.load(Ordering::Relaxed).wrapping_add(more),
+        Ordering::Relaxed,
+    );
+}
