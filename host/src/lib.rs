@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Larder, a cache server and library.
+//!
+//! The program is [`cli::run`]: it reads a [`config`], assembles a server with [`serve`], and waits
+//! for a signal. To keep a cache inside another program, build an [`Engine`] and work on its
+//! [`Tenant`]s: it has no sockets, threads or clock of its own, so time comes in with each call
+//! and [`Engine::maintain`] is called from wherever it suits.
+
+pub mod assemble;
+pub mod cli;
+pub mod config;
+pub mod load;
+pub mod memory;
+pub mod metrics;
+pub mod serve;
+pub mod trace;
+
+pub use larder_engine::{
+    Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, Key, Millis, SizeClasses,
+    Tenant, TenantConfig, TenantStats, native,
+};
+pub use larder_policy_lru::Lru;
+pub use larder_policy_s3_fifo::S3Fifo;

@@ -1,1 +1,53 @@
-fn main() {}
+//! The program: what it runs on, and nothing else. See [`larder::cli`].
+
+use std::process::ExitCode;
+
+/// Its size classes are those that the engine counts with, see [`larder::SizeClasses`].
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What jemalloc reads before the first allocation; the variable `_RJEM_MALLOC_CONF` of the
+/// environment overrides it.
+///
+/// - `background_thread`, `dirty_decay_ms`: what was freed goes back to the system after a second
+///   and also while nobody calls, so that resident memory follows the budget, as the governor
+///   expects. `muzzy_decay_ms:0` gives it back for good at once, not lazily.
+/// - `narenas`: an arena holds on to pages of its own; few workers need few.
+// SAFETY: the attribute is unsafe because the name could collide with another symbol of the
+// program. This one exists to be defined by programs: jemalloc declares it weak, as a pointer to a
+// string that ends in zero, which a reference to an array of bytes is.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: &[u8; 70] =
+    b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4\0";
+
+fn main() -> ExitCode {
+    larder::cli::run()
+}
+
+#[cfg(test)]
+mod tests {
+    use larder::SizeClasses;
+    use tikv_jemalloc_ctl::{background_thread, opt, stats};
+
+    #[test]
+    fn jemalloc_runs_as_it_was_told() {
+        assert!(background_thread::read().unwrap());
+        assert_eq!(opt::narenas::read().unwrap(), 4);
+        assert!(stats::allocated::read().unwrap() > 0);
+    }
+
+    #[test]
+    fn the_engine_counts_what_jemalloc_hands_out() {
+        let sizes = (9..5_000)
+            .chain((5_000..200_000).step_by(509))
+            .chain([1 << 20, (4 << 20) + 1]);
+        for size in sizes {
+            let block = vec![0u8; size];
+            // SAFETY: the block is alive, and came from jemalloc, the allocator of this program.
+            #[allow(unsafe_code)]
+            let usable = unsafe { tikv_jemallocator::usable_size(block.as_ptr()) };
+            assert_eq!(SizeClasses::Jemalloc.usable(size), usable, "for {size}");
+        }
+    }
+}

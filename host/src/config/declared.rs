@@ -1,0 +1,227 @@
+//! Every setting, declared once: key, default, what is allowed, what it is for. The options of the
+//! command line, the variables of the environment and the keys of the file all follow from here.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use larder_engine::MEMORY_BYTES_MIN;
+use larder_observe::LogFormat;
+
+use super::environment;
+use super::kinds::{Address, Choice, Or, Place, Size, Switch, Time, Whole};
+use super::reader::Reader;
+use super::tenants;
+use super::{ByteSize, Config, Endpoints, Eviction, Folders, Limits, Log, Store};
+
+/// The eviction policies by name.
+pub(super) const EVICTION: Choice<Eviction> = Choice {
+    words: &[
+        (Eviction::S3Fifo.name(), Eviction::S3Fifo),
+        (Eviction::Lru.name(), Eviction::Lru),
+    ],
+    note: "",
+};
+
+const LEVEL: Choice<&str> = Choice {
+    words: &[
+        ("off", "off"),
+        ("error", "error"),
+        ("warn", "warn"),
+        ("info", "info"),
+        ("debug", "debug"),
+        ("trace", "trace"),
+    ],
+    note: "",
+};
+
+const FORMAT: Choice<LogFormat> = Choice {
+    words: &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+    note: "",
+};
+
+/// The key is there so that a configuration which counts on a second level is refused instead of
+/// run without one.
+const SECOND_LEVEL: Choice<()> = Choice {
+    words: &[("none", ())],
+    note: "; this version keeps everything in memory",
+};
+
+/// Far beyond any machine, and small enough that sums of sizes do not overflow.
+pub(super) const SIZE_MAX: ByteSize = ByteSize::mib(16 << 20);
+const DAY: Duration = Duration::from_secs(86_400);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+const MS: Duration = Duration::from_millis(1);
+
+/// Reads everything. What is wrong is noted in the reader; the answer then only stands in so that
+/// the rest can be checked too.
+pub(super) fn read(reader: &mut Reader<'_>) -> Config {
+    Config {
+        endpoints: endpoints(reader),
+        folders: folders(reader),
+        store: store(reader),
+        limits: limits(reader),
+        log: log(reader),
+    }
+}
+
+fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
+    let listen = reader.read(
+        "listen",
+        "127.0.0.1:6379",
+        Address,
+        "Where the Redis protocol is served; port 0 takes a free one",
+    );
+    let http = reader.read(
+        "http",
+        "127.0.0.1:8379",
+        Or("none", Address),
+        "Where /healthz, /readyz and /metrics are served",
+    );
+    let unix_socket = reader.read(
+        "unix_socket",
+        "none",
+        Or("none", Place),
+        "Unix socket that serves the Redis protocol too",
+    );
+    let insecure = reader.read(
+        "insecure",
+        "false",
+        Switch,
+        "Listen also where other machines can connect, though there are no passwords",
+    );
+    for (key, address) in [("listen", Some(listen)), ("http", http)] {
+        if !insecure && address.is_some_and(is_exposed) {
+            reader.refuse(
+                key,
+                "a loopback address such as 127.0.0.1, because there are no passwords yet and \
+                 whoever can connect can read and change everything; --insecure allows any",
+            );
+        }
+    }
+    Endpoints {
+        listen,
+        http,
+        unix_socket,
+    }
+}
+
+fn is_exposed(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
+fn folders(reader: &mut Reader<'_>) -> Folders {
+    let data = reader.read(
+        "data",
+        "larder-data",
+        Place,
+        "Folder for what is kept on disk",
+    );
+    let policies = reader.read(
+        "policies",
+        &data.join("policies.d").to_string_lossy(),
+        Place,
+        "Folder for policies; this version makes it, but loads nothing from it",
+    );
+    Folders { data, policies }
+}
+
+fn store(reader: &mut Reader<'_>) -> Store {
+    let memory = reader.read(
+        "memory",
+        "256MiB",
+        Size(ByteSize::new(MEMORY_BYTES_MIN)..=SIZE_MAX),
+        "Memory for the entries of all tenants together",
+    );
+    let threads = reader.read(
+        "threads",
+        "auto",
+        Or("auto", Whole(1..=256)),
+        "Worker threads; auto is one a processor",
+    );
+    reader.read(
+        "l2",
+        "none",
+        SECOND_LEVEL,
+        "Second level below the memory; only none so far",
+    );
+    let eviction = reader.read(
+        "eviction",
+        "s3-fifo",
+        EVICTION,
+        "Who chooses what is evicted",
+    );
+    let seed = reader.read(
+        "seed",
+        "random",
+        Or("random", Whole(0..=u64::MAX)),
+        "Seed of the hashes; a number makes runs repeatable",
+    );
+    let tenants = tenants::read(reader, memory, eviction);
+    Store {
+        memory,
+        threads: threads.map(|threads| threads as usize),
+        seed,
+        tenants,
+    }
+}
+
+fn limits(reader: &mut Reader<'_>) -> Limits {
+    let clients_max = reader.read(
+        "limits.clients_max",
+        "10000",
+        Whole(1..=1_000_000),
+        "Connections at once; more are turned away",
+    );
+    Limits {
+        clients_max: clients_max as usize,
+        idle_timeout: reader.read(
+            "limits.idle_timeout",
+            "none",
+            Or("none", Time(MS..=YEAR)),
+            "How long a connection may be silent before it is closed",
+        ),
+        request_timeout: reader.read(
+            "limits.request_timeout",
+            "30s",
+            Time(MS..=DAY),
+            "How long a request may take to arrive once begun, and a reply to be taken",
+        ),
+        proto_max_bulk: reader.read(
+            "limits.proto_max_bulk",
+            "64MiB",
+            Size(ByteSize::new(1024)..=ByteSize::mib(512)),
+            "Longest argument of a request",
+        ),
+        request_max: reader.read(
+            "limits.request_max",
+            "128MiB",
+            Size(ByteSize::new(1024)..=ByteSize::mib(2048)),
+            "Longest request, all its arguments together",
+        ),
+        output_max: reader.read(
+            "limits.output_max",
+            "256MiB",
+            Size(ByteSize::new(1024)..=SIZE_MAX),
+            "Replies that may wait for one connection before it is closed",
+        ),
+        client_buffers_max: reader.read(
+            "limits.client_buffers_max",
+            "256MiB",
+            Size(ByteSize::mib(1)..=SIZE_MAX),
+            "Unfinished requests and waiting replies of all connections together",
+        ),
+        drain_timeout: reader.read(
+            "limits.drain_timeout",
+            "10s",
+            Time(Duration::ZERO..=DAY),
+            "How long a stopping server waits for what was begun",
+        ),
+    }
+}
+
+fn log(reader: &mut Reader<'_>) -> Log {
+    let level = reader.read("log.level", "info", LEVEL, "The least grave that is logged");
+    let format = reader.read("log.format", "text", FORMAT, "For people or for programs");
+    let filter = environment::log_filter(reader).unwrap_or_else(|| level.to_owned());
+    Log { filter, format }
+}

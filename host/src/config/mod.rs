@@ -1,0 +1,209 @@
+//! Configuration: what was said in the file, the environment and on the command line, checked as
+//! a whole, becomes one plain [`Config`].
+//!
+//! A flag beats a variable `LARDER_…` of the environment, which beats the TOML file, which beats
+//! the default. Every problem is found before anything is started, and all are reported at once.
+
+mod declared;
+mod environment;
+mod file;
+mod kinds;
+mod print;
+mod problem;
+mod reader;
+mod tenants;
+#[cfg(test)]
+mod tests;
+mod units;
+mod unknown;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use larder_observe::LogFormat;
+
+pub use environment::unknown_variables;
+pub use print::print;
+pub use problem::{Origin, Problem, Problems};
+pub use reader::{Setting, flag_name};
+pub use units::{ByteSize, NotAQuantity};
+
+use reader::{Layers, Reader};
+
+/// The settings of a server, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it is served.
+    pub endpoints: Endpoints,
+    /// Where things are kept on disk.
+    pub folders: Folders,
+    /// What is kept in memory.
+    pub store: Store,
+    /// What clients may ask for.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Where Larder is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Redis protocol over TCP; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Health and metrics over HTTP.
+    pub http: Option<SocketAddr>,
+    /// Redis protocol over a Unix socket.
+    pub unix_socket: Option<PathBuf>,
+}
+
+/// Where things are kept on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// Everything that outlives the process.
+    pub data: PathBuf,
+    /// Policies: made and reported, not read by this version.
+    pub policies: PathBuf,
+}
+
+/// What is kept in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Memory of all tenants together.
+    pub memory: ByteSize,
+    /// Worker threads; `None`: one a processor.
+    pub threads: Option<usize>,
+    /// Seed of the hashes; `None`: drawn at the start.
+    pub seed: Option<u64>,
+    /// The tenants, their shares at most `memory` together; the first is `default`.
+    pub tenants: Vec<Tenant>,
+}
+
+/// A tenant and its share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// `[a-z0-9_-]{1,64}`, unique.
+    pub name: String,
+    /// Its share of the memory.
+    pub memory: ByteSize,
+    /// Who chooses what it evicts.
+    pub eviction: Eviction,
+}
+
+/// Who chooses what is evicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eviction {
+    /// Three queues of first in, first out.
+    S3Fifo,
+    /// Least recently used.
+    Lru,
+}
+
+impl Eviction {
+    /// The name it has in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::S3Fifo => "s3-fifo",
+            Self::Lru => "lru",
+        }
+    }
+}
+
+/// The `[limits]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub clients_max: usize,
+    /// How long a connection may be silent; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long a request may take to arrive, and a reply to be taken.
+    pub request_timeout: Duration,
+    /// Longest argument of a request.
+    pub proto_max_bulk: ByteSize,
+    /// Longest request.
+    pub request_max: ByteSize,
+    /// Replies that may wait for one connection.
+    pub output_max: ByteSize,
+    /// Buffers of all connections together.
+    pub client_buffers_max: ByteSize,
+    /// How long a stopping server waits for what was begun.
+    pub drain_timeout: Duration,
+}
+
+/// The `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A level; or levels by module, when `LARDER_LOG` says so in its place.
+    pub filter: String,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+/// Who may say something about the settings.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The file named on the command line; `LARDER_CONFIG` names it otherwise, or there is none.
+    pub file: Option<PathBuf>,
+    /// The variables of the environment, all of them.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What the command line says, by key of the setting.
+    pub flags: BTreeMap<String, String>,
+}
+
+/// A configuration without problems.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// Where each came from, in the order of the documentation.
+    pub settings: Vec<Setting>,
+    /// Whether the file has any `[[tenant]]`.
+    pub tenants_listed: bool,
+}
+
+/// Reads and checks everything.
+///
+/// # Errors
+/// With all that is wrong anywhere: flags last, the file's lines in order.
+pub fn load(sources: Sources) -> Result<Loaded, Problems> {
+    let environment = environment::own(&sources.environment);
+    let path = sources
+        .file
+        .or_else(|| environment::config_file(&environment));
+    let file = path.map(|path| file::File::read(&path)).unwrap_or_default();
+    check(&Layers {
+        file,
+        environment,
+        flags: sources.flags,
+    })
+}
+
+/// Every setting with its default, as if nobody had said anything.
+pub fn defaults() -> Vec<Setting> {
+    let layers = Layers::default();
+    let mut reader = Reader::new(&layers);
+    declared::read(&mut reader);
+    reader.settings
+}
+
+fn check(layers: &Layers) -> Result<Loaded, Problems> {
+    let mut reader = Reader::new(layers);
+    let config = declared::read(&mut reader);
+    let Reader {
+        mut problems,
+        settings,
+        ..
+    } = reader;
+    problems.extend(unknown::refuse(&layers.file, &settings));
+    problems.sort_by_key(|problem| problem.origin);
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    Ok(Loaded {
+        config,
+        settings,
+        tenants_listed: !layers.file.tenants.is_empty(),
+    })
+}

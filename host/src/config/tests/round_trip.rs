@@ -1,0 +1,88 @@
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../config/larder.toml");
+
+#[test]
+fn the_sample_names_every_setting_at_its_default() {
+    let sample = in_file(SAMPLE);
+    let defaults = check(&Layers::default()).unwrap();
+    assert_eq!(sample.config, defaults.config);
+    for setting in &sample.settings {
+        assert!(
+            matches!(setting.origin, Origin::File(_)),
+            "{} is missing",
+            setting.key
+        );
+    }
+}
+
+#[test]
+fn the_commented_tenant_of_the_sample_is_right() {
+    let (settings, tenant) = SAMPLE.split_once("# [[tenant]]").unwrap();
+    let tenant = tenant.replace("\n# ", "\n");
+    let tenants = in_file(&format!("{settings}[[tenant]]{tenant}"))
+        .config
+        .store
+        .tenants;
+    assert_eq!(
+        tenants
+            .iter()
+            .map(|tenant| &*tenant.name)
+            .collect::<Vec<_>>(),
+        ["default", "sessions"]
+    );
+}
+
+#[test]
+fn what_is_printed_gives_the_same_settings_again() {
+    let unusual = "
+        listen = '[::1]:0'
+        http = 'none'
+        unix_socket = 'a \"quoted\" \\ path'
+        data = \"tab\\tand\\u007F\"
+        memory = 300000000
+        threads = 3
+        eviction = 'lru'
+        seed = 18446744073709551615
+        insecure = true
+        limits.idle_timeout = '90s'
+        limits.drain_timeout = '0ms'
+        log.level = 'off'
+        [[tenant]]
+        name = 'b'
+        memory = '100MB'
+        eviction = 's3-fifo'
+        [[tenant]]
+        name = 'a'
+        memory = '1MiB'";
+    let listed = "[[tenant]]\nname = 'default'\nmemory = '100MiB'\neviction = 'lru'";
+    for text in ["", unusual, listed] {
+        let loaded = in_file(text);
+        let printed = print(&loaded);
+        let again = in_file(&printed);
+        assert_eq!(again.config, loaded.config, "{printed}");
+        assert_eq!(again.tenants_listed, loaded.tenants_listed);
+    }
+}
+
+#[test]
+fn every_line_says_where_it_came_from() {
+    let environment = [("LARDER_EVICTION", "lru")];
+    let flags = [("listen", "127.0.0.1:0")];
+    let file = "limits.clients_max = 7\n[[tenant]]\nname = 'a'\nmemory = '64MiB'";
+    let printed = print(&check(&layers(file, &environment, &flags)).unwrap());
+    for line in [
+        "listen = \"127.0.0.1:0\" # flag",
+        "http = \"127.0.0.1:8379\" # default",
+        "policies = \"larder-data/policies.d\" # default",
+        "eviction = \"lru\" # environment",
+        "[limits]",
+        "clients_max = 7 # file",
+        "# what the others leave: memory = \"192MiB\"",
+    ] {
+        assert!(
+            printed.lines().any(|printed| printed == line),
+            "{line} is not in\n{printed}"
+        );
+    }
+}

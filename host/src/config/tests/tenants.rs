@@ -1,0 +1,137 @@
+use super::*;
+
+fn tenants(text: &str) -> Vec<(String, u64, Eviction)> {
+    let tenants = in_file(text).config.store.tenants.into_iter();
+    tenants
+        .map(|tenant| (tenant.name, tenant.memory.bytes() >> 20, tenant.eviction))
+        .collect()
+}
+
+fn tenant(name: &str, memory_mib: u64, eviction: Eviction) -> (String, u64, Eviction) {
+    (name.to_owned(), memory_mib, eviction)
+}
+
+#[test]
+fn alone_the_default_tenant_has_it_all() {
+    assert_eq!(
+        tenants("eviction = 'lru'"),
+        [tenant("default", 256, Eviction::Lru)]
+    );
+}
+
+#[test]
+fn the_default_tenant_comes_first_and_has_what_the_others_leave() {
+    let text = "memory = '10MiB'
+        [[tenant]]
+        name = 'a-1_z'
+        memory = '2MiB'
+        eviction = 'lru'
+        [[tenant]]
+        name = 'b'
+        memory = '3MiB'";
+    let (a, b) = (
+        tenant("a-1_z", 2, Eviction::Lru),
+        tenant("b", 3, Eviction::S3Fifo),
+    );
+    assert_eq!(
+        tenants(text),
+        [tenant("default", 5, Eviction::S3Fifo), a.clone(), b.clone()]
+    );
+
+    let listed = format!("{text}\n[[tenant]]\nname = 'default'\neviction = 'lru'");
+    assert_eq!(
+        tenants(&listed),
+        [tenant("default", 5, Eviction::Lru), a.clone(), b.clone()]
+    );
+    let settled = format!("{listed}\nmemory = '1MiB'");
+    assert_eq!(
+        tenants(&settled),
+        [tenant("default", 1, Eviction::Lru), a, b]
+    );
+}
+
+#[test]
+fn all_the_memory_may_be_given_away_when_default_is_listed() {
+    let text = "memory = '5MiB'\n\
+        tenant = [{ name = 'a', memory = '4MiB' }, { name = 'default', memory = '1MiB' }]";
+    assert_eq!(tenants(text).len(), 2);
+}
+
+#[test]
+fn tables_are_checked_one_by_one() {
+    refused(
+        &layers(
+            "[[tenant]]
+            memory = '1MiB'
+            [[tenant]]
+            name = 'Ä'
+            memory = '1023KiB'
+            eviction = 'fifo'
+            [[tenant]]
+            name = 'b'
+            weight = 3
+            [[tenant]]
+            name = 'b'
+            memory = ['1MiB']
+            [tenant.x]
+            y = 1",
+            &[],
+            &[],
+        ),
+        "l.toml:1: tenant.name: missing; allowed: 1 to 64 characters of a-z, 0-9, _ and -
+         l.toml:4: tenant.name: found \"Ä\"; allowed: 1 to 64 characters of a-z, 0-9, _ and -
+         l.toml:5: tenant.memory: found \"1023KiB\"; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
+         l.toml:6: tenant.eviction: found \"fifo\"; allowed: \"s3-fifo\" or \"lru\"
+         l.toml:7: tenant.memory: missing; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
+         l.toml:9: tenant.weight: unknown key; allowed: name, memory, eviction
+         l.toml:11: tenant.name: found \"b\", as on line 8; allowed: a name no other tenant has
+         l.toml:12: tenant.memory: found an array; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
+         l.toml:13: tenant.x: unknown key; allowed: name, memory, eviction",
+    );
+}
+
+#[test]
+fn shares_have_to_fit_into_the_memory() {
+    refused(
+        &layers(
+            "memory = '8MiB'
+            [[tenant]]
+            name = 'a'
+            memory = '5MiB'
+            [[tenant]]
+            name = 'b'
+            memory = '4MiB'",
+            &[],
+            &[],
+        ),
+        "l.toml:7: tenant.memory: found 4MiB, which makes 9MiB for the tenants so far; allowed: at most 8MiB, the memory of all tenants together",
+    );
+    refused(
+        &layers(
+            "[[tenant]]\nname = 'a'\nmemory = '7.5MiB'",
+            &[],
+            &[("memory", "8MiB")],
+        ),
+        "l.toml:3: tenant.memory: found \"7.5MiB\"; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes",
+    );
+    refused(
+        &layers(
+            "[[tenant]]\nname = 'a'\nmemory = '7680KiB'",
+            &[],
+            &[("memory", "8MiB")],
+        ),
+        "l.toml:3: tenant.memory: found 7680KiB for all tenants together, which leaves 512KiB of 8MiB for tenant \"default\"; allowed: what leaves it at least 1MiB",
+    );
+}
+
+#[test]
+fn shares_are_not_compared_with_a_memory_that_is_wrong() {
+    refused(
+        &layers(
+            "memory = '1MiB'\n[[tenant]]\nname = 'a'\nmemory = '1GiB'",
+            &[],
+            &[],
+        ),
+        "l.toml:1: memory: found \"1MiB\"; allowed: a size from 4MiB to 16TiB, such as 256MiB, 300MB or a number of bytes",
+    );
+}

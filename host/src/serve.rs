@@ -1,0 +1,185 @@
+//! `larder serve`: starts everything, says so, and runs until a signal.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs;
+use std::io::{self, Write};
+use std::panic;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use larder_engine::{Engine, Millis, SizeClasses};
+use larder_observe::logging;
+use larder_server::{Parts, Running, Shared};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::config::{Folders, Loaded};
+use crate::{assemble, memory, metrics};
+
+/// Serves until SIGTERM or SIGINT, then drains. `unknown_variables` are warned of.
+///
+/// The exit code is 0 when every client could finish what it had begun, 1 when some were cut off
+/// at `drain_timeout` or by a second signal.
+///
+/// # Errors
+/// When the server cannot start, in one sentence; nobody has been served then.
+pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<ExitCode> {
+    let config = &loaded.config;
+    logging::start(config.log.filter.parse()?, config.log.format)?;
+    log_panics();
+    for variable in unknown_variables {
+        warn!(
+            variable,
+            "unknown variable in the environment, without effect"
+        );
+    }
+    prepare(&config.folders)?;
+    let shared = Arc::new(shared(loaded)?);
+    Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .context("the system gives no event queue")?
+        .block_on(serve(shared, &config.folders))
+}
+
+/// The process's clock, in Unix milliseconds.
+fn now() -> Millis {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    since.as_millis() as Millis
+}
+
+fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
+    let mut drawn = [0; 8];
+    let mut run_id = [0; 20];
+    SysRng
+        .try_fill_bytes(&mut drawn)
+        .and_then(|()| SysRng.try_fill_bytes(&mut run_id))
+        .context("the system gives no random numbers")?;
+    let seed = loaded
+        .config
+        .store
+        .seed
+        .unwrap_or(u64::from_ne_bytes(drawn));
+    let classes = SizeClasses::Jemalloc;
+    let engine = Engine::new(assemble::engine_config(
+        &loaded.config,
+        classes,
+        seed,
+        now(),
+    ))?;
+    let parts = Parts {
+        engine: Arc::new(engine),
+        clock: now,
+        resident_bytes: memory::resident_bytes,
+        run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    Ok(Shared::new(assemble::server_config(loaded), parts))
+}
+
+async fn serve(shared: Arc<Shared>, folders: &Folders) -> anyhow::Result<ExitCode> {
+    // Before anybody can know that the server runs: a signal must find its handler.
+    let mut signals = Signals::new().context("the system lets no signals be handled")?;
+    let counted = shared.clone();
+    let running = larder_server::start(shared, Arc::new(move || metrics::render(&counted)))?;
+    let ready = ready_line(&running);
+    info!(
+        policies = %folders.policies.display(),
+        "{ready}; this version loads no policies from their folder"
+    );
+    if let Err(error) = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush()) {
+        warn!(%error, "nobody reads standard output");
+    }
+    let signal = signals.next().await;
+    info!(signal, "draining");
+    let drained = tokio::select! {
+        drained = running.drain() => drained,
+        signal = signals.next() => {
+            error!(signal, "second signal while draining: clients are cut off");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    if drained.cut_off > 0 {
+        error!(
+            cut_off = drained.cut_off,
+            "drain_timeout has passed: clients are cut off"
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    info!("drained in time");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The one line on standard output, for whoever started the server with port 0 or waits for it.
+fn ready_line(running: &Running) -> String {
+    let http = running
+        .http_addr()
+        .map_or_else(|| "none".to_owned(), |addr| addr.to_string());
+    format!("larder ready resp={} http={http}", running.resp_addr())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self {
+            terminate,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The name of the next signal to stop.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Makes the folders, and finds out now whether they can be written, not when it matters.
+fn prepare(folders: &Folders) -> anyhow::Result<()> {
+    let Folders { data, policies } = folders;
+    let in_vain = |folder: &Path, key| {
+        format!(
+            "the {key} folder {} cannot be written; choose another with --{key}",
+            folder.display()
+        )
+    };
+    fs::create_dir_all(data).with_context(|| in_vain(data, "data"))?;
+    let probe = data.join(".writable");
+    fs::write(&probe, []).with_context(|| in_vain(data, "data"))?;
+    fs::remove_file(&probe).with_context(|| in_vain(data, "data"))?;
+    fs::create_dir_all(policies).with_context(|| in_vain(policies, "policies"))
+}
+
+/// Panics go to the log like everything else, so that they are found where people look.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            error!(thread, place, %backtrace, "panic: {message}");
+        } else {
+            error!(thread, place, "panic: {message}");
+        }
+    }));
+}

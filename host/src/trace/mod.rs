@@ -1,0 +1,24 @@
+//! Request traces: reading recorded ones, and generating stand-ins for them.
+//!
+//! ```
+//! use larder::trace::{Generator, OracleReader, Record, write};
+//!
+//! let made = Generator { requests: 1_000, ..Generator::default() }.records();
+//! let mut file = Vec::new();
+//! write(&made, &mut file).unwrap();
+//! let read: Result<Vec<Record>, _> = OracleReader::new(file.as_slice()).unwrap().collect();
+//! assert_eq!(read.unwrap(), made);
+//! ```
+
+mod generate;
+mod oracle;
+mod random;
+mod record;
+mod zipf;
+
+pub use generate::Generator;
+pub use oracle::{OracleReader, TraceError};
+pub use record::{RECORD_BYTES, Record, write};
+
+pub(crate) use random::{Random, mix};
+pub(crate) use zipf::Zipf;
