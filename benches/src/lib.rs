@@ -1,1 +1,16 @@
-//! Placeholder.
+//! Speed and memory of Larder beside its rivals.
+//!
+//! Each program in `src/bin` is one benchmark and prints [`report`]s; what it measures is a function
+//! here, so that the tests run it at a small size. Figures are recorded in `RESULTS.md`.
+
+mod client;
+pub mod l1;
+pub mod memory;
+pub mod report;
+mod sample;
+pub mod server;
+pub mod servers;
+pub mod shifting;
+pub mod store;
+
+pub use sample::Sample;

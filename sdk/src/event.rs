@@ -56,6 +56,14 @@ const _: () = assert!(size_of::<Event>() == 16);
 impl Event {
     /// An event with only its kind, slot and hash set.
     pub const fn new(kind: EventKind, slot: Slot, hash: u32) -> Self {
-        Self { kind, priority: 0, removal: Removal::Deleted, reserved: 0, slot, hash, size: 0 }
+        Self {
+            kind,
+            priority: 0,
+            removal: Removal::Deleted,
+            reserved: 0,
+            slot,
+            hash,
+            size: 0,
+        }
     }
 }

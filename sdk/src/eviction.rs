@@ -38,7 +38,11 @@ pub struct Victims<'a> {
 impl<'a> Victims<'a> {
     /// An empty collection that has enough once `wanted_bytes` are named; appends to `out`.
     pub fn new(wanted_bytes: u64, out: &'a mut Vec<Slot>) -> Self {
-        Self { wanted_bytes, named_bytes: 0, out }
+        Self {
+            wanted_bytes,
+            named_bytes: 0,
+            out,
+        }
     }
 
     /// Names a victim and the bytes it frees. Each slot at most once a request.
@@ -85,7 +89,11 @@ pub trait Eviction {
 
     /// Takes one event; the default hands it to the method of its kind.
     fn event(&mut self, event: &Event) {
-        let entry = Entry { hash: event.hash, size: event.size, priority: event.priority };
+        let entry = Entry {
+            hash: event.hash,
+            size: event.size,
+            priority: event.priority,
+        };
         match event.kind {
             EventKind::Insert => self.insert(event.slot, entry),
             EventKind::Hit => self.hit(event.slot, event.hash),

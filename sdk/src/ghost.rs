@@ -118,10 +118,18 @@ mod tests {
             for n in 0..4 * capacity {
                 ghost.insert(hash(n));
             }
-            let recent = (3 * capacity..4 * capacity).filter(|&n| ghost.take(hash(n))).count();
+            let recent = (3 * capacity..4 * capacity)
+                .filter(|&n| ghost.take(hash(n)))
+                .count();
             let old = (0..capacity).filter(|&n| ghost.take(hash(n))).count();
-            assert!(recent as f64 >= 0.96 * f64::from(capacity), "{recent} of {capacity}");
-            assert!(old as f64 <= 0.01 * f64::from(capacity), "{old} of {capacity}");
+            assert!(
+                recent as f64 >= 0.96 * f64::from(capacity),
+                "{recent} of {capacity}"
+            );
+            assert!(
+                old as f64 <= 0.01 * f64::from(capacity),
+                "{old} of {capacity}"
+            );
         }
     }
 

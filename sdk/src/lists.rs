@@ -20,7 +20,10 @@ struct Node {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { front: NIL, back: NIL }
+        Self {
+            front: NIL,
+            back: NIL,
+        }
     }
 }
 
@@ -33,7 +36,10 @@ pub struct List {
 
 impl Default for List {
     fn default() -> Self {
-        Self { front: NIL, back: NIL }
+        Self {
+            front: NIL,
+            back: NIL,
+        }
     }
 }
 
@@ -53,7 +59,10 @@ impl Links {
     /// Puts `slot`, which must be in no list, at the front of `list`.
     pub fn push_front(&mut self, list: &mut List, slot: Slot) {
         cover(&mut self.nodes, slot);
-        self.nodes[slot as usize] = Node { front: NIL, back: list.front };
+        self.nodes[slot as usize] = Node {
+            front: NIL,
+            back: list.front,
+        };
         match list.front {
             NIL => list.back = slot,
             front => self.nodes[front as usize].front = slot,

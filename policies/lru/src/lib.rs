@@ -53,13 +53,31 @@ mod tests {
     fn the_least_recent_goes_first() {
         let mut lru = Lru::default();
         for slot in 0..4 {
-            lru.insert(slot, Entry { hash: slot, size: 10, priority: 0 });
+            lru.insert(
+                slot,
+                Entry {
+                    hash: slot,
+                    size: 10,
+                    priority: 0,
+                },
+            );
         }
         lru.hit(0, 0);
-        lru.update(1, Entry { hash: 1, size: 25, priority: 0 });
+        lru.update(
+            1,
+            Entry {
+                hash: 1,
+                size: 25,
+                priority: 0,
+            },
+        );
         lru.remove(2, 2, Removal::Deleted);
         let mut out = Vec::new();
-        let request = Request { bytes: 40, capacity_bytes: 100, newcomer: None };
+        let request = Request {
+            bytes: 40,
+            capacity_bytes: 100,
+            newcomer: None,
+        };
         lru.victims(&request, &mut Victims::new(request.bytes, &mut out));
         assert_eq!(out, [3, 0, 1]);
     }

@@ -50,7 +50,12 @@ enum Place {
     LeavingMain,
 }
 
-const PLACES: [Place; 4] = [Place::Small, Place::Main, Place::LeavingSmall, Place::LeavingMain];
+const PLACES: [Place; 4] = [
+    Place::Small,
+    Place::Main,
+    Place::LeavingSmall,
+    Place::LeavingMain,
+];
 
 impl Node {
     const SIZE_MAX: u32 = (1 << 28) - 1;
@@ -141,7 +146,11 @@ impl S3Fifo {
 impl Eviction for S3Fifo {
     fn insert(&mut self, slot: Slot, entry: Entry) {
         cover(&mut self.nodes, slot);
-        let place = if self.ghost.take(entry.hash) { Place::Main } else { Place::Small };
+        let place = if self.ghost.take(entry.hash) {
+            Place::Main
+        } else {
+            Place::Small
+        };
         self.entries += 1;
         self.enter(slot, Node::new(entry.size, place));
     }

@@ -1,12 +1,20 @@
 use super::*;
 
 fn entry(hash: u32) -> Entry {
-    Entry { hash, size: 10, priority: 0 }
+    Entry {
+        hash,
+        size: 10,
+        priority: 0,
+    }
 }
 
 fn ask(policy: &mut S3Fifo, bytes: u64, capacity_bytes: u64) -> Vec<Slot> {
     let mut out = Vec::new();
-    let request = Request { bytes, capacity_bytes, newcomer: None };
+    let request = Request {
+        bytes,
+        capacity_bytes,
+        newcomer: None,
+    };
     policy.victims(&request, &mut Victims::new(bytes, &mut out));
     out
 }
@@ -67,7 +75,14 @@ fn everything_can_be_asked_for_whatever_was_read() {
 fn bytes_follow_updates() {
     let mut policy = S3Fifo::default();
     policy.insert(0, entry(0));
-    policy.update(0, Entry { hash: 0, size: 500, priority: 0 });
+    policy.update(
+        0,
+        Entry {
+            hash: 0,
+            size: 500,
+            priority: 0,
+        },
+    );
     assert_eq!(policy.small.bytes, 500);
     policy.remove(0, 0, Removal::Deleted);
     assert_eq!(policy.small.bytes, 0);

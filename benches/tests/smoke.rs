@@ -1,0 +1,96 @@
+//! Every benchmark at a small size: it runs and its figures make sense. Times are never judged.
+
+use bench::l1::{self, Operation};
+use bench::memory::{self, Load, Target};
+use bench::server::{self, Contestant};
+use bench::servers::Kind;
+use bench::shifting;
+
+#[test]
+fn l1_finds_what_it_holds() {
+    let options = l1::Options {
+        keys: 10_000,
+        ops: 20_000,
+        runs: 2,
+        zipf: 0.99,
+        seed: 1,
+        store: String::new(),
+    };
+    let rows = l1::run(&options).unwrap();
+    let of = |operation| {
+        rows.iter()
+            .filter(move |row| row.operation == operation)
+            .count()
+    };
+    assert_eq!(of(Operation::Get), 12);
+    assert_eq!(of(Operation::DeleteInsert), 6);
+    assert_eq!(of(Operation::GetOrInsert), 10);
+    for row in &rows {
+        let (hits, shown) = (row.hit_ratio.median(), format!("{row:?}"));
+        assert!(row.wall_ns.min() > 0.0, "{shown}");
+        if row.operation == Operation::GetOrInsert {
+            // The best half of the keys has more than nine tenths of the reads.
+            assert!((0.8..1.0).contains(&hits), "{shown}");
+            assert!((3_000..=7_000).contains(&row.entries), "{shown}");
+        } else {
+            assert_eq!(hits, 1.0, "{shown}");
+            assert_eq!(row.entries, 10_000, "{shown}");
+        }
+    }
+    assert_eq!(l1::table(&options, &rows).rows.len(), rows.len());
+}
+
+#[test]
+fn memory_grows_by_more_than_the_data() {
+    let rows = memory::run(&[Target::Server(Kind::Redis)], &[100_000], 1).unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert!((80.0..500.0).contains(&row.bytes.median()), "{row:?}");
+    }
+    let grown = memory::engine_growth(Load {
+        keys: 100_000,
+        expiring: true,
+    })
+    .unwrap();
+    assert!(grown > 80.0, "{grown}");
+}
+
+#[test]
+fn shifting_sizes_stay_near_the_memory() {
+    let rows = shifting::run(&[Kind::Redis], 16).unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert!(
+            (16 << 20..64 << 20).contains(&row.resident_bytes_max),
+            "{row:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_is_beside_itself() {
+    let options = server::Options {
+        keys: 1_000,
+        requests: 2_000,
+        pipelines: vec![1, 16],
+        runs: 2,
+        memory_mib: 16,
+    };
+    let contestant = |name: &str| Contestant {
+        name: name.to_owned(),
+        kind: Kind::Redis,
+        memory_mib: Some(16),
+    };
+    let rows = server::run(&[contestant("a"), contestant("b")], &options).unwrap();
+    assert_eq!(rows.len(), 8);
+    for row in &rows {
+        assert!(row.cpu_us.min() > 0.0 && row.rate.min() > 0.0, "{row:?}");
+        let expected = if row.command == "GET" {
+            Some(1.0)
+        } else {
+            None
+        };
+        assert_eq!(row.hit_ratio, expected, "{row:?}");
+    }
+    assert_eq!(server::table(&rows, &options).rows.len(), 8);
+}
