@@ -10,11 +10,12 @@ use std::task::{Context, Poll, ready};
 
 use larder_engine::FlushCursor;
 use larder_resp::Reply;
-use tracing::{debug, error, info};
+use tracing::debug;
 
 use crate::dialogue::{Dialogue, Stop};
+use crate::end::End;
 use crate::held::{BuffersFull, Held};
-use crate::registry::{Cut, Entry, Phase};
+use crate::registry::{Entry, Phase};
 use crate::stats::bump;
 use crate::stream::Stream;
 use crate::worker::{Scratch, TURN_BYTES, Worker};
@@ -47,25 +48,6 @@ enum Stage {
     Lingering,
 }
 
-/// Why a connection ended.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The client closed it, or was told to.
-    Closed,
-    /// The server drains and nothing was left to do.
-    Drained,
-    /// The socket failed.
-    Lost(io::Error),
-    /// It waited too long.
-    Cut(Cut),
-    /// So many bytes of replies were more than one connection may have.
-    OutputOverLimit(usize),
-    /// Its output did not fit into the buffers of the server.
-    BuffersFull,
-    /// A command panicked.
-    Panicked,
-}
-
 impl Connection {
     pub(crate) fn new(
         worker: Rc<Worker>,
@@ -92,7 +74,7 @@ impl Connection {
             catch_unwind(AssertUnwindSafe(|| self.poll(cx))).unwrap_or(Poll::Ready(End::Panicked))
         })
         .await;
-        self.note(&end);
+        end.note(&self.worker.shared.counters, &self.dialogue.session);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -180,9 +162,6 @@ impl Connection {
                 self.stage = Stage::Lingering;
             }
             Stage::Lingering => {
-                if self.worker.draining.get() {
-                    return Poll::Ready(Err(End::Drained));
-                }
                 let bytes = ready!(self.poll_receive(cx, scratch))?;
                 *turn_bytes = turn_bytes.saturating_sub(bytes);
             }
@@ -213,7 +192,13 @@ impl Connection {
         scratch.input.clear();
         let buffer = self.held.input_buffer().unwrap_or(&mut scratch.input);
         let Poll::Ready(read) = self.stream.poll_read(cx, buffer) else {
-            return self.poll_drained();
+            // Nothing has arrived: a draining server is done with who has begun nothing.
+            let done = self.worker.draining.get() && self.held.input().is_empty();
+            return if done {
+                Poll::Ready(Err(End::Drained))
+            } else {
+                Poll::Pending
+            };
         };
         let bytes = read.map_err(End::Lost)?;
         if bytes == 0 {
@@ -221,17 +206,6 @@ impl Connection {
         }
         self.worker.counters().add_input(bytes);
         Poll::Ready(Ok(bytes))
-    }
-
-    /// With nothing to read and nothing begun, a draining server is done with the connection.
-    fn poll_drained(&self) -> Poll<Result<usize, End>> {
-        let done =
-            self.worker.draining.get() && self.held.input().is_empty() && !self.stream.has_unread();
-        if done {
-            Poll::Ready(Err(End::Drained))
-        } else {
-            Poll::Pending
-        }
     }
 
     /// Executes the input there is, held or just read into the shared buffer, and writes the replies.
@@ -315,36 +289,6 @@ impl Connection {
     fn wrote(&mut self, bytes: usize) {
         self.progressed |= bytes > 0;
         self.worker.counters().add_output(bytes);
-    }
-
-    /// Counts and logs how the connection ended. What any client can cause at will is logged quietly.
-    fn note(&self, end: &End) {
-        let counters = &self.worker.shared.counters;
-        let (client, peer) = (self.dialogue.session.id, &self.dialogue.session.peer);
-        match end {
-            End::Closed | End::Drained => {}
-            End::Lost(error) => debug!(client, peer, %error, "connection lost"),
-            End::Cut(Cut::Lingering) => {}
-            End::Cut(cut) => {
-                bump(&counters.timed_out);
-                debug!(client, peer, ?cut, "connection closed: it waited too long");
-            }
-            End::OutputOverLimit(bytes) => {
-                bump(&counters.over_limit);
-                info!(
-                    client,
-                    peer, bytes, "connection closed: replies over output_bytes_max"
-                );
-            }
-            End::BuffersFull => {
-                bump(&counters.over_limit);
-                info!(client, peer, "connection closed: client buffers are full");
-            }
-            End::Panicked => {
-                bump(&counters.panicked);
-                error!(client, peer, "connection closed: its command panicked");
-            }
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod connection;
 mod dialogue;
+mod end;
 mod error;
 mod held;
 mod http;

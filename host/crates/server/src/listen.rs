@@ -15,21 +15,15 @@ use crate::stream::Stream;
 /// Connections that may wait to be accepted, a listener.
 const BACKLOG: i32 = 4096;
 
-/// Opens `count` listeners on one address, between which the system spreads connections.
-///
-/// The first one listens *before* it allows others beside it, so it fails if anybody listens there
-/// already, even somebody who would share; from then on it holds the address, and another server that
-/// starts the same way fails for the same reason.
+/// Opens `count` listeners on one address, between which the system spreads connections. From then on
+/// another server that starts the same way is refused.
 pub(crate) fn tcp(addr: SocketAddr, count: usize) -> io::Result<Vec<StdTcpListener>> {
-    let first = tcp_socket(addr)?;
-    first.bind(&addr.into())?;
-    first.listen(BACKLOG)?;
-    let first = StdTcpListener::from(first);
-    let addr = first.local_addr()?;
-    let mut listeners = vec![first];
+    let first = claim(addr)?;
     if count > 1 {
-        socket2::SockRef::from(&listeners[0]).set_reuse_port(true)?;
+        first.set_reuse_port(true)?;
     }
+    let mut listeners = vec![StdTcpListener::from(first)];
+    let addr = listeners[0].local_addr()?;
     for _ in 1..count {
         let next = tcp_socket(addr)?;
         next.set_reuse_port(true)?;
@@ -38,6 +32,16 @@ pub(crate) fn tcp(addr: SocketAddr, count: usize) -> io::Result<Vec<StdTcpListen
         listeners.push(next.into());
     }
     Ok(listeners)
+}
+
+/// Listens on an address where nobody else does. The socket must not allow others beside it before it
+/// listens: only then does it fail whenever somebody listens there already, even somebody who would
+/// share, and only one of two servers that start at the same moment gets past this.
+fn claim(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = tcp_socket(addr)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
 }
 
 fn tcp_socket(addr: SocketAddr) -> io::Result<Socket> {

@@ -9,9 +9,6 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Bytes that [`Stream::has_unread`] looks at.
-const PEEK_BYTES: usize = 1;
-
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -50,21 +47,11 @@ impl Stream {
         }
     }
 
-    /// Asks the kernel itself whether input is waiting that the runtime may not have heard of yet.
-    pub(crate) fn has_unread(&self) -> bool {
-        let mut byte = [std::mem::MaybeUninit::uninit(); PEEK_BYTES];
-        self.socket().peek(&mut byte).is_ok_and(|bytes| bytes > 0)
-    }
-
     /// Sends what fits at once, past the runtime; for a socket that is not going to be served.
     pub(crate) fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket().send(bytes)
-    }
-
-    fn socket(&self) -> SockRef<'_> {
         match self {
-            Stream::Tcp(stream) => SockRef::from(stream),
-            Stream::Unix(stream) => SockRef::from(stream),
+            Stream::Tcp(stream) => SockRef::from(stream).send(bytes),
+            Stream::Unix(stream) => SockRef::from(stream).send(bytes),
         }
     }
 }

@@ -22,13 +22,14 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    fn into_listeners(self, shared: &Shared) -> io::Result<Vec<Listener>> {
-        let mut listeners = vec![Listener::Tcp(TcpListener::from_std(self.tcp)?)];
-        if let (Some(unix), Some(path)) = (self.unix, &shared.config.unix_socket) {
-            let name = format!("{}:0", path.display());
-            listeners.push(Listener::Unix(UnixListener::from_std(unix)?, name));
-        }
-        Ok(listeners)
+    fn into_listeners(self, shared: &Shared) -> io::Result<(Listener, Option<Listener>)> {
+        let tcp = Listener::Tcp(TcpListener::from_std(self.tcp)?);
+        let (Some(unix), Some(path)) = (self.unix, &shared.config.unix_socket) else {
+            return Ok((tcp, None));
+        };
+        let name = format!("{}:0", path.display());
+        let unix = Listener::Unix(UnixListener::from_std(unix)?, name);
+        Ok((tcp, Some(unix)))
     }
 }
 
@@ -56,10 +57,10 @@ pub(crate) fn start_worker(
                     // Whoever starts us waits for exactly this.
                     let _ = ready.send(Err(error));
                 }
-                Ok((runtime, listeners)) => {
+                Ok((runtime, (tcp, unix))) => {
                     let _ = ready.send(Ok(()));
                     let worker = Worker::new(shared, index);
-                    let cut_off = runtime.block_on(worker.serve(listeners, drain));
+                    let cut_off = runtime.block_on(worker.serve(tcp, unix, drain));
                     // Closes the connections that are left.
                     drop(runtime);
                     // Nobody waits when the server was dropped instead of drained.
@@ -73,7 +74,10 @@ pub(crate) fn start_worker(
     Ok(drained)
 }
 
-fn open(sockets: Sockets, shared: &Shared) -> io::Result<(LocalRuntime, Vec<Listener>)> {
+fn open(
+    sockets: Sockets,
+    shared: &Shared,
+) -> io::Result<(LocalRuntime, (Listener, Option<Listener>))> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;

@@ -4,7 +4,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::pending;
 use std::io::ErrorKind;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -91,28 +93,32 @@ impl Worker {
 
     /// Accepts and serves until `drain` says true or its sender is gone, then closes the listeners and
     /// gives the connections `drain_timeout` to finish. Returns how many had not by then.
+    ///
+    /// # Panics
+    ///
+    /// If accepting or sweeping does; connections catch their own panics.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        listeners: Vec<Listener>,
+        tcp: Listener,
+        unix: Option<Listener>,
         mut drain: watch::Receiver<bool>,
     ) -> usize {
-        let sweeper = spawn_local(self.clone().sweep());
-        let accepting: Vec<_> = listeners
-            .into_iter()
-            .map(|listener| spawn_local(self.clone().accept(listener)))
-            .collect();
-        // An error means that whoever would say so is gone, which says the same.
-        let _ = drain.wait_for(|drain| *drain).await;
-        for task in accepting {
-            task.abort();
-            let _ = task.await;
+        let mut sweeping = pin!(self.sweep());
+        tokio::select! {
+            never = &mut sweeping => match never {},
+            never = self.accept(tcp) => match never {},
+            never = self.accept_from(unix) => match never {},
+            // An error means that whoever would say so is gone, which says the same.
+            _ = drain.wait_for(|drain| *drain) => {}
         }
         self.draining.set(true);
         for entry in self.connections.borrow().values() {
             entry.wake();
         }
-        let _ = timeout(self.shared.config.drain_timeout, self.idle()).await;
-        sweeper.abort();
+        tokio::select! {
+            never = sweeping => match never {},
+            _ = timeout(self.shared.config.drain_timeout, self.idle()) => {}
+        }
         self.connections.borrow().len()
     }
 
@@ -123,7 +129,14 @@ impl Worker {
         }
     }
 
-    async fn accept(self: Rc<Self>, listener: Listener) -> Infallible {
+    async fn accept_from(self: &Rc<Self>, listener: Option<Listener>) -> Infallible {
+        match listener {
+            Some(listener) => self.accept(listener).await,
+            None => pending().await,
+        }
+    }
+
+    async fn accept(self: &Rc<Self>, listener: Listener) -> Infallible {
         let mut failures = 0;
         loop {
             match listener.accept().await {
@@ -184,7 +197,7 @@ impl Worker {
     }
 
     /// Ends connections that wait too long, for ever.
-    async fn sweep(self: Rc<Self>) -> Infallible {
+    async fn sweep(&self) -> Infallible {
         let patience = Patience::new(&self.shared.config);
         let mut ticks = interval(patience.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

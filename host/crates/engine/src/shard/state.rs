@@ -208,12 +208,20 @@ impl State {
     /// A read that counts. The entry is shown as it was before this read touched it.
     #[inline]
     pub(crate) fn get<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let slot = self.live_slot(at);
-        self.count(slot, at);
-        let slot = slot?;
-        let result = self.entry(slot).map(read);
-        self.touch(slot, at.now);
-        result
+        let found = self.slot_of(at);
+        let start_ms = self.config.start_ms;
+        if let Some((slot, block)) = found.and_then(|slot| Some((slot, self.slab.get_mut(slot)?))) {
+            let expiry = block.expiry();
+            if expiry == 0 || expiry > at.now {
+                let result = read(Entry { block, start_ms });
+                block.set_stamp(stamp(at.now, start_ms));
+                self.count_hit(slot, at);
+                return Some(result);
+            }
+            self.remove_slot(slot, Removal::Expired);
+        }
+        self.count_miss(at);
+        None
     }
 
     /// A look that leaves no trace.
@@ -222,19 +230,18 @@ impl State {
         self.entry(slot).map(read)
     }
 
-    /// Counts a read of `slot`, or of nothing, and notes it for the evictor.
-    pub(super) fn count(&mut self, slot: Option<Slot>, at: &At<'_>) {
-        match slot {
-            Some(slot) => {
-                self.stats.hits += 1;
-                self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
-            }
-            None => {
-                self.stats.misses += 1;
-                if self.wants_misses {
-                    self.note_if_room(Event::new(EventKind::Miss, 0, at.hash as u32));
-                }
-            }
+    /// Counts a hit and notes it for the evictor.
+    #[inline]
+    pub(super) fn count_hit(&mut self, slot: Slot, at: &At<'_>) {
+        self.stats.hits += 1;
+        self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
+    }
+
+    /// Counts a miss and notes it for an evictor that wants to know.
+    pub(super) fn count_miss(&mut self, at: &At<'_>) {
+        self.stats.misses += 1;
+        if self.wants_misses {
+            self.note_if_room(Event::new(EventKind::Miss, 0, at.hash as u32));
         }
     }
 

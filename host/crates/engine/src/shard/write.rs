@@ -33,8 +33,10 @@ impl State {
         if let Some(value_len) = self.value_len_after(slot, &edit, at.now) {
             self.check_room(at, slot, value_len, room_bytes)?;
         }
-        if access == Access::Read {
-            self.count(slot, at);
+        match (access, slot) {
+            (Access::Read, Some(slot)) => self.count_hit(slot, at),
+            (Access::Read, None) => self.count_miss(at),
+            (Access::Write, _) => {}
         }
         match edit {
             Edit::Keep => {

@@ -46,8 +46,8 @@ fn parse_double(text: &[u8]) -> Result<f64, NoSum> {
         .ok_or(NoSum::NotANumber)
 }
 
-/// Reads `[+-]digits[.digits][e[+-]digits]` in units of 10^-17, rounding what is smaller half away from
-/// zero. `None` for what is too large, and for what is not written so: that is for doubles.
+/// Reads `[+-]digits[.digits][e[+-]digits]` in units of 10^-17, rounding what is smaller half away
+/// from zero. `None` for what is too large, and for what is not written so: that is for doubles.
 fn parse_units(text: &[u8]) -> Option<i128> {
     if text.len() > TEXT_BYTES_MAX {
         return None;

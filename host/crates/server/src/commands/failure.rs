@@ -69,7 +69,8 @@ impl Failure {
 /// Most bytes of what a client sent that an error shows of its name, and of its arguments.
 const SHOWN_BYTES_MAX: usize = 128;
 
-/// The beginning of what a client sent. Bytes that are no UTF-8 are shown as replacement characters.
+/// The beginning of what a client sent. Bytes that are no UTF-8 are shown as replacement
+/// characters.
 fn clip(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
     String::from_utf8_lossy(&bytes[..bytes.len().min(bytes_max)])
 }

@@ -34,7 +34,8 @@ fn flushall(_ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     Ok(Flow::Flush(None))
 }
 
-/// SYNC and ASYNC mean the same here: others are served meanwhile, and the reply comes when it is done.
+/// SYNC and ASYNC mean the same here: others are served meanwhile, and the reply comes when it is
+/// done.
 fn check_mode(args: Args<'_>) -> Result<(), Failure> {
     let known =
         |mode: &[u8]| mode.eq_ignore_ascii_case(b"SYNC") || mode.eq_ignore_ascii_case(b"ASYNC");

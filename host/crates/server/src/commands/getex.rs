@@ -37,7 +37,8 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
-/// What the option asks for: the outer error is one of syntax, the inner one a deadline that is none.
+/// What the option asks for: the outer error is one of syntax, the inner one a deadline that is
+/// none.
 fn parse_edit(args: Args<'_>, now: Millis) -> Result<Result<Edit<'static>, Failure>, Failure> {
     let edit = match (args.get(2), args.get(3), args.len()) {
         (None, ..) => Ok(Edit::Keep),

@@ -3,7 +3,8 @@
 //! Only the last `*` is ever gone back to, so the work is at most pattern length × text length,
 //! where recursion over every `*` would be exponential.
 
-/// Longest pattern that commands accept, in bytes: with keys of 64 KiB it bounds the work of a match.
+/// Longest pattern that commands accept, in bytes: with keys of 64 KiB it bounds the work of a
+/// match.
 pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
 
 /// Whether all of `text` matches `pattern`, byte by byte and case-sensitive.

@@ -85,8 +85,8 @@ impl Flag {
     }
 }
 
-/// Which arguments of a command are keys: from `first` to `last` in steps of `step`. A negative `last`
-/// counts from the end; `first` is 0 when there are none.
+/// Which arguments of a command are keys: from `first` to `last` in steps of `step`. A negative
+/// `last` counts from the end; `first` is 0 when there are none.
 #[derive(Clone, Copy)]
 pub(crate) struct Keys {
     pub first: i32,

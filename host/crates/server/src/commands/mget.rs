@@ -20,8 +20,7 @@ pub(super) const COMMAND: Command = Command {
 /// When the output is full, an error stands where the next value would, and the connection closes.
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let keys = args.iter().skip(1).map(|bytes| ctx.key(bytes));
-    let tenant = ctx.session.tenant.clone();
-    let mut locked = tenant.lock(keys, 0, ctx.now)?;
+    let mut locked = ctx.session.tenant.lock(keys, 0, ctx.now)?;
     ctx.reply.array(args.len() - 1);
     for bytes in args.iter().skip(1) {
         if ctx.output_is_full() {

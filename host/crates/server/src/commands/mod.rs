@@ -1,5 +1,5 @@
-//! The commands: a table of what there is, one file a command or family, and the way from a request to
-//! the function that answers it.
+//! The commands: a table of what there is, one file a command or family, and the way from a request
+//! to the function that answers it.
 
 mod append;
 mod client;
@@ -48,8 +48,8 @@ use crate::{Context, Flow};
 use failure::Failure;
 use metadata::{Action, Category, Command, Flag, Group, Keys};
 
-/// What a command comes to: how the connection goes on, or an error to be replied. A command that fails
-/// has written nothing yet.
+/// What a command comes to: how the connection goes on, or an error to be replied. A command that
+/// fails has written nothing yet.
 type Outcome = Result<Flow, Failure>;
 
 /// Answers one request. `args` is not empty.

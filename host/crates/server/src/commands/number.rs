@@ -1,7 +1,7 @@
 //! Integers as Redis reads them from arguments and values.
 
-/// The integer that `text` is, read as strictly as Redis does: digits with at most a `-` in front, no
-/// `+`, no leading zeros, no blanks, within 64 bits.
+/// The integer that `text` is, read as strictly as Redis does: digits with at most a `-` in front,
+/// no `+`, no leading zeros, no blanks, within 64 bits.
 pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         b"0" => return Some(0),

@@ -87,7 +87,8 @@ fn run_with_options(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
-/// An option may be repeated and the last one counts, as in Redis; those that contradict are an error.
+/// An option may be repeated and the last one counts, as in Redis; those that contradict are an
+/// error.
 fn parse_options(args: Args<'_>, now: Millis) -> Result<Options, Failure> {
     let mut condition = None;
     let mut get = false;

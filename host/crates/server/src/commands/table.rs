@@ -58,8 +58,8 @@ pub(crate) static TABLE: [Command; 44] = [
 /// The command called `name`, in any case.
 #[inline]
 pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
-    let packed = pack(name)?;
-    let mut slot = first_slot(packed);
+    let packed = Packed::new(name)?;
+    let mut slot = packed.first_slot();
     loop {
         let at = INDEX[slot];
         if at == FREE {
@@ -75,42 +75,82 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
 /// Slot of [`INDEX`] that holds no command.
 const FREE: u8 = u8::MAX;
 
-/// The names of [`TABLE`], packed: one comparison a candidate.
-static PACKED: [u128; TABLE_LEN] = pack_all();
+const TABLE_LEN: usize = TABLE.len();
+const _: () = assert!(TABLE_LEN < 128, "a fuller index makes searches long");
+
+/// The names of [`TABLE`], ready to be compared.
+static PACKED: [Packed; TABLE_LEN] = pack_all();
 
 /// Open-addressing hash table over [`TABLE`], filled at compile time.
 static INDEX: [u8; 256] = index_all();
 
-const TABLE_LEN: usize = TABLE.len();
-const _: () = assert!(TABLE_LEN < 128, "a fuller index makes searches long");
+/// A name as three numbers that are equal only for equal names: its beginning and its end, which
+/// overlap unless it has 16 bytes, and its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Packed {
+    head: u64,
+    tail: u64,
+    len: usize,
+}
 
-/// A name of at most 15 bytes in capitals, its length in the last byte; so equal names, and only they,
-/// are equal numbers.
-#[inline]
-const fn pack(name: &[u8]) -> Option<u128> {
-    let mut bytes = [0; 16];
-    if name.len() >= bytes.len() {
-        return None;
+impl Packed {
+    /// `None` for a name that is empty or longer than any command's.
+    #[inline]
+    const fn new(name: &[u8]) -> Option<Self> {
+        let len = name.len();
+        let (head, tail) = if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk())
+        {
+            (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+        } else if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk()) {
+            (
+                u32::from_le_bytes(*head) as u64,
+                u32::from_le_bytes(*tail) as u64,
+            )
+        } else if let (Some(first), Some(last)) = (name.first(), name.last()) {
+            (*first as u64 | (name[len / 2] as u64) << 8, *last as u64)
+        } else {
+            return None;
+        };
+        if len > 16 {
+            return None;
+        }
+        Some(Self {
+            head: head & CAPITALS,
+            tail: tail & CAPITALS,
+            len,
+        })
     }
-    bytes.split_at_mut(name.len()).0.copy_from_slice(name);
-    bytes.make_ascii_uppercase();
-    bytes[15] = name.len() as u8;
-    Some(u128::from_le_bytes(bytes))
+
+    #[inline]
+    const fn first_slot(self) -> usize {
+        let mixed = self.head ^ self.tail.rotate_left(29) ^ self.len as u64;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+    }
 }
 
-#[inline]
-const fn first_slot(packed: u128) -> usize {
-    let folded = packed as u64 ^ (packed >> 64) as u64;
-    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
-}
+/// Clears the bit that tells small letters from capitals. Of other bytes none becomes a letter so,
+/// and names of commands have letters only.
+const CAPITALS: u64 = u64::from_le_bytes([!0x20; 8]);
 
-const fn pack_all() -> [u128; TABLE_LEN] {
-    let mut all = [0; TABLE_LEN];
+const fn pack_all() -> [Packed; TABLE_LEN] {
+    let mut all = [Packed {
+        head: 0,
+        tail: 0,
+        len: 0,
+    }; TABLE_LEN];
     let mut at = 0;
     while at < TABLE_LEN {
-        all[at] = match pack(TABLE[at].name.as_bytes()) {
+        let mut rest = TABLE[at].name.as_bytes();
+        while let [letter, behind @ ..] = rest {
+            assert!(
+                letter.is_ascii_uppercase(),
+                "the name of a command has capitals only"
+            );
+            rest = behind;
+        }
+        all[at] = match Packed::new(TABLE[at].name.as_bytes()) {
             Some(packed) => packed,
-            None => panic!("the name of a command has 15 bytes at most"),
+            None => panic!("the name of a command has 16 bytes at most"),
         };
         at += 1;
     }
@@ -122,7 +162,7 @@ const fn index_all() -> [u8; 256] {
     let mut index = [FREE; 256];
     let mut at = 0;
     while at < TABLE_LEN {
-        let mut slot = first_slot(all[at]);
+        let mut slot = all[at].first_slot();
         while index[slot] != FREE {
             slot = (slot + 1) % index.len();
         }
@@ -151,14 +191,16 @@ mod tests {
     #[test]
     fn what_is_no_command_is_not_found() {
         let long = [b'G'; 300];
-        let names: [&[u8]; 8] = [
+        let names: [&[u8]; 10] = [
             b"",
+            b"G",
             b"GE",
             b"GETT",
             b"GET\0",
-            b"G\0T",
-            b"GET ",
-            b"EXPIRETIMEEXPIRE",
+            b"GXT",
+            b"MGGET",
+            b"\x07ET",
+            b"PEXPIRETIMETIME",
             &long,
         ];
         for name in names {

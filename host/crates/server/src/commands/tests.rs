@@ -60,7 +60,8 @@ impl Bed {
         (out, flow)
     }
 
-    /// Executes a request whose arguments may be anything: its reply, and how the connection goes on.
+    /// Executes a request whose arguments may be anything: its reply, and how the connection goes
+    /// on.
     fn execute_args(&mut self, args: &[&[u8]]) -> (Vec<u8>, Flow) {
         let buffer: ArgsBuf = args.iter().copied().collect();
         self.execute(buffer.args())
@@ -87,8 +88,8 @@ impl Bed {
     }
 }
 
-/// Checks the replies to lines, one after another on a new server, in both versions of the protocol. `NIL`
-/// stands for what either writes where there is nothing.
+/// Checks the replies to lines, one after another on a new server, in both versions of the
+/// protocol. `NIL` stands for what either writes where there is nothing.
 #[track_caller]
 fn check(lines: &[(&str, &str)]) {
     for (version, nil) in [(Version::V2, "$-1\r\n"), (Version::V3, "_\r\n")] {

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
 
-use super::{BACKLOG, tcp, tcp_socket};
+use super::{BACKLOG, claim, tcp, tcp_socket};
 
 fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
@@ -42,6 +42,13 @@ fn somebody_who_would_share_is_somebody_who_listens() {
             );
         }
     }
+}
+
+#[test]
+fn an_address_is_claimed_before_it_is_shared() {
+    let socket = claim(any_port()).expect("a port is free");
+    assert!(socket.is_listener().expect("supported"));
+    assert!(!socket.reuse_port().expect("supported"));
 }
 
 #[test]

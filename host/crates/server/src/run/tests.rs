@@ -2,9 +2,10 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::testing::{Client, block_on, bulk, command, config, parts, serve};
+use crate::testing::{Client, block_on, bulk, command, config, parts, serve, serve_with};
 use crate::{Health, ServerConfig, Shared, StartError, start};
 
 fn start_error(config: ServerConfig) -> StartError {
@@ -72,7 +73,7 @@ fn draining_answers_what_was_sent_and_closes() {
     // More replies than sockets hold, and nobody reads them before the server drains.
     busy.send("GET k\r\n".repeat(5_000));
     let shared = server.shared.clone();
-    let draining = std::thread::spawn(move || server.drain());
+    let draining = thread::spawn(move || server.drain());
     assert_eq!(idle.rest(), b"");
     assert_eq!(shared.health(), Health::Draining);
     busy.expect(bulk(&value).repeat(5_000));
@@ -145,6 +146,27 @@ fn a_file_in_the_place_of_the_unix_socket_is_left_alone() {
         std::fs::read(file.path()).expect("it is there"),
         b"precious"
     );
+}
+
+/// The clock panics when a worker asks it for the time of a new connection.
+#[test]
+fn the_death_of_a_worker_is_not_hidden() {
+    fn clock() -> u64 {
+        let serving = thread::current()
+            .name()
+            .is_some_and(|name| name.contains("worker"));
+        assert!(!serving, "asked to");
+        1_700_000_000_000
+    }
+    let server = serve_with(config(), crate::Parts { clock, ..parts() });
+    assert_eq!(server.shared.health(), Health::Ready);
+    assert_eq!(server.connect().rest(), b"");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while server.shared.health() != Health::Failed {
+        assert!(Instant::now() < deadline);
+        thread::yield_now();
+    }
+    assert_eq!(server.drain().cut_off, 0);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
         match Named::find(name) {
             Some(named) => describe(&mut ctx.reply, &named),
-            None => ctx.reply.null_array(),
+            None => ctx.reply.null(),
         }
     }
     Ok(Flow::Continue)
@@ -48,7 +48,7 @@ fn describe(reply: &mut Reply<'_>, named: &Named) {
     categories
         .iter()
         .for_each(|category| reply.simple(category));
-    reply.array(0);
+    reply.set(0);
     describe_keys(reply, command);
     let subcommands = named.subcommands();
     reply.array(subcommands.len());
@@ -59,9 +59,9 @@ fn describe(reply: &mut Reply<'_>, named: &Named) {
 fn describe_keys(reply: &mut Reply<'_>, command: &Command) {
     let Keys { first, last, step } = command.keys;
     if first == 0 {
-        return reply.array(0);
+        return reply.set(0);
     }
-    reply.array(1);
+    reply.set(1);
     reply.map(3);
     reply.bulk(b"flags");
     reply.set(1);

@@ -198,8 +198,8 @@ fn cpu(_figures: &Figures<'_>) -> Lines {
 /// The unit of `/proc/self/stat`, the same on every architecture that Linux shows to programs.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// User and system time: the 14th and 15th field, counted behind the name of the program, which stands
-/// in parentheses and may contain anything.
+/// User and system time: the 14th and 15th field, counted behind the name of the program, which
+/// stands in parentheses and may contain anything.
 fn cpu_ticks(stat: &str) -> Option<(u64, u64)> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     let mut fields = behind_name.split_ascii_whitespace().skip(11);

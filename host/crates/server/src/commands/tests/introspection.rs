@@ -181,8 +181,8 @@ fn command_describes_every_command() {
 #[test]
 fn command_info_in_both_versions() {
     let mget = "*1\r\n*10\r\n$4\r\nmget\r\n:-2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:-1\r\n:1\r\n\
-        ~3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n\
-        *1\r\n%3\r\n$5\r\nflags\r\n~1\r\n+RO\r\n\
+        ~3\r\n+@read\r\n+@string\r\n+@fast\r\n~0\r\n\
+        ~1\r\n%3\r\n$5\r\nflags\r\n~1\r\n+RO\r\n\
         $12\r\nbegin_search\r\n%2\r\n$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n%1\r\n$5\r\nindex\r\n:1\r\n\
         $9\r\nfind_keys\r\n%2\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n%3\r\n$7\r\nlastkey\r\n:-1\r\n\
         $7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n\
@@ -194,7 +194,7 @@ fn command_info_in_both_versions() {
         .replace("%2", "*4")
         .replace("%1", "*2");
     Bed::new(Version::V2).check("COMMAND INFO mget", &flat);
-    Bed::new(Version::V2).check("COMMAND INFO foo client|foo", "*2\r\n*-1\r\n*-1\r\n");
+    Bed::new(Version::V2).check("COMMAND INFO foo client|foo", "*2\r\n$-1\r\n$-1\r\n");
     let setname = "*1\r\n*10\r\n$14\r\nclient|setname\r\n:3\r\n";
     assert!(
         Bed::new(Version::V2)
