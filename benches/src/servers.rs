@@ -164,7 +164,10 @@ impl Server {
         let mut command = kind.command(port, memory_mib, data.path());
         let child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(match kind {
+                Kind::Larder { .. } => Stdio::piped(),
+                Kind::Redis | Kind::Memcached => Stdio::null(),
+            })
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", kind.program().display()))?;
@@ -252,7 +255,6 @@ impl Server {
     }
 
     fn await_connection(&mut self) -> Result<()> {
-        self.child.stdout = None;
         let deadline = Instant::now() + START_MAX;
         while TcpStream::connect(self.address).is_err() {
             if let Some(status) = self.child.try_wait()? {

@@ -40,7 +40,7 @@ pub fn run(kinds: &[Kind], memory_mib: u64) -> Result<Vec<Row>> {
         let server = Server::start(kind, Some(memory_mib))?;
         let mut next = 0;
         for value_bytes in PHASES {
-            let keys = (BEYOND * memory_mib << 20) / (KEY_BYTES + value_bytes) as u64;
+            let keys = BEYOND * (memory_mib << 20) / (KEY_BYTES + value_bytes) as u64;
             let values = Values {
                 bytes: value_bytes,
                 expiring: false,

@@ -9,8 +9,8 @@ use bench::shifting;
 #[test]
 fn l1_finds_what_it_holds() {
     let options = l1::Options {
-        keys: 10_000,
-        ops: 20_000,
+        keys: 100_000,
+        ops: 100_000,
         runs: 2,
         zipf: 0.99,
         seed: 1,
@@ -31,10 +31,10 @@ fn l1_finds_what_it_holds() {
         if row.operation == Operation::GetOrInsert {
             // The best half of the keys has more than nine tenths of the reads.
             assert!((0.8..1.0).contains(&hits), "{shown}");
-            assert!((3_000..=7_000).contains(&row.entries), "{shown}");
+            assert!((40_000..=60_000).contains(&row.entries), "{shown}");
         } else {
             assert_eq!(hits, 1.0, "{shown}");
-            assert_eq!(row.entries, 10_000, "{shown}");
+            assert_eq!(row.entries, 100_000, "{shown}");
         }
     }
     assert_eq!(l1::table(&options, &rows).rows.len(), rows.len());

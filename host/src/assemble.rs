@@ -40,8 +40,10 @@ pub fn server_config(
     }: &Loaded,
 ) -> ServerConfig {
     let limits = &config.limits;
+    // Clients are told of every setting but the one that would let them aim at hashes.
     let settings = settings
         .iter()
+        .filter(|setting| setting.key != "seed")
         .map(|setting| (setting.key.to_owned(), setting.text.clone()));
     ServerConfig {
         listen: config.endpoints.listen,
@@ -74,4 +76,75 @@ fn evictor(eviction: Eviction) -> Arc<dyn EvictorFactory> {
 
 fn usize_of(size: ByteSize) -> usize {
     usize::try_from(size.bytes()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Sources};
+    use std::time::Duration;
+
+    fn loaded(flags: &[(&str, &str)]) -> Loaded {
+        let flags = flags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        config::load(Sources {
+            flags: flags.collect(),
+            ..Sources::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn every_limit_reaches_the_server() {
+        let config = server_config(&loaded(&[
+            ("listen", "127.0.0.1:1"),
+            ("http", "none"),
+            ("unix_socket", "socket"),
+            ("threads", "3"),
+            ("limits.clients_max", "4"),
+            ("limits.idle_timeout", "5s"),
+            ("limits.request_timeout", "6s"),
+            ("limits.proto_max_bulk", "7KiB"),
+            ("limits.request_max", "8KiB"),
+            ("limits.output_max", "9KiB"),
+            ("limits.client_buffers_max", "10MiB"),
+            ("limits.drain_timeout", "11s"),
+            ("seed", "12"),
+        ]));
+        assert_eq!((config.listen.port(), config.http), (1, None));
+        assert_eq!(
+            config.unix_socket.as_deref().and_then(|path| path.to_str()),
+            Some("socket")
+        );
+        assert_eq!((config.threads, config.clients_max), (3, 4));
+        assert_eq!(config.idle_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(config.request_timeout, Duration::from_secs(6));
+        assert_eq!(
+            (config.proto_bulk_bytes_max, config.request_bytes_max),
+            (7 << 10, 8 << 10)
+        );
+        assert_eq!(config.output_bytes_max, 9 << 10);
+        assert_eq!(config.client_buffers_bytes_max, 10 << 20);
+        assert_eq!(config.drain_timeout, Duration::from_secs(11));
+        let printed = ("limits.proto_max_bulk".to_owned(), "7KiB".to_owned());
+        assert!(config.print_config.contains(&printed));
+        assert!(config.print_config.iter().all(|(name, _)| name != "seed"));
+    }
+
+    #[test]
+    fn the_engine_gets_the_tenants_with_the_policy_that_they_name() {
+        let loaded = loaded(&[("memory", "8MiB"), ("eviction", "lru"), ("threads", "3")]);
+        let engine = engine_config(&loaded.config, SizeClasses::Sixteen, 9, 1);
+        assert_eq!(
+            (engine.memory_bytes, engine.threads, engine.seed),
+            (8 << 20, 3, 9)
+        );
+        let tenants: Vec<_> = engine
+            .tenants
+            .iter()
+            .map(|tenant| (&*tenant.name, tenant.memory_bytes, tenant.evictor.name()))
+            .collect();
+        assert_eq!(tenants, [("default", 8 << 20, "lru")]);
+    }
 }

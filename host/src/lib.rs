@@ -15,8 +15,8 @@ pub mod serve;
 pub mod trace;
 
 pub use larder_engine::{
-    Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, Key, Millis, SizeClasses,
-    Tenant, TenantConfig, TenantStats, native,
+    Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, Key, Millis,
+    SizeClasses, Tenant, TenantConfig, TenantStats, native,
 };
 pub use larder_policy_lru::Lru;
 pub use larder_policy_s3_fifo::S3Fifo;

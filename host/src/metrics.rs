@@ -77,3 +77,77 @@ fn add_tenant(snapshot: &mut Snapshot, tenant: &Tenant) {
     snapshot.set(&m::EVICTIONS, &[name, "policy"], by_policy);
     snapshot.set(&m::EVICTIONS, &[name, "fallback"], stats.fallback_evictions);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Sources};
+    use crate::{assemble, memory};
+    use larder_engine::{Access, Edit, Engine, Expiry, Key, SizeClasses};
+    use larder_observe::METRICS;
+    use larder_server::Parts;
+    use std::sync::Arc;
+
+    fn shared() -> Shared {
+        let loaded = config::load(Sources::default()).unwrap();
+        let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1);
+        let parts = Parts {
+            engine: Arc::new(Engine::new(engine).unwrap()),
+            clock: || 5_000,
+            resident_bytes: memory::resident_bytes,
+            run_id: "0".repeat(40),
+        };
+        Shared::new(assemble::server_config(&loaded), parts)
+    }
+
+    #[test]
+    fn a_scrape_has_each_metric_of_the_table_exactly_once() {
+        let page = render(&shared());
+        for metric in METRICS {
+            let header = format!("# TYPE {} ", metric.name);
+            assert_eq!(
+                page.matches(&header).count(),
+                1,
+                "{} in\n{page}",
+                metric.name
+            );
+        }
+        assert_eq!(page.matches("# TYPE ").count(), METRICS.len());
+    }
+
+    #[test]
+    fn what_the_engine_counts_is_published_by_tenant() {
+        let shared = shared();
+        let tenant = shared.engine.default_tenant();
+        tenant
+            .update(Key::new(0, b"key"), 1, Access::Write, 5, |_| {
+                let value = b"value"[..].into();
+                (
+                    Edit::Put {
+                        value,
+                        expiry: Expiry::At(1 << 40),
+                    },
+                    (),
+                )
+            })
+            .unwrap();
+        tenant.get(Key::new(0, b"key"), 1, |_| ()).unwrap();
+        assert!(tenant.get(Key::new(0, b"other"), 1, |_| ()).is_none());
+        let page = render(&shared);
+        for line in [
+            "larder_hits_total{tenant=\"default\"} 1",
+            "larder_misses_total{tenant=\"default\"} 1",
+            "larder_inserts_total{tenant=\"default\"} 1",
+            "larder_entries{tenant=\"default\"} 1",
+            "larder_ttl_entries{tenant=\"default\"} 1",
+            "larder_data_bytes{tenant=\"default\"} 8",
+            "larder_evictions_total{tenant=\"default\",chosen_by=\"fallback\"} 0",
+            "larder_memory_limit_bytes 268435456",
+        ] {
+            assert!(
+                page.lines().any(|printed| printed == line),
+                "{line} is not in\n{page}"
+            );
+        }
+    }
+}

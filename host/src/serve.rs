@@ -64,20 +64,11 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
         .try_fill_bytes(&mut drawn)
         .and_then(|()| SysRng.try_fill_bytes(&mut run_id))
         .context("the system gives no random numbers")?;
-    let seed = loaded
-        .config
-        .store
-        .seed
-        .unwrap_or(u64::from_ne_bytes(drawn));
-    let classes = SizeClasses::Jemalloc;
-    let engine = Engine::new(assemble::engine_config(
-        &loaded.config,
-        classes,
-        seed,
-        now(),
-    ))?;
+    let config = &loaded.config;
+    let seed = config.store.seed.unwrap_or(u64::from_ne_bytes(drawn));
+    let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now());
     let parts = Parts {
-        engine: Arc::new(engine),
+        engine: Arc::new(Engine::new(engine)?),
         clock: now,
         resident_bytes: memory::resident_bytes,
         run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -182,4 +173,50 @@ fn log_panics() {
             error!(thread, place, "panic: {message}");
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_made_or_refused_in_one_sentence() {
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join("some/data");
+        let policies = data.join("policies.d");
+        let folders = Folders {
+            data: data.clone(),
+            policies: policies.clone(),
+        };
+        prepare(&folders).unwrap();
+        prepare(&folders).unwrap();
+        assert!(policies.is_dir());
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "the probe is gone");
+
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        for (key, folders) in [
+            (
+                "data",
+                Folders {
+                    data: file.clone(),
+                    policies,
+                },
+            ),
+            (
+                "policies",
+                Folders {
+                    data,
+                    policies: file.clone(),
+                },
+            ),
+        ] {
+            let error = format!("{:#}", prepare(&folders).unwrap_err());
+            let expected = format!(
+                "the {key} folder {} cannot be written; choose another with --{key}: ",
+                file.display()
+            );
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
 }

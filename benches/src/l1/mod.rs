@@ -7,7 +7,7 @@ use clap::Args;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use rand_distr::Zipf;
+use rand_distr::weighted::WeightedAliasIndex;
 
 use crate::Sample;
 use crate::report::{Cell, Table};
@@ -22,7 +22,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub keys: u32,
     /// Operations a thread and run; an eighth of them is warming up
-    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1_000..))]
     pub ops: u32,
     /// Runs of each store, taking turns
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -187,19 +187,20 @@ pub fn table(options: &Options, rows: &[Row]) -> Table {
 
 /// Draws key numbers; what is drawn often has nothing to do with the order of insertion.
 struct Draws {
-    zipf: Zipf<f64>,
+    ranks: WeightedAliasIndex<f64>,
     keys: Vec<u32>,
     seed: u64,
 }
 
 impl Draws {
     fn new(options: &Options) -> Result<Self> {
-        let zipf = Zipf::new(f64::from(options.keys), options.zipf)
+        let weight = |rank| f64::from(rank).powf(-options.zipf);
+        let ranks = WeightedAliasIndex::new((1..=options.keys).map(weight).collect())
             .with_context(|| format!("no zipf distribution with exponent {}", options.zipf))?;
         let mut keys: Vec<_> = (0..options.keys).collect();
         keys.shuffle(&mut StdRng::seed_from_u64(options.seed));
         Ok(Self {
-            zipf,
+            ranks,
             keys,
             seed: options.seed,
         })
@@ -208,8 +209,8 @@ impl Draws {
     /// The same `count` and `number` give the same stream.
     fn stream(&self, count: u32, number: u64) -> Vec<u32> {
         let seed = self.seed ^ number.wrapping_add(1).rotate_left(32);
-        let random = StdRng::seed_from_u64(seed).sample_iter(self.zipf);
-        let key = |rank: f64| self.keys[(rank as usize).clamp(1, self.keys.len()) - 1];
-        random.take(count as usize).map(key).collect()
+        let ranks = StdRng::seed_from_u64(seed).sample_iter(&self.ranks);
+        let keys = ranks.map(|rank| self.keys[rank]);
+        keys.take(count as usize).collect()
     }
 }

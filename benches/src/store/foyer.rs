@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use foyer_memory::{Cache, CacheBuilder, CacheProperties, S3FifoConfig};
 
-use super::{Shape, Store, VALUE_BYTES, copy};
+use super::{Shape, Store, VALUE_BYTES, copy, weigh};
 
 /// The cache.
 pub(crate) struct Foyer(Cache<Box<[u8]>, Arc<[u8]>>);
 
 impl Foyer {
     pub(crate) fn new(shape: Shape) -> Self {
-        let weigh = |key: &Box<[u8]>, value: &Arc<[u8]>| key.len() + value.len();
         let builder = CacheBuilder::new(shape.weight_max() as usize)
             .with_eviction_config(S3FifoConfig::default())
-            .with_weighter(weigh);
+            .with_weighter(weigh::<Box<[u8]>, Arc<[u8]>>);
         Self(builder.build::<CacheProperties>())
     }
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
-use super::{Shape, Store, VALUE_BYTES, copy};
+use super::{Shape, Store, VALUE_BYTES, copy, weigh};
 
 /// The cache.
 pub(crate) struct Moka(Cache<Box<[u8]>, Arc<[u8]>>);
 
 impl Moka {
     pub(crate) fn bounded(shape: Shape) -> Self {
-        let weigh = |key: &Box<[u8]>, value: &Arc<[u8]>| (key.len() + value.len()) as u32;
-        let builder = Cache::builder().weigher(weigh);
+        let builder = Cache::builder().weigher(|key, value| weigh(key, value) as u32);
         Self(builder.max_capacity(shape.weight_max()).build())
     }
 

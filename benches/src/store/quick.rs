@@ -5,14 +5,14 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Shape, Store, VALUE_BYTES, copy};
+use super::{Shape, Store, VALUE_BYTES, copy, weigh};
 
 #[derive(Clone)]
 struct Bytes;
 
 impl Weighter<Box<[u8]>, Arc<[u8]>> for Bytes {
     fn weight(&self, key: &Box<[u8]>, value: &Arc<[u8]>) -> u64 {
-        (key.len() + value.len()) as u64
+        weigh(key, value) as u64
     }
 }
 

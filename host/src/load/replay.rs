@@ -51,9 +51,10 @@ pub struct ReplayArgs {
     segments: u32,
     /// GETs sent at once; above 1 the replay is faster and no longer exact
     ///
-    /// 1 is what a sequential client does. Above 1, the SETs of a batch of GETs follow all of the
-    /// batch instead of each its own GET, so a GET may still find what an earlier SET of its batch
-    /// would have evicted. No object comes twice in a batch, so an object's own SET is never late.
+    /// 1 is what a sequential client does. Above 1, SETs follow the whole batch of GETs instead of
+    /// each its own, so evictions come at other moments than for a sequential client and the hit
+    /// ratio differs a little. No object comes twice in a batch, so an object's own SET is never
+    /// late: where nothing is evicted, the result is the same.
     #[arg(long, visible_alias = "batch", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pipeline: u32,

@@ -38,7 +38,7 @@ pub enum TraceError {
         /// How much of it is there.
         have_bytes: usize,
     },
-    /// The input is longer than nothing but is not oracleGeneral.
+    /// The input is something else than oracleGeneral.
     #[error(
         "not an oracleGeneral trace: at byte {offset}, record {index} names request {next_access} \
          as the next for its object; expected -1 or a later request"

@@ -6,8 +6,8 @@ pub enum SizeClasses {
     /// Multiples of sixteen bytes, as glibc's malloc without its header.
     #[default]
     Sixteen,
-    /// jemalloc 5 on a 64-bit machine with pages of 4 KiB: multiples of 16 up to 128, then four
-    /// classes to each doubling.
+    /// jemalloc 5.3.1 on a 64-bit machine with pages of 4 KiB: multiples of 16 up to 128, then four
+    /// classes to each doubling, above 32 KiB whole pages.
     Jemalloc,
 }
 
@@ -18,7 +18,7 @@ impl SizeClasses {
         match self {
             Self::Jemalloc if bytes > 128 => {
                 // Of the group that ends at the next power of two: an eighth of it is the step.
-                let step = bytes.next_power_of_two() / 8;
+                let step = (bytes.next_power_of_two() / 8).min(4096);
                 bytes.next_multiple_of(step)
             }
             _ => bytes.next_multiple_of(16),

@@ -83,20 +83,20 @@ fn unknown_variables_are_named_and_harmless() {
 
 #[test]
 fn the_file_is_the_one_of_the_command_line_or_of_the_environment() {
-    let load = |file: Option<&str>, variable: &str| {
+    let read = |file: Option<&str>, variable: &str| {
         let environment = vec![("LARDER_CONFIG".into(), variable.into())];
         let file = file.map(PathBuf::from);
-        super::super::load(Sources {
+        load(Sources {
             file,
             environment,
             flags: BTreeMap::new(),
         })
     };
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/config/larder.toml");
-    assert!(load(None, sample).is_ok());
-    assert!(load(Some(sample), "/no/such/file").is_ok());
+    assert!(read(None, sample).is_ok());
+    assert!(read(Some(sample), "/no/such/file").is_ok());
     assert_eq!(
-        load(None, "/no/such/file").unwrap_err().to_string(),
+        read(None, "/no/such/file").unwrap_err().to_string(),
         "/no/such/file: the configuration cannot be read: No such file or directory (os error 2)"
     );
 }

@@ -1,0 +1,27 @@
+//! Starts real servers, as built from this workspace, and talks to them as strangers do: over
+//! sockets, with signals, through exit codes.
+//!
+//! What a test cannot do without panics here, with what the server said on standard error. No
+//! server outlives the value that stands for it, and nothing waits for longer than [`PATIENCE`]
+//! unless it says so.
+
+mod client;
+mod http;
+mod patience;
+mod process;
+mod program;
+mod random;
+mod redis;
+mod server;
+mod tool;
+
+pub use client::Client;
+pub use http::{Response, get};
+pub use patience::{PATIENCE, eventually, within};
+pub use process::{Finished, Process, raise_descriptor_limit, run};
+pub use program::{larder, target};
+pub use random::Random;
+pub use redis::Redis;
+pub use server::Server;
+pub use rustix::process::Signal;
+pub use tool::{announce, tool};
