@@ -1,8 +1,7 @@
 //! How much memory the process takes, as the operating system sees it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
-use std::sync::OnceLock;
 
 /// Resident memory of this process in bytes; `None` where there is no `/proc` to ask.
 ///
@@ -14,29 +13,13 @@ pub fn resident_bytes() -> Option<u64> {
         .read(&mut buffer)
         .ok()?;
     let pages = resident_pages(&buffer[..length])?;
-    Some(pages * page_bytes()?)
+    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// The second number of `statm`: pages that are resident.
 fn resident_pages(statm: &[u8]) -> Option<u64> {
     let mut numbers = statm.split(|byte| *byte == b' ');
     str::from_utf8(numbers.nth(1)?).ok()?.parse().ok()
-}
-
-fn page_bytes() -> Option<u64> {
-    static PAGE_BYTES: OnceLock<Option<u64>> = OnceLock::new();
-    *PAGE_BYTES.get_or_init(|| page_bytes_of(&fs::read("/proc/self/auxv").ok()?))
-}
-
-/// Looks up the page size in what the kernel told the process at its start: pairs of words, a kind
-/// and a value.
-fn page_bytes_of(auxiliary: &[u8]) -> Option<u64> {
-    const PAGE_SIZE: usize = 6;
-    let word = |bytes: &[u8]| bytes.try_into().map(usize::from_ne_bytes).ok();
-    let (words, _) = auxiliary.as_chunks::<{ size_of::<usize>() }>();
-    let mut pairs = words.chunks_exact(2);
-    let pair = pairs.find(|pair| word(&pair[0]) == Some(PAGE_SIZE))?;
-    word(&pair[1]).map(|bytes| bytes as u64)
 }
 
 #[cfg(test)]
@@ -53,7 +36,6 @@ mod tests {
 
     #[test]
     fn what_is_touched_becomes_resident() {
-        assert!(page_bytes().is_some_and(|bytes| bytes >= 4096 && bytes.is_power_of_two()));
         let before = resident_bytes().unwrap();
         // So large that what other tests take and give back meanwhile does not matter.
         let block = vec![1u8; 256 << 20];

@@ -16,6 +16,7 @@ use larder_observe::logging;
 use larder_server::{Parts, Running, Shared};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -41,6 +42,7 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
         );
     }
     prepare(&config.folders)?;
+    raise_descriptors(config.limits.clients_max);
     let shared = Arc::new(shared(loaded)?);
     Builder::new_current_thread()
         .enable_io()
@@ -137,6 +139,25 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+}
+
+/// Descriptors for everything that is not a client.
+const OWN_DESCRIPTORS: u64 = 256;
+
+/// Allows as many open descriptors as the clients may need, as far as the system lets us.
+fn raise_descriptors(clients_max: usize) {
+    let wanted = clients_max as u64 + OWN_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    let Some(current) = limit.current.filter(|current| *current < wanted) else { return };
+    let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)).max(current);
+    let allowed = Rlimit { current: Some(raised), ..limit };
+    let descriptors = setrlimit(Resource::Nofile, allowed).map_or(current, |()| raised);
+    if descriptors < wanted {
+        warn!(
+            descriptors,
+            clients_max, "fewer clients than clients_max can be served; raise `ulimit -n`"
+        );
     }
 }
 
