@@ -149,9 +149,17 @@ const OWN_DESCRIPTORS: u64 = 256;
 fn raise_descriptors(clients_max: usize) {
     let wanted = clients_max as u64 + OWN_DESCRIPTORS;
     let limit = getrlimit(Resource::Nofile);
-    let Some(current) = limit.current.filter(|current| *current < wanted) else { return };
-    let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)).max(current);
-    let allowed = Rlimit { current: Some(raised), ..limit };
+    let Some(current) = limit.current.filter(|current| *current < wanted) else {
+        return;
+    };
+    let raised = limit
+        .maximum
+        .map_or(wanted, |maximum| maximum.min(wanted))
+        .max(current);
+    let allowed = Rlimit {
+        current: Some(raised),
+        ..limit
+    };
     let descriptors = setrlimit(Resource::Nofile, allowed).map_or(current, |()| raised);
     if descriptors < wanted {
         warn!(
