@@ -14,6 +14,7 @@ fn l1_finds_what_it_holds() {
         runs: 2,
         zipf: 0.99,
         seed: 1,
+        operations: Operation::ALL.to_vec(),
         store: String::new(),
     };
     let rows = l1::run(&options).unwrap();

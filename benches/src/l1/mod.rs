@@ -33,6 +33,9 @@ pub struct Options {
     /// Seed of the keys drawn
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Run only these
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Operation::ALL)]
+    pub operations: Vec<Operation>,
     /// Run only the stores whose name holds this
     #[arg(long, default_value = "")]
     pub store: String,
@@ -65,11 +68,11 @@ pub fn run(options: &Options) -> Result<Vec<Row>> {
     let draws = Draws::new(options)?;
     let mut rows = Vec::new();
     for threads in [1, 2] {
-        let all = match threads {
-            1 => &[Operation::Get, Operation::DeleteInsert][..],
+        let full: &[_] = match threads {
+            1 => &[Operation::Get, Operation::DeleteInsert],
             _ => &[Operation::Get],
         };
-        rows.extend(compare(options, &draws, threads, None, all)?);
+        rows.extend(compare(options, &draws, threads, None, full)?);
         let half = Some(u64::from(options.keys / 2));
         rows.extend(compare(
             options,
@@ -91,6 +94,11 @@ fn compare(
     held: Option<u64>,
     operations: &[Operation],
 ) -> Result<Vec<Row>> {
+    let mut operations = operations.to_vec();
+    operations.retain(|operation| options.operations.contains(operation));
+    if operations.is_empty() {
+        return Ok(Vec::new());
+    }
     let keys = u64::from(options.keys);
     let mut stores = contenders(Shape {
         keys,
@@ -112,7 +120,7 @@ fn compare(
     for operation in operations {
         let row = |contender: &Contender| Row {
             store: contender.name,
-            operation: *operation,
+            operation,
             threads,
             wall_ns: Sample::default(),
             cpu_ns: Sample::default(),
@@ -124,7 +132,7 @@ fn compare(
             let stream = |thread| draws.stream(options.ops, run * 64 + thread);
             let streams: Vec<_> = (0..threads as u64).map(stream).collect();
             for (row, contender) in of_stores.iter_mut().zip(&stores) {
-                row.add(contender.bench.pass(*operation, &streams));
+                row.add(contender.bench.pass(operation, &streams));
             }
         }
         for (row, contender) in of_stores.iter_mut().zip(&stores) {

@@ -6,6 +6,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
+
 use crate::store::{Store, VALUE_BYTES, key};
 
 /// Operations that share one look at the clock, as the server reads it once a batch of requests.
@@ -16,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const WARM_PART: usize = 8;
 
 /// What one operation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Operation {
     /// A read; the key is there.
     Get,
@@ -27,12 +29,15 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Get, Self::GetOrInsert, Self::DeleteInsert];
+
     /// As it is shown.
     pub fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
-            Self::GetOrInsert => "get, miss inserts",
-            Self::DeleteInsert => "delete + insert",
+            Self::GetOrInsert => "get, miss: insert",
+            Self::DeleteInsert => "delete, insert",
         }
     }
 }

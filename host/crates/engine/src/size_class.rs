@@ -14,7 +14,7 @@ pub enum SizeClasses {
 impl SizeClasses {
     /// Bytes handed out for a request of `bytes`, which is above zero.
     #[inline]
-    pub const fn usable(self, bytes: usize) -> usize {
+    pub fn usable(self, bytes: usize) -> usize {
         match self {
             Self::Jemalloc if bytes > 128 => {
                 // Of the group that ends at the next power of two: an eighth of it is the step.
