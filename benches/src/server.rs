@@ -257,7 +257,7 @@ pub fn table(rows: &[Row], options: &Options) -> Table {
     Table {
         title: format!(
             "Server: {GENERATOR} with {CLIENTS} clients, {} keys of 16 B, values of 64 B, {} MiB; \
-             processor time of the server's process; medians of {} interleaved runs of {} requests at pipeline 1",
+             processor time of the server's process, × 1st and × 2nd: beside the first and the second server; medians of {} interleaved runs of {} requests at pipeline 1",
             options.keys, options.memory_mib, options.runs, options.requests
         ),
         columns: &[
@@ -268,8 +268,8 @@ pub fn table(rows: &[Row], options: &Options) -> Table {
             "range",
             "op/s",
             "hits %",
-            "CPU to the first",
-            "to the second",
+            "× 1st",
+            "× 2nd",
         ],
         rows: rows.iter().map(cells).collect(),
     }

@@ -1,7 +1,6 @@
-//! Every benchmark at a small size: it runs and its figures make sense. Times are never judged.
+//! The benchmarks at a small size: they run and its figures make sense. Times are never judged.
 
 use bench::l1::{self, Operation};
-use bench::memory::{self, Load, Target};
 use bench::server::{self, Contestant};
 use bench::servers::Kind;
 use bench::shifting;
@@ -39,21 +38,6 @@ fn l1_finds_what_it_holds() {
         }
     }
     assert_eq!(l1::table(&options, &rows).rows.len(), rows.len());
-}
-
-#[test]
-fn memory_grows_by_more_than_the_data() {
-    let rows = memory::run(&[Target::Server(Kind::Redis)], &[100_000], 1).unwrap();
-    assert_eq!(rows.len(), 2);
-    for row in rows {
-        assert!((80.0..500.0).contains(&row.bytes.median()), "{row:?}");
-    }
-    let grown = memory::engine_growth(Load {
-        keys: 100_000,
-        expiring: true,
-    })
-    .unwrap();
-    assert!(grown > 80.0, "{grown}");
 }
 
 #[test]

@@ -175,7 +175,7 @@ pub fn table(options: &Options, rows: &[Row]) -> Table {
     Table {
         title: format!(
             "In process: {} keys of 16 B, values of 64 B, zipf {}, allocator jemalloc for all; \
-             medians of {} interleaved runs of {} operations a thread; a cache with misses holds half of the keys",
+             × 1st: time beside the first store; medians of {} interleaved runs of {} operations a thread; a cache with misses holds half of the keys",
             options.keys, options.zipf, options.runs, options.ops
         ),
         columns: &[
@@ -185,7 +185,7 @@ pub fn table(options: &Options, rows: &[Row]) -> Table {
             "ns/op",
             "ns/op, range",
             "CPU ns/op",
-            "to the first",
+            "× 1st",
             "hits %",
             "entries",
         ],

@@ -20,7 +20,7 @@ pub use http::{Response, get};
 pub use patience::{PATIENCE, eventually, within};
 pub use process::{Finished, Process, raise_descriptor_limit, run};
 pub use program::{larder, target};
-pub use random::Random;
+pub use random::{Random, seeds};
 pub use redis::Redis;
 pub use server::Server;
 pub use rustix::process::Signal;

@@ -53,14 +53,18 @@ fn program() -> PathBuf {
     program
 }
 
-/// Whether the program is there, and not older than what cargo says it was made from. (A path with
-/// a blank is cut in two here and not found: that costs a build with nothing to do.)
+/// Whether the program is there, and was made from the sources of this workspace as they are now:
+/// cargo has noted which. (A path with a blank is cut in two here and not found, which costs a
+/// build with nothing to do.)
 fn is_current(program: &Path) -> Option<bool> {
     let built = modified(program)?;
     let list = fs::read_to_string(program.with_extension("d")).ok()?;
     let (_, sources) = list.trim_end().split_once(": ")?;
-    let is_older = |source: &str| modified(Path::new(source)).is_some_and(|at| at <= built);
-    Some(sources.split(' ').all(is_older))
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let is_unchanged = |source: &Path| {
+        source.starts_with(workspace) && modified(source).is_some_and(|at| at <= built)
+    };
+    Some(sources.split(' ').map(Path::new).all(is_unchanged))
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

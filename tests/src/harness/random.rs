@@ -1,5 +1,19 @@
 //! Repeatable choices.
 
+use std::env;
+
+/// The seeds of a test's runs: the one that the variable `SEED` names, to repeat a run, or else
+/// these.
+///
+/// # Panics
+/// When `SEED` is no number.
+pub fn seeds(usual: &[u64]) -> Vec<u64> {
+    match env::var("SEED") {
+        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
+        Err(_) => usual.to_vec(),
+    }
+}
+
 /// A seeded source of choices (splitmix64): the same seed makes the same ones everywhere.
 #[derive(Debug, Clone)]
 pub struct Random(u64);

@@ -3,5 +3,9 @@
 
 mod clients;
 mod contract;
+mod differential;
 mod hostile;
+mod load;
+mod main_job;
+mod memory;
 mod values;

@@ -1,6 +1,6 @@
 //! EXPIRE, PEXPIRE, EXPIREAT and PEXPIREAT.
 
-use larder_engine::{Access, Edit, Millis};
+use larder_engine::{Access, Edit, MILLIS_MAX, Millis};
 use larder_resp::Args;
 
 use super::moment::Scale;
@@ -64,8 +64,8 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, scale: Scale, name: &str) -> Outco
     let moment = scale
         .moment(amount, ctx.now)
         .ok_or_else(|| Failure::expire_time(name))?;
-    // Before 1970 is as much past as 1970.
-    let at = Millis::try_from(moment).unwrap_or(0);
+    // Before 1970 is as much past as 1970, and what is kept is what GT and LT have to compare.
+    let at = Millis::try_from(moment).unwrap_or(0).min(MILLIS_MAX);
     let edit = if at <= ctx.now {
         Edit::Remove
     } else {
