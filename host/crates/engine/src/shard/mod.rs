@@ -16,7 +16,6 @@ use parking_lot::Mutex;
 
 use crate::evictor::Evictor;
 pub(crate) use state::{At, Garbage, ShardConfig, State, hash};
-pub(crate) use wheel::Advance;
 pub(crate) use write::Refusal;
 
 /// A shard, on cache lines of its own.

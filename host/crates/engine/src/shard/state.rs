@@ -1,5 +1,7 @@
 //! The entries of a shard and everything kept to find them; always under the shard's lock.
 
+use std::ops::Range;
+
 use larder_sdk::{Event, EventKind, Removal, Slot};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -7,7 +9,7 @@ use super::block::Block;
 use super::index::Index;
 use super::slab::Slab;
 use super::watch::Watches;
-use super::wheel::{Advance, Wheel};
+use super::wheel::{Step, Wheel};
 use crate::entry::{Entry, Key, Millis, stamp};
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
@@ -54,7 +56,6 @@ pub(crate) struct State {
     /// What [`State::settle`] last told.
     settled_bytes: u64,
     garbage: Garbage,
-    due: Vec<Slot>,
 }
 
 /// Large blocks that were dropped; to be freed when the lock has been given back.
@@ -99,7 +100,6 @@ impl State {
                 blocks: Vec::new(),
                 classes: config.classes,
             },
-            due: Vec::new(),
         }
     }
 
@@ -290,9 +290,6 @@ impl State {
         let (slab, seed) = (&self.slab, self.config.hash_seed);
         self.index
             .remove(hash, slot, |slot| hash_of(slab, seed, slot));
-        if expiry != 0 {
-            self.wheel.remove(slot);
-        }
         let Some(block) = self.slab.take(slot) else {
             return 0;
         };
@@ -317,17 +314,38 @@ impl State {
         bytes
     }
 
-    /// Removes what has expired, looking at `looks_max` entries at most.
-    pub(crate) fn expire(&mut self, now: Millis, looks_max: usize) -> Advance {
-        let mut due = std::mem::take(&mut self.due);
-        let slab = &self.slab;
-        let expiry_of = |slot| slab.get(slot).map_or(0, Block::expiry);
-        let how = self.wheel.advance(now, looks_max, expiry_of, &mut due);
-        for slot in due.drain(..) {
-            self.remove_slot(slot, Removal::Expired);
+    /// Removes what has expired, in `steps_max` steps of the wheel at most. Whether more is waiting.
+    pub(crate) fn expire(&mut self, now: Millis, steps_max: usize) -> bool {
+        for _ in 0..steps_max {
+            match self.wheel.step(now) {
+                Step::Due(slots) => {
+                    let first = slots.start;
+                    let earliest = self.expire_group(slots, now);
+                    if earliest != 0 {
+                        self.wheel.insert(first, earliest);
+                    }
+                }
+                Step::Moved => {}
+                Step::Idle => return false,
+            }
         }
-        self.due = due;
-        how
+        true
+    }
+
+    /// Removes what is due among some slots. Returns the earliest expiry that is left, 0 for none.
+    fn expire_group(&mut self, slots: Range<Slot>, now: Millis) -> Millis {
+        let mut earliest = 0;
+        for slot in slots {
+            match self.slab.get(slot).map_or(0, Block::expiry) {
+                0 => {}
+                expiry if expiry <= now => {
+                    self.remove_slot(slot, Removal::Expired);
+                }
+                expiry if earliest == 0 || expiry < earliest => earliest = expiry,
+                _ => {}
+            }
+        }
+        earliest
     }
 
     /// Evicts the named slots, one after the other, until `bytes` are freed.

@@ -2,28 +2,38 @@
 //!
 //! Seven levels of 64 lists; a list of level *n* spans 64ⁿ milliseconds, so the 42 bits of an
 //! expiry are covered whole ("Hashed and Hierarchical Timing Wheels", Varghese and Lauck, SOSP
-//! 1987). Each slot with an expiry is in one list; its two links are allocated only for chunks of
-//! slots in which one expires.
+//! 1987). What is in the lists are groups of sixteen neighbouring slots, each by the earliest of
+//! their expiries: a byte a slot instead of eight for links of its own. A group whose time has come
+//! is looked through, what is due is handed out, and the group goes back in for the rest. Its time
+//! is a lower bound: an expiry that was put off or taken away costs one look in vain.
+
+use std::ops::Range;
 
 use crate::Millis;
 
 const LEVELS: usize = 7;
 const LISTS: usize = 64;
-const CHUNK: usize = 1024;
+const CHUNK: usize = 256;
 
-/// A link names a slot, or with this bit set a list.
+/// Slots that are in the wheel as one.
+pub(super) const GROUP: u32 = 16;
+
+/// A link names a group, or with this bit set a list.
 const LIST: u32 = 1 << 31;
 const NIL: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
-struct Links {
+struct Group {
     before: u32,
     after: u32,
+    /// No slot of the group expires before; 0: none expires.
+    earliest: Millis,
 }
 
-const UNLINKED: Links = Links {
+const UNLINKED: Group = Group {
     before: NIL,
     after: NIL,
+    earliest: 0,
 };
 
 /// The wheel of one shard.
@@ -31,19 +41,22 @@ pub(crate) struct Wheel {
     heads: Box<[[u32; LISTS]; LEVELS]>,
     /// A bit a list: something is in it.
     occupied: [u64; LEVELS],
-    links: Vec<Option<Box<[Links; CHUNK]>>>,
+    groups: Vec<Option<Box<[Group; CHUNK]>>>,
     chunks: usize,
     /// All that was due up to here was handed out, but for what is left in earlier lists.
     elapsed: Millis,
 }
 
-/// The outcome of one bounded [`Wheel::advance`].
+/// What one [`Wheel::step`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Advance {
-    /// All that is due was handed out.
-    Done,
-    /// The bound was reached first.
-    More,
+pub(crate) enum Step {
+    /// A group that may hold something due, by its slots. It is out of the wheel: what is left in it
+    /// has to be inserted again.
+    Due(Range<u32>),
+    /// A group whose time comes later moved closer.
+    Moved,
+    /// Nothing is due.
+    Idle,
 }
 
 impl Wheel {
@@ -51,88 +64,84 @@ impl Wheel {
         Self {
             heads: Box::new([[NIL; LISTS]; LEVELS]),
             occupied: [0; LEVELS],
-            links: Vec::new(),
+            groups: Vec::new(),
             chunks: 0,
             elapsed: now,
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.chunks * size_of::<[Links; CHUNK]>() + size_of::<[[u32; LISTS]; LEVELS]>()
+        self.chunks * size_of::<[Group; CHUNK]>() + size_of::<[[u32; LISTS]; LEVELS]>()
     }
 
-    /// Notes that `slot`, which must not be in the wheel, expires at `when`.
+    /// Notes that `slot` expires at `when`.
     pub(crate) fn insert(&mut self, slot: u32, when: Millis) {
+        let group = slot / GROUP;
+        let earliest = self.group_mut(group).earliest;
+        if earliest == 0 || when < earliest {
+            self.unlink(group);
+            self.link(group, when);
+        }
+    }
+
+    /// Moves on towards `now` by one group. To be repeated until it is idle.
+    pub(crate) fn step(&mut self, now: Millis) -> Step {
+        let Some((start, level, list)) = self.earliest().filter(|&(start, ..)| start <= now) else {
+            self.elapsed = self.elapsed.max(now);
+            return Step::Idle;
+        };
+        self.elapsed = self.elapsed.max(start);
+        let group = self.heads[level][list];
+        let earliest = self.unlink(group);
+        if earliest <= now {
+            return Step::Due(group * GROUP..(group + 1) * GROUP);
+        }
+        self.link(group, earliest);
+        Step::Moved
+    }
+
+    fn link(&mut self, group: u32, earliest: Millis) {
         // What is overdue goes into the list that is handed out next.
-        let when = when.max(self.elapsed);
+        let when = earliest.max(self.elapsed);
         let differing = (when ^ self.elapsed) | (LISTS as u64 - 1);
         let level = ((63 - differing.leading_zeros()) / 6).min(LEVELS as u32 - 1) as usize;
         let list = (when >> (6 * level)) as usize % LISTS;
-        let first = std::mem::replace(&mut self.heads[level][list], slot);
+        let first = std::mem::replace(&mut self.heads[level][list], group);
         if first != NIL {
-            self.links_mut(first).before = slot;
+            self.group_mut(first).before = group;
         }
         let before = LIST | (level * LISTS + list) as u32;
-        *self.links_mut(slot) = Links {
+        *self.group_mut(group) = Group {
             before,
             after: first,
+            earliest,
         };
         self.occupied[level] |= 1 << list;
     }
 
-    /// Takes `slot` out, if it is in.
-    pub(crate) fn remove(&mut self, slot: u32) {
-        let Some(Some(chunk)) = self.links.get_mut(slot as usize / CHUNK) else {
-            return;
-        };
-        let place = &mut chunk[slot as usize % CHUNK];
-        let Links { before, after } = std::mem::replace(place, UNLINKED);
+    /// Takes a group out, if it is in. Returns its time.
+    fn unlink(&mut self, group: u32) -> Millis {
+        let Group {
+            before,
+            after,
+            earliest,
+        } = std::mem::replace(self.group_mut(group), UNLINKED);
         if before == NIL {
-            return;
+            return earliest;
         }
         if after != NIL {
-            self.links_mut(after).before = before;
+            self.group_mut(after).before = before;
         }
         if before & LIST == 0 {
-            self.links_mut(before).after = after;
-            return;
+            self.group_mut(before).after = after;
+            return earliest;
         }
         let (level, list) = ((before & !LIST) as usize / LISTS, before as usize % LISTS);
         self.heads[level][list] = after;
         if after == NIL {
             self.occupied[level] &= !(1 << list);
         }
-    }
-
-    /// Moves on to `now`, looking at `looks_max` slots at most; takes out and appends to `due` those
-    /// that expire by then. `expiry_of` gives the expiry of a slot in the wheel.
-    pub(crate) fn advance(
-        &mut self,
-        now: Millis,
-        looks_max: usize,
-        expiry_of: impl Fn(u32) -> Millis,
-        due: &mut Vec<u32>,
-    ) -> Advance {
-        let mut looks = 0;
-        while let Some((start, level, list)) = self.earliest().filter(|&(start, ..)| start <= now) {
-            self.elapsed = self.elapsed.max(start);
-            while self.heads[level][list] != NIL {
-                if looks == looks_max {
-                    return Advance::More;
-                }
-                looks += 1;
-                let slot = self.heads[level][list];
-                self.remove(slot);
-                let when = expiry_of(slot);
-                if when <= now {
-                    due.push(slot);
-                } else {
-                    self.insert(slot, when);
-                }
-            }
-        }
-        self.elapsed = self.elapsed.max(now);
-        Advance::Done
+        earliest
     }
 
     /// The occupied list that begins first: its beginning, level and number.
@@ -151,17 +160,17 @@ impl Wheel {
         (0..LEVELS).filter_map(begins).min()
     }
 
-    fn links_mut(&mut self, slot: u32) -> &mut Links {
-        let chunk = slot as usize / CHUNK;
-        if chunk >= self.links.len() {
-            self.links.resize_with(chunk + 1, || None);
+    fn group_mut(&mut self, group: u32) -> &mut Group {
+        let chunk = group as usize / CHUNK;
+        if chunk >= self.groups.len() {
+            self.groups.resize_with(chunk + 1, || None);
         }
         let chunks = &mut self.chunks;
-        let chunk = self.links[chunk].get_or_insert_with(|| {
+        let chunk = self.groups[chunk].get_or_insert_with(|| {
             *chunks += 1;
             Box::new([UNLINKED; CHUNK])
         });
-        &mut chunk[slot as usize % CHUNK]
+        &mut chunk[group as usize % CHUNK]
     }
 }
 

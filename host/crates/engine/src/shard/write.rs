@@ -232,7 +232,6 @@ impl State {
             return;
         }
         if before != 0 {
-            self.wheel.remove(slot);
             self.stats.entries_with_ttl[db] -= 1;
         }
         if after != 0 {

@@ -7,7 +7,7 @@ use larder_sdk::{Entry, Request};
 use super::Tenant;
 use crate::entry::Millis;
 use crate::error::Error;
-use crate::shard::{Advance, At, Shard, State};
+use crate::shard::{At, Shard, State};
 
 /// An eviction frees this part of a shard's share beyond what is needed, so that not every write
 /// has to evict.
@@ -15,8 +15,8 @@ const AHEAD_PART: u64 = 1024;
 const AHEAD_BYTES_MIN: u64 = 4 * 1024;
 const AHEAD_BYTES_MAX: u64 = 64 * 1024;
 
-/// Entries looked at for expiry, a shard and a step.
-const EXPIRY_LOOKS_MAX: usize = 512;
+/// Steps of the wheel, each of up to sixteen entries, a shard and a step of maintenance.
+const EXPIRY_STEPS_MAX: usize = 64;
 /// Bytes that a step of maintenance evicts at most, a tenant.
 const STEP_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -152,7 +152,7 @@ impl Tenant {
         let mut more = false;
         for shard in &self.shards {
             let mut state = shard.state.lock();
-            more |= state.expire(now, EXPIRY_LOOKS_MAX) == Advance::More;
+            more |= state.expire(now, EXPIRY_STEPS_MAX);
             let change = state.settle();
             let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
             drop(state);
