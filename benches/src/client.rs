@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use larder_resp::encode_command;
 
 use crate::servers::{Protocol, Server};
@@ -53,12 +53,13 @@ pub(crate) fn load(server: &Server, keys: Range<u64>, values: Values) -> Result<
         stream.write_all(&out)?;
         replies.resize((end - next) as usize * done.len(), 0);
         stream.read_exact(&mut replies)?;
-        let refused = replies.chunks(done.len()).position(|reply| reply != done);
-        ensure!(
-            refused.is_none(),
-            "the server refuses a write: {}",
-            String::from_utf8_lossy(&replies)
-        );
+        if let Some(at) = replies.chunks(done.len()).position(|reply| reply != done) {
+            let rest = String::from_utf8_lossy(&replies[at * done.len()..]);
+            bail!(
+                "a write is refused: {}",
+                rest.lines().next().unwrap_or_default()
+            );
+        }
         next = end;
     }
     Ok(())

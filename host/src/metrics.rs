@@ -95,6 +95,7 @@ mod tests {
             engine: Arc::new(Engine::new(engine).unwrap()),
             clock: || 5_000,
             resident_bytes: memory::resident_bytes,
+            release_memory: || (),
             run_id: "0".repeat(40),
         };
         Shared::new(assemble::server_config(&loaded), parts)

@@ -73,6 +73,7 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
         engine: Arc::new(Engine::new(engine)?),
         clock: now,
         resident_bytes: memory::resident_bytes,
+        release_memory: memory::release,
         run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
     };
     Ok(Shared::new(assemble::server_config(loaded), parts))

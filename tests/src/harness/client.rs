@@ -47,10 +47,18 @@ impl Client {
     /// # Panics
     /// When the system gives it no time limit.
     pub fn over(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a time limit can be set");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a time limit can be set");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("a time limit can be set");
         stream.set_nodelay(true).expect("delays can be turned off");
-        Self { stream: Box::new(stream), received: Vec::new(), at: 0 }
+        Self {
+            stream: Box::new(stream),
+            received: Vec::new(),
+            at: 0,
+        }
     }
 
     /// Connects to a Unix socket.
@@ -64,7 +72,11 @@ impl Client {
             Ok(stream)
         });
         match connected {
-            Ok(stream) => Self { stream: Box::new(stream), received: Vec::new(), at: 0 },
+            Ok(stream) => Self {
+                stream: Box::new(stream),
+                received: Vec::new(),
+                at: 0,
+            },
             Err(error) => panic!("cannot connect to {}: {error}", path.display()),
         }
     }
@@ -76,7 +88,10 @@ impl Client {
     #[track_caller]
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
         let replies = self.pipeline(&[args]);
-        replies.into_iter().next().expect("as many replies as requests")
+        replies
+            .into_iter()
+            .next()
+            .expect("as many replies as requests")
     }
 
     /// Sends requests in one piece and awaits their replies. The replies have to fit into the
@@ -132,7 +147,10 @@ impl Client {
             if !self.read() {
                 let rest = &self.received[self.at..];
                 let shown = rest.escape_ascii();
-                assert!(rest.is_empty(), "the connection ended within a reply: {shown}");
+                assert!(
+                    rest.is_empty(),
+                    "the connection ended within a reply: {shown}"
+                );
                 return None;
             }
         }
@@ -156,5 +174,8 @@ impl Client {
 
 /// A server that drops a connection with unread input resets it.
 fn is_end(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+    )
 }

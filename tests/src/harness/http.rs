@@ -23,7 +23,10 @@ pub struct Response {
 pub fn get(addr: SocketAddr, path: &str) -> io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: larder\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: larder\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     parse(&answer).ok_or_else(|| io::Error::other(format!("no HTTP: {answer:?}")))
@@ -32,5 +35,9 @@ pub fn get(addr: SocketAddr, path: &str) -> io::Result<Response> {
 fn parse(answer: &str) -> Option<Response> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some(Response { status, head: head.to_owned(), body: body.to_owned() })
+    Some(Response {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
 }

@@ -40,9 +40,14 @@ pub struct Finished {
 /// When the system refuses what it says it allows.
 pub fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit };
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
     setrlimit(Resource::Nofile, raised).expect("the limit can be raised up to its maximum");
-    let descriptors = limit.maximum.and_then(|maximum| usize::try_from(maximum).ok());
+    let descriptors = limit
+        .maximum
+        .and_then(|maximum| usize::try_from(maximum).ok());
     descriptors.unwrap_or(usize::MAX)
 }
 
@@ -55,7 +60,11 @@ pub fn run(command: &mut Command, limit: Duration) -> Finished {
     let mut process = Process::start(command);
     match process.wait(limit) {
         Some(status) => process.finished(status),
-        None => panic!("{} has not ended within {limit:?}\n{}", process.shown, process.stderr()),
+        None => panic!(
+            "{} has not ended within {limit:?}\n{}",
+            process.shown,
+            process.stderr()
+        ),
     }
 }
 
@@ -74,7 +83,12 @@ impl Process {
         };
         let stdout = Output::of(child.stdout.take());
         let stderr = Output::of(child.stderr.take());
-        Self { shown, child, stdout, stderr }
+        Self {
+            shown,
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     /// Its process id.
@@ -100,7 +114,11 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
         let told = pid.map(|pid| kill_process(pid, signal));
-        assert!(matches!(told, Some(Ok(()))), "no signal for {}: {told:?}", self.shown);
+        assert!(
+            matches!(told, Some(Ok(()))),
+            "no signal for {}: {told:?}",
+            self.shown
+        );
     }
 
     /// How it ended, if it has.
@@ -108,7 +126,9 @@ impl Process {
     /// # Panics
     /// When the system does not tell.
     pub fn status(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("the state of a child can be asked for")
+        self.child
+            .try_wait()
+            .expect("the state of a child can be asked for")
     }
 
     /// Waits for its end, for `limit` at most.
@@ -119,8 +139,14 @@ impl Process {
     /// All it said, once it has ended with `status`.
     pub(super) fn finished(&self, status: ExitStatus) -> Finished {
         // Whoever inherited the pipes may outlive the program: then the output is what there is.
-        within(PATIENCE, || (self.stdout.is_whole() && self.stderr.is_whole()).then_some(()));
-        Finished { status, stdout: self.stdout(), stderr: self.stderr() }
+        within(PATIENCE, || {
+            (self.stdout.is_whole() && self.stderr.is_whole()).then_some(())
+        });
+        Finished {
+            status,
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
     }
 
     /// Bytes of memory that are resident.

@@ -31,14 +31,20 @@ pub fn larder(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
 /// When the tests were not built by cargo.
 pub fn target() -> PathBuf {
     let folder = profile_folder();
-    folder.parent().expect("the folder of a profile lies in the target folder").to_owned()
+    folder
+        .parent()
+        .expect("the folder of a profile lies in the target folder")
+        .to_owned()
 }
 
 /// `target/debug`, or what it is called for the profile that the tests were built with: they lie
 /// in `deps` of it.
 fn profile_folder() -> PathBuf {
     let own = env::current_exe().expect("the system tells where the tests lie");
-    let folder = own.ancestors().nth(2).expect("cargo builds tests in a folder of the target folder");
+    let folder = own
+        .ancestors()
+        .nth(2)
+        .expect("cargo builds tests in a folder of the target folder");
     folder.to_owned()
 }
 
@@ -48,7 +54,11 @@ fn program() -> PathBuf {
     let program = profile_folder().join("larder");
     if !is_current(&program).unwrap_or(false) {
         build();
-        assert!(program.is_file(), "cargo did not build {}", program.display());
+        assert!(
+            program.is_file(),
+            "cargo did not build {}",
+            program.display()
+        );
     }
     program
 }
@@ -79,9 +89,23 @@ fn build() {
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "larder", "--profile", profile, "--target-dir"]);
-    command.arg(target()).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    command.args([
+        "build",
+        "--package",
+        "larder",
+        "--profile",
+        profile,
+        "--target-dir",
+    ]);
+    command
+        .arg(target())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null());
     let output = command.output().expect("cargo can be started");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{said}",
+        output.status
+    );
 }

@@ -1,12 +1,13 @@
 //! The Redis server of the system, to compare with.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::client::Client;
 use super::patience::{PATIENCE, within};
+use super::port::free_address;
 use super::process::Process;
 use super::tool::tool;
 
@@ -32,15 +33,26 @@ impl Redis {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let addr = free_address();
             let mut command = Command::new(&program);
-            command.args(["--port", &addr.port().to_string(), "--bind", &addr.ip().to_string()]);
-            command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
+            command.args([
+                "--port",
+                &addr.port().to_string(),
+                "--bind",
+                &addr.ip().to_string(),
+            ]);
+            command
+                .args(["--save", "", "--appendonly", "no", "--dir"])
+                .arg(folder.path());
             let mut process = Process::start(command.stdin(Stdio::null()));
             let listens = within(PATIENCE, || match process.status() {
                 Some(_) => Some(false),
                 None => TcpStream::connect(addr).is_ok().then_some(true),
             });
             if listens == Some(true) {
-                return Some(Self { _process: process, addr, _folder: folder });
+                return Some(Self {
+                    _process: process,
+                    addr,
+                    _folder: folder,
+                });
             }
         }
         panic!("redis-server did not start in {TRIES_MAX} tries");
@@ -59,10 +71,4 @@ impl Redis {
     pub fn client(&self) -> Client {
         Client::connect(self.addr)
     }
-}
-
-/// An address that nobody listens on at the moment.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-    listener.local_addr().expect("a listener has an address")
 }

@@ -46,12 +46,21 @@ impl Server {
         let mut process = Process::start(&mut command);
         let line = eventually("the server is ready", || {
             let ended = process.status();
-            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", process.stderr());
+            assert!(
+                ended.is_none(),
+                "the server ended: {ended:?}\n{}",
+                process.stderr()
+            );
             let said = process.stdout();
             said.split_once('\n').map(|(line, _)| line.to_owned())
         });
         let (resp, http) = addresses(&line).unwrap_or_else(|| panic!("no ready line: {line:?}"));
-        Self { process, resp, http, folder }
+        Self {
+            process,
+            resp,
+            http,
+            folder,
+        }
     }
 
     /// The command that [`Self::start`] runs: free ports, and data in `folder`, unless the flags
@@ -59,9 +68,11 @@ impl Server {
     pub fn command(flags: &[&str], folder: &Path) -> Command {
         let mut command = larder(["serve"]);
         let data = folder.join("data").display().to_string();
-        for (flag, value) in
-            [("--listen", "127.0.0.1:0"), ("--http", "127.0.0.1:0"), ("--data", &data)]
-        {
+        for (flag, value) in [
+            ("--listen", "127.0.0.1:0"),
+            ("--http", "127.0.0.1:0"),
+            ("--data", &data),
+        ] {
             if !flags.contains(&flag) {
                 command.args([flag, value]);
             }
@@ -112,7 +123,10 @@ impl Server {
     pub fn get(&self, path: &str) -> Response {
         match http::get(self.http, path) {
             Ok(response) => response,
-            Err(error) => panic!("no answer to GET {path}: {error}\n{}", self.process.stderr()),
+            Err(error) => panic!(
+                "no answer to GET {path}: {error}\n{}",
+                self.process.stderr()
+            ),
         }
     }
 
@@ -138,8 +152,12 @@ impl Server {
             Value::Bulk(Some(text)) => String::from_utf8_lossy(&text).into_owned(),
             other => panic!("INFO was answered with {other:?}"),
         };
-        let fields = text.lines().filter_map(|line| line.trim_end().split_once(':'));
-        fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let fields = text
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'));
+        fields
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// Waits for its end.
@@ -177,7 +195,9 @@ fn sample(line: &str, name: &str) -> Option<f64> {
 
 /// The addresses in `larder ready resp=ADDR:PORT http=ADDR:PORT`.
 fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
-    let (resp, http) = line.strip_prefix("larder ready resp=")?.split_once(" http=")?;
+    let (resp, http) = line
+        .strip_prefix("larder ready resp=")?
+        .split_once(" http=")?;
     Some((resp.parse().ok()?, http.parse().ok()?))
 }
 
@@ -188,7 +208,10 @@ mod tests {
     #[test]
     fn samples_are_read_with_and_without_labels() {
         assert_eq!(sample("hits_total 3", "hits_total"), Some(3.0));
-        assert_eq!(sample("hits_total{tenant=\"a b\"} 2", "hits_total"), Some(2.0));
+        assert_eq!(
+            sample("hits_total{tenant=\"a b\"} 2", "hits_total"),
+            Some(2.0)
+        );
         for other in ["hits_total_more 3", "# HELP hits_total 3", "hits", ""] {
             assert_eq!(sample(other, "hits_total"), None, "{other}");
         }
@@ -197,7 +220,11 @@ mod tests {
     #[test]
     fn the_ready_line_is_taken_literally() {
         assert!(addresses("larder ready resp=127.0.0.1:1 http=127.0.0.1:2").is_some());
-        for other in ["ready", "larder ready resp=127.0.0.1:1", "larder ready resp=a http=b"] {
+        for other in [
+            "ready",
+            "larder ready resp=127.0.0.1:1",
+            "larder ready resp=a http=b",
+        ] {
             assert!(addresses(other).is_none(), "{other}");
         }
     }

@@ -12,7 +12,9 @@ use std::path::PathBuf;
 #[track_caller]
 pub fn tool(name: &str, test: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
     if found.is_none() {
         let ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
         assert!(!ci, "{name} is not installed, and CI skips nothing: {test}");

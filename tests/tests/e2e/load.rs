@@ -21,7 +21,15 @@ fn bench(server: &Server, more: &[&str]) -> Json {
 fn under_load_every_reply_comes_and_is_right() {
     let server = Server::start(&["--memory", "16MiB", "--threads", "2"]);
     for (pipeline, keys) in [("1", "20000"), ("16", "100000")] {
-        let load = ["--duration", "2s", "--keys", keys, "--pipeline", pipeline, "--fill"];
+        let load = [
+            "--duration",
+            "2s",
+            "--keys",
+            keys,
+            "--pipeline",
+            pipeline,
+            "--fill",
+        ];
         let report = bench(&server, &load);
         for fault in ["errors", "wrong", "lost"] {
             assert_eq!(report[fault], 0, "{report}");
@@ -29,7 +37,10 @@ fn under_load_every_reply_comes_and_is_right() {
         for op in ["get", "set", "del"] {
             let count = report["ops"][op]["count"].as_u64();
             assert!(count.is_some_and(|count| count > 10), "{op} in {report}");
-            assert!(report["ops"][op]["latency_us"]["p99"].is_number(), "{op} in {report}");
+            assert!(
+                report["ops"][op]["latency_us"]["p99"].is_number(),
+                "{op} in {report}"
+            );
         }
         assert!(report["hits"].as_u64() > Some(0) && report["misses"].as_u64() > Some(0));
         assert_eq!(report["settings"]["clients"], 50);
@@ -43,7 +54,10 @@ fn a_load_without_a_server_fails() {
     let server = Server::start(&[]);
     let addr = server.addr().to_string();
     assert_eq!(server.stop().code(), Some(0));
-    let finished = run(&mut larder(["bench", "--duration", "1s", "--addr", &addr]), BENCH_MAX);
+    let finished = run(
+        &mut larder(["bench", "--duration", "1s", "--addr", &addr]),
+        BENCH_MAX,
+    );
     assert_eq!(finished.status.code(), Some(1), "{finished:?}");
     assert!(finished.stderr.contains(&addr), "{finished:?}");
 }

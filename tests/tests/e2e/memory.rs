@@ -16,8 +16,9 @@ fn write(server: &Server, client: &mut Client, name: &str, keys: usize, value_by
     let value = "v".repeat(value_bytes);
     let mut most = 0;
     for batch in 0..keys / BATCH {
-        let keys: Vec<String> =
-            (0..BATCH).map(|number| format!("{name}:{:010}", batch * BATCH + number)).collect();
+        let keys: Vec<String> = (0..BATCH)
+            .map(|number| format!("{name}:{:010}", batch * BATCH + number))
+            .collect();
         let requests: Vec<_> = keys.iter().map(|key| ["SET", key, &value]).collect();
         let replies = client.pipeline(&requests);
         assert!(replies.iter().all(|reply| *reply == ok()), "{replies:?}");
@@ -38,16 +39,24 @@ fn write(server: &Server, client: &mut Client, name: &str, keys: usize, value_by
 fn resident_memory_stays_within_its_bound_when_sizes_shift() {
     let server = Server::start(&["--memory", "64MiB"]);
     let mut client = server.client();
-    for (name, keys, value_bytes) in
-        [("small", 600_000, 100), ("large", 150_000, 1_000), ("again", 600_000, 100)]
-    {
+    for (name, keys, value_bytes) in [
+        ("small", 600_000, 100),
+        ("large", 150_000, 1_000),
+        ("again", 600_000, 100),
+    ] {
         let evicted = server.metric("larder_evictions_total");
         let most = write(&server, &mut client, name, keys, value_bytes);
         println!("{name}: at most {most} of {RESIDENT_BYTES_MAX} bytes resident");
-        assert!(server.metric("larder_evictions_total") > evicted, "{name}: nothing was evicted");
+        assert!(
+            server.metric("larder_evictions_total") > evicted,
+            "{name}: nothing was evicted"
+        );
         // Otherwise the bound is kept by not using the memory.
         let used = server.metric("larder_used_bytes");
-        assert!(used > 0.85 * MEMORY_BYTES as f64, "{name}: {used} bytes used");
+        assert!(
+            used > 0.85 * MEMORY_BYTES as f64,
+            "{name}: {used} bytes used"
+        );
         assert_eq!(server.metric("larder_refused_writes_total"), 0.0, "{name}");
     }
 }

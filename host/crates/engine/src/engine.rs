@@ -18,12 +18,11 @@ pub const RESIDENT_ALLOWANCE_BYTES: u64 = 32 * 1024 * 1024;
 /// The governor never holds the budget below this part of the memory, in percent: what is resident
 /// beyond the cache may have another cause, which evicting does not mend.
 const BUDGET_PERCENT_MIN: u64 = 40;
-/// How far it moves the budget in one step, in percent of the memory: memory that was freed comes
-/// back to the system with a delay.
-const LOWER_PERCENT: u64 = 2;
-const RAISE_PERCENT: u64 = 1;
+/// How far it moves the budget in one step, in thousandths of the memory.
+const LOWER_PER_MILLE: u64 = 10;
+const RAISE_PER_MILLE: u64 = 1;
 /// Where it begins to act, in percent of the memory; below the bound of 115.
-const TARGET_PERCENT: u64 = 110;
+const TARGET_PERCENT: u64 = 108;
 
 /// What an engine is made with.
 #[derive(Clone)]
@@ -110,21 +109,32 @@ impl Engine {
             .fold(false, |more, tenant| tenant.maintain(now) | more)
     }
 
-    /// Keeps the process within its bound of memory: lowers the tenants' budgets where
-    /// `resident_bytes`, as just measured, exceed what they account for, and raises them again.
+    /// Resident memory of the process, in bytes, above which [`Self::govern`] lowers budgets. Whoever
+    /// measures more should first make the allocator give back what it holds unused.
+    pub fn resident_bytes_target(&self) -> u64 {
+        self.memory_bytes / 100 * TARGET_PERCENT + RESIDENT_ALLOWANCE_BYTES
+    }
+
+    /// Keeps the process within its bound of memory: lowers the tenants' budgets step by step while
+    /// `resident_bytes`, as just measured, exceed the target, and raises them again. Memory may be
+    /// resident beyond what is used because the allocator cannot give back pages that are still
+    /// used in part.
     ///
-    /// To be called about every quarter of a second.
+    /// To be called about every ten milliseconds.
     pub fn govern(&self, resident_bytes: u64) {
-        let target = self.memory_bytes / 100 * TARGET_PERCENT + RESIDENT_ALLOWANCE_BYTES;
+        let target = self.resident_bytes_target();
         for tenant in &self.tenants {
-            let memory = tenant.memory_bytes();
-            let budget = tenant.budget();
+            let (memory, budget) = (tenant.memory_bytes(), tenant.budget());
             let next = if resident_bytes > target {
-                let used = tenant.stats().used_bytes.min(budget);
-                let lowered = used.saturating_sub(memory / 100 * LOWER_PERCENT);
+                // What was asked for last has to be evicted before it can show.
+                if tenant.over_bytes() > 0 {
+                    continue;
+                }
+                let used = tenant.used().min(budget);
+                let lowered = used.saturating_sub(memory / 1000 * LOWER_PER_MILLE);
                 lowered.max(memory / 100 * BUDGET_PERCENT_MIN)
             } else {
-                let room = (target - resident_bytes).min(memory / 100 * RAISE_PERCENT);
+                let room = (target - resident_bytes).min(memory / 1000 * RAISE_PER_MILLE);
                 (budget + room).min(memory)
             };
             tenant.set_budget(next);

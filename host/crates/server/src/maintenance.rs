@@ -16,8 +16,6 @@ use crate::Shared;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Steps a round takes at most while more is waiting.
 const STEPS_MAX: usize = 64;
-/// Rounds between two looks at resident memory.
-const ROUNDS_A_LOOK: u64 = 25;
 /// Pause after a fault in maintenance.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -53,26 +51,27 @@ impl Drop for Maintenance {
 }
 
 fn run(shared: &Shared, stop: &AtomicBool) {
-    let mut round = 0;
     while !stop.load(Ordering::Acquire) {
-        let fault = catch_unwind(AssertUnwindSafe(|| maintain(shared, round))).is_err();
+        let fault = catch_unwind(AssertUnwindSafe(|| maintain(shared))).is_err();
         if fault {
             error!("maintenance of the store panicked: trying again");
         }
-        round += 1;
         thread::park_timeout(if fault { FAULT_PAUSE } else { PAUSE });
     }
 }
 
-fn maintain(shared: &Shared, round: u64) {
+fn maintain(shared: &Shared) {
     for _ in 0..STEPS_MAX {
         if !shared.engine.maintain(shared.now()) {
             break;
         }
     }
-    if round.is_multiple_of(ROUNDS_A_LOOK)
-        && let Some(resident_bytes) = shared.resident_bytes()
-    {
-        shared.engine.govern(resident_bytes);
+    let Some(mut resident_bytes) = shared.resident_bytes() else {
+        return;
+    };
+    if resident_bytes > shared.engine.resident_bytes_target() {
+        (shared.release_memory)();
+        resident_bytes = shared.resident_bytes().unwrap_or(resident_bytes);
     }
+    shared.engine.govern(resident_bytes);
 }

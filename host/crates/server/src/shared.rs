@@ -19,6 +19,8 @@ pub struct Parts {
     pub clock: fn() -> Millis,
     /// Resident memory of the process in bytes, as far as it can be measured; feeds the governor.
     pub resident_bytes: fn() -> Option<u64>,
+    /// Makes the allocator give back what it holds unused; called when resident memory is high.
+    pub release_memory: fn(),
     /// Name of this run of the process: 40 hexadecimal digits, random.
     pub run_id: String,
 }
@@ -35,6 +37,7 @@ pub struct Shared {
     pub started_ms: Millis,
     pub(crate) clock: fn() -> Millis,
     pub(crate) resident_bytes: fn() -> Option<u64>,
+    pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
     pub(crate) workers: Box<[WorkerCounters]>,
     pub(crate) buffers: Budget,
@@ -69,6 +72,7 @@ impl Shared {
             run_id: parts.run_id,
             clock: parts.clock,
             resident_bytes: parts.resident_bytes,
+            release_memory: parts.release_memory,
             counters: Counters::default(),
             workers,
             buffers: Budget::new(config.client_buffers_bytes_max),

@@ -33,6 +33,7 @@ pub(crate) fn parts() -> Parts {
         engine: Arc::new(engine.expect("the configuration is valid")),
         clock: || NOW,
         resident_bytes: || None,
+        release_memory: || (),
         run_id: "0".repeat(40),
     }
 }

@@ -16,7 +16,10 @@ impl Cli {
     /// `None` where redis-cli is not installed, see [`tool`].
     fn start(test: &str) -> Option<Self> {
         let program = tool("redis-cli", test)?;
-        Some(Self { program, server: Server::start(&["--memory", "64MiB"]) })
+        Some(Self {
+            program,
+            server: Server::start(&["--memory", "64MiB"]),
+        })
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -31,7 +34,10 @@ impl Cli {
     #[track_caller]
     fn says(&self, args: &[&str]) -> String {
         let finished = run(&mut self.command(args), PATIENCE);
-        assert!(finished.status.success() && finished.stderr.is_empty(), "{finished:?}");
+        assert!(
+            finished.status.success() && finished.stderr.is_empty(),
+            "{finished:?}"
+        );
         finished.stdout.trim_end().to_owned()
     }
 
@@ -44,7 +50,9 @@ impl Cli {
 
 #[test]
 fn redis_cli_works_in_both_versions_of_the_protocol() {
-    let Some(cli) = Cli::start("redis-cli") else { return };
+    let Some(cli) = Cli::start("redis-cli") else {
+        return;
+    };
     for version in ["-2", "-3"] {
         let check = |line: &str, expected: &str| cli.check(&format!("{version} {line}"), expected);
         check("FLUSHALL", "OK");
@@ -59,7 +67,10 @@ fn redis_cli_works_in_both_versions_of_the_protocol() {
         check("MSET a 1 b 2 c 3", "OK");
         check("MGET a none c", "1\n\n3");
         check("-n 3 DBSIZE", "0");
-        check("--no-raw EXPIRE fruit abc", "(error) ERR value is not an integer or out of range");
+        check(
+            "--no-raw EXPIRE fruit abc",
+            "(error) ERR value is not an integer or out of range",
+        );
         check("--no-raw TYPE fruit", "string");
         check("DEL fruit count a b c none", "5");
     }
@@ -68,7 +79,9 @@ fn redis_cli_works_in_both_versions_of_the_protocol() {
 #[test]
 fn redis_cli_scans_what_it_has_inserted_in_bulk() {
     const KEYS: usize = 10_000;
-    let Some(cli) = Cli::start("redis-cli --pipe") else { return };
+    let Some(cli) = Cli::start("redis-cli --pipe") else {
+        return;
+    };
     let mut requests = Vec::new();
     for number in 0..KEYS {
         let (key, value) = (format!("key:{number}"), format!("value:{number}"));
@@ -76,9 +89,15 @@ fn redis_cli_scans_what_it_has_inserted_in_bulk() {
     }
     let path = cli.server.folder().join("requests");
     fs::write(&path, requests).unwrap();
-    let finished = run(cli.command(&["--pipe"]).stdin(File::open(&path).unwrap()), PATIENCE);
+    let finished = run(
+        cli.command(&["--pipe"]).stdin(File::open(&path).unwrap()),
+        PATIENCE,
+    );
     let sum = format!("errors: 0, replies: {KEYS}");
-    assert!(finished.status.success() && finished.stdout.contains(&sum), "{finished:?}");
+    assert!(
+        finished.status.success() && finished.stdout.contains(&sum),
+        "{finished:?}"
+    );
     cli.check("DBSIZE", &KEYS.to_string());
     cli.check("GET key:9999", "value:9999");
 
@@ -96,13 +115,22 @@ fn redis_cli_scans_what_it_has_inserted_in_bulk() {
 
 #[test]
 fn redis_cli_reads_lines_and_info() {
-    let Some(cli) = Cli::start("redis-cli < file") else { return };
+    let Some(cli) = Cli::start("redis-cli < file") else {
+        return;
+    };
     let path = cli.server.folder().join("lines");
-    fs::write(&path, "SET greeting \"hello world\"\nGET greeting\nSTRLEN greeting\n").unwrap();
+    fs::write(
+        &path,
+        "SET greeting \"hello world\"\nGET greeting\nSTRLEN greeting\n",
+    )
+    .unwrap();
     let finished = run(cli.command(&[]).stdin(File::open(&path).unwrap()), PATIENCE);
     assert_eq!(finished.stdout, "OK\nhello world\n11\n", "{finished:?}");
     assert!(cli.says(&["INFO", "server"]).contains("redis_version:7.2"));
-    assert!(cli.says(&["-3", "INFO", "server"]).contains("server_name:larder"));
+    assert!(
+        cli.says(&["-3", "INFO", "server"])
+            .contains("server_name:larder")
+    );
     cli.check("CONFIG GET maxmemory", "maxmemory\n67108864");
     assert!(cli.says(&["COMMAND", "DOCS", "SET"]).contains("summary"));
 }

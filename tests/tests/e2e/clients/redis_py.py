@@ -1,13 +1,19 @@
-"""What programs do with redis-py, against a running server: HOST PORT SOCKET."""
+"""What programs do with redis-py, against a running server: HOST PORT SOCKET hiredis|python."""
 
 import sys
 import threading
 import time
 
+HOST, PORT, SOCKET, PARSER = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+if PARSER == "python":
+    # As if it were not installed.
+    sys.modules["hiredis"] = None
+
 import redis
 from redis.connection import UnixDomainSocketConnection
+from redis.utils import HIREDIS_AVAILABLE
 
-HOST, PORT, SOCKET = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+assert HIREDIS_AVAILABLE == (PARSER == "hiredis")
 
 
 def connect(**options):
@@ -130,7 +136,7 @@ def unix_socket(protocol):
 
 
 for protocol in (2, 3):
-    print(f"redis-py {redis.__version__}, RESP{protocol}")
+    print(f"redis-py {redis.__version__}, RESP{protocol}, parser {PARSER}")
     r = connect(protocol=protocol, db=4)
     r.flushall()
     strings(r)

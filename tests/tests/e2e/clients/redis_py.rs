@@ -23,9 +23,15 @@ fn python() -> Option<PathBuf> {
         return Some(python);
     }
     // What an interrupted run has left is made anew.
-    let made = make(Command::new(&system).args(["-m", "venv", "--clear"]).arg(&folder))
-        && make(Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PACKAGES))
-        && fs::write(&is_made, "").is_ok();
+    let made = make(
+        Command::new(&system)
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    ) && make(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "-q"])
+            .args(PACKAGES),
+    ) && fs::write(&is_made, "").is_ok();
     made.then_some(python)
 }
 
@@ -46,13 +52,34 @@ fn redis_py_works_in_both_versions_of_the_protocol() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket").display().to_string();
-    let flags = ["--unix-socket", &socket, "--memory", "64MiB", "--threads", "2"];
+    let flags = [
+        "--unix-socket",
+        &socket,
+        "--memory",
+        "64MiB",
+        "--threads",
+        "2",
+    ];
     let server = Server::start(&flags);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients/redis_py.py");
-    let addr = server.addr();
-    let mut command = Command::new(python);
-    command.arg(script).args([&addr.ip().to_string(), &addr.port().to_string(), &socket]);
-    let finished = run(command.stdin(Stdio::null()), PATIENCE * 2);
-    assert!(finished.status.success(), "{}\n{}", finished.stdout, finished.stderr);
-    assert_eq!(finished.stdout.lines().last(), Some("redis-py: all right"), "{finished:?}");
+    let (ip, port) = (
+        server.addr().ip().to_string(),
+        server.addr().port().to_string(),
+    );
+    for parser in ["hiredis", "python"] {
+        let mut command = Command::new(&python);
+        command.arg(&script).args([&ip, &port, &socket, parser]);
+        let finished = run(command.stdin(Stdio::null()), PATIENCE * 2);
+        assert!(
+            finished.status.success(),
+            "{}\n{}",
+            finished.stdout,
+            finished.stderr
+        );
+        assert_eq!(
+            finished.stdout.lines().last(),
+            Some("redis-py: all right"),
+            "{finished:?}"
+        );
+    }
 }

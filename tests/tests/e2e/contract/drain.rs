@@ -61,7 +61,9 @@ fn a_pipeline_that_was_begun_is_finished() {
     await_draining(&server);
     assert_eq!(idle.receive(), None, "an idle connection is closed at once");
     let addr = server.addr();
-    eventually("nobody is let in", || TcpStream::connect(addr).is_err().then_some(()));
+    eventually("nobody is let in", || {
+        TcpStream::connect(addr).is_err().then_some(())
+    });
     assert_eq!(server.get("/healthz").status, 200);
     client.send(rest).unwrap();
     expect(&mut client, REQUESTS);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use e2e::harness::{PATIENCE, Server, run};
+use e2e::harness::{PATIENCE, Server, free_address, run};
 
 /// Tries to start a server, which has to be refused. Returns what it said.
 #[track_caller]
@@ -12,8 +12,13 @@ fn refused(flags: &[&str]) -> String {
     assert_eq!(finished.status.code(), Some(2), "{finished:?}");
     assert_eq!(finished.stdout, "", "standard output is for the ready line");
     let sentence = finished.stderr.trim_end();
-    assert!(!sentence.contains('\n'), "more than one sentence:\n{sentence}");
-    let sentence = sentence.strip_prefix("error: ").unwrap_or_else(|| panic!("{finished:?}"));
+    assert!(
+        !sentence.contains('\n'),
+        "more than one sentence:\n{sentence}"
+    );
+    let sentence = sentence
+        .strip_prefix("error: ")
+        .unwrap_or_else(|| panic!("{finished:?}"));
     sentence.to_owned()
 }
 
@@ -32,14 +37,17 @@ fn a_port_is_never_shared_with_another_server() {
                 )
             );
         }
-        assert_eq!(first.client().call(&["PING"]), larder_resp::Value::Simple("PONG".into()));
+        assert_eq!(
+            first.client().call(&["PING"]),
+            larder_resp::Value::Simple("PONG".into())
+        );
     }
 }
 
 #[test]
 fn an_ended_server_leaves_its_port_to_the_next() {
-    let first = Server::start(&[]);
-    let addr = first.addr().to_string();
+    let addr = free_address().to_string();
+    let first = Server::start(&["--listen", &addr]);
     let mut connected = first.client();
     connected.call(&["PING"]);
     assert_eq!(first.stop().code(), Some(0));
@@ -56,7 +64,10 @@ fn a_folder_that_cannot_be_written_is_named() {
     for flag in ["--data", "--policies"] {
         let below = file.join("folder").display().to_string();
         let sentence = refused(&[flag, &below]);
-        assert!(sentence.contains(&below) && sentence.contains(flag), "{sentence}");
+        assert!(
+            sentence.contains(&below) && sentence.contains(flag),
+            "{sentence}"
+        );
     }
 }
 
@@ -66,7 +77,10 @@ fn a_unix_socket_in_use_and_a_file_in_its_place_are_refused() {
     let path = folder.path().join("socket").display().to_string();
     let first = Server::start(&["--unix-socket", &path]);
     let sentence = refused(&["--unix-socket", &path]);
-    assert!(sentence.contains(&path) && sentence.contains("another server"), "{sentence}");
+    assert!(
+        sentence.contains(&path) && sentence.contains("another server"),
+        "{sentence}"
+    );
     assert_eq!(first.stop().code(), Some(0));
     let file = folder.path().join("file");
     fs::write(&file, "precious").unwrap();

@@ -43,12 +43,18 @@ fn every_problem_is_reported_at_once_with_its_line() {
         "error: --l2: l2: found \"disk\"; allowed: \"none\"".to_owned(),
     ];
     for place in &places {
-        assert!(said.iter().any(|line| line.starts_with(place)), "no {place} in {said:#?}");
+        assert!(
+            said.iter().any(|line| line.starts_with(place)),
+            "no {place} in {said:#?}"
+        );
     }
     assert_eq!(said.len(), places.len(), "{said:#?}");
     let checked = check(&path);
     assert_eq!(checked.status.code(), Some(2), "{checked:?}");
-    assert!(checked.stderr.contains(&format!("{path}:7: ")), "{checked:?}");
+    assert!(
+        checked.stderr.contains(&format!("{path}:7: ")),
+        "{checked:?}"
+    );
 }
 
 #[test]
@@ -57,14 +63,21 @@ fn what_is_not_toml_is_a_problem_with_a_line() {
     let path = file(folder.path(), "threads = 1\nmemory = = 1\n");
     let checked = check(&path);
     assert_eq!(checked.status.code(), Some(2), "{checked:?}");
-    assert!(checked.stderr.starts_with(&format!("error: {path}:2: not TOML")), "{checked:?}");
+    assert!(
+        checked
+            .stderr
+            .starts_with(&format!("error: {path}:2: not TOML")),
+        "{checked:?}"
+    );
 }
 
 #[test]
 fn the_samples_are_right_and_what_is_printed_can_be_read_back() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/config");
-    let samples: Vec<PathBuf> =
-        fs::read_dir(samples).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let samples: Vec<PathBuf> = fs::read_dir(samples)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert!(!samples.is_empty());
     let print = |path: &str| {
         let printed = run(&mut larder(["print-config", "--config", path]), PATIENCE);
@@ -92,7 +105,9 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
     );
     let flags = ["--config", &path, "--limits-clients-max", "9"];
     let server = Server::start_with(&flags, |command| {
-        command.env("LARDER_LIMITS_CLIENTS_MAX", "8").env("LARDER_MEMORY", "32MiB");
+        command
+            .env("LARDER_LIMITS_CLIENTS_MAX", "8")
+            .env("LARDER_MEMORY", "32MiB");
     });
     let mut client = server.client();
     for (name, value) in [
@@ -120,5 +135,8 @@ fn an_unknown_variable_is_warned_of_and_nothing_more() {
     let mut checked = larder(["check-config"]);
     let checked = run(checked.env("LARDER_MEMROY", "1"), PATIENCE);
     assert!(checked.status.success(), "{checked:?}");
-    assert!(checked.stderr.starts_with("warning: LARDER_MEMROY: "), "{checked:?}");
+    assert!(
+        checked.stderr.starts_with("warning: LARDER_MEMROY: "),
+        "{checked:?}"
+    );
 }

@@ -17,20 +17,32 @@ fn the_ready_line_is_all_there_is_on_standard_output() {
     server.process().signal(Signal::INT);
     let finished = server.wait();
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
-    assert_eq!(finished.stdout, format!("larder ready resp={resp} http={http}\n"));
+    assert_eq!(
+        finished.stdout,
+        format!("larder ready resp={resp} http={http}\n")
+    );
 }
 
 #[test]
 fn health_and_readiness_are_plain() {
     let server = Server::start(&[]);
-    for (path, status, body) in
-        [("/healthz", 200, "ok\n"), ("/readyz", 200, "ready\n"), ("/secrets", 404, "")]
-    {
+    for (path, status, body) in [
+        ("/healthz", 200, "ok\n"),
+        ("/readyz", 200, "ready\n"),
+        ("/secrets", 404, ""),
+    ] {
         let response = server.get(path);
-        assert_eq!((response.status, response.body.as_str()), (status, body), "{path}");
+        assert_eq!(
+            (response.status, response.body.as_str()),
+            (status, body),
+            "{path}"
+        );
     }
     let head = server.get("/metrics").head.to_ascii_lowercase();
-    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
 }
 
 #[test]
@@ -110,8 +122,12 @@ fn metrics_tell_what_happened() {
     assert_eq!(client.call(&["SET", "c", "1", "EX", "1000"]), ok());
     assert_eq!(client.call(&["GET", "a"]), bulk("22"));
     assert_eq!(client.call(&["GET", "none"]), NIL);
-    let Value::Error(_) = client.call(&["NONE"]) else { panic!("NONE is no command") };
-    eventually("b expires", || (server.metric("larder_expired_total") == 1.0).then_some(()));
+    let Value::Error(_) = client.call(&["NONE"]) else {
+        panic!("NONE is no command")
+    };
+    eventually("b expires", || {
+        (server.metric("larder_expired_total") == 1.0).then_some(())
+    });
     for (name, value) in [
         ("larder_hits_total", 1.0),
         ("larder_misses_total", 1.0),
@@ -131,9 +147,15 @@ fn metrics_tell_what_happened() {
     }
     let resident = server.metric("larder_resident_bytes");
     let measured = server.process().resident_bytes() as f64;
-    assert!((0.5..2.0).contains(&(resident / measured)), "{resident} of {measured}");
+    assert!(
+        (0.5..2.0).contains(&(resident / measured)),
+        "{resident} of {measured}"
+    );
     let page = server.get("/metrics").body;
-    let share = format!("larder_tenant_memory_bytes{{tenant=\"sessions\"}} {}", 4 << 20);
+    let share = format!(
+        "larder_tenant_memory_bytes{{tenant=\"sessions\"}} {}",
+        4 << 20
+    );
     assert!(page.contains(&share), "{page}");
 }
 
@@ -160,19 +182,34 @@ fn info_has_the_fields_that_clients_parse() {
         ("evicted_keys", "0"),
         ("db0", "keys=2,expires=1,avg_ttl=0"),
     ] {
-        assert_eq!(fields.get(name).map(String::as_str), Some(value), "{name} in {fields:#?}");
+        assert_eq!(
+            fields.get(name).map(String::as_str),
+            Some(value),
+            "{name} in {fields:#?}"
+        );
     }
     assert_eq!(fields["tcp_port"], server.addr().port().to_string());
     assert_eq!(fields["process_id"], server.pid().to_string());
     assert_eq!(fields["run_id"].len(), 40);
-    let version: Vec<u32> =
-        fields["redis_version"].split('.').map(|part| part.parse().unwrap()).collect();
+    let version: Vec<u32> = fields["redis_version"]
+        .split('.')
+        .map(|part| part.parse().unwrap())
+        .collect();
     assert_eq!(version.len(), 3);
-    for name in ["used_memory", "used_memory_rss", "uptime_in_seconds", "total_commands_processed"] {
-        fields[name].parse::<u64>().unwrap_or_else(|error| panic!("{name}: {error}"));
+    for name in [
+        "used_memory",
+        "used_memory_rss",
+        "uptime_in_seconds",
+        "total_commands_processed",
+    ] {
+        fields[name]
+            .parse::<u64>()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let parts = client.call(&["INFO", "keyspace", "replication"]);
-    let Value::Bulk(Some(text)) = parts else { panic!("{parts:?}") };
+    let Value::Bulk(Some(text)) = parts else {
+        panic!("{parts:?}")
+    };
     let text = String::from_utf8(text).unwrap();
     let titles: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     assert_eq!(titles, ["# Replication", "# Keyspace"]);

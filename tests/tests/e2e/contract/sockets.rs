@@ -11,7 +11,12 @@ use crate::values::{NIL, bulk, error_text, ok};
 fn the_unix_socket_serves_the_same_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("larder.sock");
-    let server = Server::start(&["--unix-socket", &path.display().to_string(), "--threads", "2"]);
+    let server = Server::start(&[
+        "--unix-socket",
+        &path.display().to_string(),
+        "--threads",
+        "2",
+    ]);
     let mut over_unix = Client::connect_unix(&path);
     assert_eq!(over_unix.call(&["SET", "a", "1"]), ok());
     assert_eq!(server.client().call(&["GET", "a"]), bulk("1"));
@@ -30,7 +35,10 @@ fn a_socket_that_a_killed_server_left_is_replaced() {
     drop(Server::start(&flags));
     assert!(path.exists());
     let _second = Server::start(&flags);
-    assert_eq!(Client::connect_unix(&path).call(&["PING"]), Value::Simple("PONG".into()));
+    assert_eq!(
+        Client::connect_unix(&path).call(&["PING"]),
+        Value::Simple("PONG".into())
+    );
 }
 
 #[test]
@@ -47,10 +55,25 @@ fn config_get_answers_by_pattern() {
             bulk((16 << 20).to_string())
         ])
     );
-    assert_eq!(client.call(&["CONFIG", "GET", "nothing*"]), Value::Array(Vec::new()));
-    let Value::Array(all) = client.call(&["CONFIG", "GET", "*"]) else { panic!("no array") };
-    for name in ["save", "appendonly", "port", "timeout", "eviction", "limits.output_max"] {
-        assert!(all.iter().step_by(2).any(|each| *each == bulk(name)), "no {name} in {all:?}");
+    assert_eq!(
+        client.call(&["CONFIG", "GET", "nothing*"]),
+        Value::Array(Vec::new())
+    );
+    let Value::Array(all) = client.call(&["CONFIG", "GET", "*"]) else {
+        panic!("no array")
+    };
+    for name in [
+        "save",
+        "appendonly",
+        "port",
+        "timeout",
+        "eviction",
+        "limits.output_max",
+    ] {
+        assert!(
+            all.iter().step_by(2).any(|each| *each == bulk(name)),
+            "no {name} in {all:?}"
+        );
     }
     let Value::Map(pairs) = ({
         client.call(&["HELLO", "3"]);
@@ -86,8 +109,13 @@ fn a_restart_begins_empty() {
     let first = Server::start(&flags);
     assert_eq!(first.client().call(&["SET", "a", "1"]), ok());
     assert_eq!(first.stop().code(), Some(0));
-    let left: Vec<_> =
-        fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["policies.d"]);
-    assert_eq!(Server::start(&flags).client().call(&["DBSIZE"]), Value::Integer(0));
+    assert_eq!(
+        Server::start(&flags).client().call(&["DBSIZE"]),
+        Value::Integer(0)
+    );
 }

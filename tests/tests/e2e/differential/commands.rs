@@ -10,13 +10,18 @@ use crate::values::ok;
 /// The names of all commands, without those of subcommands.
 #[track_caller]
 pub(super) fn names(client: &mut Client) -> Vec<String> {
-    let Value::Array(listed) = client.call(&["COMMAND", "LIST"]) else { panic!("no list") };
+    let Value::Array(listed) = client.call(&["COMMAND", "LIST"]) else {
+        panic!("no list")
+    };
     let text = |name| match name {
         Value::Bulk(Some(name)) => String::from_utf8(name).ok(),
         _ => None,
     };
     let names: Vec<String> = listed.into_iter().filter_map(text).collect();
-    names.into_iter().filter(|name| !name.contains('|')).collect()
+    names
+        .into_iter()
+        .filter(|name| !name.contains('|'))
+        .collect()
 }
 
 /// The version that Larder follows declares these otherwise than the one compared with.
@@ -25,7 +30,9 @@ const OTHERWISE: [(&str, &str); 0] = [];
 /// Clients route requests by the first six elements, and proxies check access by the seventh.
 #[test]
 fn commands_are_described_as_redis_describes_them() {
-    let Some(redis) = Redis::start("descriptions of commands by redis-server") else { return };
+    let Some(redis) = Redis::start("descriptions of commands by redis-server") else {
+        return;
+    };
     let larder = Server::start(&[]);
     let (mut redis, mut larder) = (redis.client(), larder.client());
     let names = names(&mut larder);
@@ -42,7 +49,11 @@ fn commands_are_described_as_redis_describes_them() {
         };
         let (expected, described) = (describe(&mut redis), describe(&mut larder));
         let reason = OTHERWISE.iter().find(|(other, _)| *other == name);
-        assert_eq!(expected == described, reason.is_none(), "{expected:?}\n{described:?}");
+        assert_eq!(
+            expected == described,
+            reason.is_none(),
+            "{expected:?}\n{described:?}"
+        );
     }
 }
 
@@ -59,7 +70,9 @@ fn sorted(part: Value) -> String {
 
 #[test]
 fn bytes_that_are_no_requests_get_what_redis_says() {
-    let Some(redis) = Redis::start("protocol errors of redis-server") else { return };
+    let Some(redis) = Redis::start("protocol errors of redis-server") else {
+        return;
+    };
     let larder = Server::start(&[]);
     let cases: [&[u8]; 16] = [
         b"QUIT\r\n",

@@ -76,35 +76,122 @@ const COMMANDS: &[(usize, &str, &[Arg])] = &[
     (1, "TIME", &[]),
     (1, "INFO", &[OneOf(&["server", "nothing", "keyspace"])]),
     (1, "HELLO", &[OneOf(&["2", "3", "3", "4", "abc"])]),
-    (1, "HELLO", &[OneOf(&["2", "3"]), OneOf(&["SETNAME"]), OneOf(&["me", "a b"])]),
-    (1, "CLIENT", &[OneOf(&["SETNAME"]), OneOf(&["me", "a b", "", "new\nline", "\u{7f}"])]),
+    (
+        1,
+        "HELLO",
+        &[
+            OneOf(&["2", "3"]),
+            OneOf(&["SETNAME"]),
+            OneOf(&["me", "a b"]),
+        ],
+    ),
+    (
+        1,
+        "CLIENT",
+        &[
+            OneOf(&["SETNAME"]),
+            OneOf(&["me", "a b", "", "new\nline", "\u{7f}"]),
+        ],
+    ),
     (1, "CLIENT", &[OneOf(&["GETNAME", "ID", "getname", "NONE"])]),
-    (1, "CLIENT", &[OneOf(&["SETINFO"]), OneOf(&["LIB-NAME", "LIB-VER", "LIB"]), OneOf(&["x"])]),
-    (1, "CONFIG", &[OneOf(&["GET"]), OneOf(&["databases", "APPENDONLY", "save", "none"])]),
+    (
+        1,
+        "CLIENT",
+        &[
+            OneOf(&["SETINFO"]),
+            OneOf(&["LIB-NAME", "LIB-VER", "LIB"]),
+            OneOf(&["x"]),
+        ],
+    ),
+    (
+        1,
+        "CONFIG",
+        &[
+            OneOf(&["GET"]),
+            OneOf(&["databases", "APPENDONLY", "save", "none"]),
+        ],
+    ),
     (1, "COMMAND", &[OneOf(&["COUNT", "NONE"])]),
-    (1, "COMMAND", &[OneOf(&["GETKEYS"]), OneOf(&["MGET", "none", "DEL", "MSET", "ping"]), Keys]),
-    (1, "COMMAND", &[OneOf(&["INFO", "DOCS", "LIST"]), OneOf(&["nothing"])]),
+    (
+        1,
+        "COMMAND",
+        &[
+            OneOf(&["GETKEYS"]),
+            OneOf(&["MGET", "none", "DEL", "MSET", "ping"]),
+            Keys,
+        ],
+    ),
+    (
+        1,
+        "COMMAND",
+        &[OneOf(&["INFO", "DOCS", "LIST"]), OneOf(&["nothing"])],
+    ),
     (1, "NONSENSE", &[Keys]),
 ];
 
-const KEYS: [&[u8]; 10] =
-    [b"a", b"b", b"key", b"key:1", b"key:2", b"", b"with blank", b"\x00\xff", b"\r\n", b"*[?]"];
+const KEYS: [&[u8]; 10] = [
+    b"a",
+    b"b",
+    b"key",
+    b"key:1",
+    b"key:2",
+    b"",
+    b"with blank",
+    b"\x00\xff",
+    b"\r\n",
+    b"*[?]",
+];
 const FRACTION_KEYS: [&str; 2] = ["f:1", "f:2"];
 const VALUES: [&[u8]; 12] = [
-    b"0", b"1", b"-1", b"10", b"9223372036854775806", b"-9223372036854775808", b"", b"text",
-    b"01", b" 7", b"\x00\x01\xfe\xff", b"line\r\nline",
+    b"0",
+    b"1",
+    b"-1",
+    b"10",
+    b"9223372036854775806",
+    b"-9223372036854775808",
+    b"",
+    b"text",
+    b"01",
+    b" 7",
+    b"\x00\x01\xfe\xff",
+    b"line\r\nline",
 ];
 const INTEGERS: [&str; 10] = [
-    "1", "-1", "0", "7", "1000000", "-40", "9223372036854775807", "-9223372036854775808",
-    "9223372036854775808", "abc",
+    "1",
+    "-1",
+    "0",
+    "7",
+    "1000000",
+    "-40",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "abc",
 ];
-const FRACTIONS: [&str; 11] =
-    ["0.5", "-0.25", "1.5", "3", "-7", "1e2", "2.5e-1", "-0.0", "5.0", "abc", ""];
+const FRACTIONS: [&str; 11] = [
+    "0.5", "-0.25", "1.5", "3", "-7", "1e2", "2.5e-1", "-0.0", "5.0", "abc", "",
+];
 /// No small positive number: taken for a time to live it would let a key expire at a moment that
 /// is not the same on both sides.
 const JUNK: [&[u8]; 18] = [
-    b"", b"abc", b"-1", b"0", b"-0", b" 1", b"1 ", b"+1", b"01", b"1.5", b"\x00", b"\xff\xfe", b"NX",
-    b"ex", b"KEEPTTL", b"9223372036854775807", b"-9223372036854775808", b"99999999999999999999",
+    b"",
+    b"abc",
+    b"-1",
+    b"0",
+    b"-0",
+    b" 1",
+    b"1 ",
+    b"+1",
+    b"01",
+    b"1.5",
+    b"\x00",
+    b"\xff\xfe",
+    b"NX",
+    b"ex",
+    b"KEEPTTL",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"99999999999999999999",
 ];
 /// Of them, those that are no number, nor become one with others.
 const JUNK_TEXT: [&[u8]; 6] = [b"", b"abc", b"\x00", b"inf", b"nan", b"1 "];
@@ -125,7 +212,10 @@ pub(super) struct Generator {
 
 impl Generator {
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), moments: 0 }
+        Self {
+            random: Random::new(seed),
+            moments: 0,
+        }
     }
 
     /// The next request.
@@ -223,7 +313,9 @@ impl Generator {
                 }
             }
             SetOptions => (0..=count).for_each(|_| {
-                let word = self.random.pick(&["NX", "XX", "GET", "KEEPTTL", "", "", "", "none"]);
+                let word = self
+                    .random
+                    .pick(&["NX", "XX", "GET", "KEEPTTL", "", "", "", "none"]);
                 self.append_option(word, request);
             }),
             GetexOptions => {
@@ -231,7 +323,9 @@ impl Generator {
                 self.append_option(word, request);
             }
             ExpireOptions => (0..count).for_each(|_| {
-                let word = self.random.pick(&["NX", "XX", "GT", "LT", "gt", "lt", "none"]);
+                let word = self
+                    .random
+                    .pick(&["NX", "XX", "GT", "LT", "gt", "lt", "none"]);
                 request.push(word.into());
             }),
             _ => self.append_scan(request),
@@ -256,7 +350,9 @@ impl Generator {
     /// More than there are, so that one call scans all.
     fn append_scan(&mut self, request: &mut Request) {
         request.extend(["COUNT", "100000"].map(Into::into));
-        let patterns = ["*", "key*", "key:?", "[a-b]", "[^a]*", "\\*\\[?]", "none", "*b*a*"];
+        let patterns = [
+            "*", "key*", "key:?", "[a-b]", "[^a]*", "\\*\\[?]", "none", "*b*a*",
+        ];
         for option in ["MATCH", "TYPE", "COUNT", "NONE"] {
             if !self.random.percent(20) {
                 continue;

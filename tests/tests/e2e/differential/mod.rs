@@ -38,7 +38,13 @@ struct Pair {
 impl Pair {
     fn new(redis: &Redis, larder: &Server, seed: u64) -> Self {
         let (redis, larder) = (redis.client(), larder.client());
-        Self { redis, larder, seed, used: BTreeSet::new(), mismatches: Vec::new() }
+        Self {
+            redis,
+            larder,
+            seed,
+            used: BTreeSet::new(),
+            mismatches: Vec::new(),
+        }
     }
 
     /// Sends the same to both. Returns the replies of Larder.
@@ -56,7 +62,10 @@ impl Pair {
         if redis == larder {
             return;
         }
-        match WANTED.iter().position(|row| (row.covers)(request, redis, larder)) {
+        match WANTED
+            .iter()
+            .position(|row| (row.covers)(request, redis, larder))
+        {
             Some(row) => drop(self.used.insert(row)),
             None => self.mismatches.push(format!(
                 "{}\n  redis:  {}\n  larder: {}",
@@ -76,7 +85,9 @@ impl Pair {
             let replies = self.exchange(&[scan]);
             let reads: Vec<Request> = keys(&replies[0])
                 .into_iter()
-                .flat_map(|key| [b"GET".to_vec(), b"PEXPIRETIME".to_vec()].map(|name| vec![name, key.clone()]))
+                .flat_map(|key| {
+                    [b"GET".to_vec(), b"PEXPIRETIME".to_vec()].map(|name| vec![name, key.clone()])
+                })
                 .collect();
             for batch in reads.chunks(BATCH) {
                 self.exchange(batch);
@@ -88,7 +99,12 @@ impl Pair {
     fn expect_no_mismatch(&self) {
         let count = self.mismatches.len();
         let first = &self.mismatches[..count.min(MISMATCHES_MAX)];
-        assert!(count == 0, "{count} differences, SEED={}\n{}", self.seed, first.join("\n"));
+        assert!(
+            count == 0,
+            "{count} differences, SEED={}\n{}",
+            self.seed,
+            first.join("\n")
+        );
     }
 }
 
@@ -99,8 +115,12 @@ fn request(words: &[&str]) -> Request {
 /// The keys that SCAN brought, all of them.
 #[track_caller]
 fn keys(scanned: &Value) -> Vec<Vec<u8>> {
-    let Value::Array(parts) = scanned else { panic!("no scan: {scanned:?}") };
-    let [cursor, Value::Array(keys)] = &parts[..] else { panic!("no scan: {scanned:?}") };
+    let Value::Array(parts) = scanned else {
+        panic!("no scan: {scanned:?}")
+    };
+    let [cursor, Value::Array(keys)] = &parts[..] else {
+        panic!("no scan: {scanned:?}")
+    };
     assert_eq!(*cursor, bulk("0"), "not all was scanned");
     let bytes = |key: &Value| match key {
         Value::Bulk(Some(bytes)) => bytes.clone(),
@@ -110,7 +130,10 @@ fn keys(scanned: &Value) -> Vec<Vec<u8>> {
 }
 
 fn shown(request: &Request) -> String {
-    let words: Vec<_> = request.iter().map(|word| format!("\"{}\"", word.escape_ascii())).collect();
+    let words: Vec<_> = request
+        .iter()
+        .map(|word| format!("\"{}\"", word.escape_ascii()))
+        .collect();
     words.join(" ")
 }
 
@@ -124,7 +147,9 @@ fn brief(value: &Value) -> String {
 
 #[test]
 fn replies_are_those_of_redis() {
-    let Some(redis) = Redis::start("the comparison with redis-server") else { return };
+    let Some(redis) = Redis::start("the comparison with redis-server") else {
+        return;
+    };
     let larder = Server::start(&["--memory", "64MiB", "--threads", "2"]);
     let mut used = BTreeSet::new();
     let mut sent = BTreeSet::new();
@@ -148,9 +173,16 @@ fn replies_are_those_of_redis() {
         return;
     }
     for (row, wanted) in WANTED.iter().enumerate() {
-        assert!(used.contains(&row), "no longer a difference: {}", wanted.reason);
+        assert!(
+            used.contains(&row),
+            "no longer a difference: {}",
+            wanted.reason
+        );
     }
     for name in commands::names(&mut larder.client()) {
-        assert!(sent.contains(name.as_bytes()) || name == "quit", "{name} was never sent");
+        assert!(
+            sent.contains(name.as_bytes()) || name == "quit",
+            "{name} was never sent"
+        );
     }
 }

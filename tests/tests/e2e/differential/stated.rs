@@ -7,7 +7,11 @@ use larder_resp::Value;
 use crate::values::{NIL, bulk};
 
 /// The reason, the requests, and Larder's reply to the last of them.
-type Stated = (&'static str, &'static [&'static [&'static str]], fn() -> Value);
+type Stated = (
+    &'static str,
+    &'static [&'static [&'static str]],
+    fn() -> Value,
+);
 
 const STATED: [Stated; 7] = [
     (
@@ -43,25 +47,38 @@ const STATED: [Stated; 7] = [
     ),
     (
         "a greeting that is refused changes nothing, since Redis 7.2",
-        &[&["HELLO", "2", "SETNAME", "me", "NONE"], &["CLIENT", "GETNAME"]],
+        &[
+            &["HELLO", "2", "SETNAME", "me", "NONE"],
+            &["CLIENT", "GETNAME"],
+        ],
         || NIL,
     ),
     (
         "expiries end in the year 2109",
-        &[&["SET", "k", "v"], &["EXPIREAT", "k", "9000000000"], &["EXPIRETIME", "k"]],
+        &[
+            &["SET", "k", "v"],
+            &["EXPIREAT", "k", "9000000000"],
+            &["EXPIRETIME", "k"],
+        ],
         || Value::Integer(4_398_046_511),
     ),
 ];
 
 #[test]
 fn stated_differences_are_differences() {
-    let Some(redis) = Redis::start("stated differences from redis-server") else { return };
+    let Some(redis) = Redis::start("stated differences from redis-server") else {
+        return;
+    };
     let larder = Server::start(&[]);
     let (mut redis, mut larder) = (redis.client(), larder.client());
     for (reason, requests, expected) in STATED {
         let last = |replies: Vec<Value>| replies.into_iter().last();
         let reply = last(larder.pipeline(requests));
         assert_eq!(reply, Some(expected()), "{reason}");
-        assert_ne!(last(redis.pipeline(requests)), reply, "no longer a difference: {reason}");
+        assert_ne!(
+            last(redis.pipeline(requests)),
+            reply,
+            "no longer a difference: {reason}"
+        );
     }
 }

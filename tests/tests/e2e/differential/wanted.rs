@@ -55,9 +55,7 @@ pub(super) const WANTED: &[Wanted] = &[
         covers: |request, redis, larder| {
             let is_refused = *larder == Value::Error("ERR invalid cursor".into());
             let is_scanned = scanned(redis).is_some() && scanned(larder).is_some();
-            name(request) == "SCAN"
-                && !is_scan_from_start(request)
-                && (is_refused || is_scanned)
+            name(request) == "SCAN" && !is_scan_from_start(request) && (is_refused || is_scanned)
         },
     },
     Wanted {
@@ -72,7 +70,8 @@ pub(super) const WANTED: &[Wanted] = &[
     Wanted {
         reason: "INFO tells of the server itself",
         covers: |request, redis, larder| {
-            let is_text = |value: &Value| matches!(value, Value::Bulk(Some(_)) | Value::Verbatim(_));
+            let is_text =
+                |value: &Value| matches!(value, Value::Bulk(Some(_)) | Value::Verbatim(_));
             name(request) == "INFO" && is_text(redis) && is_text(larder)
         },
     },
@@ -160,7 +159,9 @@ fn name(request: &Request) -> String {
 }
 
 fn full_name(request: &Request) -> String {
-    let second = request.get(1).map(|word| String::from_utf8_lossy(word).to_ascii_uppercase());
+    let second = request
+        .get(1)
+        .map(|word| String::from_utf8_lossy(word).to_ascii_uppercase());
     format!("{} {}", name(request), second.unwrap_or_default())
 }
 
@@ -185,7 +186,11 @@ fn in_lowercase(reply: &Value) -> Vec<Vec<u8>> {
         Value::Array(parts) => parts.iter().flat_map(in_lowercase).collect(),
         Value::Map(pairs) => {
             let words = |(name, value)| [in_lowercase(name), in_lowercase(value)].concat();
-            pairs.iter().map(|(name, value)| (name, value)).flat_map(words).collect()
+            pairs
+                .iter()
+                .map(|(name, value)| (name, value))
+                .flat_map(words)
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -197,8 +202,12 @@ fn is_scan_from_start(request: &Request) -> bool {
 
 /// The cursor of a scan, and its keys in order.
 fn scanned(reply: &Value) -> Option<(&[u8], Vec<&[u8]>)> {
-    let Value::Array(parts) = reply else { return None };
-    let [Value::Bulk(Some(cursor)), Value::Array(keys)] = &parts[..] else { return None };
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let [Value::Bulk(Some(cursor)), Value::Array(keys)] = &parts[..] else {
+        return None;
+    };
     let mut keys: Vec<&[u8]> = keys.iter().filter_map(bytes).collect();
     keys.sort_unstable();
     Some((cursor, keys))
@@ -213,9 +222,13 @@ fn bytes(value: &Value) -> Option<&[u8]> {
 
 /// The seconds that TIME tells.
 fn seconds(reply: &Value) -> Option<u64> {
-    let Value::Array(parts) = reply else { return None };
-    let numbers: Vec<u64> =
-        parts.iter().filter_map(|part| str::from_utf8(bytes(part)?).ok()?.parse().ok()).collect();
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let numbers: Vec<u64> = parts
+        .iter()
+        .filter_map(|part| str::from_utf8(bytes(part)?).ok()?.parse().ok())
+        .collect();
     match numbers[..] {
         [seconds, 0..1_000_000] => Some(seconds),
         _ => None,
@@ -226,14 +239,20 @@ fn seconds(reply: &Value) -> Option<u64> {
 fn greeting(reply: &Value) -> Option<Vec<(&Value, Option<&Value>)>> {
     let pairs: Vec<(&Value, &Value)> = match reply {
         Value::Map(pairs) => pairs.iter().map(|(name, value)| (name, value)).collect(),
-        Value::Array(parts) => {
-            parts.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect()
-        }
+        Value::Array(parts) => parts
+            .chunks_exact(2)
+            .map(|pair| (&pair[0], &pair[1]))
+            .collect(),
         _ => return None,
     };
     let is_own = |name: &Value| {
         let own: [&[u8]; 3] = [b"server", b"version", b"id"];
         bytes(name).is_some_and(|name| own.contains(&name))
     };
-    Some(pairs.into_iter().map(|(name, value)| (name, (!is_own(name)).then_some(value))).collect())
+    Some(
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name, (!is_own(name)).then_some(value)))
+            .collect(),
+    )
 }

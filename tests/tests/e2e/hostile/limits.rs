@@ -17,7 +17,12 @@ fn expect_protocol_error(client: &mut Client, error: &str) {
 
 #[test]
 fn arguments_and_requests_have_a_longest() {
-    let flags = ["--limits-proto-max-bulk", "1MiB", "--limits-request-max", "2MiB"];
+    let flags = [
+        "--limits-proto-max-bulk",
+        "1MiB",
+        "--limits-request-max",
+        "2MiB",
+    ];
     let server = Server::start(&flags);
     let whole = vec![b'v'; MIB];
     let mut client = server.client();
@@ -79,7 +84,10 @@ fn an_entry_takes_an_eighth_of_the_share_at_most() {
     ];
     for request in requests {
         let text = error_text(client.call(request));
-        assert!(text.starts_with("ERR value too large: an entry may take 1048576 bytes"), "{text}");
+        assert!(
+            text.starts_with("ERR value too large: an entry may take 1048576 bytes"),
+            "{text}"
+        );
     }
     for key in ["a", "b", "c"] {
         assert_eq!(client.call(&["GET", key]), bulk(&fits));
@@ -114,7 +122,7 @@ fn claims_are_not_memory() {
     assert!(grown < 16 << 20, "{CONNECTIONS} claims took {grown} bytes");
     drop(claims);
     await_calm(&server, 1);
-    bystander.is_unharmed();
+    bystander.expect_unharmed();
 }
 
 /// All unfinished requests together have a bound: who goes beyond it is told, and closed.
@@ -124,7 +132,11 @@ fn unfinished_requests_share_a_bound() {
     let server = Server::start(&["--limits-client-buffers-max", "4MiB"]);
     let bystander = Bystander::of(&server);
     let before = server.process().resident_bytes();
-    let half = [&b"*2\r\n$4\r\nECHO\r\n$1048576\r\n"[..], &vec![b'v'; MIB / 2]].concat();
+    let half = [
+        &b"*2\r\n$4\r\nECHO\r\n$1048576\r\n"[..],
+        &vec![b'v'; MIB / 2],
+    ]
+    .concat();
     let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.client()).collect();
     let mut refused = 0;
     for client in &mut clients {
@@ -145,6 +157,9 @@ fn unfinished_requests_share_a_bound() {
     drop(clients);
     await_calm(&server, 1);
     let mut client = server.client();
-    assert_eq!(client.call(&[b"ECHO", &vec![b'v'; MIB][..]]), bulk(vec![b'v'; MIB]));
-    bystander.is_unharmed();
+    assert_eq!(
+        client.call(&[b"ECHO", &vec![b'v'; MIB][..]]),
+        bulk(vec![b'v'; MIB])
+    );
+    bystander.expect_unharmed();
 }

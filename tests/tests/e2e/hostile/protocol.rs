@@ -43,10 +43,13 @@ fn what_is_no_request_gets_an_error_and_the_end() {
         assert_eq!(client.receive(), Some(Value::Error(text)));
         assert_eq!(client.receive(), None, "{error}");
     }
-    assert_eq!(server.metric("larder_protocol_errors_total"), cases.len() as f64);
+    assert_eq!(
+        server.metric("larder_protocol_errors_total"),
+        cases.len() as f64
+    );
     assert_eq!(closed(&server, "protocol"), cases.len());
     await_calm(&server, 1);
-    bystander.is_unharmed();
+    bystander.expect_unharmed();
 }
 
 /// What came before the error was executed and is answered first.
@@ -54,7 +57,9 @@ fn what_is_no_request_gets_an_error_and_the_end() {
 fn requests_before_the_garbage_are_answered() {
     let server = Server::start(&[]);
     let mut client = server.client();
-    client.send(b"SET a 1\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n!").unwrap();
+    client
+        .send(b"SET a 1\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n!")
+        .unwrap();
     assert_eq!(client.receive(), Some(ok()));
     assert_eq!(client.receive(), Some(bulk("1")));
     assert!(error_text(client.receive().unwrap()).ends_with("expected '$', got '!'"));
@@ -65,17 +70,34 @@ fn requests_before_the_garbage_are_answered() {
 fn what_is_odd_but_allowed_keeps_the_connection() {
     let server = Server::start(&[]);
     let mut client = server.client();
-    client.send(b"\r\n\n*0\r\n*-1\r\n*-9\r\n   \r\nPING\r\n  PING  'it\\'s'  \r\n").unwrap();
+    client
+        .send(b"\r\n\n*0\r\n*-1\r\n*-9\r\n   \r\nPING\r\n  PING  'it\\'s'  \r\n")
+        .unwrap();
     assert_eq!(client.receive(), Some(Value::Simple("PONG".into())));
     assert_eq!(client.receive(), Some(bulk("it's")));
     for (request, error) in [
-        (&["NONSENSE", "a"][..], "ERR unknown command 'NONSENSE', with args beginning with: 'a' "),
+        (
+            &["NONSENSE", "a"][..],
+            "ERR unknown command 'NONSENSE', with args beginning with: 'a' ",
+        ),
         (&["GET"], "ERR wrong number of arguments for 'get' command"),
-        (&["GET", "a", "b"], "ERR wrong number of arguments for 'get' command"),
-        (&["CLIENT"], "ERR wrong number of arguments for 'client' command"),
-        (&["CLIENT", "x"], "ERR unknown subcommand 'x'. Try CLIENT HELP."),
+        (
+            &["GET", "a", "b"],
+            "ERR wrong number of arguments for 'get' command",
+        ),
+        (
+            &["CLIENT"],
+            "ERR wrong number of arguments for 'client' command",
+        ),
+        (
+            &["CLIENT", "x"],
+            "ERR unknown subcommand 'x'. Try CLIENT HELP.",
+        ),
         (&[""], "ERR unknown command '', with args beginning with: "),
-        (&["a\r\n+OK"], "ERR unknown command 'a  +OK', with args beginning with: "),
+        (
+            &["a\r\n+OK"],
+            "ERR unknown command 'a  +OK', with args beginning with: ",
+        ),
     ] {
         assert_eq!(error_text(client.call(request)), error);
     }
@@ -87,7 +109,9 @@ fn say(server: &Server, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.addr()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // The server may have heard enough before we are done: it then closes, or resets.
-    let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    let _ = stream
+        .write_all(bytes)
+        .and_then(|()| stream.shutdown(Shutdown::Write));
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
         Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("not closed: {error}"),
@@ -151,5 +175,5 @@ fn garbage_harms_nobody() {
     }
     assert_eq!(closed(&server, "fault"), 0);
     await_calm(&server, 1);
-    bystander.is_unharmed();
+    bystander.expect_unharmed();
 }

@@ -33,7 +33,11 @@ fn the_hit_ratio_is_that_of_the_policy_and_no_reply_is_wrong() {
     let memory = memory_for(objects / 10).to_string();
     let server = Server::start(&["--threads", "1", "--memory", &memory]);
     let report = replay(&server, &trace);
-    let count = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("{name}: {report}"));
+    let count = |name: &str| {
+        report[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{name}: {report}"))
+    };
     assert_eq!(count("requests"), requests as u64);
     let of_segments = |name: &str| -> u64 {
         let segments = report["segments"].as_array().into_iter().flatten();
@@ -54,20 +58,35 @@ fn the_hit_ratio_is_that_of_the_policy_and_no_reply_is_wrong() {
     // costs is not what is asked here.
     let held = server.metric("larder_entries") as usize;
     let part = held as f64 / objects as f64;
-    assert!(memory == MEMORY_BYTES_MIN.to_string() || (0.09..0.11).contains(&part), "{part}");
+    assert!(
+        memory == MEMORY_BYTES_MIN.to_string() || (0.09..0.11).contains(&part),
+        "{part}"
+    );
     let mut model = S3Fifo::new(SHARDS, held);
     let hits = trace.ids.iter().filter(|id| model.request(**id)).count();
     let ratio = |hits: u64| 100.0 * hits as f64 / requests as f64;
     let (found, expected) = (ratio(count("hits")), ratio(hits as u64));
-    println!("{requests} requests, {objects} objects, {held} held: {found:.2} %, model {expected:.2} %");
-    assert!((found - expected).abs() <= POINTS_MAX, "{found:.2} %, the model has {expected:.2} %");
+    println!(
+        "{requests} requests, {objects} objects, {held} held: {found:.2} %, model {expected:.2} %"
+    );
+    assert!(
+        (found - expected).abs() <= POINTS_MAX,
+        "{found:.2} %, the model has {expected:.2} %"
+    );
 }
 
 #[track_caller]
 fn replay(server: &Server, trace: &Trace) -> Json {
     let addr = server.addr().to_string();
     let value_bytes = VALUE_BYTES.to_string();
-    let mut command = larder(["replay", "--json", "--value-bytes", &value_bytes, "--addr", &addr]);
+    let mut command = larder([
+        "replay",
+        "--json",
+        "--value-bytes",
+        &value_bytes,
+        "--addr",
+        &addr,
+    ]);
     let finished = run(command.arg(&trace.path), REPLAY_MAX);
     assert!(finished.status.success(), "{finished:?}");
     serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
@@ -82,13 +101,16 @@ fn memory_for(entries: usize) -> u64 {
     let mut client = server.client();
     let value = "v".repeat(VALUE_BYTES);
     for batch in 0..200 {
-        let keys: Vec<String> =
-            (0..BATCH).map(|number| format!("{:016x}", batch * BATCH + number)).collect();
+        let keys: Vec<String> = (0..BATCH)
+            .map(|number| format!("{:016x}", batch * BATCH + number))
+            .collect();
         let requests: Vec<_> = keys.iter().map(|key| ["SET", key, &value]).collect();
         let replies = client.pipeline(&requests);
         assert!(replies.iter().all(|reply| *reply == ok()));
     }
-    let Value::Integer(held @ 1..) = client.call(&["DBSIZE"]) else { panic!("nothing is held") };
+    let Value::Integer(held @ 1..) = client.call(&["DBSIZE"]) else {
+        panic!("nothing is held")
+    };
     let bytes = u128::from(PROBE_BYTES) * entries as u128 / held.unsigned_abs() as u128;
     u64::try_from(bytes).map_or(u64::MAX, |bytes| bytes.max(MEMORY_BYTES_MIN))
 }

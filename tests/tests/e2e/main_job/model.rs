@@ -24,7 +24,9 @@ struct Shard {
 impl S3Fifo {
     /// A cache for `capacity` entries.
     pub(super) fn new(shards: usize, capacity: usize) -> Self {
-        Self { shards: (0..shards).map(|_| Shard::new(capacity / shards)).collect() }
+        Self {
+            shards: (0..shards).map(|_| Shard::new(capacity / shards)).collect(),
+        }
     }
 
     /// Asks for an object, and stores it if it is not there. Whether it was.
@@ -75,7 +77,9 @@ impl Shard {
 
     /// The oldest of the small queue moves on if it was read twice, and leaves if not.
     fn turn_small(&mut self) {
-        let Some(id) = self.small.pop_back() else { return };
+        let Some(id) = self.small.pop_back() else {
+            return;
+        };
         if self.reads.get(&id).is_some_and(|reads| *reads >= 2) {
             self.reads.insert(id, 0);
             self.main.push_front(id);
@@ -87,7 +91,9 @@ impl Shard {
 
     /// The oldest of the main queue has a round more for each read.
     fn turn_main(&mut self) {
-        let Some(id) = self.main.pop_back() else { return };
+        let Some(id) = self.main.pop_back() else {
+            return;
+        };
         match self.reads.get_mut(&id) {
             Some(reads @ 1..) => {
                 *reads -= 1;
@@ -103,7 +109,9 @@ impl Shard {
         self.ghost.push_front((id, self.leavings));
         self.left.insert(id, self.leavings);
         while self.ghost.len() > self.capacity * 9 / 10 {
-            let Some((id, leaving)) = self.ghost.pop_back() else { return };
+            let Some((id, leaving)) = self.ghost.pop_back() else {
+                return;
+            };
             if self.left.get(&id) == Some(&leaving) {
                 self.left.remove(&id);
             }
@@ -129,5 +137,8 @@ fn the_model_is_the_policy_of_the_paper() {
     let mut model = S3Fifo::new(1, capacity);
     let misses = trace.ids.iter().filter(|id| !model.request(**id)).count();
     let found = misses as f64 / trace.ids.len() as f64;
-    assert!((found - miss_ratio).abs() < 0.002, "{found}, the reference has {miss_ratio}");
+    assert!(
+        (found - miss_ratio).abs() < 0.002,
+        "{found}, the reference has {miss_ratio}"
+    );
 }

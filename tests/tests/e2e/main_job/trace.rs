@@ -35,7 +35,9 @@ impl Trace {
         match folder() {
             Some(folder) => Self::recorded(&folder),
             None => {
-                announce(&format!("SKIPPED {RECORDED}: LARDER_TRACES is not set; a made trace instead"));
+                announce(&format!(
+                    "SKIPPED {RECORDED}: LARDER_TRACES is not set; a made trace instead"
+                ));
                 Self::made()
             }
         }
@@ -46,17 +48,29 @@ impl Trace {
         let path = folder.join(RECORDED);
         let records = File::open(&path).and_then(zstd::decode_all);
         let records = records.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { path, ids: ids(&records), _folder: None }
+        Self {
+            path,
+            ids: ids(&records),
+            _folder: None,
+        }
     }
 
     fn made() -> Self {
-        let made = Generator { requests: 600_000, objects: 200_000, ..Generator::default() };
+        let made = Generator {
+            requests: 600_000,
+            objects: 200_000,
+            ..Generator::default()
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("made.oracleGeneral");
         let written = File::create(&path).map(io::BufWriter::new);
         write(&made.records(), &mut written.unwrap()).unwrap();
         let ids = ids(&fs::read(&path).unwrap());
-        Self { path, ids, _folder: Some(folder) }
+        Self {
+            path,
+            ids,
+            _folder: Some(folder),
+        }
     }
 }
 
@@ -64,7 +78,13 @@ impl Trace {
 #[track_caller]
 fn ids(records: &[u8]) -> Vec<u64> {
     let (records, rest) = records.as_chunks::<RECORD_BYTES>();
-    assert!(!records.is_empty() && rest.is_empty(), "the trace is cut off");
+    assert!(
+        !records.is_empty() && rest.is_empty(),
+        "the trace is cut off"
+    );
     let id = |record: &[u8; RECORD_BYTES]| record[4..12].try_into().map(u64::from_le_bytes);
-    records.iter().filter_map(|record| id(record).ok()).collect()
+    records
+        .iter()
+        .filter_map(|record| id(record).ok())
+        .collect()
 }

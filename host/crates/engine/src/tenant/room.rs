@@ -125,11 +125,11 @@ impl Tenant {
         (share / AHEAD_PART).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX)
     }
 
-    fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn over_bytes(&self) -> u64 {
+    pub(crate) fn over_bytes(&self) -> u64 {
         self.used()
             .saturating_sub(self.budget_bytes.load(Ordering::Relaxed))
     }

@@ -481,3 +481,35 @@ fn two_threads_lose_nothing_and_keep_the_books() {
 fn engine_step(tenant: &Tenant) {
     tenant.maintain(NOW);
 }
+
+#[test]
+fn the_governor_lowers_budgets_while_memory_is_short_and_raises_them_again() {
+    let engine = engine(64 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    for n in 0..60_000 {
+        put(tenant, &format!("{n}"), &[0; 1000], Expiry::Never).unwrap();
+    }
+    let over = engine.resident_bytes_target() + 1;
+    for _ in 0..10 {
+        engine.govern(over);
+        engine.govern(over);
+        while engine.maintain(NOW) {}
+    }
+    let lowered = tenant.stats();
+    let part = lowered.budget_bytes as f64 / lowered.memory_bytes as f64;
+    assert!(
+        (0.87..0.93).contains(&part),
+        "a step at a time, each seen through: {part}"
+    );
+    assert!(lowered.used_bytes <= lowered.budget_bytes);
+    (0..10_000).for_each(|_| {
+        engine.govern(over);
+        engine.maintain(NOW);
+    });
+    assert!(
+        tenant.stats().budget_bytes >= lowered.memory_bytes * 2 / 5,
+        "there is a floor"
+    );
+    (0..1000).for_each(|_| engine.govern(0));
+    assert_eq!(tenant.stats().budget_bytes, tenant.memory_bytes());
+}
