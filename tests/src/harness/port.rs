@@ -17,7 +17,8 @@ pub fn free_address() -> SocketAddr {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     for _ in 0..COUNT {
         // Processes that run at the same time begin apart.
-        let number = process::id().wrapping_mul(97) + TAKEN.fetch_add(1, Ordering::Relaxed);
+        let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
+        let number = process::id().wrapping_mul(97).wrapping_add(taken);
         let port = FIRST + (number % COUNT) as u16;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if TcpListener::bind(addr).is_ok() {

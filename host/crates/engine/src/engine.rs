@@ -132,7 +132,7 @@ impl Engine {
                 }
                 let used = tenant.used().min(budget);
                 let lowered = used.saturating_sub(memory / 1000 * LOWER_PER_MILLE);
-                lowered.max(memory / 100 * BUDGET_PERCENT_MIN)
+                lowered.max(memory * BUDGET_PERCENT_MIN / 100)
             } else {
                 let room = (target - resident_bytes).min(memory / 1000 * RAISE_PER_MILLE);
                 (budget + room).min(memory)
