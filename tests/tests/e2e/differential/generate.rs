@@ -200,9 +200,9 @@ const JUNK_TEXT: [&[u8]; 6] = [b"", b"abc", b"\x00", b"inf", b"nan", b"1 "];
 const STEP_SECONDS: u64 = 50;
 const STEPS: u64 = 100_003;
 /// In the year 2096, which Larder still tells apart from others.
-const UNIX_SECONDS: u64 = 4_000_000_000;
+pub(super) const UNIX_SECONDS: u64 = 4_000_000_000;
 /// In the year 2128, which it does not.
-const FAR_SECONDS: &str = "5000000000";
+pub(super) const FAR_SECONDS: &str = "5000000000";
 
 /// See the module.
 pub(super) struct Generator {
@@ -293,7 +293,10 @@ impl Generator {
             Seconds => self.seconds().to_string().into(),
             Milliseconds => (self.seconds() * 1000).to_string().into(),
             UnixSeconds => self.unix_seconds().into(),
-            UnixMilliseconds => format!("{}000", self.unix_seconds()).into(),
+            UnixMilliseconds => {
+                let part = random.below(1000);
+                format!("{}{part:03}", self.unix_seconds()).into()
+            }
             Keys | Pairs | SetOptions | GetexOptions | ExpireOptions | ScanOptions => {
                 return self.append_some(arg, request);
             }

@@ -2,7 +2,7 @@
 
 use larder_resp::Value;
 
-use super::generate::Request;
+use super::generate::{FAR_SECONDS, Request, UNIX_SECONDS};
 
 /// One difference.
 pub(super) struct Wanted {
@@ -21,8 +21,9 @@ pub(super) const WANTED: &[Wanted] = &[
     Wanted {
         reason: "times to live are counted from the moment the request is read",
         covers: |request, redis, larder| match (unit_ms(request), redis, larder) {
-            (Some(unit), Value::Integer(redis), Value::Integer(larder)) => {
-                *redis > 0 && *larder > 0 && redis.abs_diff(*larder) * unit <= TOLERANCE_MS
+            (Some(unit), Value::Integer(redis), Value::Integer(larder @ 1..)) => {
+                let is_exact = name(request).ends_with("TIME") && *redis >= given_from(unit);
+                !is_exact && redis.abs_diff(*larder) * unit <= TOLERANCE_MS
             }
             _ => false,
         },
@@ -38,6 +39,15 @@ pub(super) const WANTED: &[Wanted] = &[
                 is_latest && redis > larder
             }
             _ => false,
+        },
+    },
+    Wanted {
+        reason: "so no expiry beyond the year 2109 is before or after another",
+        covers: |request, redis, larder| {
+            let is_far = |moment: &Vec<u8>| moment.starts_with(FAR_SECONDS.as_bytes());
+            name(request).ends_with("EXPIREAT")
+                && request.get(2).is_some_and(is_far)
+                && (redis, larder) == (&Value::Integer(1), &Value::Integer(0))
         },
     },
     Wanted {
@@ -172,6 +182,11 @@ fn unit_ms(request: &Request) -> Option<u64> {
         "PTTL" | "PEXPIRETIME" => Some(1),
         _ => None,
     }
+}
+
+/// Where the moments begin that the generator names itself, in such units.
+fn given_from(unit_ms: u64) -> i64 {
+    (UNIX_SECONDS * 1000 / unit_ms).cast_signed()
 }
 
 fn now_ms() -> i64 {

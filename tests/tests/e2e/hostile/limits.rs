@@ -120,6 +120,13 @@ fn claims_are_not_memory() {
     });
     let grown = server.process().resident_bytes().saturating_sub(before);
     assert!(grown < 16 << 20, "{CONNECTIONS} claims took {grown} bytes");
+    // Nor are they counted as if they were.
+    let held = server.metric("larder_client_buffers_bytes") as usize;
+    assert!(
+        held < CONNECTIONS * (64 << 10),
+        "{CONNECTIONS} claims hold {held} bytes"
+    );
+    assert_eq!(closed(&server, "limit"), 0);
     drop(claims);
     await_calm(&server, 1);
     bystander.expect_unharmed();
