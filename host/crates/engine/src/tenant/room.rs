@@ -187,3 +187,6 @@ impl Tenant {
         self.budget_bytes.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests;
