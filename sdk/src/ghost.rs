@@ -8,7 +8,8 @@
 const WAYS: usize = 16;
 /// Places a remembered hash, in eighths, so that few buckets overflow.
 const PLACES_EIGHTHS: usize = 11;
-/// Ages a capacity is divided into; the 16-bit age wraps after sixteen capacities.
+/// Ages that so many insertions as there are places are divided into; a 16-bit age wraps after
+/// sixteen times as many.
 const AGES: u64 = 4096;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +24,8 @@ struct Place {
 pub struct GhostSet {
     buckets: Vec<[Place; WAYS]>,
     capacity: u64,
+    /// The age that insertions get now, and how many got it already.
+    age: u16,
     insertions: u64,
 }
 
@@ -45,7 +48,11 @@ impl GhostSet {
             return;
         }
         self.insertions += 1;
-        let age = self.age();
+        if self.insertions >= self.insertions_an_age() {
+            self.insertions = 0;
+            self.age = self.age.wrapping_add(1);
+        }
+        let age = self.age;
         let tag = tag(hash);
         let bucket = self.bucket(hash);
         let places = &mut self.buckets[bucket];
@@ -67,7 +74,7 @@ impl GhostSet {
         if self.buckets.is_empty() {
             return false;
         }
-        let (age, tag, bucket) = (self.age(), tag(hash), self.bucket(hash));
+        let (age, tag, bucket) = (self.age, tag(hash), self.bucket(hash));
         let ages_max = (self.capacity / self.insertions_an_age()) as u16;
         for place in &mut self.buckets[bucket] {
             if place.tag == tag && age.wrapping_sub(place.age) <= ages_max {
@@ -83,12 +90,10 @@ impl GhostSet {
         self.buckets.capacity() * size_of::<[Place; WAYS]>()
     }
 
+    /// Follows from the places there are, not from the capacity, so that ages stay comparable while
+    /// the capacity wavers.
     fn insertions_an_age(&self) -> u64 {
-        (self.capacity / AGES).max(1)
-    }
-
-    fn age(&self) -> u16 {
-        (self.insertions / self.insertions_an_age()) as u16
+        ((self.buckets.len() * WAYS) as u64 / AGES).max(1)
     }
 
     fn bucket(&self, hash: u32) -> usize {
@@ -131,6 +136,19 @@ mod tests {
                 "{old} of {capacity}"
             );
         }
+    }
+
+    #[test]
+    fn a_capacity_that_wavers_forgets_nothing() {
+        let mut ghost = GhostSet::default();
+        for n in 0..60_000 {
+            ghost.set_capacity(8190 + n as usize % 5);
+            ghost.insert(hash(n));
+        }
+        let recent = (52_500..60_000).filter(|&n| ghost.take(hash(n))).count();
+        assert!(recent > 7200, "{recent} of 7500");
+        let old = (0..40_000).filter(|&n| ghost.take(hash(n))).count();
+        assert!(old < 400, "{old} of 40,000");
     }
 
     #[test]

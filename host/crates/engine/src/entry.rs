@@ -56,7 +56,7 @@ impl<'a> Entry<'a> {
         self.block.expires_at()
     }
 
-    /// Milliseconds since it was last read or written, in steps of [`STAMP_MS`].
+    /// Milliseconds since it was last read or written, in steps of 16.
     pub fn idle_ms(&self, now: Millis) -> u64 {
         let now = stamp(now, self.start_ms);
         u64::from(now.wrapping_sub(self.block.stamp())) * STAMP_MS

@@ -83,10 +83,11 @@ impl Tenant {
         Err(Error::OutOfMemory)
     }
 
-    /// Evicts until the budget is kept: from shard `first`, then from the others, round after round
-    /// while that frees anything. Whether the budget is kept.
-    fn make_room(&self, first: usize, newcomer: Option<Entry>) -> bool {
+    /// Evicts until the budget is kept: from the fuller of shard `own` and another one, then from
+    /// the others, round after round while that frees anything. Whether the budget is kept.
+    fn make_room(&self, own: usize, newcomer: Option<Entry>) -> bool {
         let ahead = self.ahead_bytes();
+        let first = self.fuller(own);
         loop {
             let mut freed_bytes = 0;
             for turn in 0..self.shards.len() {
@@ -101,6 +102,15 @@ impl Tenant {
                 return self.over_bytes() == 0;
             }
         }
+    }
+
+    /// Shard `own`, or another one in turn if that holds more: were it always the own one, nothing
+    /// would keep the shards alike, and some would drift until they hold next to nothing.
+    fn fuller(&self, own: usize) -> usize {
+        let held = |shard: usize| self.shards[shard].state.lock().block_bytes();
+        let next = self.next_shard.fetch_add(1, Ordering::Relaxed);
+        let other = next as usize % self.shards.len();
+        if held(other) > held(own) { other } else { own }
     }
 
     /// Evicts `bytes` from one shard, if it has them. Returns the bytes freed.
