@@ -260,9 +260,16 @@ fn check_key(key: Key<'_>) -> Result<(), Error> {
     }
 }
 
-/// Four shards a thread, but none below a mebibyte; a power of two, 256 at most.
+/// Shards a thread. With four, two threads that only read wait for each other often enough to cost a
+/// third of their time.
+const SHARDS_A_THREAD: u64 = 16;
+const SHARDS_MAX: u64 = 256;
+
+/// So many shards a thread, but none below a mebibyte; a power of two.
 fn shard_count(threads: usize, memory_bytes: u64) -> u64 {
-    let wanted = (4 * threads.max(1) as u64).next_power_of_two().min(256);
+    let wanted = (SHARDS_A_THREAD * threads.max(1) as u64)
+        .next_power_of_two()
+        .min(SHARDS_MAX);
     let affordable = (memory_bytes / TENANT_BYTES_MIN).max(1);
     wanted.min(1 << affordable.ilog2())
 }
