@@ -98,6 +98,12 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
             );
         }
     }
+    if http == Some(listen) && listen.port() != 0 {
+        reader.refuse(
+            "http",
+            "another port than listen has: both cannot be served on one",
+        );
+    }
     Endpoints {
         listen,
         http,

@@ -1,6 +1,6 @@
 //! The bound on memory, under values whose size shifts.
 
-use e2e::harness::{Client, Server};
+use e2e::harness::{Client, Server, eventually};
 use larder_engine::RESIDENT_ALLOWANCE_BYTES;
 
 use crate::values::ok;
@@ -59,4 +59,26 @@ fn resident_memory_stays_within_its_bound_when_sizes_shift() {
         );
         assert_eq!(server.metric("larder_refused_writes_total"), 0.0, "{name}");
     }
+}
+
+/// What a client makes the server hold in buffers has a bound of its own, and is not taken from the
+/// entries of others.
+#[test]
+fn a_request_that_is_never_finished_evicts_nothing() {
+    let server = Server::start(&["--memory", "16MiB"]);
+    let mut client = server.client();
+    write(&server, &mut client, "entry", 9_000, 900);
+    let entries = client.call(&["DBSIZE"]);
+    let mut idler = server.client();
+    idler
+        .send(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$60000000\r\n")
+        .unwrap();
+    idler.send(&vec![b'v'; 50_000_000]).unwrap();
+    let held = || (server.metric("larder_client_buffers_bytes") > 50e6).then_some(());
+    eventually("the request is held", held);
+    // The governor looks a hundred times a second; each scrape takes longer than a look.
+    for _ in 0..50 {
+        assert_eq!(server.metric("larder_budget_bytes"), f64::from(16 << 20));
+    }
+    assert_eq!(client.call(&["DBSIZE"]), entries);
 }

@@ -42,7 +42,7 @@ impl End {
                 bump(&counters.over_limit);
                 info!(
                     client,
-                    peer, bytes, "connection closed: replies over output_bytes_max"
+                    peer, bytes, "connection closed: replies over limits.output_max"
                 );
             }
             End::BuffersFull => {

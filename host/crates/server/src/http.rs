@@ -27,9 +27,9 @@ use crate::run::Metrics;
 use crate::{Health, Shared, StartError};
 
 /// Connections served at once; others wait to be accepted.
-const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS_MAX: usize = 256;
 /// How long a connection may take, from being accepted to its end.
-const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
 /// Bytes read from a connection at most; a request needs a hundredth of that.
 const REQUEST_BYTES_MAX: usize = 32 << 10;
 /// Pause after the system could not give us a connection.

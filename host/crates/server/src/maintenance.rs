@@ -66,12 +66,19 @@ fn maintain(shared: &Shared) {
             break;
         }
     }
-    let Some(mut resident_bytes) = shared.resident_bytes() else {
+    let Some(mut resident_bytes) = resident_of_cache(shared) else {
         return;
     };
     if resident_bytes > shared.engine.resident_bytes_target() {
         (shared.release_memory)();
-        resident_bytes = shared.resident_bytes().unwrap_or(resident_bytes);
+        resident_bytes = resident_of_cache(shared).unwrap_or(resident_bytes);
     }
     shared.engine.govern(resident_bytes);
+}
+
+/// Resident memory without what the clients' buffers hold, which has a bound of its own: a client
+/// that sends or takes much must not cost others their entries.
+fn resident_of_cache(shared: &Shared) -> Option<u64> {
+    let resident_bytes = shared.resident_bytes()?;
+    Some(resident_bytes.saturating_sub(shared.buffers.used_bytes()))
 }

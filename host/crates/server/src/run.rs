@@ -1,7 +1,8 @@
 //! Starting the server and ending it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -51,7 +52,7 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
         Some(path) => {
             let listener =
                 listen::unix(path).map_err(|source| StartError::unix(path.clone(), source))?;
-            (Some(listener), Some(UnixSocket { path: path.clone() }))
+            (Some(listener), Some(UnixSocket::new(path.clone())))
         }
         None => (None, None),
     };
@@ -102,9 +103,10 @@ impl Running {
     /// `drain_timeout` at most, and stops. HTTP answers until the end, `/readyz` with 503.
     pub async fn drain(self) -> Drained {
         self.shared.set_health(Health::Draining);
+        // Before nobody listens on it any more: a successor would take its name over then.
+        drop(self.unix_socket);
         // Fails only if all workers are gone, which is what we want.
         let _ = self.drain.send(true);
-        drop(self.unix_socket);
         let mut cut_off = 0;
         for worker in self.workers {
             // A worker that died has no connections left.
@@ -114,16 +116,32 @@ impl Running {
     }
 }
 
-/// The file of the Unix socket; removed when this is dropped.
+/// The file of the Unix socket; removed when this is dropped, if it is still ours.
 struct UnixSocket {
     path: PathBuf,
+    file: Option<(u64, u64)>,
+}
+
+impl UnixSocket {
+    fn new(path: PathBuf) -> Self {
+        let file = file_id(&path);
+        Self { path, file }
+    }
 }
 
 impl Drop for UnixSocket {
     fn drop(&mut self) {
-        // It may have been removed by hand, which harms nobody.
-        let _ = std::fs::remove_file(&self.path);
+        if self.file.is_some() && file_id(&self.path) == self.file {
+            // It may have been removed by hand, which harms nobody.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+/// What tells one file from another at the same path: device and number.
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    let file = std::fs::symlink_metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
 }
 
 #[cfg(test)]

@@ -86,9 +86,13 @@ impl Shard {
         let Some(mut side) = side else {
             let mut state = self.state.lock();
             let freed_bytes = state.evict_fallback(request.bytes, None);
+            let used_change = state.settle();
+            let garbage = state.take_garbage();
+            drop(state);
+            garbage.free();
             return Evicted {
                 freed_bytes,
-                used_change: state.settle(),
+                used_change,
             };
         };
         let side = &mut *side;

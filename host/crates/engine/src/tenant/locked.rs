@@ -145,6 +145,8 @@ impl Locked<'_> {
                 let keep = state.slot_of(at);
                 state.evict_fallback(over, keep);
                 self.tenant.use_bytes(state.settle());
+                // At once, lock or not: what follows may write as much again.
+                state.take_garbage().free();
             }
         }
         for (i, shard) in self.tenant.shards.iter().enumerate() {
@@ -158,6 +160,7 @@ impl Locked<'_> {
             if let Some(mut state) = shard.state.try_lock() {
                 state.evict_fallback(over, None);
                 self.tenant.use_bytes(state.settle());
+                state.take_garbage().free();
             }
         }
         if self.tenant.over_bytes() > 0 {

@@ -43,6 +43,7 @@ mod type_of;
 use larder_engine::Key;
 use larder_resp::Args;
 
+use crate::stats::bump;
 use crate::{Context, Flow};
 
 use failure::Failure;
@@ -62,7 +63,7 @@ pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
 
 fn execute(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Some(command) = table::find(args.name()) else {
-        return Err(Failure::unknown_command(args));
+        return refuse_unknown(ctx, args);
     };
     if !command.accepts(args.len()) {
         return Err(Failure::arity(&command.lowercase_name()));
@@ -75,6 +76,19 @@ fn execute(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             (None, None) => Err(Failure::arity(&command.lowercase_name())),
         },
     }
+}
+
+/// Refuses what is no command. The lines of an HTTP request end the connection, as in Redis: a web
+/// page can make a browser send them, with commands in the body.
+fn refuse_unknown(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let name = args.name();
+    if !name.eq_ignore_ascii_case(b"POST") && !name.eq_ignore_ascii_case(b"HOST:") {
+        return Err(Failure::unknown_command(args));
+    }
+    bump(&ctx.shared.counters.protocol_errors);
+    ctx.reply
+        .error("ERR Protocol error: this is HTTP; the Redis protocol is spoken here");
+    Ok(Flow::Close)
 }
 
 fn execute_subcommand(

@@ -1,5 +1,5 @@
 use larder_engine::Error;
-use larder_resp::Version;
+use larder_resp::{ArgsBuf, Version};
 
 use super::super::Failure;
 use super::{Bed, check};
@@ -146,4 +146,16 @@ fn mget_stops_when_the_output_is_full() {
     let cut_off = (format!("*4\r\n{value}{value}{error}"), Flow::Close);
     assert_eq!(bed.line("MGET k k k k"), cut_off);
     bed.check("MGET k k", &format!("*2\r\n{value}{value}"));
+}
+
+#[test]
+fn lines_of_http_end_the_connection() {
+    for line in ["POST / HTTP/1.1", "Host: 127.0.0.1", "post /"] {
+        let mut bed = Bed::new(Version::V2);
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let args = ArgsBuf::from_iter(args);
+        let (reply, flow) = bed.execute(args.args());
+        assert!(reply.starts_with(b"-ERR Protocol error"), "{line}");
+        assert_eq!(flow, Flow::Close, "{line}");
+    }
 }
