@@ -18,11 +18,14 @@ pub const RESIDENT_ALLOWANCE_BYTES: u64 = 32 * 1024 * 1024;
 /// The governor never holds the budget below this part of the memory, in percent: what is resident
 /// beyond the cache may have another cause, which evicting does not mend.
 const BUDGET_PERCENT_MIN: u64 = 40;
-/// How far it moves the budget in one step, in thousandths of the memory.
+/// How far it moves the budget in one step, in thousandths of the memory: down at least so far, or
+/// by the whole excess.
 const LOWER_PER_MILLE: u64 = 10;
-const RAISE_PER_MILLE: u64 = 1;
-/// Where it begins to act, in percent of the memory; below the bound of 115.
+const RAISE_PER_MILLE: u64 = 5;
+/// Where it begins to act: so many percent of the memory, and the allowance but for this headroom.
+/// What is written between two looks must fit between here and the bound.
 const TARGET_PERCENT: u64 = 108;
+const HEADROOM_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What an engine is made with.
 #[derive(Clone)]
@@ -112,7 +115,7 @@ impl Engine {
     /// Resident memory of the process, in bytes, above which [`Self::govern`] lowers budgets. Whoever
     /// measures more should first make the allocator give back what it holds unused.
     pub fn resident_bytes_target(&self) -> u64 {
-        self.memory_bytes / 100 * TARGET_PERCENT + RESIDENT_ALLOWANCE_BYTES
+        self.memory_bytes / 100 * TARGET_PERCENT + RESIDENT_ALLOWANCE_BYTES - HEADROOM_BYTES
     }
 
     /// Keeps the process within its bound of memory: lowers the tenants' budgets step by step while
@@ -130,8 +133,10 @@ impl Engine {
                 if tenant.over_bytes() > 0 {
                     continue;
                 }
-                let used = tenant.used().min(budget);
-                let lowered = used.saturating_sub(memory / 1000 * LOWER_PER_MILLE);
+                let part = memory as f64 / self.memory_bytes as f64;
+                let excess = ((resident_bytes - target) as f64 * part) as u64;
+                let less = excess.max(memory / 1000 * LOWER_PER_MILLE);
+                let lowered = tenant.used().min(budget).saturating_sub(less);
                 lowered.max(memory * BUDGET_PERCENT_MIN / 100)
             } else {
                 let room = (target - resident_bytes).min(memory / 1000 * RAISE_PER_MILLE);

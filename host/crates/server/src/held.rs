@@ -102,8 +102,18 @@ impl Held {
         let least = needed_bytes.max(len + INPUT_STEP_BYTES / 4);
         let wanted = least.min((2 * len).max(len + INPUT_STEP_BYTES));
         let capacity = self.input.capacity().max(wanted);
-        self.charge(capacity + parser_bytes, self.output.capacity())?;
+        // While it moves it is there twice.
+        let moving = if capacity > self.input.capacity() {
+            self.input.capacity()
+        } else {
+            0
+        };
+        self.charge(capacity + parser_bytes + moving, self.output.capacity())?;
         self.input.reserve_exact(capacity - len);
+        self.shared
+            .buffers
+            .give_back(moving.min(self.charged_bytes));
+        self.charged_bytes -= moving.min(self.charged_bytes);
         Ok(())
     }
 
