@@ -9,9 +9,9 @@ use crate::entry::Millis;
 use crate::error::Error;
 use crate::shard::{At, Shard, State};
 
-/// An eviction frees this part of a shard's share beyond what is needed, so that not every write
+/// An eviction frees this part of the tenant's memory beyond what is needed, so that not every write
 /// has to evict.
-const AHEAD_PART: u64 = 1024;
+const AHEAD_PART: u64 = 4096;
 const AHEAD_BYTES_MIN: u64 = 4 * 1024;
 const AHEAD_BYTES_MAX: u64 = 64 * 1024;
 
@@ -131,8 +131,7 @@ impl Tenant {
     }
 
     fn ahead_bytes(&self) -> u64 {
-        let share = self.memory_bytes / self.shards.len() as u64;
-        (share / AHEAD_PART).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX)
+        (self.memory_bytes / AHEAD_PART).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX)
     }
 
     pub(crate) fn used(&self) -> u64 {
