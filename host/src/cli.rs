@@ -57,9 +57,7 @@ enum Command {
     /// Print the effective settings as TOML, each with where it came from
     #[command(after_help = SETTINGS_HELP)]
     PrintConfig(Said),
-    /// Load a running server; report throughput and latency
     Bench(BenchArgs),
-    /// Replay a trace against a running server; report the hit ratio
     Replay(ReplayArgs),
 }
 
