@@ -1,69 +1,86 @@
 //! The trait of an eviction policy.
 
-use crate::{Event, EventKind, Removal};
-
-/// The number of an entry's place in its shard: dense from 0, kept until the entry goes.
-pub type Slot = u32;
-
-/// What a policy is told of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// The low half of the key's hash.
-    pub hash: u32,
-    /// Bytes it takes.
-    pub size: u32,
-    /// 0 to 255, higher is worth more; 0 where nothing decides it.
-    pub priority: u8,
-}
-
-/// A demand for room.
-#[derive(Debug, Clone, Copy)]
-pub struct Request {
-    /// Bytes that the named victims must free at least.
-    pub bytes: u64,
-    /// Bytes that the entries of this shard may take together, as things stand.
-    pub capacity_bytes: u64,
-    /// The entry that room is made for, where it is known.
-    pub newcomer: Option<Entry>,
-}
-
-/// Collects the victims that a policy names.
-#[derive(Debug)]
-pub struct Victims<'a> {
-    wanted_bytes: u64,
-    named_bytes: u64,
-    out: &'a mut Vec<Slot>,
-}
-
-impl<'a> Victims<'a> {
-    /// An empty collection that has enough once `wanted_bytes` are named; appends to `out`.
-    pub fn new(wanted_bytes: u64, out: &'a mut Vec<Slot>) -> Self {
-        Self {
-            wanted_bytes,
-            named_bytes: 0,
-            out,
-        }
-    }
-
-    /// Names a victim and the bytes it frees. Each slot at most once a request.
-    pub fn name(&mut self, slot: Slot, size: u32) {
-        self.named_bytes += u64::from(size);
-        self.out.push(slot);
-    }
-
-    /// Whether the victims named so far free what was asked for.
-    pub fn enough(&self) -> bool {
-        self.named_bytes >= self.wanted_bytes
-    }
-}
+use crate::{Entry, Event, EventKind, Policy, Removal, Request, Slot, Victims};
 
 /// Decides which entries of one shard go when room is needed.
 ///
-/// The host calls it for one shard, from one thread at a time. A slot that [`Self::victims`] named
-/// stays resident until its [`Self::remove`] arrives, which may be never: the host checks victims
-/// before it evicts, and stops when it has room.
-pub trait Eviction {
-    /// Whether [`Self::miss`] is of use; without it the host sends no misses.
+/// The host calls it for one shard, from one thread at a time, and keeps to this:
+///
+/// - Inserts, updates and removals all arrive, in order; hits and misses may be dropped under load.
+/// - Room is made first: [`victims`](Self::victims) is asked, with the newcomer described, before
+///   the newcomer's [`insert`](Self::insert).
+/// - A slot that [`victims`](Self::victims) named stays resident until its
+///   [`remove`](Self::remove) arrives, which may be never: the host checks victims before it
+///   evicts, and stops when it has room. Its entry may be hit and updated meanwhile.
+/// - A removal may come unasked: entries are deleted, expire, and are evicted by the host's fallback.
+/// - A slot is used again only after its [`remove`](Self::remove).
+///
+/// First in, first out, whole:
+///
+/// ```
+/// use larder_sdk::lists::{Links, List};
+/// use larder_sdk::table::Table;
+/// use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
+///
+/// #[derive(Default)]
+/// pub struct Fifo {
+///     links: Links,
+///     queue: List,
+///     sizes: Table<u32>,
+/// }
+///
+/// impl Policy for Fifo {
+///     type Parameters = ();
+///
+///     fn new(_parameters: (), _seed: u64) -> Result<Self, String> {
+///         Ok(Self::default())
+///     }
+/// }
+///
+/// impl Eviction for Fifo {
+///     fn insert(&mut self, slot: Slot, entry: Entry) {
+///         self.sizes.cover(slot);
+///         self.sizes[slot] = entry.size;
+///         self.links.push_front(&mut self.queue, slot);
+///     }
+///
+///     fn update(&mut self, slot: Slot, entry: Entry) {
+///         self.sizes[slot] = entry.size;
+///     }
+///
+///     fn remove(&mut self, slot: Slot, _hash: u32, _why: Removal) {
+///         self.links.remove(&mut self.queue, slot);
+///     }
+///
+///     fn victims(&mut self, _request: &Request, victims: &mut Victims<'_>) {
+///         let mut next = self.queue.back();
+///         while let Some(slot) = next.filter(|_| !victims.enough()) {
+///             victims.name(slot, self.sizes[slot]);
+///             next = self.links.towards_front(slot);
+///         }
+///     }
+///
+///     fn memory_bytes(&self) -> usize {
+///         self.links.memory_bytes() + self.sizes.memory_bytes()
+///     }
+/// }
+///
+/// larder_sdk::export! {
+///     name: "fifo",
+///     about: "First in, first out",
+///     eviction: Fifo,
+/// }
+///
+/// // In a test:
+/// larder_sdk::testing::check_eviction::<Fifo>();
+/// let mut shard = larder_sdk::testing::Shard::new(Fifo::default(), 300);
+/// for key in 0..5 {
+///     shard.set(key, 100);
+/// }
+/// assert_eq!(shard.evicted(), [0, 1]);
+/// ```
+pub trait Eviction: Policy {
+    /// Whether [`miss`](Self::miss) is of use; without it the host sends no misses.
     const WANTS_MISSES: bool = false;
 
     /// A new entry took `slot`.
@@ -72,7 +89,7 @@ pub trait Eviction {
     /// The entry was read. May be left out under load.
     fn hit(&mut self, _slot: Slot, _hash: u32) {}
 
-    /// The entry was written again, perhaps with another size.
+    /// The entry was written again, perhaps with another size and priority.
     fn update(&mut self, _slot: Slot, _entry: Entry) {}
 
     /// The entry is gone.
@@ -81,23 +98,20 @@ pub trait Eviction {
     /// A key that is not here was asked for. May be left out under load.
     fn miss(&mut self, _hash: u32) {}
 
-    /// Names resident slots, each once, until [`Victims::enough`] or nothing is left to name.
+    /// Names resident slots, each once, until [`Victims::enough`] or nothing is left to name; or
+    /// refuses the newcomer.
     fn victims(&mut self, request: &Request, victims: &mut Victims<'_>);
 
     /// Bytes of memory the policy holds for its own bookkeeping.
     fn memory_bytes(&self) -> usize;
 
     /// Takes one event; the default hands it to the method of its kind.
+    #[inline]
     fn event(&mut self, event: &Event) {
-        let entry = Entry {
-            hash: event.hash,
-            size: event.size,
-            priority: event.priority,
-        };
         match event.kind {
-            EventKind::Insert => self.insert(event.slot, entry),
+            EventKind::Insert => self.insert(event.slot, Entry::from(event)),
             EventKind::Hit => self.hit(event.slot, event.hash),
-            EventKind::Update => self.update(event.slot, entry),
+            EventKind::Update => self.update(event.slot, Entry::from(event)),
             EventKind::Remove => self.remove(event.slot, event.hash, event.removal),
             EventKind::Miss => self.miss(event.hash),
         }

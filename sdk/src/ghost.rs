@@ -37,6 +37,8 @@ impl GhostSet {
         let room = self.buckets.len() * WAYS * 8 / PLACES_EIGHTHS;
         if capacity > room || capacity < room / 4 && room > 4 * WAYS {
             let places = (capacity + capacity / 4) * PLACES_EIGHTHS / 8;
+            // The old one goes first, so that there are never two.
+            self.buckets = Vec::new();
             self.buckets = vec![[Place::default(); WAYS]; places.div_ceil(WAYS)];
         }
         self.capacity = capacity as u64;

@@ -1,60 +1,66 @@
 //! What the author of a Larder policy sees.
 //!
-//! A policy decides; the host stores. For eviction the host tells the policy, slot by slot, what
-//! happens to the entries of **one shard** ([`Event`]), and asks it for victims when room is
-//! needed. A policy holds numbers only: it never sees a key or a value, it has no clock, no
-//! randomness and no I/O, so the same events always give the same victims.
+//! A policy decides; the host stores. There are four kinds, and a crate may be several of them:
 //!
-//! ```
-//! use larder_sdk::{Entry, Eviction, Removal, Request, Slot, Victims};
-//! use larder_sdk::lists::{Links, List};
+//! | trait | decides |
+//! |---|---|
+//! | [`Eviction`] | which entries of a shard go when room is needed |
+//! | [`ShouldCache`] | whether a value is kept at all |
+//! | [`Ttl`] | for how long |
+//! | [`Priority`] | what it is worth |
 //!
-//! /// First in, first out.
-//! #[derive(Default)]
-//! struct Fifo { links: Links, queue: List, sizes: Vec<u32> }
+//! Each trait's page has a complete example. A policy implements [`Policy`] and one of these,
+//! declares its parameters with [`#[derive(Parameters)]`](macro@Parameters), and is exported by
+//! [`export!`]. The same crate is linked into native programs, and compiled to WebAssembly for the
+//! server's folder of policies.
 //!
-//! impl Eviction for Fifo {
-//!     fn insert(&mut self, slot: Slot, entry: Entry) {
-//!         larder_sdk::cover(&mut self.sizes, slot);
-//!         self.sizes[slot as usize] = entry.size;
-//!         self.links.push_front(&mut self.queue, slot);
-//!     }
-//!     fn remove(&mut self, slot: Slot, _hash: u32, _why: Removal) {
-//!         self.links.remove(&mut self.queue, slot);
-//!     }
-//!     fn victims(&mut self, _request: &Request, victims: &mut Victims<'_>) {
-//!         let mut next = self.queue.back();
-//!         while let Some(slot) = next.filter(|_| !victims.enough()) {
-//!             victims.name(slot, self.sizes[slot as usize]);
-//!             next = self.links.towards_front(slot);
-//!         }
-//!     }
-//!     fn memory_bytes(&self) -> usize {
-//!         self.links.memory_bytes() + self.sizes.capacity() * 4
-//!     }
-//! }
+//! **Policies are deterministic**: the same calls and seed give the same answers, natively and in
+//! WebAssembly. There is no clock ([`Question::now_ms`] where it matters), no randomness but
+//! [`random`] from the seed, and no I/O. What differs between machines has a replacement here:
+//! [`map`] for `HashMap`, whose order changes from run to run; [`maths`] for `f64::exp` and the
+//! like; and as `usize` has 32 bits in WebAssembly, count bytes in `u64`.
 //!
-//! let mut fifo = Fifo::default();
-//! for slot in 0..3 {
-//!     fifo.insert(slot, Entry { hash: slot, size: 100, priority: 0 });
-//! }
-//! let mut out = Vec::new();
-//! fifo.victims(&Request { bytes: 150, capacity_bytes: 300, newcomer: None }, &mut Victims::new(150, &mut out));
-//! assert_eq!(out, [0, 1]);
-//! ```
-#![forbid(unsafe_code)]
+//! What policies are made of: [`lists`] of slots, a [`table`] with a value for each slot, the
+//! [`ghost`] set of what left, the frequency [`sketch`]. In [`testing`] is a host in a box.
+#![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
 
-mod event;
+// The macros name this crate from outside, and are used in here too.
+extern crate self as larder_sdk;
+
+mod decisions;
 mod eviction;
 pub mod ghost;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod guest;
 pub mod lists;
+pub mod log;
+#[doc(hidden)]
+pub mod manifest;
+pub mod map;
+pub mod maths;
+pub mod parameters;
+mod policy;
+pub mod random;
+pub mod sketch;
+pub mod table;
+pub mod testing;
+mod victims;
 
-pub use event::{Event, EventKind, Removal};
-pub use eviction::{Entry, Eviction, Request, Slot, Victims};
+pub use decisions::{Priority, ShouldCache, Ttl};
+pub use eviction::Eviction;
+pub use larder_abi::{
+    Attributes, Entry, Event, EventKind, Kind, Kinds, NEWCOMER, Operation, Question, QuestionParts,
+    Removal, Request, Setup, Slot, TTL_MS_MAX, Tags, TextPair, TtlAnswer, VICTIMS_MAX, Value,
+    units,
+};
+pub use larder_sdk_macros::{Parameters, export};
+pub use parameters::{Parameters, Size};
+pub use policy::Policy;
+pub use victims::Victims;
 
-/// Grows `table` so that `slot` is an index of it, new places holding the default.
-///
-/// Tables by slot are large and live long, so this grows by an eighth rather than doubling.
+/// Grows `table` so that `slot` is an index of it, new places holding the default, by an eighth at a
+/// time rather than doubling. [`table::Table`] is what large tables should be.
 pub fn cover<T: Clone + Default>(table: &mut Vec<T>, slot: Slot) {
     let needed = slot as usize + 1;
     if needed > table.len() {
@@ -65,3 +71,8 @@ pub fn cover<T: Clone + Default>(table: &mut Vec<T>, slot: Slot) {
         table.resize(needed, T::default());
     }
 }
+
+/// The examples of the README compile and hold.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

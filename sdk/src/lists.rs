@@ -2,14 +2,15 @@
 //!
 //! Any number of [`List`]s share one [`Links`], as long as a slot is in at most one of them.
 
-use crate::{Slot, cover};
+use crate::Slot;
+use crate::table::Table;
 
 const NIL: Slot = Slot::MAX;
 
 /// The links of all slots: eight bytes a slot.
 #[derive(Debug, Default)]
 pub struct Links {
-    nodes: Vec<Node>,
+    nodes: Table<Node>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,28 +59,28 @@ impl List {
 impl Links {
     /// Puts `slot`, which must be in no list, at the front of `list`.
     pub fn push_front(&mut self, list: &mut List, slot: Slot) {
-        cover(&mut self.nodes, slot);
-        self.nodes[slot as usize] = Node {
+        self.nodes.cover(slot);
+        self.nodes[slot] = Node {
             front: NIL,
             back: list.front,
         };
         match list.front {
             NIL => list.back = slot,
-            front => self.nodes[front as usize].front = slot,
+            front => self.nodes[front].front = slot,
         }
         list.front = slot;
     }
 
     /// Takes `slot`, which must be in `list`, out of it.
     pub fn remove(&mut self, list: &mut List, slot: Slot) {
-        let Node { front, back } = self.nodes[slot as usize];
+        let Node { front, back } = self.nodes[slot];
         match front {
             NIL => list.front = back,
-            front => self.nodes[front as usize].back = back,
+            front => self.nodes[front].back = back,
         }
         match back {
             NIL => list.back = front,
-            back => self.nodes[back as usize].front = front,
+            back => self.nodes[back].front = front,
         }
     }
 
@@ -93,13 +94,13 @@ impl Links {
 
     /// The neighbour of `slot` on the side of the front.
     pub fn towards_front(&self, slot: Slot) -> Option<Slot> {
-        let front = self.nodes[slot as usize].front;
+        let front = self.nodes[slot].front;
         (front != NIL).then_some(front)
     }
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>()
+        self.nodes.memory_bytes()
     }
 }
 

@@ -1,7 +1,14 @@
 //! Least recently used: of all entries the one goes that was neither read nor written for longest.
 
 use larder_sdk::lists::{Links, List};
-use larder_sdk::{Entry, Eviction, Removal, Request, Slot, Victims, cover};
+use larder_sdk::table::Table;
+use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
+
+larder_sdk::export! {
+    name: "lru",
+    about: "Least recently used: the entry goes that was neither read nor written for longest",
+    eviction: Lru,
+}
 
 /// The policy of one shard.
 #[derive(Debug, Default)]
@@ -9,13 +16,21 @@ pub struct Lru {
     links: Links,
     /// Most recent at the front.
     recency: List,
-    sizes: Vec<u32>,
+    sizes: Table<u32>,
+}
+
+impl Policy for Lru {
+    type Parameters = ();
+
+    fn new(_parameters: (), _seed: u64) -> Result<Self, String> {
+        Ok(Self::default())
+    }
 }
 
 impl Eviction for Lru {
     fn insert(&mut self, slot: Slot, entry: Entry) {
-        cover(&mut self.sizes, slot);
-        self.sizes[slot as usize] = entry.size;
+        self.sizes.cover(slot);
+        self.sizes[slot] = entry.size;
         self.links.push_front(&mut self.recency, slot);
     }
 
@@ -24,7 +39,7 @@ impl Eviction for Lru {
     }
 
     fn update(&mut self, slot: Slot, entry: Entry) {
-        self.sizes[slot as usize] = entry.size;
+        self.sizes[slot] = entry.size;
         self.links.move_to_front(&mut self.recency, slot);
     }
 
@@ -35,50 +50,34 @@ impl Eviction for Lru {
     fn victims(&mut self, _request: &Request, victims: &mut Victims<'_>) {
         let mut next = self.recency.back();
         while let Some(slot) = next.filter(|_| !victims.enough()) {
-            victims.name(slot, self.sizes[slot as usize]);
+            victims.name(slot, self.sizes[slot]);
             next = self.links.towards_front(slot);
         }
     }
 
     fn memory_bytes(&self) -> usize {
-        self.links.memory_bytes() + self.sizes.capacity() * size_of::<u32>()
+        self.links.memory_bytes() + self.sizes.memory_bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use larder_sdk::testing::{self, Shard};
 
     #[test]
     fn the_least_recent_goes_first() {
-        let mut lru = Lru::default();
-        for slot in 0..4 {
-            lru.insert(
-                slot,
-                Entry {
-                    hash: slot,
-                    size: 10,
-                    priority: 0,
-                },
-            );
-        }
-        lru.hit(0, 0);
-        lru.update(
-            1,
-            Entry {
-                hash: 1,
-                size: 25,
-                priority: 0,
-            },
-        );
-        lru.remove(2, 2, Removal::Deleted);
-        let mut out = Vec::new();
-        let request = Request {
-            bytes: 40,
-            capacity_bytes: 100,
-            newcomer: None,
-        };
-        lru.victims(&request, &mut Victims::new(request.bytes, &mut out));
-        assert_eq!(out, [3, 0, 1]);
+        let mut shard = Shard::new(Lru::default(), 55);
+        (0..4).for_each(|key| assert!(shard.set(key, 10) == testing::Stored::Kept));
+        shard.get(0);
+        shard.set(1, 25);
+        shard.delete(2);
+        shard.set(4, 30);
+        assert_eq!(shard.evicted(), [3, 0]);
+    }
+
+    #[test]
+    fn it_keeps_to_the_contract() {
+        testing::check_eviction::<Lru>();
     }
 }

@@ -7,28 +7,44 @@
 
 use larder_sdk::ghost::GhostSet;
 use larder_sdk::lists::{Links, List};
-use larder_sdk::{Entry, Eviction, Removal, Request, Slot, Victims, cover};
+use larder_sdk::table::Table;
+use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
 
-/// Part of the bytes that the small queue may take, in percent (the paper's default).
-const SMALL_PERCENT: u64 = 10;
-/// Reads in the small queue that move an entry on to the main queue (the paper's default).
-const PROMOTING_READS: u32 = 2;
+larder_sdk::export! {
+    name: "s3-fifo",
+    about: "S3-FIFO (SOSP 2023): what is not read soon goes first, what is read stays longer",
+    eviction: S3Fifo,
+}
+
 /// Reads that are counted at most.
 const READS_MAX: u32 = 3;
-/// Entries the ghost queue remembers, in percent of the entries that are resident.
-const GHOST_PERCENT: usize = 90;
+
+/// What can be set; the defaults are the paper's.
+#[derive(Debug, Clone, larder_sdk::Parameters)]
+pub struct Parameters {
+    /// Part of the bytes that the small queue may take, in percent.
+    #[parameter(default = 10, min = 1, max = 90)]
+    pub small_percent: u64,
+    /// Entries that the ghost queue remembers, in percent of the entries that are resident.
+    #[parameter(default = 90, min = 1, max = 400)]
+    pub ghost_percent: u64,
+    /// Reads in the small queue that move an entry on to the main queue.
+    #[parameter(default = 2, min = 1, max = 3)]
+    pub promoting_reads: u32,
+}
 
 /// The policy of one shard.
 #[derive(Debug, Default)]
 pub struct S3Fifo {
+    parameters: Parameters,
     links: Links,
     small: Queue,
     main: Queue,
     /// Named as victims; each goes when its removal arrives.
     leaving: Queue,
     ghost: GhostSet,
-    nodes: Vec<Node>,
-    entries: usize,
+    nodes: Table<Node>,
+    entries: u64,
 }
 
 #[derive(Debug, Default)]
@@ -96,14 +112,14 @@ impl S3Fifo {
     }
 
     fn enter(&mut self, slot: Slot, node: Node) {
-        self.nodes[slot as usize] = node;
+        self.nodes[slot] = node;
         let (links, queue) = self.queue(node.place());
         links.push_front(&mut queue.list, slot);
         queue.bytes += u64::from(node.size());
     }
 
     fn leave(&mut self, slot: Slot) -> Node {
-        let node = self.nodes[slot as usize];
+        let node = self.nodes[slot];
         let (links, queue) = self.queue(node.place());
         links.remove(&mut queue.list, slot);
         queue.bytes -= u64::from(node.size());
@@ -113,7 +129,7 @@ impl S3Fifo {
     /// Puts the oldest of the small queue where it belongs: on to main, or among the leaving.
     fn turn_small(&mut self, slot: Slot, victims: &mut Victims<'_>) {
         let node = self.leave(slot);
-        if node.reads() >= PROMOTING_READS {
+        if node.reads() >= self.parameters.promoting_reads {
             self.enter(slot, node.with_place(Place::Main).with_reads(0));
         } else {
             self.enter(slot, node.with_place(Place::LeavingSmall));
@@ -137,15 +153,26 @@ impl S3Fifo {
     fn name_leaving(&self, victims: &mut Victims<'_>) {
         let mut next = self.leaving.list.back();
         while let Some(slot) = next.filter(|_| !victims.enough()) {
-            victims.name(slot, self.nodes[slot as usize].size());
+            victims.name(slot, self.nodes[slot].size());
             next = self.links.towards_front(slot);
         }
     }
 }
 
+impl Policy for S3Fifo {
+    type Parameters = Parameters;
+
+    fn new(parameters: Parameters, _seed: u64) -> Result<Self, String> {
+        Ok(Self {
+            parameters,
+            ..Self::default()
+        })
+    }
+}
+
 impl Eviction for S3Fifo {
     fn insert(&mut self, slot: Slot, entry: Entry) {
-        cover(&mut self.nodes, slot);
+        self.nodes.cover(slot);
         let place = if self.ghost.take(entry.hash) {
             Place::Main
         } else {
@@ -156,25 +183,26 @@ impl Eviction for S3Fifo {
     }
 
     fn hit(&mut self, slot: Slot, _hash: u32) {
-        let node = &mut self.nodes[slot as usize];
+        let node = &mut self.nodes[slot];
         if node.reads() < READS_MAX {
             *node = node.with_reads(node.reads() + 1);
         }
     }
 
     fn update(&mut self, slot: Slot, entry: Entry) {
-        let node = self.nodes[slot as usize];
+        let node = self.nodes[slot];
         let (_, queue) = self.queue(node.place());
         let resized = Node::new(entry.size, node.place()).with_reads(node.reads());
         queue.bytes = queue.bytes - u64::from(node.size()) + u64::from(resized.size());
-        self.nodes[slot as usize] = resized;
+        self.nodes[slot] = resized;
         self.hit(slot, entry.hash);
     }
 
     fn remove(&mut self, slot: Slot, hash: u32, why: Removal) {
         let node = self.leave(slot);
         if why == Removal::Evicted && matches!(node.place(), Place::Small | Place::LeavingSmall) {
-            self.ghost.set_capacity(self.entries * GHOST_PERCENT / 100);
+            let remembered = self.entries * self.parameters.ghost_percent / 100;
+            self.ghost.set_capacity(remembered as usize);
             self.ghost.insert(hash);
         }
         self.entries -= 1;
@@ -182,7 +210,10 @@ impl Eviction for S3Fifo {
 
     fn victims(&mut self, request: &Request, victims: &mut Victims<'_>) {
         self.name_leaving(victims);
-        let small_bytes_max = request.capacity_bytes * SMALL_PERCENT / 100;
+        let small_bytes_max = request
+            .capacity_bytes
+            .saturating_mul(self.parameters.small_percent)
+            / 100;
         while !victims.enough() {
             let (small, main) = (self.small.list.back(), self.main.list.back());
             match (small, main) {
@@ -197,8 +228,7 @@ impl Eviction for S3Fifo {
     }
 
     fn memory_bytes(&self) -> usize {
-        let nodes = self.nodes.capacity() * size_of::<Node>();
-        self.links.memory_bytes() + self.ghost.memory_bytes() + nodes
+        self.links.memory_bytes() + self.ghost.memory_bytes() + self.nodes.memory_bytes()
     }
 }
 

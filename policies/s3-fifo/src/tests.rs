@@ -1,4 +1,5 @@
 use super::*;
+use larder_sdk::testing::{self, Shard, Stored};
 
 fn entry(hash: u32) -> Entry {
     Entry {
@@ -86,4 +87,63 @@ fn bytes_follow_updates() {
     assert_eq!(policy.small.bytes, 500);
     policy.remove(0, 0, Removal::Deleted);
     assert_eq!(policy.small.bytes, 0);
+}
+
+#[test]
+fn parameters_are_followed() {
+    let parameters = Parameters {
+        small_percent: 50,
+        ghost_percent: 90,
+        promoting_reads: 1,
+    };
+    let mut policy = S3Fifo::new(parameters, 1).unwrap();
+    (0..10).for_each(|slot| policy.insert(slot, entry(slot)));
+    policy.hit(0, 0);
+    policy.hit(1, 1);
+    // Half of the bytes are the small queue's: what is beyond leaves it, read once is enough to stay.
+    assert_eq!(ask(&mut policy, 30, 100), [2, 3, 4]);
+    assert_eq!((policy.small.bytes, policy.main.bytes), (50, 20));
+}
+
+#[test]
+fn the_manifest_has_the_defaults_of_the_paper() {
+    assert!(
+        MANIFEST.starts_with(r#"{"name":"s3-fifo","version":""#),
+        "{MANIFEST}"
+    );
+    for parameter in [
+        r#""name":"small_percent","type":"int","default":10,"min":1,"max":90,"#,
+        r#""name":"ghost_percent","type":"int","default":90,"min":1,"max":400,"#,
+        r#""name":"promoting_reads","type":"int","default":2,"min":1,"max":3,"#,
+    ] {
+        assert!(MANIFEST.contains(parameter), "{MANIFEST}");
+    }
+}
+
+#[test]
+fn a_scan_leaves_what_is_read_often() {
+    let mut shard = Shard::new(S3Fifo::default(), 1000);
+    for round in 0..4 {
+        for key in 0..50 {
+            assert!(round == 0 || shard.get(key));
+            if round == 0 {
+                shard.set(key, 10);
+            }
+        }
+    }
+    (1000..3000).for_each(|key| assert_eq!(shard.set(key, 10), Stored::Kept));
+    assert_eq!((0..50).filter(|&key| shard.holds(key)).count(), 50);
+}
+
+#[test]
+fn it_keeps_to_the_contract() {
+    testing::check_eviction::<S3Fifo>();
+    testing::check_eviction_with(|seed| {
+        let parameters = Parameters {
+            small_percent: 90,
+            ghost_percent: 1,
+            promoting_reads: 3,
+        };
+        S3Fifo::new(parameters, seed).expect("the parameters are in range")
+    });
 }

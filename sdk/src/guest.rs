@@ -1,0 +1,118 @@
+//! What [`export!`](crate::export) calls: the guest's side of the contract.
+//!
+//! The instance is called by one thread, one call at a time, and no call leads to another. So each
+//! cell is borrowed only once at a time.
+
+mod buffer;
+
+use std::cell::{Cell, RefCell};
+use std::panic;
+
+use larder_abi::{EVENT_BYTES, Event, Kind, Question, Request, Setup, Slot, pack_victims};
+
+use crate::{Eviction, Parameters, Policy, Priority, ShouldCache, Ttl, Victims, log};
+
+pub use buffer::buffer;
+
+/// The place of a policy that [`init`] makes if it is to serve its kind.
+pub struct Guest<P>(RefCell<Option<P>>);
+
+thread_local! {
+    /// Bytes of an event's record, as the host writes it.
+    static EVENT_RECORD_BYTES: Cell<usize> = const { Cell::new(EVENT_BYTES) };
+    /// The answer that the host reads after the call that made it.
+    static NAMED: RefCell<Vec<Slot>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<P: Policy> Guest<P> {
+    /// An empty place.
+    #[expect(clippy::new_without_default, reason = "a constant is needed")]
+    pub const fn new() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    /// Makes the policy if this instance serves `kind`.
+    pub fn make(&self, kind: Kind, setup: &Setup<'_>) -> Result<(), String> {
+        if setup.kinds().has(kind) {
+            let policy = P::new(P::Parameters::read(setup), setup.seed())?;
+            *self.0.borrow_mut() = Some(policy);
+        }
+        Ok(())
+    }
+
+    /// # Panics
+    /// Where the host asks for what it did not have made.
+    fn with<R>(&self, call: impl FnOnce(&mut P) -> R) -> R {
+        let mut policy = self.0.borrow_mut();
+        call(policy.as_mut().expect("the setup names this kind"))
+    }
+}
+
+/// Takes the setup. 0, or 1 where the policy cannot work so; why goes to the log.
+pub fn init(bytes: u32, make: impl FnOnce(&Setup<'_>) -> Result<(), String>) -> u32 {
+    panic::set_hook(Box::new(|panic| log::error(&panic.to_string())));
+    buffer::read(bytes, |record| {
+        let setup = Setup::new(record);
+        EVENT_RECORD_BYTES.set(setup.event_bytes().max(1));
+        match make(&setup) {
+            Ok(()) => 0,
+            Err(why) => {
+                log::error(&why);
+                1
+            }
+        }
+    })
+}
+
+/// Takes `count` events. Kinds that are newer than this crate are skipped.
+pub fn events<P: Eviction>(guest: &Guest<P>, count: u32) {
+    let record_bytes = EVENT_RECORD_BYTES.get();
+    let bytes = count.saturating_mul(record_bytes as u32);
+    buffer::read(bytes, |records| {
+        guest.with(|policy| {
+            for record in records.chunks_exact(record_bytes) {
+                // With a length that is known here, decoding needs no checks.
+                let record = record.first_chunk::<EVENT_BYTES>();
+                if let Some(event) = record.and_then(|record| Event::from_bytes(record)) {
+                    policy.event(&event);
+                }
+            }
+        });
+    });
+}
+
+/// Takes a request; the answer stays where it is until the next call.
+pub fn victims<P: Eviction>(guest: &Guest<P>, bytes: u32) -> u64 {
+    let request = buffer::read(bytes, Request::from_bytes);
+    NAMED.with_borrow_mut(|named| {
+        named.clear();
+        guest.with(|policy| policy.victims(&request, &mut Victims::new(request.bytes, named)));
+        let address = named.as_ptr().expose_provenance();
+        pack_victims(address as u32, named.len() as u32)
+    })
+}
+
+/// Takes a question; 1 for yes.
+pub fn should_cache<P: ShouldCache>(guest: &Guest<P>, bytes: u32) -> u32 {
+    let keep = ask(bytes, |question| {
+        guest.with(|policy| policy.should_cache(question))
+    });
+    u32::from(keep)
+}
+
+/// Takes a question; the answer as the contract packs it.
+pub fn ttl<P: Ttl>(guest: &Guest<P>, bytes: u32) -> i64 {
+    ask(bytes, |question| guest.with(|policy| policy.ttl(question))).to_raw()
+}
+
+/// Takes a question; 0 to 255.
+pub fn priority<P: Priority>(guest: &Guest<P>, bytes: u32) -> u32 {
+    let priority = ask(bytes, |question| {
+        guest.with(|policy| policy.priority(question))
+    });
+    u32::from(priority)
+}
+
+fn ask<R>(bytes: u32, answer: impl FnOnce(&Question<'_>) -> R) -> R {
+    buffer::read(bytes, |record| answer(&Question::new(record)))
+}
