@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::Millis;
+use crate::{Label, Millis};
 
 /// Whether an operation counts as a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,9 @@ pub enum Access {
     Read,
     /// Counts neither.
     Write,
+    /// Counts neither, and where the key is new and room is short, the eviction policy may refuse it:
+    /// [`crate::Error::Refused`]. With the priority it is to have.
+    Offer(u8),
 }
 
 /// What becomes of an entry.
@@ -24,13 +27,26 @@ pub enum Edit<'v> {
         value: Cow<'v, [u8]>,
         /// What becomes of its expiry.
         expiry: Expiry,
+        /// What it carries from now on beside its value; `None` for what it carries already.
+        label: Option<Label<'v>>,
     },
-    /// These bytes go behind its value; its expiry stays. Where there was none it comes into being.
+    /// These bytes go behind its value; its expiry and label stay. Where there was none it comes into being.
     Append(&'v [u8]),
     /// Only its expiry changes; `None` takes it away.
     Expire(Option<Millis>),
     /// It goes.
     Remove,
+}
+
+impl<'v> Edit<'v> {
+    /// A new value without a label; one that keeps its expiry keeps its label, too.
+    pub fn put(value: impl Into<Cow<'v, [u8]>>, expiry: Expiry) -> Self {
+        Self::Put {
+            value: value.into(),
+            expiry,
+            label: (expiry != Expiry::Keep).then_some(Label::NONE),
+        }
+    }
 }
 
 /// What becomes of an expiry when a value is put.

@@ -74,9 +74,10 @@ impl Engine {
             seed: config.seed,
             start_ms: config.start_ms,
         };
-        let tenant = |tenant| Arc::new(Tenant::new(tenant, shared));
+        let tenants = config.tenants.iter().enumerate();
+        let tenants = tenants.map(|(n, tenant)| Tenant::new(n, tenant, shared).map(Arc::new));
         Ok(Self {
-            tenants: config.tenants.iter().map(tenant).collect(),
+            tenants: tenants.collect::<Result<_, _>>()?,
             memory_bytes: config.memory_bytes,
         })
     }

@@ -1,6 +1,6 @@
 //! Keys, and what a reader sees of an entry.
 
-use crate::shard::block::Block;
+use crate::shard::block::{Block, label_len};
 
 /// Unix time in milliseconds.
 pub type Millis = u64;
@@ -33,6 +33,32 @@ impl<'a> Key<'a> {
     }
 }
 
+/// Bytes that the note of a label may have.
+pub const LABEL_NOTE_BYTES_MAX: usize = 32 * 1024;
+
+/// What an entry carries beside its value. Without one it takes no bytes, else three and the note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Label<'a> {
+    /// 0 to 255, higher is worth more; eviction policies are told.
+    pub priority: u8,
+    /// Whatever the writer wants to keep with it, [`LABEL_NOTE_BYTES_MAX`] at most; nothing here reads
+    /// it.
+    pub note: &'a [u8],
+}
+
+impl Label<'_> {
+    /// No label.
+    pub const NONE: Self = Self {
+        priority: 0,
+        note: &[],
+    };
+
+    /// Bytes that an entry takes for it.
+    pub fn bytes(self) -> usize {
+        label_len(self)
+    }
+}
+
 /// A resident entry, seen under its shard's lock.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
@@ -49,6 +75,11 @@ impl<'a> Entry<'a> {
     /// The value.
     pub fn value(&self) -> &'a [u8] {
         self.block.value()
+    }
+
+    /// What it carries beside its value.
+    pub fn label(&self) -> Label<'a> {
+        self.block.label()
     }
 
     /// When it expires, if ever.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Why a write was refused. Nothing was changed.
+/// Why a write was refused. Nothing was changed, but for [`Error::Refused`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
     /// An entry may take an eighth of its tenant's memory at most.
@@ -23,6 +23,17 @@ pub enum Error {
         /// Bytes it may have.
         bytes_max: usize,
     },
+    /// See [`crate::LABEL_NOTE_BYTES_MAX`].
+    #[error("the note has {bytes} bytes; {bytes_max} are allowed")]
+    NoteTooLong {
+        /// Bytes it has.
+        bytes: usize,
+        /// Bytes it may have.
+        bytes_max: usize,
+    },
+    /// The eviction policy would rather keep what is there. The key is absent now.
+    #[error("the eviction policy does not keep it")]
+    Refused,
     /// Nothing was left to evict, or the allocator gave nothing.
     #[error("no room is left, and nothing to evict")]
     OutOfMemory,
@@ -62,6 +73,14 @@ pub enum ConfigError {
     TenantTwice {
         /// The name.
         tenant: String,
+    },
+    /// A tenant's evictor cannot be made.
+    #[error("the evictor of tenant '{tenant}' cannot be made: {reason}")]
+    Evictor {
+        /// Whose.
+        tenant: String,
+        /// Why.
+        reason: String,
     },
     /// There is no tenant at all.
     #[error("there is no tenant; at least one is needed")]

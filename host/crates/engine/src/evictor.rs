@@ -3,18 +3,73 @@
 //! One [`Evictor`] serves one shard of one tenant. It is told what happens there in batches, in
 //! order, and asked for victims; it runs under its own lock, never under the shard's.
 
+use std::fmt;
 use std::sync::Arc;
 
 use larder_sdk::{Event, Eviction, Request, Slot, Victims};
 
+/// Why an evictor cannot go on. Nothing is asked of it any more; the fallback stands in until
+/// another one is installed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(
+    /// What happened, for people.
+    pub String,
+);
+
+/// How an answer broke the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrongAnswer {
+    /// The slot's entry was gone, and the evictor had been told.
+    Dead(Slot),
+    /// The shard never had such a slot.
+    Foreign(Slot),
+    /// The slot was named twice.
+    Duplicate(Slot),
+    /// The victims freed less than was wanted, though there were more entries.
+    TooFew {
+        /// Bytes that they freed.
+        freed_bytes: u64,
+        /// Bytes that were wanted.
+        wanted_bytes: u64,
+    },
+}
+
+impl fmt::Display for WrongAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dead(slot) => write!(f, "victim {slot} is gone, as it was told"),
+            Self::Foreign(slot) => write!(f, "victim {slot} is no slot of this shard"),
+            Self::Duplicate(slot) => write!(f, "victim {slot} is named twice"),
+            Self::TooFew {
+                freed_bytes,
+                wanted_bytes,
+            } => write!(
+                f,
+                "the victims free {freed_bytes} bytes of {wanted_bytes}, and there were more entries"
+            ),
+        }
+    }
+}
+
 /// Chooses the victims of one shard.
 pub trait Evictor: Send {
     /// Takes events in the order in which they happened.
-    fn deliver(&mut self, events: &[Event]);
+    ///
+    /// # Errors
+    /// When it failed; it is not asked again.
+    fn deliver(&mut self, events: &[Event]) -> Result<(), Unfit>;
 
-    /// Appends to `out` the slots that are to go so that `request.bytes` are freed. What it names
-    /// is checked before anything is evicted; too few, and the fallback chooses the rest.
-    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>);
+    /// Appends to `out` the slots that are to go so that `request.bytes` are freed, or
+    /// [`larder_sdk::NEWCOMER`] alone where the newcomer is not worth the room. What it names is
+    /// checked before anything is evicted; too few, and the fallback chooses the rest.
+    ///
+    /// # Errors
+    /// When it failed; it is not asked again.
+    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit>;
+
+    /// Is told that its last answer broke the rules; it is not asked again.
+    fn reproach(&mut self, wrong: WrongAnswer);
 
     /// Bytes of memory held.
     fn memory_bytes(&self) -> usize;
@@ -23,8 +78,8 @@ pub trait Evictor: Send {
     fn wants_misses(&self) -> bool;
 
     /// Whether it is so quick that whoever fills the event buffer may deliver it on the spot, and
-    /// whoever needs room may wait for it: some microseconds a batch. Otherwise only maintenance
-    /// and those who need room run it.
+    /// whoever needs room may wait for it: some microseconds a batch. Otherwise reads leave delivery
+    /// to maintenance, and whoever needs room while it is busy takes the fallback.
     fn is_prompt(&self) -> bool;
 }
 
@@ -34,22 +89,31 @@ pub trait EvictorFactory: Send + Sync {
     fn name(&self) -> &str;
 
     /// An evictor for one shard. The same seed and events give the same victims.
-    fn build(&self, seed: u64) -> Box<dyn Evictor>;
+    ///
+    /// # Errors
+    /// When it cannot be made, with the reason.
+    fn build(&self, seed: u64) -> Result<Box<dyn Evictor>, Unfit>;
 }
 
 /// Runs a policy of this process behind the port.
 struct Native<E>(E);
 
 impl<E: Eviction + Send> Evictor for Native<E> {
-    fn deliver(&mut self, events: &[Event]) {
+    fn deliver(&mut self, events: &[Event]) -> Result<(), Unfit> {
         for event in events {
             self.0.event(event);
         }
+        Ok(())
     }
 
-    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) {
+    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit> {
         self.0
             .victims(request, &mut Victims::new(request.bytes, out));
+        Ok(())
+    }
+
+    fn reproach(&mut self, wrong: WrongAnswer) {
+        debug_assert!(false, "a policy of this process: {wrong}");
     }
 
     fn memory_bytes(&self) -> usize {
@@ -79,8 +143,8 @@ where
         self.name
     }
 
-    fn build(&self, _seed: u64) -> Box<dyn Evictor> {
-        Box::new(Native((self.make)()))
+    fn build(&self, _seed: u64) -> Result<Box<dyn Evictor>, Unfit> {
+        Ok(Box::new(Native((self.make)())))
     }
 }
 

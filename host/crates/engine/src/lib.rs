@@ -1,27 +1,33 @@
 //! The in-memory level of Larder.
 //!
 //! Pure: no socket, file, thread, clock or randomness of its own. Time comes in with each call, the
-//! seed with the configuration, memory measurements through [`Engine::govern`]; what decides over
-//! eviction comes in through the [`evictor`] port.
+//! seed with the configuration, memory measurements through [`Engine::govern`]; policies come in
+//! through the ports [`evictor`], [`decision`] and [`policies`].
 //!
 //! A [`Tenant`] is a store of its own: shards, byte budget, evictors and statistics. A read that
 //! hits takes one lock, copies out, and notes the access in a buffer.
 
+pub mod decision;
 mod edit;
 mod engine;
 mod entry;
 mod error;
 pub mod evictor;
+pub mod policies;
 mod shard;
 mod size_class;
 mod stats;
 mod tenant;
 
+pub use decision::{Decider, Deciders, Undecided, Verdict};
 pub use edit::{Access, Edit, Expiry};
 pub use engine::{Engine, EngineConfig, MEMORY_BYTES_MIN, RESIDENT_ALLOWANCE_BYTES, TenantConfig};
-pub use entry::{DATABASES, Entry, KEY_BYTES_MAX, Key, MILLIS_MAX, Millis};
+pub use entry::{
+    DATABASES, Entry, KEY_BYTES_MAX, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis,
+};
 pub use error::{ConfigError, Error};
-pub use evictor::{Evictor, EvictorFactory, native};
+pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
+pub use policies::{Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState};
 pub use size_class::SizeClasses;
 pub use stats::TenantStats;
-pub use tenant::{FlushCursor, Locked, TENANT_BYTES_MIN, Tenant, Watch};
+pub use tenant::{FlushCursor, Locked, Standing, TENANT_BYTES_MIN, Tenant, Watch};

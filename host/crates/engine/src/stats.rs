@@ -15,10 +15,12 @@ pub struct TenantStats {
     pub evictions: u64,
     /// Of them, those the fallback chose because the evictor was busy or named too few.
     pub fallback_evictions: u64,
-    /// Victims named that were not resident, or named twice.
+    /// Answers of evictors that broke the rules.
     pub wrong_victims: u64,
     /// Writes refused for want of room or because of their size.
     pub refused: u64,
+    /// New entries that the evictor did not think worth the room.
+    pub refused_newcomers: u64,
     /// Entries removed because their time had come.
     pub expired: u64,
     /// Hits and misses that the evictor was not told of because its buffer was full.
@@ -52,6 +54,7 @@ impl TenantStats {
         self.fallback_evictions += shard.fallback_evictions;
         self.wrong_victims += shard.wrong_victims;
         self.refused += shard.refused;
+        self.refused_newcomers += shard.refused_newcomers;
         self.expired += shard.expired;
         self.events_dropped += shard.events_dropped;
         self.data_bytes += shard.data_bytes;

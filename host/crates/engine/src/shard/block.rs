@@ -1,4 +1,5 @@
-//! One entry in one allocation: sixteen bytes of header, the key, the value.
+//! One entry in one allocation: sixteen bytes of header, the label if there is one, the key, the
+//! value.
 
 #![allow(unsafe_code)]
 
@@ -6,14 +7,15 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 use std::slice;
 
-use crate::entry::{DATABASES, Key, MILLIS_MAX, Millis};
+use crate::entry::{DATABASES, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis};
 use crate::size_class::SizeClasses;
 
 /// Everything about an entry but its bytes.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Header {
-    /// Expiry in the upper 42 bits (0: none), then the key's length in 17, the database in 4.
+    /// Expiry in the upper 42 bits (0: none), whether there is a label, the key's length in 17 bits,
+    /// the database in 4.
     meta: u64,
     stamp: u32,
     value_len: u32,
@@ -22,11 +24,15 @@ struct Header {
 const HEADER_BYTES: usize = size_of::<Header>();
 const DB_BITS: u32 = 4;
 const KEY_BITS: u32 = 17;
+const LABELLED: u64 = 1 << (DB_BITS + KEY_BITS);
 const EXPIRY_SHIFT: u32 = 22;
+/// What a label takes beside its note: the priority, and the note's length.
+const LABEL_HEAD_BYTES: usize = 3;
 
 const _: () = assert!(1 << DB_BITS == DATABASES);
 const _: () = assert!(MILLIS_MAX == (1 << (64 - EXPIRY_SHIFT)) - 1);
-const _: () = assert!(crate::KEY_BYTES_MAX < 1 << KEY_BITS && KEY_BITS + DB_BITS < EXPIRY_SHIFT);
+const _: () = assert!(crate::KEY_BYTES_MAX < 1 << KEY_BITS && LABELLED == 1 << (EXPIRY_SHIFT - 1));
+const _: () = assert!(LABEL_NOTE_BYTES_MAX <= u16::MAX as usize);
 
 /// An owned entry. It has to be given back through [`Block::free`] with the size classes it was
 /// made with: its allocation has the size class of header, key and value, and nothing notes it.
@@ -43,6 +49,7 @@ unsafe impl Sync for Block {}
 #[derive(Clone, Copy)]
 pub(crate) struct Content<'a> {
     pub(crate) key: Key<'a>,
+    pub(crate) label: Label<'a>,
     /// The value, in two parts that are put together.
     pub(crate) value: [&'a [u8]; 2],
     /// 0: never.
@@ -50,10 +57,25 @@ pub(crate) struct Content<'a> {
     pub(crate) stamp: u32,
 }
 
-/// Bytes that a block takes from the allocator.
+/// Bytes that a block takes from the allocator; `label_len` is what [`label_len`] says.
 #[inline]
-pub(crate) fn block_bytes(classes: SizeClasses, key_len: usize, value_len: usize) -> usize {
-    classes.usable(HEADER_BYTES + key_len + value_len)
+pub(crate) fn block_bytes(
+    classes: SizeClasses,
+    label_len: usize,
+    key_len: usize,
+    value_len: usize,
+) -> usize {
+    classes.usable(HEADER_BYTES + label_len + key_len + value_len)
+}
+
+/// Bytes that a label takes in a block.
+#[inline]
+pub(crate) fn label_len(label: Label<'_>) -> usize {
+    if label == Label::NONE {
+        0
+    } else {
+        LABEL_HEAD_BYTES + label.note.len()
+    }
 }
 
 impl Block {
@@ -61,30 +83,44 @@ impl Block {
     pub(crate) fn new(classes: SizeClasses, content: &Content<'_>) -> Option<Self> {
         let Content {
             key,
+            label,
             value: [first, second],
             expiry,
             stamp,
         } = *content;
         assert!(
-            key.bytes.len() <= crate::KEY_BYTES_MAX,
-            "the caller checks keys"
+            key.bytes.len() <= crate::KEY_BYTES_MAX && label.note.len() <= LABEL_NOTE_BYTES_MAX,
+            "the caller checks keys and notes"
         );
         let value_len = u32::try_from(first.len() + second.len()).ok()?;
-        let layout = layout(classes, key.bytes.len(), value_len as usize)?;
+        let label_len = label_len(label);
+        let layout = layout(classes, label_len, key.bytes.len(), value_len as usize)?;
         // SAFETY: the layout's size is not zero, a header is part of it.
         let header = NonNull::new(unsafe { alloc(layout) })?.cast::<Header>();
+        let labelled = if label_len > 0 { LABELLED } else { 0 };
         let meta = expiry.min(MILLIS_MAX) << EXPIRY_SHIFT
+            | labelled
             | (key.bytes.len() as u64) << DB_BITS
             | u64::from(key.db % DATABASES);
-        // SAFETY: the allocation is aligned for a header and holds one, then key and value, whose
-        // lengths the layout was made from; the sources are other memory, as it is new.
+        let [low, high] = (label.note.len() as u16).to_le_bytes();
+        let label_head = [label.priority, low, high];
+        // SAFETY: the allocation is aligned for a header and holds one, then label, key and value,
+        // whose lengths the layout was made from (a label takes its head and its note, or nothing);
+        // the sources are other memory, as it is new.
         unsafe {
             header.write(Header {
                 meta,
                 stamp,
                 value_len,
             });
-            let key_start = header.add(1).cast::<u8>().as_ptr();
+            let label_start = header.add(1).cast::<u8>().as_ptr();
+            if label_len > 0 {
+                label_start.copy_from_nonoverlapping(label_head.as_ptr(), LABEL_HEAD_BYTES);
+                label_start
+                    .add(LABEL_HEAD_BYTES)
+                    .copy_from_nonoverlapping(label.note.as_ptr(), label.note.len());
+            }
+            let key_start = label_start.add(label_len);
             key_start.copy_from_nonoverlapping(key.bytes.as_ptr(), key.bytes.len());
             let value_start = key_start.add(key.bytes.len());
             value_start.copy_from_nonoverlapping(first.as_ptr(), first.len());
@@ -97,17 +133,23 @@ impl Block {
 
     /// Gives the memory back. `classes` must be those it was made with.
     pub(crate) fn free(self, classes: SizeClasses) {
-        let (key_len, value_len) = (self.key_len(), self.value_len());
-        if let Some(layout) = layout(classes, key_len, value_len) {
+        let (label_len, key_len) = (self.label_len(), self.key_len());
+        if let Some(layout) = layout(classes, label_len, key_len, self.value_len()) {
             // SAFETY: the block owns its allocation and ends here; every length it ever had falls
             // into the size class it was allocated with, so the layout is the same.
             unsafe { dealloc(self.0.cast().as_ptr(), layout) }
         }
     }
 
-    /// Writes another value over the old one if the allocation is of the right size class for it.
-    pub(crate) fn overwrite(&mut self, classes: SizeClasses, value: &[u8]) -> bool {
-        self.fits(classes, value.len()) && {
+    /// Writes another value over the old one if the allocation is of the right size class for it and
+    /// the label (`None` for the one it has) stays.
+    pub(crate) fn overwrite(
+        &mut self,
+        classes: SizeClasses,
+        label: Option<Label<'_>>,
+        value: &[u8],
+    ) -> bool {
+        label.is_none_or(|label| label == self.label()) && self.fits(classes, value.len()) && {
             self.write_value(0, value);
             true
         }
@@ -124,12 +166,13 @@ impl Block {
 
     fn fits(&self, classes: SizeClasses, value_len: usize) -> bool {
         u32::try_from(value_len).is_ok()
-            && block_bytes(classes, self.key_len(), value_len) == self.bytes(classes)
+            && block_bytes(classes, self.label_len(), self.key_len(), value_len)
+                == self.bytes(classes)
     }
 
     /// Writes `bytes` at `at`, where the value then ends. [`Self::fits`] must have said yes.
     fn write_value(&mut self, at: usize, bytes: &[u8]) {
-        let offset = HEADER_BYTES + self.key_len() + at;
+        let offset = self.key_offset() + self.key_len() + at;
         // SAFETY: what fits stays within the allocation, which `&mut self` has to itself; `bytes`
         // cannot be part of it, as that would need a shared borrow of this block.
         unsafe {
@@ -141,7 +184,7 @@ impl Block {
 
     /// Bytes taken from the allocator.
     pub(crate) fn bytes(&self, classes: SizeClasses) -> usize {
-        block_bytes(classes, self.key_len(), self.value_len())
+        block_bytes(classes, self.label_len(), self.key_len(), self.value_len())
     }
 
     fn header(&self) -> &Header {
@@ -158,6 +201,38 @@ impl Block {
         (self.header().meta % u64::from(DATABASES)) as u8
     }
 
+    /// Bytes between header and key.
+    #[inline]
+    pub(crate) fn label_len(&self) -> usize {
+        if self.header().meta & LABELLED == 0 {
+            0
+        } else {
+            label_len(self.label())
+        }
+    }
+
+    #[inline]
+    fn key_offset(&self) -> usize {
+        HEADER_BYTES + self.label_len()
+    }
+
+    /// What the entry carries beside its value.
+    #[inline]
+    pub(crate) fn label(&self) -> Label<'_> {
+        if self.header().meta & LABELLED == 0 {
+            return Label::NONE;
+        }
+        // SAFETY: a labelled block has the label's head behind its header, and behind that a note of
+        // the length it says; both were written when the block was made and never change.
+        unsafe {
+            let head = self.0.add(1).cast::<u8>();
+            let [priority, low, high] = head.cast::<[u8; LABEL_HEAD_BYTES]>().read();
+            let note_len = usize::from(u16::from_le_bytes([low, high]));
+            let note = slice::from_raw_parts(head.add(LABEL_HEAD_BYTES).as_ptr(), note_len);
+            Label { priority, note }
+        }
+    }
+
     fn key_len(&self) -> usize {
         (self.header().meta >> DB_BITS) as usize & ((1 << KEY_BITS) - 1)
     }
@@ -167,12 +242,13 @@ impl Block {
     }
 
     pub(crate) fn key(&self) -> &[u8] {
-        // SAFETY: the key's bytes follow the header and were written when the block was made.
-        unsafe { slice::from_raw_parts(self.0.add(1).cast().as_ptr(), self.key_len()) }
+        let offset = self.key_offset();
+        // SAFETY: the key's bytes follow header and label and were written when the block was made.
+        unsafe { slice::from_raw_parts(self.0.cast::<u8>().add(offset).as_ptr(), self.key_len()) }
     }
 
     pub(crate) fn value(&self) -> &[u8] {
-        let offset = HEADER_BYTES + self.key_len();
+        let offset = self.key_offset() + self.key_len();
         // SAFETY: the value's bytes follow the key's and were written with `value_len`.
         unsafe { slice::from_raw_parts(self.0.cast::<u8>().add(offset).as_ptr(), self.value_len()) }
     }
@@ -201,7 +277,7 @@ impl Block {
     }
 
     pub(crate) fn is_key(&self, key: Key<'_>) -> bool {
-        let mask = (1u64 << EXPIRY_SHIFT) - 1;
+        let mask = LABELLED - 1;
         let wanted = (key.bytes.len() as u64) << DB_BITS | u64::from(key.db);
         self.header().meta & mask == wanted && self.key() == key.bytes
     }
@@ -229,8 +305,13 @@ impl Block {
     }
 }
 
-fn layout(classes: SizeClasses, key_len: usize, value_len: usize) -> Option<Layout> {
-    let bytes = block_bytes(classes, key_len, value_len);
+fn layout(
+    classes: SizeClasses,
+    label_len: usize,
+    key_len: usize,
+    value_len: usize,
+) -> Option<Layout> {
+    let bytes = block_bytes(classes, label_len, key_len, value_len);
     Layout::from_size_align(bytes, align_of::<Header>()).ok()
 }
 

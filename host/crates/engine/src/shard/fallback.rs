@@ -2,7 +2,8 @@
 
 use larder_sdk::{Removal, Slot};
 
-use super::state::State;
+use super::state::{At, State};
+use crate::tenant::Standing;
 
 /// Entries compared for one victim, as many as Redis compares.
 const SAMPLES: usize = 5;
@@ -21,6 +22,34 @@ impl State {
         freed
     }
 
+    /// How the entry of a key stands beside `samples` others drawn at random. The shard's number is the
+    /// caller's to say.
+    pub(crate) fn standing(&mut self, at: &At<'_>, samples: usize) -> Option<Standing> {
+        let slot = self.live_slot(at)?;
+        let idle_ms = self.entry(slot)?.idle_ms(at.now);
+        let bytes = self.slab.get(slot)?.bytes(self.config.classes);
+        let (mut compared, mut idle_longer) = (0, 0);
+        for _ in 0..samples {
+            let other = self.random_slot();
+            if let Some(entry) = self.entry(other).filter(|_| other != slot) {
+                compared += 1;
+                idle_longer += usize::from(entry.idle_ms(at.now) > idle_ms);
+            }
+        }
+        Some(Standing {
+            shard: 0,
+            slot,
+            bytes,
+            idle_ms,
+            samples: compared,
+            idle_longer,
+        })
+    }
+
+    fn random_slot(&mut self) -> Slot {
+        ((u64::from(self.next_random()) * u64::from(self.slots())) >> 32) as Slot
+    }
+
     fn sample(&mut self, keep: Option<Slot>) -> Option<Slot> {
         let slots = self.slots();
         if slots == 0 || self.stats.entries_total() == 0 {
@@ -29,7 +58,7 @@ impl State {
         let mut oldest: Option<(u32, Slot)> = None;
         let mut samples = 0;
         for _ in 0..LOOKS_MAX {
-            let slot = ((u64::from(self.next_random()) * u64::from(slots)) >> 32) as Slot;
+            let slot = self.random_slot();
             let Some(block) = self.slab.get(slot).filter(|_| Some(slot) != keep) else {
                 continue;
             };

@@ -7,15 +7,20 @@ mod fallback;
 mod index;
 mod slab;
 mod state;
+mod succession;
+mod tap;
 mod watch;
 mod wheel;
 mod write;
 
-use larder_sdk::{Event, Request, Slot};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use larder_sdk::{Event, NEWCOMER, Request, Slot};
 use parking_lot::Mutex;
 
-use crate::evictor::Evictor;
+use crate::evictor::{Evictor, Unfit, WrongAnswer};
 pub(crate) use state::{At, Garbage, ShardConfig, State, hash};
+pub(crate) use succession::Successor;
 pub(crate) use write::Refusal;
 
 /// A shard, on cache lines of its own.
@@ -24,12 +29,15 @@ pub(crate) struct Shard {
     pub(crate) state: Mutex<State>,
     pub(crate) evictor: Mutex<EvictorSide>,
     /// Copied here so that nobody needs the lock to ask.
-    pub(crate) prompt: bool,
+    is_prompt: AtomicBool,
+    is_unfit: AtomicBool,
 }
 
 /// An evictor and what travels between it and the state.
 pub(crate) struct EvictorSide {
-    pub(crate) evictor: Box<dyn Evictor>,
+    evictor: Box<dyn Evictor>,
+    /// Why it is not asked any more.
+    unfit: Option<Unfit>,
     events: Vec<Event>,
     /// Slots whose removal the evictor has been told of: free to be handed out again.
     released: Vec<Slot>,
@@ -45,22 +53,80 @@ pub(crate) struct Evicted {
     pub(crate) freed_bytes: u64,
     /// Change of the tenant's used bytes; less than what was freed where structures grew.
     pub(crate) used_change: i64,
+    /// The evictor would rather not have the newcomer; nothing was evicted.
+    pub(crate) is_refused: bool,
+    /// The evictor failed or broke the rules.
+    pub(crate) is_offence: bool,
+    /// An evictor that is not prompt was asked.
+    pub(crate) took_time: bool,
+}
+
+impl EvictorSide {
+    /// Events that an evictor gets in one call.
+    pub(crate) const EVENTS_MAX: usize = 4096;
+
+    fn new(evictor: Box<dyn Evictor>) -> Self {
+        Self {
+            evictor,
+            unfit: None,
+            events: Vec::new(),
+            released: Vec::new(),
+            victims: Vec::new(),
+            counted_bytes: 0,
+        }
+    }
+
+    pub(crate) fn unfit(&self) -> Option<&Unfit> {
+        self.unfit.as_ref()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.evictor.memory_bytes()
+    }
+
+    /// Tells the evictor what has been handed over.
+    fn deliver(&mut self) -> Result<(), Unfit> {
+        let told = self
+            .events
+            .chunks(Self::EVENTS_MAX)
+            .try_for_each(|events| self.evictor.deliver(events));
+        self.events.clear();
+        self.events.shrink_to(2 * State::NOTES_DUE);
+        told
+    }
+
+    /// The change of the evictor's memory since it was last counted.
+    fn count_memory(&mut self) -> i64 {
+        let before = std::mem::replace(&mut self.counted_bytes, self.evictor.memory_bytes());
+        self.counted_bytes as i64 - before as i64
+    }
 }
 
 impl Shard {
     pub(crate) fn new(config: ShardConfig, evictor: Box<dyn Evictor>) -> Self {
         let wants_misses = evictor.wants_misses();
         Self {
-            prompt: evictor.is_prompt(),
+            is_prompt: AtomicBool::new(evictor.is_prompt()),
+            is_unfit: AtomicBool::new(false),
             state: Mutex::new(State::new(config, wants_misses)),
-            evictor: Mutex::new(EvictorSide {
-                evictor,
-                events: Vec::new(),
-                released: Vec::new(),
-                victims: Vec::new(),
-                counted_bytes: 0,
-            }),
+            evictor: Mutex::new(EvictorSide::new(evictor)),
         }
+    }
+
+    /// See [`Evictor::is_prompt`].
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.is_prompt.load(Ordering::Relaxed)
+    }
+
+    /// Whether the evictor failed and nothing is asked of it.
+    pub(crate) fn is_unfit(&self) -> bool {
+        self.is_unfit.load(Ordering::Relaxed)
+    }
+
+    /// Gives the evictor up.
+    pub(crate) fn give_up(&self, side: &mut EvictorSide, unfit: Unfit) {
+        side.unfit = Some(unfit);
+        self.is_unfit.store(true, Ordering::Relaxed);
     }
 
     /// Tells the evictor what happened. Returns the change of used bytes.
@@ -68,40 +134,92 @@ impl Shard {
         self.state
             .lock()
             .hand_over(&mut side.events, &mut side.released);
-        side.evictor.deliver(&side.events);
-        side.events.clear();
-        side.events.shrink_to(2 * State::NOTES_DUE);
-        let before = std::mem::replace(&mut side.counted_bytes, side.evictor.memory_bytes());
-        side.counted_bytes as i64 - before as i64
+        if side.unfit.is_some() {
+            side.events.clear();
+        } else if let Err(unfit) = side.deliver() {
+            self.give_up(side, unfit);
+        }
+        side.count_memory()
     }
 
-    /// Evicts at least `request.bytes` if the shard holds them: as its evictor says where that is
-    /// free to be asked, else as the fallback does.
-    pub(crate) fn evict(&self, request: &Request) -> Evicted {
-        let side = if self.prompt {
-            Some(self.evictor.lock())
-        } else {
-            self.evictor.try_lock()
+    /// Evicts at least `request.bytes` if the shard holds them: as its evictor says where that may be
+    /// asked and is free, else as the fallback does.
+    pub(crate) fn evict(&self, request: &Request, may_ask: bool) -> Evicted {
+        let side = match (may_ask, self.is_prompt()) {
+            (false, _) => None,
+            (true, true) => Some(self.evictor.lock()),
+            (true, false) => self.evictor.try_lock(),
         };
-        let Some(mut side) = side else {
-            let mut state = self.state.lock();
-            let freed_bytes = state.evict_fallback(request.bytes, None);
-            let used_change = state.settle();
-            let garbage = state.take_garbage();
-            drop(state);
-            garbage.free();
-            return Evicted {
-                freed_bytes,
-                used_change,
-            };
+        let Some(mut side) = side.filter(|_| !self.is_overtaxed()) else {
+            return self.evict_without(request, 0);
         };
         let side = &mut *side;
+        let was_unfit = side.unfit.is_some();
         let told = self.drain(side);
         side.victims.clear();
-        side.evictor.victims(request, &mut side.victims);
+        let named = match &side.unfit {
+            None => side.evictor.victims(request, &mut side.victims),
+            Some(unfit) => Err(unfit.clone()),
+        };
+        let evicted = match named {
+            Ok(()) if side.victims == [NEWCOMER] && request.newcomer.is_some() => {
+                self.state.lock().stats.refused_newcomers += 1;
+                Evicted {
+                    used_change: told,
+                    is_refused: true,
+                    ..Evicted::default()
+                }
+            }
+            Ok(()) => self.evict_victims(request, side, told),
+            Err(unfit) => {
+                self.give_up(side, unfit);
+                Evicted {
+                    is_offence: !was_unfit,
+                    ..self.evict_without(request, told)
+                }
+            }
+        };
+        Evicted {
+            took_time: !was_unfit && !self.is_prompt(),
+            ..evicted
+        }
+    }
+
+    /// Evicts what the evictor named, and what is short of that as the fallback does.
+    fn evict_victims(&self, request: &Request, side: &mut EvictorSide, told: i64) -> Evicted {
         let mut state = self.state.lock();
-        let mut freed_bytes = state.evict_slots(&side.victims, request.bytes);
-        freed_bytes += state.evict_fallback(request.bytes.saturating_sub(freed_bytes), None);
+        let (freed, wrong) = state.evict_named(&side.victims, request.bytes);
+        let rest = state.evict_fallback(request.bytes.saturating_sub(freed), None);
+        let used_change = told + state.settle();
+        let garbage = state.take_garbage();
+        drop(state);
+        garbage.free();
+        if let Some(wrong) = wrong {
+            self.reproach(side, wrong);
+        }
+        Evicted {
+            freed_bytes: freed + rest,
+            used_change,
+            is_offence: wrong.is_some(),
+            ..Evicted::default()
+        }
+    }
+
+    fn reproach(&self, side: &mut EvictorSide, wrong: WrongAnswer) {
+        side.evictor.reproach(wrong);
+        self.give_up(side, Unfit(wrong.to_string()));
+    }
+
+    /// Whether more events wait than an evictor that is not prompt can be told while somebody waits.
+    fn is_overtaxed(&self) -> bool {
+        !self.is_prompt()
+            && !self.is_unfit()
+            && self.state.lock().events_waiting() > 2 * EvictorSide::EVENTS_MAX
+    }
+
+    fn evict_without(&self, request: &Request, told: i64) -> Evicted {
+        let mut state = self.state.lock();
+        let freed_bytes = state.evict_fallback(request.bytes, None);
         let used_change = told + state.settle();
         let garbage = state.take_garbage();
         drop(state);
@@ -109,6 +227,7 @@ impl Shard {
         Evicted {
             freed_bytes,
             used_change,
+            ..Evicted::default()
         }
     }
 }

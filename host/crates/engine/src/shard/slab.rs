@@ -149,6 +149,7 @@ mod tests {
     fn block(n: u32) -> Block {
         let key = n.to_le_bytes();
         let content = Content {
+            label: crate::Label::NONE,
             key: Key::new(0, &key),
             value: [b"", b""],
             expiry: 0,

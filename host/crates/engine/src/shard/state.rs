@@ -2,15 +2,17 @@
 
 use std::ops::Range;
 
-use larder_sdk::{Event, EventKind, Removal, Slot};
+use larder_sdk::{Event, EventKind, Removal, Slot, VICTIMS_MAX};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::block::Block;
 use super::index::Index;
 use super::slab::Slab;
+use super::tap::Tap;
 use super::watch::Watches;
 use super::wheel::{Step, Wheel};
 use crate::entry::{Entry, Key, Millis, stamp};
+use crate::evictor::WrongAnswer;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
 
@@ -49,7 +51,9 @@ pub(crate) struct State {
     log: Vec<Event>,
     /// Freed, but the evictor has not been told yet.
     retired: Vec<Slot>,
-    wants_misses: bool,
+    /// What an evictor that is to take over will be told.
+    pub(super) tap: Option<Box<Tap>>,
+    pub(super) wants_misses: bool,
     pub(super) random: u64,
     pub(super) block_bytes: u64,
     pub(super) stats: TenantStats,
@@ -91,6 +95,7 @@ impl State {
             watches: Watches::default(),
             log: Vec::new(),
             retired: Vec::new(),
+            tap: None,
             wants_misses,
             random: config.random_seed | 1,
             block_bytes: 0,
@@ -109,7 +114,8 @@ impl State {
         let structures = self.slab.memory_bytes()
             + self.index.memory_bytes()
             + self.wheel.memory_bytes()
-            + 2 * self.log.capacity() * size_of::<Event>();
+            + 2 * self.log.capacity() * size_of::<Event>()
+            + self.tap.as_ref().map_or(0, |tap| tap.memory_bytes());
         let bytes = self.block_bytes + structures as u64;
         let before = std::mem::replace(&mut self.settled_bytes, bytes);
         bytes as i64 - before as i64
@@ -163,13 +169,18 @@ impl State {
         std::mem::swap(&mut self.retired, released);
     }
 
+    #[inline]
     pub(super) fn note(&mut self, event: Event) {
         self.log.push(event);
+        if let Some(tap) = &mut self.tap {
+            tap.note(event);
+        }
     }
 
+    #[inline]
     fn note_if_room(&mut self, event: Event) {
         if self.log.len() < Self::NOTES_MAX {
-            self.log.push(event);
+            self.note(event);
         } else {
             self.stats.events_dropped += 1;
         }
@@ -348,18 +359,48 @@ impl State {
         earliest
     }
 
-    /// Evicts the named slots, one after the other, until `bytes` are freed.
-    pub(super) fn evict_slots(&mut self, slots: &[Slot], bytes: u64) -> u64 {
+    /// Evicts the victims that an evictor named which knows of everything up to the last
+    /// [`Self::hand_over`], one after the other, until `bytes` are freed. Returns the bytes freed, and
+    /// how the answer broke the rules, if it did; nothing from there on is evicted then.
+    pub(super) fn evict_named(&mut self, slots: &[Slot], bytes: u64) -> (u64, Option<WrongAnswer>) {
+        let (unheard, unheard_events) = (self.retired.len(), self.log.len());
         let mut freed = 0;
         for &slot in slots {
             if freed >= bytes {
-                break;
+                return (freed, None);
             }
             let gone = self.remove_slot(slot, Removal::Evicted);
-            self.stats.wrong_victims += u64::from(gone == 0);
+            if gone == 0 {
+                match self.retired.iter().position(|&retired| retired == slot) {
+                    // It went after the evictor was told, which is nobody's fault.
+                    Some(at) if at < unheard => {}
+                    Some(_) => return (freed, Some(self.wrong(WrongAnswer::Duplicate(slot)))),
+                    None if slot < self.slots() => {
+                        return (freed, Some(self.wrong(WrongAnswer::Dead(slot))));
+                    }
+                    None => return (freed, Some(self.wrong(WrongAnswer::Foreign(slot)))),
+                }
+            }
             freed += gone;
         }
-        freed
+        let is_done = freed >= bytes || self.stats.entries_total() == 0;
+        let mut unheard_events = self.log[..unheard_events].iter();
+        let is_excused = unheard_events.any(|event| event.kind != EventKind::Hit);
+        if is_done || is_excused || slots.len() >= VICTIMS_MAX {
+            return (freed, None);
+        }
+        let (freed_bytes, wanted_bytes) = (freed, bytes);
+        let too_few = WrongAnswer::TooFew {
+            freed_bytes,
+            wanted_bytes,
+        };
+        (freed, Some(self.wrong(too_few)))
+    }
+
+    /// Counts a wrong answer.
+    pub(super) fn wrong(&mut self, answer: WrongAnswer) -> WrongAnswer {
+        self.stats.wrong_victims += 1;
+        answer
     }
 
     /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most.

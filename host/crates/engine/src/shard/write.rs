@@ -2,10 +2,10 @@
 
 use larder_sdk::{Event, EventKind, Removal, Slot};
 
-use super::block::{Block, Content, block_bytes};
+use super::block::{Block, Content, block_bytes, label_len};
 use super::state::{At, State};
 use crate::edit::{Access, Edit, Expiry};
-use crate::entry::{Entry, Millis, stamp};
+use crate::entry::{Entry, LABEL_NOTE_BYTES_MAX, Label, Millis, stamp};
 use crate::error::Error;
 
 /// Why a write did not take place. Nothing was changed.
@@ -30,13 +30,13 @@ impl State {
     ) -> Result<R, Refusal> {
         let slot = self.live_slot(at);
         let (edit, result) = edit(slot.and_then(|slot| self.entry(slot)));
-        if let Some(value_len) = self.value_len_after(slot, &edit, at.now) {
-            self.check_room(at, slot, value_len, room_bytes)?;
+        if let Some(lens) = self.lens_after(slot, &edit, at.now) {
+            self.check_room(at, slot, lens, room_bytes)?;
         }
         match (access, slot) {
             (Access::Read, Some(slot)) => self.count_hit(slot, at),
             (Access::Read, None) => self.count_miss(at),
-            (Access::Write, _) => {}
+            (Access::Write | Access::Offer(_), _) => {}
         }
         match edit {
             Edit::Keep => {
@@ -54,11 +54,15 @@ impl State {
                     (None, None) => {}
                 }
             }
-            Edit::Put { value, expiry } => match expiry {
+            Edit::Put {
+                value,
+                expiry,
+                label,
+            } => match expiry {
                 Expiry::At(expiry) if expiry <= at.now => self.remove_live(slot),
-                Expiry::At(expiry) => self.put(at, slot, &value, Some(expiry))?,
-                Expiry::Never => self.put(at, slot, &value, Some(0))?,
-                Expiry::Keep => self.put(at, slot, &value, None)?,
+                Expiry::At(expiry) => self.put(at, slot, &value, label, Some(expiry))?,
+                Expiry::Never => self.put(at, slot, &value, label, Some(0))?,
+                Expiry::Keep => self.put(at, slot, &value, label, None)?,
             },
             Edit::Append(more) => self.append(at, slot, more)?,
         }
@@ -78,17 +82,30 @@ impl State {
         }
     }
 
-    /// The length of the value that an edit leads to, if it writes one.
-    fn value_len_after(&self, slot: Option<Slot>, edit: &Edit<'_>, now: Millis) -> Option<usize> {
+    /// The lengths of label and value that an edit leads to, if it writes one.
+    fn lens_after(
+        &self,
+        slot: Option<Slot>,
+        edit: &Edit<'_>,
+        now: Millis,
+    ) -> Option<(usize, usize)> {
         match edit {
             Edit::Put {
                 expiry: Expiry::At(expiry),
                 ..
             } if *expiry <= now => None,
-            Edit::Put { value, .. } => Some(value.len()),
-            Edit::Append(more) => Some(self.value_len(slot) + more.len()),
+            Edit::Put { value, label, .. } => {
+                let label_len = label.map_or_else(|| self.label_len(slot), label_len);
+                Some((label_len, value.len()))
+            }
+            Edit::Append(more) => Some((self.label_len(slot), self.value_len(slot) + more.len())),
             Edit::Keep | Edit::Expire(_) | Edit::Remove => None,
         }
+    }
+
+    fn label_len(&self, slot: Option<Slot>) -> usize {
+        slot.and_then(|slot| self.slab.get(slot))
+            .map_or(0, Block::label_len)
     }
 
     fn value_len(&self, slot: Option<Slot>) -> usize {
@@ -100,11 +117,16 @@ impl State {
         &mut self,
         at: &At<'_>,
         slot: Option<Slot>,
-        value_len: usize,
+        (label_len, value_len): (usize, usize),
         room_bytes: usize,
     ) -> Result<(), Refusal> {
+        if label_len > LABEL_NOTE_BYTES_MAX {
+            let (bytes, bytes_max) = (label_len, LABEL_NOTE_BYTES_MAX);
+            return Err(Refusal::Never(Error::NoteTooLong { bytes, bytes_max }));
+        }
         let bytes_max = self.config.entry_bytes_max;
-        let bytes = block_bytes(self.config.classes, at.key.bytes.len(), value_len);
+        let key_len = at.key.bytes.len();
+        let bytes = block_bytes(self.config.classes, label_len, key_len, value_len);
         if bytes > bytes_max || u32::try_from(value_len).is_err() {
             self.stats.refused += 1;
             return Err(Refusal::Never(Error::EntryTooLarge { bytes, bytes_max }));
@@ -125,19 +147,22 @@ impl State {
         at: &At<'_>,
         slot: Option<Slot>,
         value: &[u8],
+        label: Option<Label<'_>>,
         expiry: Option<Millis>,
     ) -> Result<(), Refusal> {
         let Some(slot) = slot else {
-            return self.insert(at, value, expiry.unwrap_or(0));
+            return self.insert(at, value, label.unwrap_or_default(), expiry.unwrap_or(0));
         };
         let before = self.value_len(Some(slot));
         let classes = self.config.classes;
         let in_place = self
             .slab
             .get_mut(slot)
-            .is_some_and(|block| block.overwrite(classes, value));
+            .is_some_and(|block| block.overwrite(classes, label, value));
         if !in_place {
-            let block = self.block(at, [value, b""], self.expiry(slot))?;
+            let kept = self.slab.get(slot).map_or(Label::NONE, Block::label);
+            let label = label.unwrap_or(kept);
+            let block = self.block(at, label, [value, b""], self.expiry(slot))?;
             self.swap(slot, block);
         }
         if let Some(expiry) = expiry {
@@ -149,7 +174,7 @@ impl State {
 
     fn append(&mut self, at: &At<'_>, slot: Option<Slot>, more: &[u8]) -> Result<(), Refusal> {
         let Some(slot) = slot else {
-            return self.insert(at, more, 0);
+            return self.insert(at, more, Label::NONE, 0);
         };
         let before = self.value_len(Some(slot));
         let classes = self.config.classes;
@@ -158,8 +183,10 @@ impl State {
             .get_mut(slot)
             .is_some_and(|block| block.extend(classes, more));
         if !in_place {
-            let old = self.slab.get(slot).map_or(&b""[..], Block::value);
-            let block = self.block(at, [old, more], self.expiry(slot))?;
+            let old = self.slab.get(slot);
+            let value = old.map_or(&b""[..], Block::value);
+            let label = old.map_or(Label::NONE, Block::label);
+            let block = self.block(at, label, [value, more], self.expiry(slot))?;
             self.swap(slot, block);
         }
         self.written(at, slot, before);
@@ -178,8 +205,14 @@ impl State {
         }
     }
 
-    fn insert(&mut self, at: &At<'_>, value: &[u8], expiry: Millis) -> Result<(), Refusal> {
-        let block = self.block(at, [value, b""], expiry)?;
+    fn insert(
+        &mut self,
+        at: &At<'_>,
+        value: &[u8],
+        label: Label<'_>,
+        expiry: Millis,
+    ) -> Result<(), Refusal> {
+        let block = self.block(at, label, [value, b""], expiry)?;
         let size = block.bytes(self.config.classes);
         let slot = self
             .insert_block(at.hash, block)
@@ -188,10 +221,17 @@ impl State {
         Ok(())
     }
 
-    fn block(&self, at: &At<'_>, value: [&[u8]; 2], expiry: Millis) -> Result<Block, Refusal> {
+    fn block(
+        &self,
+        at: &At<'_>,
+        label: Label<'_>,
+        value: [&[u8]; 2],
+        expiry: Millis,
+    ) -> Result<Block, Refusal> {
         let stamp = stamp(at.now, self.config.start_ms);
         let content = Content {
             key: at.key,
+            label,
             value,
             expiry,
             stamp,
@@ -213,9 +253,10 @@ impl State {
     }
 
     fn note_written(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let block = self.slab.get(slot);
         self.note(Event {
-            size,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            priority: block.map_or(0, |block| block.label().priority),
             ..Event::new(kind, slot, at.hash as u32)
         });
         self.watches.changed(at.hash);

@@ -48,7 +48,7 @@ impl Tenant {
                 key: Key::new(0, b""),
                 now,
             };
-            room_bytes = self.reserve(&at, bytes)?.keep();
+            room_bytes = self.reserve(&at, bytes, None)?.keep();
         }
         shards.sort_unstable();
         shards.dedup();

@@ -1,22 +1,29 @@
 //! A tenant: a store of its own.
 
+mod install;
 mod locked;
 mod room;
+mod standing;
 mod walk;
 mod watch;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use crate::edit::{Access, Edit};
 use crate::engine::TenantConfig;
 use crate::entry::{Entry, KEY_BYTES_MAX, Key, Millis};
-use crate::error::Error;
+use crate::error::{ConfigError, Error};
+use crate::evictor::EvictorFactory;
 use crate::shard::block::block_bytes;
 use crate::shard::{At, Refusal, Shard, ShardConfig, State, hash};
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
 
 pub use locked::Locked;
+pub use standing::Standing;
 pub use walk::FlushCursor;
 pub use watch::Watch;
 
@@ -30,11 +37,17 @@ const RETRIES_MAX: usize = 16;
 
 /// A store of its own: shards, bytes, evictors and statistics that no other tenant sees.
 pub struct Tenant {
+    number: usize,
     name: String,
-    eviction: String,
+    /// Makes the evictors that rule.
+    ruler: Mutex<Arc<dyn EvictorFactory>>,
+    /// Held while evictors are replaced.
+    succession: Mutex<()>,
     memory_bytes: u64,
     classes: SizeClasses,
     hash_seed: u64,
+    /// For evictors, each with its shard's number.
+    evictor_seed: u64,
     shards: Box<[Shard]>,
     /// Bytes in use: what the shards hold, their evictors' memory, and what writers have reserved.
     used_bytes: AtomicU64,
@@ -54,11 +67,15 @@ pub(crate) struct Shared {
 }
 
 impl Tenant {
-    pub(crate) fn new(config: &TenantConfig, shared: Shared) -> Self {
+    pub(crate) fn new(
+        number: usize,
+        config: &TenantConfig,
+        shared: Shared,
+    ) -> Result<Self, ConfigError> {
         let shards = shard_count(shared.threads, config.memory_bytes);
         let hash_seed = shared.seed;
         let shard = |number: u64| {
-            let random_seed = shared.seed.rotate_left(17) ^ (number + 1).wrapping_mul(0x9E37_79B9);
+            let random_seed = seed_of(shared.seed, number);
             let shard = ShardConfig {
                 classes: shared.classes,
                 share_bytes: config.memory_bytes / shards,
@@ -67,15 +84,24 @@ impl Tenant {
                 random_seed,
                 start_ms: shared.start_ms,
             };
-            Shard::new(shard, config.evictor.build(random_seed))
+            let evictor = config.evictor.build(random_seed);
+            evictor
+                .map(|evictor| Shard::new(shard, evictor))
+                .map_err(|unfit| ConfigError::Evictor {
+                    tenant: config.name.clone(),
+                    reason: unfit.to_string(),
+                })
         };
         let tenant = Self {
+            number,
             name: config.name.clone(),
-            eviction: config.evictor.name().to_owned(),
+            ruler: Mutex::new(Arc::clone(&config.evictor)),
+            succession: Mutex::new(()),
             memory_bytes: config.memory_bytes,
             classes: shared.classes,
             hash_seed,
-            shards: (0..shards).map(shard).collect(),
+            evictor_seed: shared.seed,
+            shards: (0..shards).map(shard).collect::<Result<_, _>>()?,
             used_bytes: AtomicU64::new(0),
             budget_bytes: AtomicU64::new(config.memory_bytes),
             next_shard: AtomicU64::new(0),
@@ -83,17 +109,17 @@ impl Tenant {
         for shard in &tenant.shards {
             tenant.use_bytes(shard.state.lock().settle());
         }
-        tenant
+        Ok(tenant)
+    }
+
+    /// Its place among the engine's tenants, from 0.
+    pub fn number(&self) -> usize {
+        self.number
     }
 
     /// The name it goes by.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The name of what decides over its evictions.
-    pub fn eviction(&self) -> &str {
-        &self.eviction
     }
 
     /// Its share of the memory.
@@ -126,7 +152,7 @@ impl Tenant {
         let result = state.get(&at, read);
         let waiting = state.events_waiting();
         drop(state);
-        if waiting >= State::NOTES_DUE && shard.prompt {
+        if waiting >= State::NOTES_DUE && shard.is_prompt() {
             self.deliver(shard, waiting);
         }
         result
@@ -147,10 +173,12 @@ impl Tenant {
     ///
     /// `edit` sees the entry and says what becomes of it; it runs under the shard's lock, and again
     /// if more room has to be made first, so it must be pure up to its answer. `bytes_hint` is the
-    /// expected length of the new value, 0 where none is written.
+    /// expected length of the new value and its label, 0 where none is written.
     ///
     /// # Errors
-    /// [`Error::KeyTooLong`], [`Error::EntryTooLarge`], [`Error::OutOfMemory`]; nothing was changed.
+    /// [`Error::KeyTooLong`], [`Error::NoteTooLong`], [`Error::EntryTooLarge`],
+    /// [`Error::OutOfMemory`]: nothing was changed. [`Error::Refused`], only for [`Access::Offer`]:
+    /// there is no such entry any more.
     pub fn update<'v, R>(
         &self,
         key: Key<'_>,
@@ -164,18 +192,30 @@ impl Tenant {
         let shard = self.shard_of(at.hash);
         let mut room = match bytes_hint {
             0 => 0,
-            hint => block_bytes(self.classes, key.bytes.len(), hint),
+            hint => block_bytes(self.classes, 0, key.bytes.len(), hint),
+        };
+        let offered = match access {
+            Access::Offer(priority) => Some(priority),
+            Access::Read | Access::Write => None,
         };
         for _ in 0..RETRIES_MAX {
-            let reserved = self.reserve(&at, room)?;
+            let reserved = match self.reserve(&at, room, offered) {
+                Err(Error::Refused) => {
+                    // Whoever wrote it meanwhile did so before this write.
+                    self.remove(key, now);
+                    return Err(Error::Refused);
+                }
+                reserved => reserved?,
+            };
             let mut state = shard.state.lock();
             let outcome = state.update(&at, access, reserved.bytes(), &mut edit);
             let change = state.settle();
             let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
             drop(state);
+            let took_time = reserved.took_time;
             reserved.settle(change);
             garbage.free();
-            if waiting >= State::NOTES_DUE {
+            if waiting >= State::NOTES_DUE && !took_time {
                 self.deliver(shard, waiting);
             }
             match outcome {
@@ -228,7 +268,7 @@ impl Tenant {
             ..TenantStats::default()
         };
         for shard in &self.shards {
-            sum.evictor_bytes += shard.evictor.lock().evictor.memory_bytes() as u64;
+            sum.evictor_bytes += shard.evictor.lock().memory_bytes() as u64;
             sum.add(shard.state.lock().stats());
         }
         sum
@@ -249,6 +289,11 @@ impl Tenant {
     fn shard_of(&self, hash: u64) -> &Shard {
         &self.shards[self.shard_index(hash)]
     }
+}
+
+/// The seed of what is random in a shard.
+fn seed_of(seed: u64, shard: u64) -> u64 {
+    seed.rotate_left(17) ^ (shard + 1).wrapping_mul(0x9E37_79B9)
 }
 
 fn check_key(key: Key<'_>) -> Result<(), Error> {

@@ -7,7 +7,8 @@ use larder_sdk::{Entry, Request};
 use super::Tenant;
 use crate::entry::Millis;
 use crate::error::Error;
-use crate::shard::{At, Shard, State};
+use crate::evictor::Unfit;
+use crate::shard::{At, Evicted, EvictorSide, Shard, State};
 
 /// An eviction frees this part of the tenant's memory beyond what is needed, so that not every write
 /// has to evict.
@@ -24,6 +25,8 @@ const STEP_BYTES_MAX: u64 = 1024 * 1024;
 pub(super) struct Reserved<'t> {
     tenant: &'t Tenant,
     bytes: usize,
+    /// An evictor that is not prompt was asked for them.
+    pub(super) took_time: bool,
 }
 
 impl Reserved<'_> {
@@ -50,56 +53,75 @@ impl Tenant {
         }
     }
 
-    /// Reserves `bytes` for a write at `at`, evicting for them if need be.
-    pub(super) fn reserve(&self, at: &At<'_>, bytes: usize) -> Result<Reserved<'_>, Error> {
-        let reserved = Reserved {
+    /// Reserves `bytes` for a write at `at`, evicting for them if need be. `offered` is the priority
+    /// of a write that the eviction policy may refuse.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; [`Error::Refused`] where the policy refuses it.
+    pub(super) fn reserve(
+        &self,
+        at: &At<'_>,
+        bytes: usize,
+        offered: Option<u8>,
+    ) -> Result<Reserved<'_>, Error> {
+        let reserved = |bytes, took_time| Reserved {
             tenant: self,
             bytes,
+            took_time,
         };
-        if bytes == 0 {
-            return Ok(reserved);
-        }
-        if bytes > self.entry_bytes_max() {
-            // Refused by the shard with the right figures; nothing is evicted for it.
-            return Ok(Reserved {
-                tenant: self,
-                bytes: 0,
-            });
+        // What is too large is refused by the shard with the right figures; nothing is evicted for it.
+        if bytes == 0 || bytes > self.entry_bytes_max() {
+            return Ok(reserved(0, false));
         }
         let used = self.used_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         if used <= self.budget_bytes.load(Ordering::Relaxed) {
-            return Ok(reserved);
+            return Ok(reserved(bytes, false));
         }
-        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let newcomer = Entry {
+        let own = self.shard_index(at.hash);
+        let is_new = || self.shards[own].state.lock().slot_of(at).is_none();
+        let newcomer = offered.filter(|_| is_new()).map(|priority| Entry {
             hash: at.hash as u32,
-            size,
-            priority: 0,
-        };
-        if self.make_room(self.shard_index(at.hash), Some(newcomer)) {
-            return Ok(reserved);
+            size: u32::try_from(bytes).unwrap_or(u32::MAX),
+            priority,
+        });
+        match self.make_room(own, newcomer) {
+            Ok(took_time) => Ok(reserved(bytes, took_time)),
+            Err(error) => {
+                self.use_bytes(-(bytes as i64));
+                Err(error)
+            }
         }
-        reserved.settle(0);
-        Err(Error::OutOfMemory)
     }
 
     /// Evicts until the budget is kept: from the fuller of shard `own` and another one, then from
-    /// the others, round after round while that frees anything. Whether the budget is kept.
-    fn make_room(&self, own: usize, newcomer: Option<Entry>) -> bool {
+    /// the others, round after round while that frees anything. After an offence of one evictor the
+    /// others are not asked, so that nobody waits for more than one. Whether one was asked that is
+    /// not prompt.
+    fn make_room(&self, own: usize, newcomer: Option<Entry>) -> Result<bool, Error> {
         let ahead = self.ahead_bytes();
         let first = self.fuller(own);
+        let (mut may_ask, mut took_time) = (true, false);
         loop {
             let mut freed_bytes = 0;
             for turn in 0..self.shards.len() {
                 let over = self.over_bytes();
                 if over == 0 {
-                    return true;
+                    return Ok(took_time);
                 }
                 let shard = &self.shards[(first + turn) % self.shards.len()];
-                freed_bytes += self.evict(shard, over + ahead, newcomer);
+                let evicted = self.evict(shard, over + ahead, newcomer, may_ask);
+                if evicted.is_refused {
+                    return Err(Error::Refused);
+                }
+                may_ask &= !evicted.is_offence;
+                took_time |= evicted.took_time;
+                freed_bytes += evicted.freed_bytes;
             }
             if freed_bytes == 0 {
-                return self.over_bytes() == 0;
+                return match self.over_bytes() {
+                    0 => Ok(took_time),
+                    _ => Err(Error::OutOfMemory),
+                };
             }
         }
     }
@@ -113,21 +135,22 @@ impl Tenant {
         if held(other) > held(own) { other } else { own }
     }
 
-    /// Evicts `bytes` from one shard, if it has them. Returns the bytes freed.
-    fn evict(&self, shard: &Shard, bytes: u64, newcomer: Option<Entry>) -> u64 {
+    /// Evicts `bytes` from one shard, if it has them.
+    fn evict(&self, shard: &Shard, bytes: u64, newcomer: Option<Entry>, may_ask: bool) -> Evicted {
         let free = self
             .budget_bytes
             .load(Ordering::Relaxed)
             .saturating_sub(self.used());
         let held = shard.state.lock().block_bytes();
         let capacity_bytes = held + free / self.shards.len() as u64;
-        let evicted = shard.evict(&Request {
+        let request = Request {
             bytes,
             capacity_bytes,
             newcomer,
-        });
+        };
+        let evicted = shard.evict(&request, may_ask);
         self.use_bytes(evicted.used_change);
-        evicted.freed_bytes
+        evicted
     }
 
     fn ahead_bytes(&self) -> u64 {
@@ -143,14 +166,28 @@ impl Tenant {
             .saturating_sub(self.budget_bytes.load(Ordering::Relaxed))
     }
 
-    /// Tells a shard's evictor what happened, if it is free to listen; waits for it only where more
-    /// events are waiting than may be left behind.
+    /// Tells a shard's evictor what happened, if it is free to listen; maintenance tells one that is not
+    /// prompt, unless that has fallen behind. One that leaves more events waiting than may be left
+    /// behind is given up, or waited for if it is prompt.
     pub(super) fn deliver(&self, shard: &Shard, waiting: usize) {
-        let side = match waiting < State::EVENTS_MAX {
-            true => shard.evictor.try_lock(),
-            false => Some(shard.evictor.lock()),
-        };
-        if let Some(mut side) = side {
+        let is_prompt = shard.is_prompt();
+        if waiting < State::EVENTS_MAX {
+            if is_prompt || waiting >= EvictorSide::EVENTS_MAX {
+                self.deliver_if_free(shard);
+            }
+            return;
+        }
+        let mut side = shard.evictor.lock();
+        if !is_prompt && side.unfit().is_none() {
+            let unfit = Unfit(format!("it is too slow: {waiting} events wait for it"));
+            shard.give_up(&mut side, unfit);
+        }
+        self.use_bytes(shard.drain(&mut side));
+    }
+
+    /// Tells a shard's evictor what happened, if it is free to listen.
+    fn deliver_if_free(&self, shard: &Shard) {
+        if let Some(mut side) = shard.evictor.try_lock() {
             self.use_bytes(shard.drain(&mut side));
         }
     }
@@ -168,14 +205,14 @@ impl Tenant {
             self.use_bytes(change);
             garbage.free();
             if waiting > 0 {
-                self.deliver(shard, waiting);
+                self.deliver_if_free(shard);
             }
         }
         let over = self.over_bytes().min(STEP_BYTES_MAX);
         if over > 0 {
             let next = self.next_shard.fetch_add(1, Ordering::Relaxed);
             let shard = &self.shards[next as usize % self.shards.len()];
-            self.evict(shard, over, None);
+            self.evict(shard, over, None, true);
         }
         more || self.over_bytes() > 0 && self.stats_entries() > 0
     }

@@ -41,15 +41,7 @@ pub(super) fn put(tenant: &Tenant, name: &str, value: &[u8], expiry: Expiry) -> 
         NOW,
         Access::Write,
         value.len(),
-        |_| {
-            (
-                Edit::Put {
-                    value: value.into(),
-                    expiry,
-                },
-                (),
-            )
-        },
+        |_| (Edit::put(value, expiry), ()),
     )
 }
 
@@ -242,10 +234,7 @@ fn several_keys_change_at_once_or_not_at_all() {
         let mut locked = tenant.lock(keys(), 20, NOW).unwrap();
         for key in keys() {
             let value = [round];
-            let put = Edit::Put {
-                value: (&value[..]).into(),
-                expiry: Expiry::Never,
-            };
+            let put = Edit::put(&value[..], Expiry::Never);
             locked
                 .update(key, NOW, Access::Write, |_| (put.clone(), ()))
                 .unwrap();

@@ -5,6 +5,7 @@ const CLASSES: SizeClasses = SizeClasses::Jemalloc;
 fn block(key: &[u8], value: &[u8], expiry: Millis) -> Block {
     let content = Content {
         key: Key::new(3, key),
+        label: Label::NONE,
         value: [value, b"!"],
         expiry,
         stamp: 7,
@@ -40,12 +41,12 @@ fn holds_what_it_was_given() {
 fn a_value_changes_in_place_only_within_its_size_class() {
     let mut block = block(b"0123456789abcdef", &[1; 63], 0);
     assert_eq!(block.bytes(CLASSES), 96);
-    assert!(block.overwrite(CLASSES, &[2; 49]));
+    assert!(block.overwrite(CLASSES, Some(Label::NONE), &[2; 49]));
     assert_eq!(block.value(), [2; 49]);
     assert!(block.extend(CLASSES, &[3; 15]));
     assert!(!block.extend(CLASSES, &[4]));
-    assert!(!block.overwrite(CLASSES, &[5; 48]));
-    assert!(!block.overwrite(CLASSES, &[5; 65]));
+    assert!(!block.overwrite(CLASSES, Some(Label::NONE), &[5; 48]));
+    assert!(!block.overwrite(CLASSES, Some(Label::NONE), &[5; 65]));
     assert_eq!(block.value(), [&[2; 49][..], &[3; 15]].concat());
     block.free(CLASSES);
 }
@@ -55,4 +56,34 @@ fn an_expiry_beyond_the_last_counts_as_the_last() {
     let block = block(b"k", b"v", u64::MAX);
     assert_eq!(block.expires_at(), Some(MILLIS_MAX));
     block.free(CLASSES);
+}
+
+#[test]
+fn a_label_is_kept_and_a_block_without_one_pays_nothing_for_it() {
+    let long = vec![b'n'; LABEL_NOTE_BYTES_MAX];
+    for (priority, note) in [(0, &b"n"[..]), (200, b""), (255, b"type=json"), (1, &long)] {
+        let label = Label { priority, note };
+        let content = Content {
+            key: Key::new(3, b"0123456789abcdef"),
+            label,
+            value: [&[1; 64], b""],
+            expiry: 5,
+            stamp: 7,
+        };
+        let mut block = Block::new(CLASSES, &content).unwrap();
+        assert_eq!(block.label(), label);
+        assert_eq!(
+            (block.key(), block.value()),
+            (&b"0123456789abcdef"[..], &[1; 64][..])
+        );
+        assert!(block.is_key(content.key) && block.expires_at() == Some(5));
+        assert!(block.bytes(CLASSES) >= 96 + LABEL_HEAD_BYTES + note.len());
+        assert!(!block.overwrite(CLASSES, Some(Label::NONE), &[2; 64]));
+        assert!(block.overwrite(CLASSES, None, &[2; 64]) && block.value() == [2; 64]);
+        assert_eq!(block.label(), label);
+        block.free(CLASSES);
+    }
+    let plain = block(b"0123456789abcdef", &[1; 63], 0);
+    assert_eq!((plain.label(), plain.bytes(CLASSES)), (Label::NONE, 96));
+    plain.free(CLASSES);
 }

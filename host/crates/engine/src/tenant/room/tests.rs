@@ -1,10 +1,11 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder_policy_lru::Lru;
-use larder_sdk::{Event, Request, Slot};
+use larder_sdk::{Event, NEWCOMER, Request, Slot};
 
 use crate::Expiry;
-use crate::evictor::{Evictor, EvictorFactory, native};
+use crate::evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
 use crate::tenant::tests::{NOW, engine, get, put, s3_fifo};
 
 #[test]
@@ -34,12 +35,19 @@ fn the_budget_holds_under_shifting_sizes_and_the_newest_stays() {
 /// Names whatever it likes.
 struct Hostile {
     answers: Vec<Slot>,
+    reproaches: Arc<AtomicUsize>,
 }
 
 impl Evictor for Hostile {
-    fn deliver(&mut self, _events: &[Event]) {}
-    fn victims(&mut self, _request: &Request, out: &mut Vec<Slot>) {
+    fn deliver(&mut self, _events: &[Event]) -> Result<(), Unfit> {
+        Ok(())
+    }
+    fn victims(&mut self, _request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit> {
         out.extend(&self.answers);
+        Ok(())
+    }
+    fn reproach(&mut self, _wrong: WrongAnswer) {
+        self.reproaches.fetch_add(1, Ordering::Relaxed);
     }
     fn memory_bytes(&self) -> usize {
         0
@@ -52,29 +60,42 @@ impl Evictor for Hostile {
     }
 }
 
-struct HostileFactory(Vec<Slot>);
+struct HostileFactory {
+    answers: Vec<Slot>,
+    reproaches: Arc<AtomicUsize>,
+}
 
 impl EvictorFactory for HostileFactory {
     fn name(&self) -> &str {
         "hostile"
     }
-    fn build(&self, _seed: u64) -> Box<dyn Evictor> {
-        Box::new(Hostile {
-            answers: self.0.clone(),
-        })
+    fn build(&self, _seed: u64) -> Result<Box<dyn Evictor>, Unfit> {
+        Ok(Box::new(Hostile {
+            answers: self.answers.clone(),
+            reproaches: Arc::clone(&self.reproaches),
+        }))
     }
 }
 
 #[test]
 fn wrong_victims_cost_nothing_but_a_fallback() {
-    for answers in [
-        vec![],
-        vec![0, 0, 0],
-        vec![u32::MAX, 1 << 30, 5],
-        (0..100_000).collect(),
-    ] {
-        let few = answers.len() < 10;
-        let engine = engine(4 << 20, Arc::new(HostileFactory(answers)));
+    let cases = [
+        (vec![], "the victims free 0 bytes of"),
+        (vec![0, 0, 0], "victim 0 is named twice"),
+        (
+            vec![1 << 30, 5],
+            "victim 1073741824 is no slot of this shard",
+        ),
+        (vec![NEWCOMER], "is no slot of this shard"),
+        (vec![0, 1, 2], "the victims free"),
+    ];
+    for (answers, reason) in cases {
+        let reproaches = Arc::new(AtomicUsize::new(0));
+        let factory = HostileFactory {
+            answers,
+            reproaches: Arc::clone(&reproaches),
+        };
+        let engine = engine(4 << 20, Arc::new(factory));
         let tenant = engine.default_tenant();
         for n in 0..30_000 {
             put(tenant, &format!("{n}"), &[n as u8; 100], Expiry::Never).unwrap();
@@ -85,7 +106,12 @@ fn wrong_victims_cost_nothing_but_a_fallback() {
             stats.used_bytes <= stats.budget_bytes + 64 * 1024,
             "{stats:?}"
         );
-        assert_eq!(stats.fallback_evictions > 0, few, "{stats:?}");
+        assert!(stats.fallback_evictions > 0, "{stats:?}");
+        // One offence a shard, then it is not asked again.
+        assert_eq!(reproaches.load(Ordering::Relaxed), tenant.unfit_shards());
+        assert_eq!(stats.wrong_victims, tenant.unfit_shards() as u64);
+        let found = tenant.unfit_reason().unwrap();
+        assert!(found.contains(reason), "{found}");
     }
 }
 
