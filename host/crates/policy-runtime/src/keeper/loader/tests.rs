@@ -1,0 +1,3 @@
+mod offences;
+mod order;
+mod values;
