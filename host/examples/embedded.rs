@@ -2,7 +2,6 @@
 //!
 //! Run it with `cargo run -p larder --example embedded`.
 
-use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use larder::{
@@ -84,13 +83,7 @@ fn main() -> anyhow::Result<()> {
 
 fn set(cache: &Tenant, key: &[u8], value: &[u8], now: Millis, expiry: Expiry) -> Result<(), Error> {
     cache.update(Key::new(0, key), now, Access::Write, value.len(), |_| {
-        (
-            Edit::Put {
-                value: Cow::Borrowed(value),
-                expiry,
-            },
-            (),
-        )
+        (Edit::put(value, expiry), ())
     })
 }
 

@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `unix:/path`, or else `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Address {
+pub(crate) enum Address {
     Tcp(String),
     Unix(PathBuf),
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Address {
 
 impl Address {
     /// Connects, blocking; each address that a name stands for is tried for up to 5 s.
-    pub(super) fn connect(&self) -> anyhow::Result<Socket> {
+    pub(crate) fn connect(&self) -> anyhow::Result<Socket> {
         let socket = match self {
             Self::Tcp(address) => connect_tcp(address).map(Socket::Tcp),
             Self::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
@@ -68,13 +68,13 @@ fn connect_tcp(address: &str) -> io::Result<TcpStream> {
 
 /// A connection of either kind.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Socket {
-    pub(super) fn set_nonblocking(&self) -> io::Result<()> {
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nonblocking(true),
             Self::Unix(stream) => stream.set_nonblocking(true),
@@ -82,7 +82,7 @@ impl Socket {
     }
 
     /// Bounds each read and each write that follows.
-    pub(super) fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+    pub(crate) fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => {
                 stream.set_read_timeout(Some(timeout))?;

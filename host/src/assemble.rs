@@ -3,9 +3,13 @@
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use larder_engine::{EngineConfig, EvictorFactory, Millis, SizeClasses, TenantConfig, native};
+use larder_engine::{
+    Engine, EngineConfig, EvictorFactory, Millis, SizeClasses, TenantConfig, native,
+};
 use larder_policy_lru::Lru;
+use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_policy_s3_fifo::S3Fifo;
 use larder_server::ServerConfig;
 
@@ -31,6 +35,39 @@ pub fn engine_config(
         start_ms,
         tenants: config.store.tenants.iter().map(tenant).collect(),
     }
+}
+
+/// The folder of compiled policies within the data folder.
+const CODE_CACHE: &str = "policy-code";
+/// The folder of policies is looked through so often though no event came.
+const POLICIES_POLL: Duration = Duration::from_secs(2);
+
+/// What to start the keeper of policies with.
+///
+/// # Errors
+/// When WebAssembly cannot be run here, or the folder for compiled code is not safe.
+pub fn keeper_config(
+    config: &Config,
+    engine: Arc<Engine>,
+    seed: u64,
+    clock: fn() -> Millis,
+) -> Result<KeeperConfig, Refusal> {
+    let sandbox = Sandbox::new(SandboxConfig {
+        cache_dir: Some(config.folders.data.join(CODE_CACHE)),
+        limits: Limits::default(),
+    })?;
+    let natives = config.store.tenants.iter();
+    Ok(KeeperConfig {
+        folder: config.folders.policies.clone(),
+        data: config.folders.data.clone(),
+        sandbox,
+        engine,
+        natives: natives.map(|tenant| evictor(tenant.eviction)).collect(),
+        threads: threads(config),
+        clock,
+        seed,
+        poll: POLICIES_POLL,
+    })
 }
 
 /// What to start the server with.

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Loaded, Problems, Sources};
 use crate::load::{BenchArgs, ReplayArgs};
+use crate::policy::PolicyArgs;
 use crate::serve;
 use overrides::Overrides;
 
@@ -28,6 +29,7 @@ Examples:
   larder print-config --config larder.toml            what would be in force, and why
   larder bench --clients 50 --duration 10s            load a running server
   larder replay trace.oracleGeneral.zst               replay a recorded trace
+  larder policy new my-ttl --kind ttl                 begin a policy of your own
 
 Exit codes: 0 done; 1 failed, or clients were cut off when the server stopped; 2 wrong
 configuration, or the server could not start.";
@@ -59,6 +61,7 @@ enum Command {
     PrintConfig(Said),
     Bench(BenchArgs),
     Replay(ReplayArgs),
+    Policy(PolicyArgs),
 }
 
 /// What the command line says about the configuration.
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::PrintConfig(said) => (said.print(), EXIT_REFUSED),
         Command::Bench(bench) => (bench.run(), 1),
         Command::Replay(replay) => (replay.run(), 1),
+        Command::Policy(policy) => (policy.run(), 1),
     };
     done.unwrap_or_else(|error| {
         match error.downcast_ref::<Problems>() {

@@ -5,12 +5,14 @@
 //! [`Tenant`]s: it has no sockets, threads or clock of its own, so time comes in with each call
 //! and [`Engine::maintain`] is called from wherever it suits.
 
+mod address;
 pub mod assemble;
 pub mod cli;
 pub mod config;
 pub mod load;
 pub mod memory;
 pub mod metrics;
+pub mod policy;
 pub mod serve;
 pub mod trace;
 

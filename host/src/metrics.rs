@@ -1,6 +1,6 @@
 //! The metrics page: what engine and server count, under the names of [`larder_observe::METRICS`].
 
-use larder_engine::{Tenant, TenantStats};
+use larder_engine::{PolicyRow, PolicyRuntime, Tenant, TenantStats};
 use larder_observe::{Snapshot, metrics as m};
 use larder_server::{Shared, Totals};
 
@@ -19,6 +19,9 @@ pub fn render(shared: &Shared) -> String {
     add_totals(&mut snapshot, &shared.totals());
     for tenant in shared.engine.tenants() {
         add_tenant(&mut snapshot, tenant);
+    }
+    for row in shared.policies.list() {
+        add_policy(&mut snapshot, &row);
     }
     snapshot.render()
 }
@@ -61,6 +64,8 @@ fn add_tenant(snapshot: &mut Snapshot, tenant: &Tenant) {
         (m::EXPIRED, stats.expired),
         (m::EVENTS_DROPPED, stats.events_dropped),
         (m::WRONG_VICTIMS, stats.wrong_victims),
+        (m::REFUSED_NEWCOMERS, stats.refused_newcomers),
+        (m::UNFIT_SHARDS, tenant.unfit_shards() as u64),
         (m::ENTRIES, stats.entries_total()),
         (m::TTL_ENTRIES, stats.entries_with_ttl.iter().sum()),
         (m::USED_BYTES, stats.used_bytes),
@@ -78,21 +83,105 @@ fn add_tenant(snapshot: &mut Snapshot, tenant: &Tenant) {
     snapshot.set(&m::EVICTIONS, &[name, "fallback"], stats.fallback_evictions);
 }
 
+fn add_policy(snapshot: &mut Snapshot, row: &PolicyRow) {
+    let kinds: Vec<_> = row.kinds.iter().map(|kind| kind.name()).collect();
+    let labels = [
+        &*row.name,
+        row.runtime.name(),
+        &kinds.join(","),
+        &row.tenant,
+        row.state.name(),
+    ];
+    snapshot.set(&m::POLICY_STATES, &labels, 1);
+    if row.runtime == PolicyRuntime::Native {
+        return;
+    }
+    let figures = &row.figures;
+    let rows = [
+        (m::POLICY_CALLS, figures.calls),
+        (m::POLICY_EVENTS, figures.events),
+        (m::POLICY_CALL_TIME, figures.call_ns),
+        (m::POLICY_REFUSED_VALUES, figures.refused_values),
+        (m::POLICY_INSTANCES, figures.instances),
+        (m::POLICY_MEMORY, figures.memory_bytes),
+    ];
+    for (metric, value) in rows {
+        snapshot.set(&metric, &[&row.name], value);
+    }
+    let by_label = [
+        (m::POLICY_OFFENCES, "trap", figures.traps),
+        (m::POLICY_OFFENCES, "deadline", figures.deadlines_missed),
+        (m::POLICY_OFFENCES, "answer", figures.wrong_answers),
+        (m::POLICY_LOG_LINES, "written", figures.log_lines),
+        (m::POLICY_LOG_LINES, "dropped", figures.log_lines_dropped),
+    ];
+    for (metric, label, value) in by_label {
+        snapshot.set(&metric, &[&row.name, label], value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{self, Sources};
     use crate::{assemble, memory};
-    use larder_engine::{Access, Edit, Engine, Expiry, Key, SizeClasses};
+    use larder_engine::decision::Kinds;
+    use larder_engine::{
+        Access, Edit, Engine, Expiry, Key, Policies, PolicyFigures, PolicyState, SizeClasses,
+        Undecided,
+    };
     use larder_observe::METRICS;
     use larder_server::Parts;
     use std::sync::Arc;
+
+    struct OnePolicy;
+
+    impl Policies for OnePolicy {
+        fn list(&self) -> Vec<PolicyRow> {
+            vec![PolicyRow {
+                name: "gate".into(),
+                file: "gate.wasm".into(),
+                runtime: PolicyRuntime::Wasm,
+                kinds: Kinds::default(),
+                tenant: "*".into(),
+                keys: "*".into(),
+                state: PolicyState::Active,
+                why: String::new(),
+                version: String::new(),
+                digest: String::new(),
+                loaded_ms: 1,
+                parameters: Vec::new(),
+                has_previous: false,
+                figures: PolicyFigures {
+                    traps: 3,
+                    ..PolicyFigures::default()
+                },
+            }]
+        }
+        fn enable(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+        fn disable(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+        fn rollback(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+        fn reload(&self) -> Result<(), String> {
+            Ok(())
+        }
+        fn decisions(&self, _: &str, _: u8, _: &[u8]) -> Vec<String> {
+            Vec::new()
+        }
+    }
 
     fn shared() -> Shared {
         let loaded = config::load(Sources::default()).unwrap();
         let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1);
         let parts = Parts {
             engine: Arc::new(Engine::new(engine).unwrap()),
+            deciders: Arc::new(Undecided),
+            policies: Arc::new(OnePolicy),
             clock: || 5_000,
             resident_bytes: memory::resident_bytes,
             release_memory: || (),
@@ -122,14 +211,7 @@ mod tests {
         let tenant = shared.engine.default_tenant();
         tenant
             .update(Key::new(0, b"key"), 1, Access::Write, 5, |_| {
-                let value = b"value"[..].into();
-                (
-                    Edit::Put {
-                        value,
-                        expiry: Expiry::At(1 << 40),
-                    },
-                    (),
-                )
+                (Edit::put(&b"value"[..], Expiry::At(1 << 40)), ())
             })
             .unwrap();
         tenant.get(Key::new(0, b"key"), 1, |_| ()).unwrap();
@@ -144,6 +226,8 @@ mod tests {
             "larder_data_bytes{tenant=\"default\"} 8",
             "larder_evictions_total{tenant=\"default\",chosen_by=\"fallback\"} 0",
             "larder_memory_limit_bytes 268435456",
+            "larder_policy_offences_total{policy=\"gate\",kind=\"trap\"} 3",
+            "larder_policy_info{policy=\"gate\",runtime=\"wasm\",kinds=\"\",tenant=\"*\",state=\"active\"} 1",
         ] {
             assert!(
                 page.lines().any(|printed| printed == line),

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use larder_engine::{Engine, Millis, SizeClasses};
 use larder_observe::logging;
+use larder_policy_runtime::Keeper;
 use larder_server::{Parts, Running, Shared};
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -69,8 +70,13 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
     let config = &loaded.config;
     let seed = config.store.seed.unwrap_or(u64::from_ne_bytes(drawn));
     let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now());
+    let engine = Arc::new(Engine::new(engine)?);
+    let keeper = assemble::keeper_config(config, Arc::clone(&engine), seed, now)?;
+    let keeper = Keeper::start(keeper).context("the policies cannot be kept")?;
     let parts = Parts {
-        engine: Arc::new(Engine::new(engine)?),
+        engine,
+        deciders: keeper.clone(),
+        policies: keeper,
         clock: now,
         resident_bytes: memory::resident_bytes,
         release_memory: memory::release,
@@ -85,10 +91,7 @@ async fn serve(shared: Arc<Shared>, folders: &Folders) -> anyhow::Result<ExitCod
     let counted = shared.clone();
     let running = larder_server::start(shared, Arc::new(move || metrics::render(&counted)))?;
     let ready = ready_line(&running);
-    info!(
-        policies = %folders.policies.display(),
-        "{ready}; this version loads no policies from their folder"
-    );
+    info!(policies = %folders.policies.display(), "{ready}");
     if let Err(error) = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush()) {
         warn!(%error, "nobody reads standard output");
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::address::Address;
 use super::options::{ValueBytes, Weight, duration};
 use super::phase::Phase;
 use super::report::{Report, Settings};
 use super::source::{Keys, Mix, Op, Source};
 use super::tally::Tally;
+use crate::address::Address;
 
 /// Requests that a client sends at once while it fills, unless `--pipeline` says more.
 const FILL_PIPELINE: usize = 64;

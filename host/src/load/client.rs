@@ -3,11 +3,11 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use super::address::Socket;
 use super::encoder::Encoder;
 use super::reply;
 use super::source::{Request, Source};
 use super::tally::Tally;
+use crate::address::Socket;
 use crate::trace::Random;
 
 const SCRATCH_BYTES: usize = 64 * 1024;

@@ -3,7 +3,6 @@
 //! Both keep what they check in the values: a value follows from its key and its length, so a
 //! reply proves itself without a copy of what was written.
 
-mod address;
 mod bench;
 mod client;
 mod encoder;

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::REPLY_TIMEOUT;
-use super::address::{Address, Socket};
 use super::client::Lane;
 use super::encoder::Encoder;
 use super::options::ValueBytes;
 use super::source::Source;
 use super::tally::Tally;
 use super::worker::Worker;
+use crate::address::{Address, Socket};
 use crate::trace::mix;
 
 const SHOW_INTERVAL: Duration = Duration::from_millis(100);

@@ -18,7 +18,7 @@ use self::link::Link;
 use self::report::{Report, Settings};
 use self::session::Session;
 use super::VALUE_BYTES_MAX;
-use super::address::Address;
+use crate::address::Address;
 use crate::trace::OracleReader;
 
 const PROGRESS_REQUESTS: u64 = 1 << 10;

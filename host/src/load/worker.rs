@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use super::address::Socket;
 use super::client::{Client, Lane, State};
 use super::tally::Tally;
+use crate::address::Socket;
 
 const EVENTS_MAX: usize = 1024;
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod policies;
 mod process;
 mod serve;
 mod smoke;
@@ -44,6 +45,8 @@ enum Task {
         #[arg(value_name = "STEP", value_parser = steps::names())]
         only: Vec<String>,
     },
+    /// Builds every policy for WebAssembly: target/policies/NAME.wasm
+    Policies,
     /// Builds with optimisations and runs the benchmarks, or the one named
     #[command(disable_help_flag = true)]
     Bench {
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Serve { args } => serve::run(&args),
         Task::Test { only } => steps::run(&only),
+        Task::Policies => policies::run(),
         Task::Bench { args } => bench::run(&args),
         Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
     };

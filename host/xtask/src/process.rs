@@ -1,8 +1,10 @@
 //! Other programs: how they are started, shown, waited for and found.
 
+use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,13 +15,18 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// The folder of the workspace.
 pub(crate) fn root() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.ancestors().nth(2).unwrap_or(package)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // As cargo says now: folders of several clones may share what was compiled.
+        let now = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let package = now.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        package.ancestors().nth(2).unwrap_or(&package).to_owned()
+    })
 }
 
 /// Cargo's target folder: this program lies in it, wherever settings or environment put it.
 pub(crate) fn target() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("where xtask lies is unknown")?;
+    let own = env::current_exe().context("where xtask lies is unknown")?;
     let folder = own
         .ancestors()
         .nth(2)
@@ -29,7 +36,7 @@ pub(crate) fn target() -> Result<PathBuf> {
 
 /// The cargo that runs this program, to be started in the folder of the workspace.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(args).current_dir(root());
     command

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process;
+use crate::{policies, process};
 
 /// Set in the environment, it makes the server the one that the tests use.
 pub(crate) const TEST_BUILD: &str = "XTASK_TEST_BUILD";
@@ -30,7 +30,11 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     );
     process::run(&mut build)?;
     if !args.iter().any(|arg| arg == "--help" || arg == "-h") {
-        eprint!("{}", hints(args, &|name| std::env::var_os(name)));
+        policies::build()?;
+        let env = |name: &str| std::env::var_os(name);
+        let built = process::target()?.join("policies");
+        eprintln!("{}", policies::put_starters(args, &env, &built)?);
+        eprint!("{}", hints(args, &env));
     }
     let server = process::target()?.join(folder).join("larder");
     let error = Command::new(&server).arg("serve").args(args).exec();
@@ -59,7 +63,8 @@ fn hints(args: &[OsString], env: Environment<'_>) -> String {
     };
     format!(
         "xtask: starting larder; when its ready line appears{unknown}, try in another terminal:\n  \
-         {cli} SET greeting hello\n  {cli} GET greeting\n  curl {url}/metrics\nCtrl-C ends it.\n"
+         {cli} SET greeting hello\n  {cli} GET greeting\n  {cli} POLICY LIST\n  \
+         curl {url}/metrics\nCtrl-C ends it.\n"
     )
 }
 
@@ -90,7 +95,7 @@ fn address(
 }
 
 /// The value of `--flag VALUE` or `--flag=VALUE`.
-fn value(args: &[OsString], flag: &str) -> Option<OsString> {
+pub(crate) fn value(args: &[OsString], flag: &str) -> Option<OsString> {
     args.iter().enumerate().find_map(|(at, arg)| {
         if arg == flag {
             return args.get(at + 1).cloned();

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use crate::process::{self, cargo};
-use crate::{smoke, tools};
+use crate::{policies, smoke, tools};
 
 /// How a step ended that did not fail.
 pub(crate) enum Outcome {
@@ -18,7 +18,7 @@ pub(crate) enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("tools", tools::check),
     ("fmt", || done(cargo(["fmt", "--all", "--check"]))),
     ("tidy", || done(cargo(["test", "--package", "xtask"]))),
@@ -26,6 +26,7 @@ const STEPS: [Step; 11] = [
     ("advisories", tools::advisories),
     ("clippy", clippy),
     ("docs", docs),
+    ("policies", || policies::build().map(|_| Outcome::Passed)),
     ("build", || done(process::test_build())),
     ("smoke", smoke::run),
     ("examples", examples),

@@ -9,10 +9,12 @@ use crate::process::{self, cargo};
 use crate::steps::Outcome;
 
 /// A command that succeeds where the program is there, and Debian's package of it.
-const PROGRAMS: [(&[&str], &str); 4] = [
+const PROGRAMS: [(&[&str], &str); 6] = [
     (&["redis-server", "--version"], "redis-server"),
     (&["redis-cli", "--version"], "redis-tools"),
     (&["python3", "--version"], "python3"),
+    (&["clang", "--version"], "clang"),
+    (&["wasm-ld", "--version"], "lld"),
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
 ];
 const DENY_MISSING: &str = "cargo-deny is missing: cargo install --locked cargo-deny";

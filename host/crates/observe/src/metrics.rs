@@ -57,7 +57,29 @@ metrics! {
     EVENTS_DROPPED: Counter "larder_events_dropped_total" ["tenant"]
         "Accesses that the eviction policy was not told of because its buffer was full.";
     WRONG_VICTIMS: Counter "larder_wrong_victims_total" ["tenant"]
-        "Victims named by the eviction policy that were not there, or were named twice.";
+        "Answers of the eviction policy that broke the rules: victims not there, named twice, too few.";
+    REFUSED_NEWCOMERS: Counter "larder_refused_newcomers_total" ["tenant"]
+        "New entries that the eviction policy did not think worth the room.";
+    UNFIT_SHARDS: Gauge "larder_unfit_shards" ["tenant"]
+        "Shards whose eviction policy failed, where the native fallback stands in.";
+    POLICY_STATES: Gauge "larder_policy_info" ["policy", "runtime", "kinds", "tenant", "state"]
+        "Always 1; the labels say how the policy stands.";
+    POLICY_CALLS: Counter "larder_policy_calls_total" ["policy"]
+        "Calls into the policy.";
+    POLICY_EVENTS: Counter "larder_policy_events_total" ["policy"]
+        "Events delivered to the policy.";
+    POLICY_CALL_TIME: Counter "larder_policy_call_nanoseconds_total" ["policy"]
+        "Time that calls into the policy took, estimated from samples.";
+    POLICY_OFFENCES: Counter "larder_policy_offences_total" ["policy", "kind"]
+        "Times the policy broke a rule, by kind: trap, deadline or answer.";
+    POLICY_REFUSED_VALUES: Counter "larder_policy_refused_values_total" ["policy"]
+        "Values that the policy did not let in.";
+    POLICY_INSTANCES: Gauge "larder_policy_instances" ["policy"]
+        "Instances of the policy that live.";
+    POLICY_MEMORY: Gauge "larder_policy_memory_bytes" ["policy"]
+        "Linear memory of the policy's instances.";
+    POLICY_LOG_LINES: Counter "larder_policy_log_lines_total" ["policy", "fate"]
+        "Lines the policy wrote to the log, by fate: written, or dropped because there were too many.";
     ENTRIES: Gauge "larder_entries" ["tenant"]
         "Entries held.";
     TTL_ENTRIES: Gauge "larder_ttl_entries" ["tenant"]
@@ -107,7 +129,16 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const UNITS: &[&str] = &["total", "bytes", "seconds", "entries", "clients", "info"];
+    const UNITS: &[&str] = &[
+        "total",
+        "bytes",
+        "seconds",
+        "entries",
+        "clients",
+        "info",
+        "shards",
+        "instances",
+    ];
 
     #[test]
     fn names_are_unique_snake_case_and_end_in_a_unit() {

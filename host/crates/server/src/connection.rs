@@ -2,19 +2,22 @@
 //! with one system call each. Reading and executing use buffers that all connections of the worker
 //! share, borrowed only within a poll; a connection owns memory only while its client lags.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use larder_engine::FlushCursor;
 use larder_resp::Reply;
+use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
 use crate::held::{BuffersFull, Held};
+use crate::order::{self, Done};
 use crate::registry::{Entry, Phase};
 use crate::stats::bump;
 use crate::stream::Stream;
@@ -42,6 +45,8 @@ enum Stage {
     Behind,
     /// Empty a database, or all, step by step.
     Emptying(Option<u8>, FlushCursor),
+    /// Wait until an order has been carried out.
+    Ordered(oneshot::Receiver<Done>),
     /// Tell the client that this is the end.
     Closing,
     /// Wait until the client closes too, so that it gets the last reply whatever it was sending.
@@ -125,7 +130,7 @@ impl Connection {
         turn_bytes: &mut usize,
     ) -> Poll<Result<(), End>> {
         ready!(self.poll_send(cx))?;
-        match self.stage {
+        match &mut self.stage {
             Stage::Reading => {
                 let parser_bytes = self.dialogue.parser_bytes();
                 if self
@@ -146,15 +151,15 @@ impl Connection {
             }
             Stage::Emptying(db, at) => {
                 *turn_bytes = 0;
-                match self.dialogue.session.tenant.flush(db, at) {
-                    Some(next) => self.stage = Stage::Emptying(db, next),
-                    None => {
-                        scratch.output.clear();
-                        Reply::new(&mut scratch.output, self.dialogue.session.version).ok();
-                        self.stage = Stage::Behind;
-                        self.write(cx, &mut scratch.output)?;
-                    }
+                match self.dialogue.session.tenant.flush(*db, *at) {
+                    Some(next) => *at = next,
+                    None => self.reply(cx, scratch, Ok(()))?,
                 }
+            }
+            Stage::Ordered(answered) => {
+                let gone = |_| Err("the order could not be carried out".to_owned());
+                let done = ready!(Pin::new(answered).poll(cx)).unwrap_or_else(gone);
+                self.reply(cx, scratch, done)?;
             }
             Stage::Closing => {
                 self.held.drop_input();
@@ -167,6 +172,23 @@ impl Connection {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Answers what took a while; what came behind it is next.
+    fn reply(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        done: Done,
+    ) -> Result<(), End> {
+        scratch.output.clear();
+        let mut reply = Reply::new(&mut scratch.output, self.dialogue.session.version);
+        match done {
+            Ok(()) => reply.ok(),
+            Err(why) => reply.error(&format!("ERR {why}")),
+        }
+        self.stage = Stage::Behind;
+        self.write(cx, &mut scratch.output)
     }
 
     /// Writes the held output, all of it before it is ready.
@@ -224,9 +246,14 @@ impl Connection {
         } else {
             &input[..]
         };
-        let executed =
-            self.dialogue
-                .execute(&worker.shared, worker.index, unread, TURN_BYTES, output);
+        let executed = self.dialogue.execute(
+            &worker.shared,
+            worker.index,
+            &mut **worker.decider.borrow_mut(),
+            unread,
+            TURN_BYTES,
+            output,
+        );
         self.progressed |= executed.commands > 0;
         let mut kept = Ok(());
         if from_held {
@@ -244,6 +271,9 @@ impl Connection {
                 self.stage = Stage::Behind;
             }
             Stop::Empty(db) => self.stage = Stage::Emptying(db, FlushCursor::default()),
+            Stop::Order(order) => {
+                self.stage = Stage::Ordered(order::give(&worker.shared.policies, order));
+            }
             Stop::Close => self.stage = Stage::Closing,
         }
         match kept {

@@ -1,9 +1,10 @@
 //! Requests in, replies out: what a connection does with bytes, apart from the socket.
 
+use larder_engine::Decider;
 use larder_resp::{Limits, Parsed, Reply, RequestParser};
 
 use crate::commands::dispatch;
-use crate::{Context, Flow, ServerConfig, Session, Shared};
+use crate::{Context, Flow, Order, ServerConfig, Session, Shared};
 
 /// Output at which execution pauses until it is written.
 const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
@@ -35,6 +36,8 @@ pub(crate) enum Stop {
     Close,
     /// A database, or all, has to be emptied and `+OK` replied before the next request.
     Empty(Option<u8>),
+    /// An order has to be carried out and answered before the next request.
+    Order(Order),
 }
 
 /// Limits of the protocol, from the settings.
@@ -65,6 +68,7 @@ impl Dialogue {
         &mut self,
         shared: &Shared,
         worker: usize,
+        decider: &mut dyn Decider,
         input: &[u8],
         bytes_max: usize,
         out: &mut Vec<u8>,
@@ -94,6 +98,7 @@ impl Dialogue {
             let mut context = Context {
                 shared,
                 session: &mut self.session,
+                decider: &mut *decider,
                 now,
                 reply,
             };
@@ -104,6 +109,7 @@ impl Dialogue {
                 Flow::Continue => {}
                 Flow::Close => break Stop::Close,
                 Flow::Flush(db) => break Stop::Empty(db),
+                Flow::Order(order) => break Stop::Order(order),
             }
         };
         shared.workers[worker].add_commands(commands, errors);

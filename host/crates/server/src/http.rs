@@ -1,5 +1,8 @@
-//! HTTP for those who watch the server: `/healthz`, `/readyz`, `/metrics`. One thread, one request a
-//! connection, and a bound on everything, so that whoever reaches the port cannot do much with it.
+//! HTTP for those who watch the server: `/healthz`, `/readyz`, `/metrics`, `/v1/policies`. One thread, one
+//! request a connection, and a bound on everything, so that whoever reaches the port cannot do much
+//! with it.
+
+mod policies;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
@@ -100,7 +103,8 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: Router, stopped: oneshot
 fn router(shared: Arc<Shared>, metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready).with_state(shared))
+        .route("/readyz", get(ready).with_state(shared.clone()))
+        .route("/v1/policies", get(policies::list).with_state(shared))
         .route("/metrics", get(scrape).with_state(metrics))
         .layer(map_response(async |mut response: Response| {
             response

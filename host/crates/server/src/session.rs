@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use larder_engine::{Millis, Tenant};
+use larder_engine::{Decider, Millis, Tenant};
 use larder_resp::{Reply, Version};
 
 use crate::Shared;
@@ -36,6 +36,8 @@ pub struct Context<'a> {
     pub shared: &'a Shared,
     /// State of this connection.
     pub session: &'a mut Session,
+    /// Decides over the values that this worker writes.
+    pub decider: &'a mut dyn Decider,
     /// Time of this batch of requests, read once when it arrived.
     pub now: Millis,
     /// Writer of the reply.
@@ -52,7 +54,7 @@ impl Context<'_> {
 }
 
 /// What the connection does after a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flow {
     /// Go on with the next request.
     Continue,
@@ -61,4 +63,20 @@ pub enum Flow {
     /// Empty one database, or all (`None`), in steps between which other connections are served; then
     /// reply `+OK` and go on with the next request. The command itself has replied nothing.
     Flush(Option<u8>),
+    /// Have the order carried out while other connections are served; then reply `+OK`, or why it could
+    /// not be. The command itself has replied nothing.
+    Order(Order),
+}
+
+/// What an operator wants done with the policies; it may take seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// See [`larder_engine::Policies::enable`].
+    Enable(String),
+    /// See [`larder_engine::Policies::disable`].
+    Disable(String),
+    /// See [`larder_engine::Policies::rollback`].
+    Rollback(String),
+    /// See [`larder_engine::Policies::reload`].
+    Reload,
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use larder_engine::{Engine, Millis};
+use larder_engine::{Deciders, Engine, Millis, Policies};
 
 use crate::ServerConfig;
 use crate::held::Budget;
@@ -15,6 +15,10 @@ use crate::stats::{Counters, Totals, WorkerCounters};
 pub struct Parts {
     /// The store.
     pub engine: Arc<Engine>,
+    /// Makes what decides over the values that a worker writes.
+    pub deciders: Arc<dyn Deciders>,
+    /// Keeps the policies.
+    pub policies: Arc<dyn Policies>,
     /// Reads the wall clock, in Unix milliseconds.
     pub clock: fn() -> Millis,
     /// Resident memory of the process in bytes, as far as it can be measured; feeds the governor.
@@ -29,12 +33,15 @@ pub struct Parts {
 pub struct Shared {
     /// The store.
     pub engine: Arc<Engine>,
+    /// Keeps the policies.
+    pub policies: Arc<dyn Policies>,
     /// Settings.
     pub config: ServerConfig,
     /// Name of this run of the process: 40 hexadecimal digits.
     pub run_id: String,
     /// When the server was made.
     pub started_ms: Millis,
+    pub(crate) deciders: Arc<dyn Deciders>,
     pub(crate) clock: fn() -> Millis,
     pub(crate) resident_bytes: fn() -> Option<u64>,
     pub(crate) release_memory: fn(),
@@ -69,6 +76,8 @@ impl Shared {
         Self {
             started_ms: (parts.clock)(),
             engine: parts.engine,
+            deciders: parts.deciders,
+            policies: parts.policies,
             run_id: parts.run_id,
             clock: parts.clock,
             resident_bytes: parts.resident_bytes,

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, native};
+use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, Undecided, native};
 use larder_policy_s3_fifo::S3Fifo;
 
 use crate::{Drained, Parts, Running, ServerConfig, Shared, start};
@@ -31,6 +31,8 @@ pub(crate) fn parts() -> Parts {
     });
     Parts {
         engine: Arc::new(engine.expect("the configuration is valid")),
+        deciders: Arc::new(Undecided),
+        policies: Arc::new(Undecided),
         clock: || NOW,
         resident_bytes: || None,
         release_memory: || (),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use larder_engine::Decider;
 use larder_resp::{Limits, Version};
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
@@ -64,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
     pub(crate) scratch: RefCell<Scratch>,
+    pub(crate) decider: RefCell<Box<dyn Decider>>,
     /// Sweeps since the start: the clock of timeouts.
     pub(crate) sweep: Cell<u64>,
     pub(crate) draining: Cell<bool>,
@@ -76,6 +78,7 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Rc<Self> {
         let limits = crate::dialogue::limits(&shared.config);
         Rc::new(Self {
+            decider: RefCell::new(shared.deciders.decider(index)),
             shared,
             index,
             scratch: RefCell::new(Scratch::new()),

@@ -2,8 +2,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use crate::address::Socket;
 use crate::load::REPLY_TIMEOUT;
-use crate::load::address::Socket;
 use crate::load::reply::{self, Reply};
 
 const READ_BYTES: usize = 64 * 1024;

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::load::address::Address;
+use crate::address::Address;
 use crate::load::encoder::Encoder;
 use crate::load::fake::serve;
 use crate::load::options::ValueBytes;

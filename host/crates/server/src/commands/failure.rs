@@ -91,6 +91,11 @@ impl From<Error> for Failure {
             Error::KeyTooLong { bytes, bytes_max } => Self::from(format!(
                 "ERR key too long: a key may have {bytes_max} bytes at most, this one has {bytes}"
             )),
+            Error::NoteTooLong { bytes, bytes_max } => Self::from(format!(
+                "ERR type, tags and attributes too long: they may take {bytes_max} bytes together, \
+                 these take {bytes}"
+            )),
+            Error::Refused => Self::new("ERR the eviction policy does not keep it"),
             Error::OutOfMemory => {
                 Self::new("OOM command not allowed when used memory > 'maxmemory'.")
             }

@@ -1,10 +1,9 @@
 //! GETSET.
 
-use std::borrow::Cow;
-
-use larder_engine::{Access, Edit, Expiry};
+use larder_engine::{Access, Expiry};
 use larder_resp::Args;
 
+use super::offer::Offer;
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -21,18 +20,12 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let key = ctx.key(&args[1]);
-    let value = &args[2];
+    let offer = Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never);
+    let put = offer.edit(ctx.decide(&offer));
     let tenant = &ctx.session.tenant;
-    let old = tenant.update(key, ctx.now, Access::Read, value.len(), |entry| {
+    let old = tenant.update(offer.key, ctx.now, Access::Read, offer.bytes(), |entry| {
         let old = entry.map(|entry| entry.value().to_vec());
-        (
-            Edit::Put {
-                value: Cow::Borrowed(value),
-                expiry: Expiry::Never,
-            },
-            old,
-        )
+        (put.clone(), old)
     })?;
     ctx.reply_bulk_or_null(old.as_deref());
     Ok(Flow::Continue)

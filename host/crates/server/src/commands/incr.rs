@@ -1,7 +1,5 @@
 //! INCR, DECR, INCRBY, DECRBY and INCRBYFLOAT.
 
-use std::borrow::Cow;
-
 use larder_engine::{Access, Edit, Entry, Expiry};
 use larder_resp::Args;
 
@@ -112,13 +110,7 @@ fn change<R>(
         Access::Write,
         bytes_hint,
         |entry| match compute(entry) {
-            Ok((value, result)) => (
-                Edit::Put {
-                    value: Cow::Owned(value),
-                    expiry: Expiry::Keep,
-                },
-                Ok(result),
-            ),
+            Ok((value, result)) => (Edit::put(value, Expiry::Keep), Ok(result)),
             Err(failure) => (Edit::Keep, Err(failure)),
         },
     )?

@@ -2,6 +2,8 @@
 //! to the function that answers it.
 
 mod append;
+mod cache_explain;
+mod cache_set;
 mod client;
 mod command;
 mod config;
@@ -25,9 +27,12 @@ mod metadata;
 mod mget;
 mod moment;
 mod mset;
+mod note;
 mod number;
+mod offer;
 mod persist;
 mod ping;
+mod policy;
 mod quit;
 mod scan;
 mod select;

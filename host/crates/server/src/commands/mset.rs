@@ -1,10 +1,9 @@
 //! MSET.
 
-use std::borrow::Cow;
-
-use larder_engine::{Access, Edit, Expiry};
+use larder_engine::{Access, Edit, Expiry, Key};
 use larder_resp::Args;
 
+use super::offer::Offer;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -24,30 +23,40 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if args.len().is_multiple_of(2) {
         return Err(Failure::arity("mset"));
     }
-    let pair = |at: usize| (ctx.key(&args[at]), &args[at + 1]);
+    // Decided before anything is locked.
+    let (db, offer) = (ctx.session.db, |(key, value)| {
+        Offer::plain(key, value, Expiry::Never)
+    });
+    let is_decided = ctx.decider.has_a_say(ctx.session.tenant.number());
+    let kept: Vec<_> = (1..args.len())
+        .step_by(2)
+        .filter(|_| is_decided)
+        .map(|at| ctx.decide(&offer((Key::new(db, &args[at]), &args[at + 1]))))
+        .collect();
+    let pair = |at: usize| (Key::new(db, &args[at]), &args[at + 1]);
     let pairs = || (1..args.len()).step_by(2).map(pair);
     let values_bytes = pairs().map(|(_, value)| value.len()).sum();
     let tenant = &ctx.session.tenant;
     let mut locked = tenant.lock(pairs().map(|(key, _)| key), values_bytes, ctx.now)?;
-    let mut put = |(key, value)| {
-        locked.update(key, ctx.now, Access::Write, |_| {
-            (
-                Edit::Put {
-                    value: Cow::Borrowed(value),
-                    expiry: Expiry::Never,
-                },
-                (),
-            )
-        })
+    let mut put = |(at, (key, value))| {
+        let edit = match kept.get(at) {
+            Some(kept) => offer((key, value)).edit(*kept),
+            None => Edit::put(value, Expiry::Never),
+        };
+        locked.update(key, ctx.now, Access::Write, |_| (edit.clone(), ()))
     };
     // Where a pair comes near the bound of an entry, the largest goes first: if that one is not
     // refused for its size then none is, and what is refused has changed nothing.
-    let largest = pairs().max_by_key(|(key, value)| key.bytes.len() + value.len());
+    let largest = pairs()
+        .enumerate()
+        .max_by_key(|(_, (key, value))| key.bytes.len() + value.len());
     let is_near = |bytes: usize| bytes > tenant.entry_bytes_max() / 2;
-    if let Some(pair) = largest.filter(|(key, value)| is_near(key.bytes.len() + value.len())) {
+    let is_large =
+        |(_, (key, value)): &(usize, (Key<'_>, &[u8]))| is_near(key.bytes.len() + value.len());
+    if let Some(pair) = largest.filter(is_large) {
         put(pair)?;
     }
-    pairs().try_for_each(put)?;
+    pairs().enumerate().try_for_each(put)?;
     drop(locked);
     ctx.reply.ok();
     Ok(Flow::Continue)

@@ -1,11 +1,10 @@
 //! SET with all its options.
 
-use std::borrow::Cow;
-
 use larder_engine::{Access, Edit, Expiry, Millis};
 use larder_resp::Args;
 
 use super::moment::Scale;
+use super::offer::{Offer, is_past};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -39,19 +38,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if args.len() > 3 {
         return run_with_options(ctx, args);
     }
-    let key = ctx.key(&args[1]);
-    let value = &args[2];
-    ctx.session
-        .tenant
-        .update(key, ctx.now, Access::Write, value.len(), |_| {
-            (
-                Edit::Put {
-                    value: Cow::Borrowed(value),
-                    expiry: Expiry::Never,
-                },
-                (),
-            )
-        })?;
+    ctx.store(&Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never))?;
     ctx.reply.ok();
     Ok(Flow::Continue)
 }
@@ -62,21 +49,23 @@ fn run_with_options(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         condition,
         get,
     } = parse_options(args, ctx.now)?;
-    let key = ctx.key(&args[1]);
-    let value = &args[2];
+    let offer = Offer::plain(ctx.key(&args[1]), &args[2], expiry);
+    if condition.is_none() && !get && expiry != Expiry::Keep {
+        ctx.store(&offer)?;
+        ctx.reply.ok();
+        return Ok(Flow::Continue);
+    }
+    let put = if expiry == Expiry::Keep || is_past(expiry, ctx.now) {
+        Edit::put(offer.value, expiry)
+    } else {
+        offer.edit(ctx.decide(&offer))
+    };
     let access = if get { Access::Read } else { Access::Write };
     let tenant = &ctx.session.tenant;
-    let (set, old) = tenant.update(key, ctx.now, access, value.len(), |entry| {
+    let (set, old) = tenant.update(offer.key, ctx.now, access, offer.bytes(), |entry| {
         let old = entry.filter(|_| get).map(|entry| entry.value().to_vec());
         let set = condition.is_none_or(|wanted| (wanted == Condition::Present) == entry.is_some());
-        let edit = if set {
-            Edit::Put {
-                value: Cow::Borrowed(value),
-                expiry,
-            }
-        } else {
-            Edit::Keep
-        };
+        let edit = if set { put.clone() } else { Edit::Keep };
         (edit, (set, old))
     })?;
     match (get, set) {

@@ -1,11 +1,10 @@
 //! SETEX and PSETEX.
 
-use std::borrow::Cow;
-
-use larder_engine::{Access, Edit, Expiry};
+use larder_engine::Expiry;
 use larder_resp::Args;
 
 use super::moment::Scale;
+use super::offer::Offer;
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -31,19 +30,7 @@ pub(super) const PSETEX: Command = Command {
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>, scale: Scale, name: &str) -> Outcome {
     let expiry = Expiry::At(scale.deadline(&args[2], ctx.now, name)?);
-    let key = ctx.key(&args[1]);
-    let value = &args[3];
-    ctx.session
-        .tenant
-        .update(key, ctx.now, Access::Write, value.len(), |_| {
-            (
-                Edit::Put {
-                    value: Cow::Borrowed(value),
-                    expiry,
-                },
-                (),
-            )
-        })?;
+    ctx.store(&Offer::plain(ctx.key(&args[1]), &args[3], expiry))?;
     ctx.reply.ok();
     Ok(Flow::Continue)
 }

@@ -1,10 +1,9 @@
 //! SETNX.
 
-use std::borrow::Cow;
-
 use larder_engine::{Access, Edit, Expiry};
 use larder_resp::Args;
 
+use super::offer::Offer;
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -21,23 +20,17 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let key = ctx.key(&args[1]);
-    let value = &args[2];
+    let offer = Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never);
+    let put = offer.edit(ctx.decide(&offer));
     let tenant = &ctx.session.tenant;
     let set = tenant.update(
-        key,
+        offer.key,
         ctx.now,
         Access::Write,
-        value.len(),
+        offer.bytes(),
         |entry| match entry {
             Some(_) => (Edit::Keep, false),
-            None => (
-                Edit::Put {
-                    value: Cow::Borrowed(value),
-                    expiry: Expiry::Never,
-                },
-                true,
-            ),
+            None => (put.clone(), true),
         },
     )?;
     ctx.reply.integer(set.into());

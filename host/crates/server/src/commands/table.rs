@@ -2,14 +2,16 @@
 
 use super::metadata::Command;
 use super::{
-    append, client, command, config, dbsize, del, echo, exists, expire, flush, get, getdel, getex,
-    getset, hello, incr, info, mget, mset, persist, ping, quit, scan, select, set, setex, setnx,
-    strlen, time, ttl, type_of,
+    append, cache_explain, cache_set, client, command, config, dbsize, del, echo, exists, expire,
+    flush, get, getdel, getex, getset, hello, incr, info, mget, mset, persist, ping, policy, quit,
+    scan, select, set, setex, setnx, strlen, time, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 44] = [
+pub(crate) static TABLE: [Command; 47] = [
     append::COMMAND,
+    cache_explain::COMMAND,
+    cache_set::COMMAND,
     client::COMMAND,
     command::COMMAND,
     config::COMMAND,
@@ -40,6 +42,7 @@ pub(crate) static TABLE: [Command; 44] = [
     expire::PEXPIREAT,
     ttl::PEXPIRETIME,
     ping::COMMAND,
+    policy::COMMAND,
     setex::PSETEX,
     ttl::PTTL,
     quit::COMMAND,
@@ -65,11 +68,18 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
         if at == FREE {
             return None;
         }
-        if PACKED[at as usize] == packed {
-            return Some(&TABLE[at as usize]);
+        let command = &TABLE[at as usize];
+        // Beside letters a name may have a dot, which `CAPITALS` does not tell from another byte.
+        if PACKED[at as usize] == packed && (!packed.has_dot() || is_name(name, command)) {
+            return Some(command);
         }
         slot = (slot + 1) % INDEX.len();
     }
+}
+
+#[cold]
+fn is_name(name: &[u8], command: &Command) -> bool {
+    name.eq_ignore_ascii_case(command.name.as_bytes())
 }
 
 /// Slot of [`INDEX`] that holds no command.
@@ -121,6 +131,12 @@ impl Packed {
         })
     }
 
+    /// Whether it may be one of Larder's own, `CACHE.…`; no command of Redis begins like that.
+    #[inline]
+    const fn has_dot(self) -> bool {
+        self.head as u8 == b'C' && (self.head >> 40) as u8 == b'.' & !0x20
+    }
+
     #[inline]
     const fn first_slot(self) -> usize {
         let mixed = self.head ^ self.tail.rotate_left(29) ^ self.len as u64;
@@ -129,7 +145,7 @@ impl Packed {
 }
 
 /// Clears the bit that tells small letters from capitals. Of other bytes none becomes a letter so,
-/// and names of commands have letters only.
+/// and names of commands have letters only, or a dot.
 const CAPITALS: u64 = u64::from_le_bytes([!0x20; 8]);
 
 const fn pack_all() -> [Packed; TABLE_LEN] {
@@ -143,8 +159,8 @@ const fn pack_all() -> [Packed; TABLE_LEN] {
         let mut rest = TABLE[at].name.as_bytes();
         while let [letter, behind @ ..] = rest {
             assert!(
-                letter.is_ascii_uppercase(),
-                "the name of a command has capitals only"
+                letter.is_ascii_uppercase() || *letter == b'.',
+                "the name of a command has capitals and dots only"
             );
             rest = behind;
         }
@@ -191,7 +207,8 @@ mod tests {
     #[test]
     fn what_is_no_command_is_not_found() {
         let long = [b'G'; 300];
-        let names: [&[u8]; 10] = [
+        let names: [&[u8]; 11] = [
+            b"CACHE\x0eSET",
             b"",
             b"G",
             b"GE",

@@ -4,19 +4,21 @@ mod connection;
 mod errors;
 mod generic;
 mod introspection;
+mod policies;
 mod string;
 
-use larder_engine::Millis;
+use larder_engine::{Decider, Millis, Undecided};
 use larder_resp::{Args, ArgsBuf, Limits, Parsed, Reply, RequestParser, Version};
 
 use super::dispatch;
 use crate::testing::{config, parts};
-use crate::{Context, Flow, ServerConfig, Session, Shared};
+use crate::{Context, Flow, Parts, ServerConfig, Session, Shared};
 
 /// A connection, and a server whose time the test sets.
 struct Bed {
     shared: Shared,
     session: Session,
+    decider: Box<dyn Decider>,
     now: Millis,
 }
 
@@ -26,7 +28,11 @@ impl Bed {
     }
 
     fn with(config: ServerConfig, version: Version) -> Self {
-        let shared = Shared::new(config, parts());
+        Self::made_of(config, parts(), version)
+    }
+
+    fn made_of(config: ServerConfig, parts: Parts, version: Version) -> Self {
+        let shared = Shared::new(config, parts);
         let now = shared.now();
         let session = Session {
             id: 42,
@@ -42,6 +48,7 @@ impl Bed {
         Self {
             shared,
             session,
+            decider: Box::new(Undecided),
             now,
         }
     }
@@ -53,6 +60,7 @@ impl Bed {
         let mut context = Context {
             shared: &self.shared,
             session,
+            decider: &mut *self.decider,
             now: self.now,
             reply,
         };

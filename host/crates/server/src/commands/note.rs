@@ -1,0 +1,88 @@
+//! What a client says of a value, as it is kept with the entry: one item after the other, each its kind
+//! in a byte, its length in two, and its bytes.
+
+/// One thing that a client said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Item<'a> {
+    Type(&'a [u8]),
+    Tag(&'a [u8]),
+    CostMs(u64),
+    Attribute(&'a [u8], &'a [u8]),
+}
+
+const TYPE: u8 = 1;
+const TAG: u8 = 2;
+const COST: u8 = 3;
+const NAME: u8 = 4;
+const VALUE: u8 = 5;
+
+/// Longer parts are refused before they come here.
+pub(super) const PART_BYTES_MAX: usize = u16::MAX as usize;
+
+/// Appends an item.
+pub(super) fn push(note: &mut Vec<u8>, item: Item<'_>) {
+    match item {
+        Item::Type(name) => part(note, TYPE, name),
+        Item::Tag(tag) => part(note, TAG, tag),
+        Item::CostMs(cost_ms) => part(note, COST, &cost_ms.to_le_bytes()),
+        Item::Attribute(name, value) => {
+            part(note, NAME, name);
+            part(note, VALUE, value);
+        }
+    }
+}
+
+fn part(note: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
+    let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    note.push(kind);
+    note.extend_from_slice(&len.to_le_bytes());
+    note.extend_from_slice(&bytes[..usize::from(len)]);
+}
+
+/// The items of a note; what is no item ends them.
+pub(super) fn items(note: &[u8]) -> impl Iterator<Item = Item<'_>> {
+    let mut rest = note;
+    std::iter::from_fn(move || {
+        let (kind, bytes) = next_part(&mut rest)?;
+        match kind {
+            TYPE => Some(Item::Type(bytes)),
+            TAG => Some(Item::Tag(bytes)),
+            COST => Some(Item::CostMs(u64::from_le_bytes(bytes.try_into().ok()?))),
+            NAME => match next_part(&mut rest)? {
+                (VALUE, value) => Some(Item::Attribute(bytes, value)),
+                _ => None,
+            },
+            _ => None,
+        }
+    })
+}
+
+fn next_part<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let (&[kind, low, high], behind) = rest.split_first_chunk()?;
+    let (bytes, behind) = behind.split_at_checked(usize::from(u16::from_le_bytes([low, high])))?;
+    *rest = behind;
+    Some((kind, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_come_back_as_they_went_in() {
+        let long = vec![7; PART_BYTES_MAX];
+        let given = [
+            Item::Tag(b"a"),
+            Item::Attribute(b"name", b""),
+            Item::Type(b"json"),
+            Item::CostMs(u64::MAX),
+            Item::Tag(&long),
+        ];
+        let mut note = Vec::new();
+        given.iter().for_each(|item| push(&mut note, *item));
+        assert!(items(&note).eq(given));
+        for len in 0..40 {
+            assert!(items(&note[..len]).count() <= 4);
+        }
+    }
+}

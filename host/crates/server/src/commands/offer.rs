@@ -1,0 +1,150 @@
+//! Values on their way in: the policies decide over them before they are written.
+
+use larder_engine::decision::{Operation, QuestionParts, TextPair};
+use larder_engine::{Access, Edit, Error, Expiry, Key, Label, Millis};
+
+use super::Failure;
+use crate::Context;
+
+/// The tier that is asked about: memory.
+const TIER: u8 = 1;
+
+/// A value that a client wants kept.
+#[derive(Clone, Copy)]
+pub(super) struct Offer<'a> {
+    pub(super) key: Key<'a>,
+    pub(super) value: &'a [u8],
+    /// Not [`Expiry::Keep`]: what only changes a value is no matter of policies.
+    pub(super) expiry: Expiry,
+    pub(super) about: About<'a>,
+}
+
+/// What a client says of a value.
+#[derive(Clone, Copy, Default)]
+pub(super) struct About<'a> {
+    pub(super) data_type: &'a [u8],
+    pub(super) tags: &'a [&'a [u8]],
+    pub(super) cost_ms: Option<u64>,
+    pub(super) attributes: &'a [TextPair<'a>],
+    /// All of it, as it is kept with the entry.
+    pub(super) note: &'a [u8],
+}
+
+/// What was decided over a value that is to be kept.
+#[derive(Clone, Copy)]
+pub(super) struct Kept<'a> {
+    pub(super) expiry: Expiry,
+    pub(super) label: Label<'a>,
+}
+
+impl<'a> Offer<'a> {
+    /// A value of which nothing more is known.
+    pub(super) fn plain(key: Key<'a>, value: &'a [u8], expiry: Expiry) -> Self {
+        Self {
+            key,
+            value,
+            expiry,
+            about: About::default(),
+        }
+    }
+
+    /// The edit that follows from what was decided.
+    pub(super) fn edit(&self, kept: Option<Kept<'a>>) -> Edit<'a> {
+        match kept {
+            Some(Kept { expiry, label }) => Edit::Put {
+                value: self.value.into(),
+                expiry,
+                label: Some(label),
+            },
+            None => Edit::Remove,
+        }
+    }
+
+    /// Bytes of the value and of what is kept with it.
+    pub(super) fn bytes(&self) -> usize {
+        self.value.len() + self.about.note.len()
+    }
+}
+
+impl Context<'_> {
+    /// What the policies say to a value; `None` where it is not to be kept.
+    #[inline]
+    pub(super) fn decide<'a>(&mut self, offer: &Offer<'a>) -> Option<Kept<'a>> {
+        let tenant = self.session.tenant.number();
+        if self.decider.has_a_say(tenant) {
+            return self.ask(tenant, offer);
+        }
+        Some(Kept {
+            expiry: offer.expiry,
+            label: Label {
+                priority: 0,
+                note: offer.about.note,
+            },
+        })
+    }
+
+    #[cold]
+    fn ask<'a>(&mut self, tenant: usize, offer: &Offer<'a>) -> Option<Kept<'a>> {
+        let now = self.now;
+        let asked_ms = match offer.expiry {
+            Expiry::At(at) => Some(at.saturating_sub(now).max(1)),
+            Expiry::Never | Expiry::Keep => None,
+        };
+        let verdict = self.decider.decide(
+            tenant,
+            &QuestionParts {
+                now_ms: now,
+                db: offer.key.db,
+                operation: Operation::Write,
+                tier: TIER,
+                key: offer.key.bytes,
+                tenant: self.session.tenant.name(),
+                value_bytes: offer.value.len() as u64,
+                value: offer.value,
+                ttl_ms: asked_ms,
+                data_type: offer.about.data_type,
+                cost_ms: offer.about.cost_ms,
+                tags: offer.about.tags,
+                attributes: offer.about.attributes,
+            },
+        );
+        let expiry = match verdict.ttl_ms {
+            same if same == asked_ms => offer.expiry,
+            Some(ttl_ms) => Expiry::At(now.saturating_add(ttl_ms)),
+            None => Expiry::Never,
+        };
+        let label = Label {
+            priority: verdict.priority,
+            note: offer.about.note,
+        };
+        verdict.keep.then_some(Kept { expiry, label })
+    }
+
+    /// Writes a value as the policies say. One that they refuse is gone, with the one before it; the
+    /// client is not told, as it may be evicted at any time.
+    pub(super) fn store(&mut self, offer: &Offer<'_>) -> Result<(), Failure> {
+        if is_past(offer.expiry, self.now) {
+            self.session.tenant.remove(offer.key, self.now);
+            return Ok(());
+        }
+        let kept = self.decide(offer);
+        let Some(Kept { label, .. }) = kept else {
+            self.session.tenant.remove(offer.key, self.now);
+            return Ok(());
+        };
+        let access = Access::Offer(label.priority);
+        let tenant = &self.session.tenant;
+        let stored = tenant.update(offer.key, self.now, access, offer.bytes(), |_| {
+            (offer.edit(kept), ())
+        });
+        match stored {
+            Ok(()) | Err(Error::Refused) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether an entry with that expiry would be gone at once.
+pub(super) fn is_past(expiry: Expiry, now: Millis) -> bool {
+    matches!(expiry, Expiry::At(at) if at <= now)
+}

@@ -1,0 +1,194 @@
+//! POLICY: the policies that decide here, and what an operator may do about them.
+
+use larder_engine::PolicyRow;
+use larder_resp::Args;
+
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
+use crate::{Context, Flow, Order};
+
+pub(super) const COMMAND: Command = Command {
+    name: "POLICY",
+    arity: -2,
+    flags: &[],
+    keys: Keys::NONE,
+    group: Group::Server,
+    categories: &[],
+    since: "7.2.0",
+    summary: "Commands about the policies that decide what is kept",
+    action: Action::Container {
+        alone: None,
+        subcommands: &[
+            DISABLE,
+            ENABLE,
+            HELP_SUBCOMMAND,
+            INFO,
+            LIST,
+            RELOAD,
+            ROLLBACK,
+        ],
+    },
+};
+
+const LIST: Command = Command {
+    name: "LIST",
+    arity: 2,
+    flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
+    keys: Keys::NONE,
+    group: Group::Server,
+    categories: &[Category::Dangerous],
+    since: "7.2.0",
+    summary: "Lists the policies and the files that were refused",
+    action: Action::Run(list),
+};
+
+const INFO: Command = Command {
+    name: "INFO",
+    arity: 3,
+    summary: "Tells all there is to know of a policy",
+    action: Action::Run(info),
+    ..LIST
+};
+
+const ENABLE: Command = Command {
+    name: "ENABLE",
+    arity: 3,
+    summary: "Puts a policy in force that was disabled or quarantined",
+    action: Action::Run(|_, args| named(args, Order::Enable)),
+    ..LIST
+};
+
+const DISABLE: Command = Command {
+    name: "DISABLE",
+    arity: 3,
+    summary: "Takes a policy out of force; its file stays",
+    action: Action::Run(|_, args| named(args, Order::Disable)),
+    ..LIST
+};
+
+const ROLLBACK: Command = Command {
+    name: "ROLLBACK",
+    arity: 3,
+    summary: "Puts the version of a policy before the present one in force",
+    action: Action::Run(|_, args| named(args, Order::Rollback)),
+    ..LIST
+};
+
+const RELOAD: Command = Command {
+    name: "RELOAD",
+    summary: "Looks at the folder of policies now",
+    action: Action::Run(|_, _| Ok(Flow::Order(Order::Reload))),
+    ..LIST
+};
+
+const HELP_SUBCOMMAND: Command = Command {
+    name: "HELP",
+    flags: &[Flag::Loading, Flag::Stale],
+    categories: &[],
+    summary: "Lists the subcommands",
+    action: Action::Run(help),
+    ..LIST
+};
+
+const HELP: [&str; 12] = [
+    "DISABLE <name>",
+    "    Take a policy out of force; its file stays.",
+    "ENABLE <name>",
+    "    Put a policy in force that was disabled or quarantined.",
+    "INFO <name>",
+    "    Tell all there is to know of a policy.",
+    "LIST",
+    "    List the policies and the files that were refused.",
+    "RELOAD",
+    "    Look at the folder of policies now.",
+    "ROLLBACK <name>",
+    "    Put the version before the present one in force.",
+];
+
+fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
+    reply_help(ctx, "POLICY", &HELP)
+}
+
+fn named(args: Args<'_>, order: fn(String) -> Order) -> Outcome {
+    Ok(Flow::Order(order(
+        String::from_utf8_lossy(&args[2]).into_owned(),
+    )))
+}
+
+fn list(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
+    let rows = ctx.shared.policies.list();
+    ctx.reply.array(rows.len());
+    for row in rows {
+        let kinds = kinds(&row);
+        let fields = [
+            ("name", &*row.name),
+            ("file", &row.file),
+            ("runtime", row.runtime.name()),
+            ("kinds", &kinds),
+            ("tenant", &row.tenant),
+            ("state", row.state.name()),
+            ("why", &row.why),
+        ];
+        ctx.reply.map(fields.len());
+        for (name, value) in fields {
+            ctx.reply.bulk(name.as_bytes());
+            ctx.reply.bulk(value.as_bytes());
+        }
+    }
+    Ok(Flow::Continue)
+}
+
+fn info(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let rows = ctx.shared.policies.list();
+    let row = rows.iter().find(|row| row.name.as_bytes() == &args[2]);
+    let Some(row) = row else {
+        return Err(Failure::new("ERR no policy of that name; see POLICY LIST"));
+    };
+    let fields = fields(row);
+    ctx.reply.map(fields.len());
+    for (name, value) in fields {
+        ctx.reply.bulk(name.as_bytes());
+        ctx.reply.bulk(value.as_bytes());
+    }
+    Ok(Flow::Continue)
+}
+
+fn kinds(row: &PolicyRow) -> String {
+    let names: Vec<_> = row.kinds.iter().map(|kind| kind.name()).collect();
+    names.join(",")
+}
+
+fn fields(row: &PolicyRow) -> Vec<(&'static str, String)> {
+    let parameters: Vec<_> = row
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let figures = row.figures;
+    let call_ns = figures.call_ns.checked_div(figures.calls).unwrap_or(0);
+    vec![
+        ("name", row.name.clone()),
+        ("file", row.file.clone()),
+        ("runtime", row.runtime.name().to_owned()),
+        ("kinds", kinds(row)),
+        ("tenant", row.tenant.clone()),
+        ("keys", row.keys.clone()),
+        ("state", row.state.name().to_owned()),
+        ("why", row.why.clone()),
+        ("version", row.version.clone()),
+        ("digest", row.digest.clone()),
+        ("loaded_ms", row.loaded_ms.to_string()),
+        ("parameters", parameters.join(" ")),
+        ("has_previous", row.has_previous.to_string()),
+        ("calls", figures.calls.to_string()),
+        ("events", figures.events.to_string()),
+        ("mean_call_ns", call_ns.to_string()),
+        ("traps", figures.traps.to_string()),
+        ("deadlines_missed", figures.deadlines_missed.to_string()),
+        ("wrong_answers", figures.wrong_answers.to_string()),
+        ("refused_values", figures.refused_values.to_string()),
+        ("instances", figures.instances.to_string()),
+        ("memory_bytes", figures.memory_bytes.to_string()),
+        ("log_lines", figures.log_lines.to_string()),
+        ("log_lines_dropped", figures.log_lines_dropped.to_string()),
+    ]
+}

@@ -1,0 +1,234 @@
+//! What policies decide, and what is told of them.
+
+use std::sync::Arc;
+
+use larder_engine::decision::{Decider, Kinds, QuestionParts};
+use larder_engine::{Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState, Verdict};
+
+use super::*;
+use crate::Order;
+use larder_sdk::Kind;
+
+/// Keeps what has the tag `keep` or no tags, for the milliseconds of the attribute `ttl`, with the cost
+/// as priority; and writes down what it was asked.
+struct Scripted(Arc<parking_lot::Mutex<Vec<String>>>);
+
+impl Decider for Scripted {
+    fn has_a_say(&self, tenant: usize) -> bool {
+        tenant == 0
+    }
+
+    fn decide(&mut self, _tenant: usize, question: &QuestionParts<'_>) -> Verdict {
+        self.0.lock().push(format!(
+            "{} db={} bytes={} ttl={:?} type={}",
+            question.key.escape_ascii(),
+            question.db,
+            question.value_bytes,
+            question.ttl_ms,
+            question.data_type.escape_ascii(),
+        ));
+        let is_named = |name: &[u8]| question.attributes.iter().find(|(n, _)| *n == name);
+        let ttl = is_named(b"ttl").and_then(|(_, ttl)| std::str::from_utf8(ttl).ok()?.parse().ok());
+        Verdict {
+            keep: question.tags.is_empty() || question.tags.contains(&&b"keep"[..]),
+            ttl_ms: ttl.or(question.ttl_ms),
+            priority: question.cost_ms.unwrap_or(0) as u8,
+        }
+    }
+}
+
+fn scripted() -> (Bed, Arc<parking_lot::Mutex<Vec<String>>>) {
+    let asked = Arc::default();
+    let mut bed = Bed::new(Version::V3);
+    bed.decider = Box::new(Scripted(Arc::clone(&asked)));
+    (bed, asked)
+}
+
+#[test]
+fn policies_are_asked_of_whole_values_and_of_nothing_else() {
+    let (mut bed, asked) = scripted();
+    for line in [
+        "SET a v",
+        "SET b v EX 10",
+        "SETEX c 10 v",
+        "PSETEX d 10 v",
+        "SETNX e v",
+        "GETSET f v",
+        "MSET g v h vv",
+        "SET i v NX GET",
+        "CACHE.SET j v TYPE json PX 5",
+    ] {
+        bed.line(line);
+    }
+    assert_eq!(
+        *asked.lock(),
+        [
+            "a db=0 bytes=1 ttl=None type=",
+            "b db=0 bytes=1 ttl=Some(10000) type=",
+            "c db=0 bytes=1 ttl=Some(10000) type=",
+            "d db=0 bytes=1 ttl=Some(10) type=",
+            "e db=0 bytes=1 ttl=None type=",
+            "f db=0 bytes=1 ttl=None type=",
+            "g db=0 bytes=1 ttl=None type=",
+            "h db=0 bytes=2 ttl=None type=",
+            "i db=0 bytes=1 ttl=None type=",
+            "j db=0 bytes=1 ttl=Some(5) type=json",
+        ]
+    );
+    asked.lock().clear();
+    for line in [
+        "INCR n",
+        "APPEND a x",
+        "EXPIRE a 10",
+        "PERSIST a",
+        "SET a w KEEPTTL",
+        "SET a v PXAT 1",
+        "GETEX b EX 5",
+        "GETDEL b",
+    ] {
+        bed.line(line);
+    }
+    assert_eq!(*asked.lock(), [""; 0]);
+}
+
+#[test]
+fn a_refused_value_takes_the_old_one_with_it_and_the_client_is_not_told() {
+    let (mut bed, _) = scripted();
+    bed.check("SET k old", "+OK\r\n");
+    bed.check("CACHE.SET k new TAGS 1 go", "+OK\r\n");
+    bed.check("GET k", "_\r\n");
+    bed.check("CACHE.SET k new TAGS 2 go keep", "+OK\r\n");
+    bed.check("GET k", "$3\r\nnew\r\n");
+}
+
+#[test]
+fn ttl_and_priority_are_what_the_policy_says() {
+    let (mut bed, _) = scripted();
+    bed.check("CACHE.SET k v ATTR 1 ttl 777 COST 9 PX 100000", "+OK\r\n");
+    bed.check("PTTL k", ":777\r\n");
+    let (told, _) = bed.line("CACHE.EXPLAIN k");
+    for part in [
+        "$8\r\npriority\r\n:9\r\n",
+        "$7\r\nttl=777\r\n",
+        "$9\r\ncost_ms=9\r\n",
+    ] {
+        assert!(told.contains(part), "{part:?} in {told:?}");
+    }
+    bed.check("SET k w KEEPTTL", "+OK\r\n");
+    assert!(bed.line("CACHE.EXPLAIN k").0.contains("priority\r\n:9\r\n"));
+    bed.check("SET k w", "+OK\r\n");
+    assert!(bed.line("CACHE.EXPLAIN k").0.contains("priority\r\n:0\r\n"));
+}
+
+#[test]
+fn cache_set_says_what_is_wrong_with_its_options() {
+    let mut bed = Bed::new(Version::V2);
+    for line in [
+        "CACHE.SET k v FOO",
+        "CACHE.SET k v TYPE",
+        "CACHE.SET k v TYPE a TYPE b",
+        "CACHE.SET k v TAGS 2 a",
+        "CACHE.SET k v ATTR 1 a",
+        "CACHE.SET k v EX 5 PX 5",
+    ] {
+        bed.check(line, "-ERR syntax error\r\n");
+    }
+    for line in [
+        "CACHE.SET k v COST x",
+        "CACHE.SET k v COST -1",
+        "CACHE.SET k v TAGS x",
+        "CACHE.SET k v TAGS -1",
+        "CACHE.SET k v ATTR 9223372036854775807 a b",
+        "CACHE.SET k v EX x",
+    ] {
+        let (reply, _) = bed.line(line);
+        assert!(reply.starts_with('-'), "{line}: {reply}");
+    }
+    bed.check(
+        "CACHE.SET k v EX 0",
+        "-ERR invalid expire time in 'cache.set' command\r\n",
+    );
+    bed.check("EXISTS k", ":0\r\n");
+    bed.check(
+        "CACHE.EXPLAIN k",
+        "*8\r\n$8\r\nresident\r\n$2\r\nno\r\n$6\r\ntenant\r\n\
+        $7\r\ndefault\r\n$15\r\neviction_policy\r\n$7\r\ns3-fifo\r\n$9\r\ndecisions\r\n*0\r\n",
+    );
+}
+
+struct One;
+
+impl Policies for One {
+    fn list(&self) -> Vec<PolicyRow> {
+        vec![PolicyRow {
+            name: "10-gate".into(),
+            file: "10-gate.wasm".into(),
+            runtime: PolicyRuntime::Wasm,
+            kinds: Kinds::NONE.with(Kind::ShouldCache).with(Kind::Ttl),
+            tenant: "*".into(),
+            keys: "user:*".into(),
+            state: PolicyState::Active,
+            why: "in the chain".into(),
+            version: "0.1.0".into(),
+            digest: "ab".into(),
+            loaded_ms: 5,
+            parameters: vec![("max".into(), "1".into())],
+            has_previous: false,
+            figures: PolicyFigures {
+                calls: 4,
+                call_ns: 100,
+                ..PolicyFigures::default()
+            },
+        }]
+    }
+    fn enable(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn disable(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn rollback(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn reload(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn decisions(&self, tenant: &str, db: u8, key: &[u8]) -> Vec<String> {
+        vec![format!("{tenant} {db} {}", key.escape_ascii())]
+    }
+}
+
+#[test]
+fn policies_are_listed_told_of_and_ordered_about() {
+    let mut parts = parts();
+    parts.policies = Arc::new(One);
+    let mut bed = Bed::made_of(config(), parts, Version::V3);
+    let list = "*1\r\n%7\r\n$4\r\nname\r\n$7\r\n10-gate\r\n$4\r\nfile\r\n$12\r\n10-gate.wasm\r\n\
+        $7\r\nruntime\r\n$4\r\nwasm\r\n$5\r\nkinds\r\n$16\r\nshould_cache,ttl\r\n\
+        $6\r\ntenant\r\n$1\r\n*\r\n$5\r\nstate\r\n$6\r\nactive\r\n$3\r\nwhy\r\n$12\r\nin the chain\r\n";
+    bed.check("POLICY LIST", list);
+    let (info, _) = bed.line("POLICY INFO 10-gate");
+    for part in [
+        "$12\r\nmean_call_ns\r\n$2\r\n25\r\n",
+        "$4\r\nkeys\r\n$6\r\nuser:*\r\n",
+    ] {
+        assert!(info.contains(part), "{part:?} in {info:?}");
+    }
+    bed.check(
+        "POLICY INFO other",
+        "-ERR no policy of that name; see POLICY LIST\r\n",
+    );
+    for (line, order) in [
+        ("POLICY ENABLE a", Order::Enable("a".into())),
+        ("POLICY DISABLE a", Order::Disable("a".into())),
+        ("POLICY ROLLBACK a", Order::Rollback("a".into())),
+        ("POLICY RELOAD", Order::Reload),
+    ] {
+        assert_eq!(bed.line(line), (String::new(), Flow::Order(order)));
+    }
+    assert!(
+        bed.line("CACHE.EXPLAIN k")
+            .0
+            .ends_with("*1\r\n$11\r\ndefault 0 k\r\n")
+    );
+}

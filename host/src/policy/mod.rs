@@ -1,0 +1,119 @@
+//! `larder policy`: what the author of a policy does, from nothing until it rules.
+
+mod build;
+mod check;
+mod deploy;
+mod remote;
+mod scaffold;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::address::Address;
+
+const EXAMPLES: &str = "\
+Examples:
+  larder policy new my-ttl --kind ttl          a crate that builds and passes its own test
+  larder policy build my-ttl                   compile it: target/policies/my-ttl.wasm in it
+  larder policy check my-ttl.wasm              everything that a server would check
+  larder policy deploy my-ttl.wasm             put it into the folder that a server watches
+  larder policy list                           what decides in a running server
+  larder policy rollback my-ttl                the version before";
+
+/// Write, build, check and deploy policies; ask a running server about them
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    New(scaffold::NewArgs),
+    Build(build::BuildArgs),
+    Check(check::CheckArgs),
+    Deploy(deploy::DeployArgs),
+    /// List the policies of a running server, and the files that it refused
+    List(ServerArgs),
+    /// Tell all there is to know of one policy of a running server
+    Info(NamedArgs),
+    /// Put the version before the present one in force
+    Rollback(NamedArgs),
+    /// Put a policy in force that was disabled or quarantined
+    Enable(NamedArgs),
+    /// Take a policy out of force; its file stays
+    Disable(NamedArgs),
+}
+
+/// Which server.
+#[derive(Debug, Clone, Args)]
+struct ServerArgs {
+    /// Where the server listens: HOST:PORT, or unix:PATH
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6379")]
+    addr: Address,
+}
+
+#[derive(Debug, Args)]
+struct NamedArgs {
+    /// The policy's name: its file without .wasm
+    name: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl PolicyArgs {
+    /// Does what was asked for, and says so on standard output.
+    ///
+    /// # Errors
+    /// In one sentence for people.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.action {
+            Action::New(args) => args.run(),
+            Action::Build(args) => args.run(),
+            Action::Check(args) => args.run(),
+            Action::Deploy(args) => args.run(),
+            Action::List(ServerArgs { addr }) => remote::list(&addr),
+            Action::Info(NamedArgs { name, server }) => remote::info(&server.addr, &name),
+            Action::Rollback(NamedArgs { name, server }) => {
+                remote::order(&server.addr, "ROLLBACK", &name)
+            }
+            Action::Enable(NamedArgs { name, server }) => {
+                remote::order(&server.addr, "ENABLE", &name)
+            }
+            Action::Disable(NamedArgs { name, server }) => {
+                remote::order(&server.addr, "DISABLE", &name)
+            }
+        }
+    }
+}
+
+/// Names of policies are names of files: letters, digits, `_` and `-`.
+fn check_name(name: &str) -> anyhow::Result<()> {
+    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(is_allowed);
+    anyhow::ensure!(
+        fits,
+        "'{name}' cannot be a policy's name; allowed: 1 to 64 of a-z, 0-9, _ and -"
+    );
+    Ok(())
+}
+
+/// The name that the folder knows a file by.
+fn stem(file: &std::path::Path) -> anyhow::Result<String> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    let is_wasm = file
+        .extension()
+        .is_some_and(|extension| extension == "wasm");
+    match stem.filter(|_| is_wasm) {
+        Some(stem) => Ok(stem.to_owned()),
+        None => anyhow::bail!("{} is not called NAME.wasm", file.display()),
+    }
+}
+
+/// The side-car of a policy's file.
+fn side_car(file: &std::path::Path) -> PathBuf {
+    file.with_extension("toml")
+}
