@@ -6,6 +6,7 @@
 mod client;
 pub mod l1;
 pub mod memory;
+pub mod policy;
 pub mod report;
 mod sample;
 pub mod server;

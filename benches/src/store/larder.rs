@@ -1,6 +1,5 @@
 //! Larder's engine, used as its server uses it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -107,10 +106,7 @@ pub(crate) fn engine(policy: Policy, memory_bytes: u64, threads: usize) -> Resul
 }
 
 pub(crate) fn put(tenant: &Tenant, key: &[u8], value: &[u8], expiry: Expiry, now: Millis) {
-    let edit = |_: Option<larder_engine::Entry<'_>>| {
-        let value = Cow::Borrowed(value);
-        (Edit::Put { value, expiry }, ())
-    };
+    let edit = |_: Option<larder_engine::Entry<'_>>| (Edit::put(value, expiry), ());
     // A cache that is full may refuse; the reads that follow count it as a miss.
     let _ = tenant.update(Key::new(0, key), now, Access::Write, value.len(), edit);
 }

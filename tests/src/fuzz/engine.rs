@@ -130,10 +130,7 @@ impl World<'_> {
 
     fn put(&mut self, name: &Name, value: &[u8], expiry: Expiry) {
         self.settle(name);
-        let edit = || Edit::Put {
-            value: value.into(),
-            expiry,
-        };
+        let edit = || Edit::put(value, expiry);
         let (key, now) = (self.key(name), self.now);
         let hint = value.len();
         let put = self

@@ -8,6 +8,7 @@
 mod client;
 mod http;
 mod patience;
+mod policies;
 mod port;
 mod process;
 mod program;
@@ -19,6 +20,7 @@ mod tool;
 pub use client::Client;
 pub use http::{Response, get};
 pub use patience::{PATIENCE, eventually, within};
+pub use policies::{Row, drop_policy, explain, policy};
 pub use port::free_address;
 pub use process::{Finished, Process, raise_descriptor_limit, run};
 pub use program::{larder, target};

@@ -8,4 +8,5 @@ mod hostile;
 mod load;
 mod main_job;
 mod memory;
+mod policies;
 mod values;

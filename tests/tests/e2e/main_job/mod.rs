@@ -2,7 +2,7 @@
 //! tenth of what it touches.
 
 mod model;
-mod trace;
+pub(crate) mod trace;
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -11,16 +11,16 @@ use tempfile::TempDir;
 const RECORDED: &str = "scarab_recs.oracleGeneral.zst";
 
 /// A trace, and what it asks for.
-pub(super) struct Trace {
-    pub(super) path: PathBuf,
+pub(crate) struct Trace {
+    pub(crate) path: PathBuf,
     /// The objects asked for, one after another.
-    pub(super) ids: Vec<u64>,
+    pub(crate) ids: Vec<u64>,
     /// Holds a trace that was made.
     _folder: Option<TempDir>,
 }
 
 /// The folder with recorded traces.
-pub(super) fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     env::var_os("LARDER_TRACES").map(PathBuf::from)
 }
 
@@ -31,7 +31,7 @@ impl Trace {
     /// # Panics
     /// When the variable is set and the trace cannot be read.
     #[track_caller]
-    pub(super) fn load() -> Self {
+    pub(crate) fn load() -> Self {
         match folder() {
             Some(folder) => Self::recorded(&folder),
             None => {
@@ -44,7 +44,7 @@ impl Trace {
     }
 
     #[track_caller]
-    pub(super) fn recorded(folder: &Path) -> Self {
+    pub(crate) fn recorded(folder: &Path) -> Self {
         let path = folder.join(RECORDED);
         let records = File::open(&path).and_then(zstd::decode_all);
         let records = records.unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -1,0 +1,129 @@
+//! Rules that change under load: nothing is lost, nothing is wrong, and every step can be seen.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use e2e::harness::{Server, drop_policy, larder, policy, run};
+use larder_resp::Value;
+use serde_json::Value as Json;
+
+use super::{deploy, guest, withdraw};
+use crate::main_job::trace::Trace;
+use crate::values::ok;
+
+const LOAD_MAX: Duration = Duration::from_secs(300);
+
+/// Evicts as it should until it has been asked so many times; then it traps.
+fn trapping() -> Vec<u8> {
+    guest(
+        "trapping",
+        "\\\"eviction\\\"",
+        r#"(global $asked (mut i32) (i32.const 0))
+           (func (export "larder_events") (param i32)
+             (global.set $asked (i32.add (global.get $asked) (i32.const 1)))
+             (if (i32.gt_u (global.get $asked) (i32.const 300)) (then unreachable)))
+           (func (export "larder_victims") (param i32) (result i64) unreachable)"#,
+    )
+}
+
+fn finished(command: &mut Command) -> Json {
+    let finished = run(command, LOAD_MAX);
+    assert!(finished.status.success(), "{finished:?}");
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+}
+
+#[test]
+fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("policies.d");
+    let data_flag = data.path().display().to_string();
+    let flags = ["--memory", "16MiB", "--threads", "2", "--data", &data_flag];
+    let server = Server::start(&flags);
+    let addr = server.addr().to_string();
+    let trace = Trace::load();
+    thread::scope(|scope| {
+        let replay = scope.spawn(|| {
+            let args = ["replay", "--json", "--value-bytes", "100", "--addr", &addr];
+            finished(larder(args).arg(&trace.path))
+        });
+        let bench = scope.spawn(|| {
+            let args = ["bench", "--json", "--seed", "3", "--keys", "100000"];
+            finished(larder(args).args(["--pipeline", "8", "--duration", "12s", "--addr", &addr]))
+        });
+        let put = |name: &str, of: &str| {
+            drop_policy(
+                &folder,
+                &format!("{name}.wasm"),
+                &fs::read(policy(of)).unwrap(),
+            );
+        };
+        let remove = |name: &str| fs::remove_file(folder.join(format!("{name}.wasm"))).unwrap();
+        let rows = server.policy_rows();
+        assert_eq!(rows["s3-fifo"]["runtime"], "native");
+        assert_eq!(rows["s3-fifo"]["state"], "active");
+        put("lru", "lru");
+        let row = server.await_policy("lru", "active");
+        assert_eq!((&*row["runtime"], &*row["kinds"]), ("wasm", "eviction"));
+        assert_eq!(server.info()["maxmemory_policy"], "allkeys-lru");
+        put("fifo3", "s3-fifo");
+        server.await_policy("fifo3", "active");
+        assert_eq!(server.policy_rows()["lru"]["state"], "candidate");
+        drop_policy(&folder, "trapping.wasm", &trapping());
+        let row = server.await_policy("trapping", "refused");
+        assert!(
+            row["why"].contains("self-test") || !row["why"].is_empty(),
+            "{row:?}"
+        );
+        assert_eq!(server.policy_rows()["fifo3"]["state"], "active");
+        remove("trapping");
+        server.await_no_policy("trapping");
+        remove("fifo3");
+        server.await_no_policy("fifo3");
+        server.await_policy("lru", "active");
+        remove("lru");
+        server.await_no_policy("lru");
+        assert_eq!(server.policy_rows()["s3-fifo"]["state"], "active");
+        put("lru", "s3-fifo");
+        server.await_policy("lru", "active");
+        put("lru", "lru");
+        server.await_policy("lru", "active");
+        assert_eq!(server.client().call(&["POLICY", "ROLLBACK", "lru"]), ok());
+        assert_eq!(server.policy_info("lru", "state"), "active");
+        for report in [replay.join().unwrap(), bench.join().unwrap()] {
+            for fault in ["errors", "wrong", "lost"] {
+                assert!(report[fault] == 0 || report[fault].is_null(), "{report}");
+            }
+        }
+    });
+    assert_eq!(server.metric("larder_error_replies_total"), 0.0);
+    let digest = server.policy_info("lru", "digest");
+    assert_eq!(server.stop().code(), Some(0));
+    // Who rules survives, rolled back as it was.
+    let server = Server::start(&flags);
+    assert_eq!(server.policy_rows()["lru"]["state"], "active");
+    assert_eq!(server.policy_info("lru", "digest"), digest);
+    assert_eq!(server.info()["maxmemory_policy"], "allkeys-lru");
+}
+
+#[test]
+fn a_swap_keeps_every_entry_and_the_order_of_the_last_accesses() {
+    let server = Server::start(&["--memory", "64MiB", "--threads", "1"]);
+    let mut client = server.client();
+    for batch in 0..50 {
+        let keys: Vec<String> = (0..1000).map(|n| format!("k{batch}:{n}")).collect();
+        let sets: Vec<_> = keys.iter().map(|key| ["SET", key, "value"]).collect();
+        assert!(client.pipeline(&sets).iter().all(|reply| *reply == ok()));
+    }
+    deploy(&server, "lru", "lru", None);
+    server.await_policy("lru", "active");
+    assert_eq!(client.call(&["DBSIZE"]), Value::Integer(50_000));
+    withdraw(&server, "lru");
+    server.await_no_policy("lru");
+    assert_eq!(client.call(&["DBSIZE"]), Value::Integer(50_000));
+    assert_eq!(
+        client.call(&["GET", "k49:999"]),
+        crate::values::bulk("value")
+    );
+}
