@@ -173,8 +173,8 @@ impl Bench {
 
     fn build(&self, policy: Option<&Arc<Policy>>) -> Result<Box<dyn Evictor>> {
         let built = match policy {
-            None => self.native.build(1),
-            Some(policy) => policy.evictor(1),
+            None => self.native.build(1, u64::MAX),
+            Some(policy) => policy.evictor(1, u64::MAX),
         };
         built.map_err(|unfit| anyhow!("{unfit}"))
     }

@@ -104,11 +104,13 @@ fn type_name(name: &str) -> String {
         .collect()
 }
 
-/// How the crate names the SDK: by path where one of the folders above it, or above this program, has
-/// the SDK's source, else by version.
+/// How the crate names the SDK: by path where one of the folders above it or above this program has
+/// the SDK's source, or the folder that this program was built in; else by version.
 fn sdk(folder: &Path) -> String {
     let program = env::current_exe().unwrap_or_default();
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR"));
     let above = folder.ancestors().chain(program.ancestors());
+    let above = above.chain(built_in.ancestors().skip(1).take(1));
     let found = above
         .map(|folder| folder.join("sdk"))
         .find(|sdk| is_sdk(&sdk.join("Cargo.toml")));

@@ -88,11 +88,12 @@ pub trait EvictorFactory: Send + Sync {
     /// The name it goes by in configuration and figures.
     fn name(&self) -> &str;
 
-    /// An evictor for one shard. The same seed and events give the same victims.
+    /// An evictor for one shard, whose share of the memory is `share_bytes`, the evictor's own
+    /// included. The same seed and events give the same victims.
     ///
     /// # Errors
     /// When it cannot be made, with the reason.
-    fn build(&self, seed: u64) -> Result<Box<dyn Evictor>, Unfit>;
+    fn build(&self, seed: u64, share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit>;
 }
 
 /// Runs a policy of this process behind the port.
@@ -143,7 +144,7 @@ where
         self.name
     }
 
-    fn build(&self, _seed: u64) -> Result<Box<dyn Evictor>, Unfit> {
+    fn build(&self, _seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
         Ok(Box::new(Native((self.make)())))
     }
 }

@@ -85,8 +85,8 @@ fn one_that_turns_on_us_is_found_out_and_the_cache_goes_on() {
     };
     let cases = [
         ("trap", "unreachable".to_owned(), no_event, "trap"),
-        ("loop", spin.to_owned(), no_event, "deadline"),
-        ("loop-events", String::new(), spin, "deadline"),
+        ("loop", spin.to_owned(), no_event, "CPU time"),
+        ("loop-events", String::new(), spin, "CPU time"),
         ("bomb", bomb.to_owned(), no_event, ""),
         (
             "outside",

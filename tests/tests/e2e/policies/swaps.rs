@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use e2e::harness::{Server, drop_policy, larder, policy, run};
+use e2e::harness::{Server, drop_policy, eventually, larder, policy, run};
 use larder_resp::Value;
 use serde_json::Value as Json;
 
@@ -87,9 +87,13 @@ fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
         assert_eq!(server.policy_rows()["s3-fifo"]["state"], "active");
         put("lru", "s3-fifo");
         server.await_policy("lru", "active");
+        let first = server.policy_info("lru", "digest");
         put("lru", "lru");
-        server.await_policy("lru", "active");
+        eventually("the second version rules", || {
+            (server.policy_info("lru", "digest") != first).then_some(())
+        });
         assert_eq!(server.client().call(&["POLICY", "ROLLBACK", "lru"]), ok());
+        assert_eq!(server.policy_info("lru", "digest"), first);
         assert_eq!(server.policy_info("lru", "state"), "active");
         for report in [replay.join().unwrap(), bench.join().unwrap()] {
             for fault in ["errors", "wrong", "lost"] {

@@ -1,4 +1,5 @@
-//! Eviction without an evictor: of some entries drawn at random, the one idle for longest goes.
+//! Eviction without an evictor: of some entries drawn at random, the one of the lowest priority goes;
+//! of several, the one idle for longest.
 
 use larder_sdk::{Removal, Slot};
 
@@ -55,22 +56,22 @@ impl State {
         if slots == 0 || self.stats.entries_total() == 0 {
             return None;
         }
-        let mut oldest: Option<(u32, Slot)> = None;
+        let mut least: Option<(u8, u32, Slot)> = None;
         let mut samples = 0;
         for _ in 0..LOOKS_MAX {
             let slot = self.random_slot();
             let Some(block) = self.slab.get(slot).filter(|_| Some(slot) != keep) else {
                 continue;
             };
-            let sample = (block.stamp(), slot);
-            oldest = Some(oldest.map_or(sample, |oldest| oldest.min(sample)));
+            let sample = (block.label().priority, block.stamp(), slot);
+            least = Some(least.map_or(sample, |least| least.min(sample)));
             samples += 1;
             if samples == SAMPLES {
                 break;
             }
         }
         let any = || (0..slots).find(|&slot| Some(slot) != keep && self.slab.get(slot).is_some());
-        oldest.map(|(_, slot)| slot).or_else(any)
+        least.map(|(.., slot)| slot).or_else(any)
     }
 
     /// The upper half of a 64-bit xorshift* ("An experimental exploration of Marsaglia's xorshift

@@ -56,10 +56,12 @@ impl Tenant {
         now: Millis,
         is_due: impl Fn(usize) -> bool,
     ) -> Result<usize, Unfit> {
+        let share_bytes = self.memory_bytes / self.shards.len() as u64;
         let mut successors: Vec<Successor<'_>> = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
             if is_due(number) {
-                let evictor = factory.build(seed_of(self.evictor_seed, number as u64))?;
+                let seed = seed_of(self.evictor_seed, number as u64);
+                let evictor = factory.build(seed, share_bytes)?;
                 successors.push(Successor::new(shard, evictor, now)?);
                 successors.iter_mut().try_for_each(Successor::catch_up)?;
             }

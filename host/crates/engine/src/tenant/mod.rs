@@ -84,7 +84,7 @@ impl Tenant {
                 random_seed,
                 start_ms: shared.start_ms,
             };
-            let evictor = config.evictor.build(random_seed);
+            let evictor = config.evictor.build(random_seed, config.memory_bytes / shards);
             evictor
                 .map(|evictor| Shard::new(shard, evictor))
                 .map_err(|unfit| ConfigError::Evictor {

@@ -51,7 +51,7 @@ impl EvictorFactory for VersionFactory {
         &self.0.name
     }
 
-    fn build(&self, seed: u64) -> Result<Box<dyn Evictor>, Unfit> {
-        self.0.policy.evictor(seed)
+    fn build(&self, seed: u64, share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
+        self.0.policy.evictor(seed, share_bytes)
     }
 }

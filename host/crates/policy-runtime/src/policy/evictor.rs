@@ -26,9 +26,14 @@ pub(super) struct WasmEvictor {
 }
 
 impl WasmEvictor {
-    pub(super) fn new(policy: &Arc<Policy>, seed: u64, purpose: Purpose) -> Result<Self, Unfit> {
+    pub(super) fn new(
+        policy: &Arc<Policy>,
+        seed: u64,
+        share_bytes: u64,
+        purpose: Purpose,
+    ) -> Result<Self, Unfit> {
         let kinds = Kinds::NONE.with(Kind::Eviction);
-        let mut instance = Instance::new(policy, kinds, seed, purpose)?;
+        let mut instance = Instance::new(policy, kinds, seed, share_bytes, purpose)?;
         Ok(Self {
             events: instance.export(export::EVENTS)?,
             victims: instance.export(export::VICTIMS)?,

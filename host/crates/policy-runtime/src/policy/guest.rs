@@ -35,11 +35,13 @@ impl ResourceLimiter for Guest {
         &mut self,
         _current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let is_allowed = desired <= self.memory_bytes_max;
         if !is_allowed {
             self.denied_bytes = self.denied_bytes.max(Some(desired));
+        } else if maximum.is_none_or(|maximum| desired <= maximum) {
+            self.tally.memory_bytes.set(desired as u64);
         }
         Ok(is_allowed)
     }

@@ -17,6 +17,9 @@ use crate::sandbox::{Account, thread_clock};
 /// CPU time that an instance may take until it is ready; while it is tried, for all that is asked of
 /// it.
 const LOAD_TIME: Duration = Duration::from_secs(1);
+/// Twice this part of its shard's share of the memory an instance may have, so that what it does with
+/// it leaves room for entries.
+const MEMORY_PART: u64 = 4;
 /// One call in so many is timed; a prime, as calls of several kinds come in turn.
 const TIMED_CALLS: u64 = 61;
 /// What the contract asks of the buffer's address.
@@ -40,6 +43,8 @@ pub(super) struct Export<Parameters, Results> {
 pub(super) struct Instance {
     policy: Arc<Policy>,
     purpose: Purpose,
+    /// Bytes that it may have as it is, and as many again for the slots.
+    share_part: usize,
     store: Store<Guest>,
     raw: wasmtime::Instance,
     memory: Memory,
@@ -58,9 +63,11 @@ impl Instance {
         policy: &Arc<Policy>,
         kinds: Kinds,
         seed: u64,
+        share_bytes: u64,
         purpose: Purpose,
     ) -> Result<Self, Unfit> {
-        let mut store = store(policy, purpose);
+        let share_part = usize::try_from(share_bytes / MEMORY_PART).unwrap_or(usize::MAX);
+        let mut store = store(policy, share_part, purpose);
         let started = run(&mut store, |store| policy.linked.instantiate(store));
         let raw = started.map_err(|o| offend(policy, purpose, &store, "its start", &o))?;
         let Some(memory) = raw.get_memory(&mut store, export::MEMORY) else {
@@ -70,6 +77,7 @@ impl Instance {
         let mut instance = Self {
             policy: Arc::clone(policy),
             purpose,
+            share_part,
             store,
             raw,
             memory,
@@ -118,12 +126,14 @@ impl Instance {
         }
     }
 
-    /// Allows an instance as much memory as its shard's highest slot makes necessary.
+    /// Allows an instance as much memory as its shard's highest slot makes necessary, as far as its
+    /// shard can afford that.
     #[inline]
     pub(super) fn allow_slots(&mut self, slots: usize) {
         let limits = &self.policy.limits;
         let for_slots = slots.saturating_mul(limits.memory_bytes_a_slot);
-        let bytes = limits.memory_bytes_max.saturating_add(for_slots);
+        let base = limits.memory_bytes_max.min(self.share_part);
+        let bytes = base.saturating_add(for_slots.min(self.share_part));
         let guest = self.store.data_mut();
         guest.memory_bytes_max = guest.memory_bytes_max.max(bytes);
     }
@@ -149,7 +159,6 @@ impl Instance {
             let ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
             tally.call_ns.add(ns.saturating_mul(TIMED_CALLS));
         }
-        tally.memory_bytes.set(self.memory_bytes() as u64);
         outcome.map_err(|offence| self.offend(export.name, &offence))
     }
 
@@ -173,10 +182,7 @@ impl Instance {
             self.make_room(bytes)?;
         }
         let place = self.buffer.start..self.buffer.start + bytes;
-        // A borrow that is returned from one arm only would last for both.
-        if place.end > self.memory_bytes() {
-            return Err(self.wrong_buffer(format!("its buffer at {place:?} is gone")));
-        }
+        // No longer than the buffer, which is within the memory for good.
         Ok(&mut self.memory.data_mut(&mut self.store)[place])
     }
 
@@ -245,7 +251,7 @@ impl Instance {
     }
 }
 
-fn store(policy: &Arc<Policy>, purpose: Purpose) -> Store<Guest> {
+fn store(policy: &Arc<Policy>, share_part: usize, purpose: Purpose) -> Store<Guest> {
     let (figures, log) = match purpose {
         Purpose::Serve => (Arc::clone(&policy.figures), Some(Arc::clone(&policy.log))),
         Purpose::Trial => (Arc::<Figures>::default(), None),
@@ -254,7 +260,7 @@ fn store(policy: &Arc<Policy>, purpose: Purpose) -> Store<Guest> {
         account: Account::open(LOAD_TIME, policy.beat.ticks(), None),
         beat: Arc::clone(&policy.beat),
         tally: figures.open(),
-        memory_bytes_max: policy.limits.memory_bytes_max,
+        memory_bytes_max: policy.limits.memory_bytes_max.min(share_part),
         denied_bytes: None,
         log,
         complaint: None,

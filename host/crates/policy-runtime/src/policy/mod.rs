@@ -108,12 +108,18 @@ impl Policy {
         &self.figures
     }
 
-    /// An instance for one shard. The same seed and events give the same victims.
+    /// An instance for one shard, which may take half of the shard's share of the memory at most. The
+    /// same seed and events give the same victims.
     ///
     /// # Errors
     /// When it breaks a rule, or says that it cannot work so.
-    pub fn evictor(self: &Arc<Self>, seed: u64) -> Result<Box<dyn Evictor>, Unfit> {
-        Ok(Box::new(WasmEvictor::new(self, seed, Purpose::Serve)?))
+    pub fn evictor(
+        self: &Arc<Self>,
+        seed: u64,
+        share_bytes: u64,
+    ) -> Result<Box<dyn Evictor>, Unfit> {
+        let purpose = Purpose::Serve;
+        Ok(Box::new(WasmEvictor::new(self, seed, share_bytes, purpose)?))
     }
 
     /// An instance that decides over values, for one thread. `kinds` are some of its own.

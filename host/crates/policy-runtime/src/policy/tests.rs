@@ -27,7 +27,7 @@ fn assert_says(unfit: Unfit, words: &str) {
 #[test]
 fn an_honest_evictor_hears_of_events_and_names_victims() {
     let policy = load(&guest(&[])).unwrap();
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     let events: Vec<_> = (0..1000).map(|slot| insert(slot, 10)).collect();
     evictor.deliver(&events).unwrap();
     evictor
@@ -137,7 +137,7 @@ fn parameters_and_seed_reach_the_guest() {
 /// What became of two deliveries and a demand, and the figures.
 fn offend(parts: &[(&str, &str)]) -> (Unfit, PolicyFigures) {
     let policy = untried(parts);
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     let mut outcome = || {
         evictor.deliver(&[insert(0, 10)])?;
         evictor.deliver(&[insert(1, 10)])?;
@@ -210,7 +210,7 @@ fn memory_grows_with_the_slots_and_no_further() {
     let greedy = "(if (i32.eq (i32.const -1) (memory.grow (i32.shr_u (local.get 0) (i32.const 3))))
         (then (unreachable)))";
     let policy = untried(&[("events", greedy)]);
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     let all: Vec<_> = (0..EVENTS_MAX as u32 * 8)
         .map(|i| insert(i * 1000, 1))
         .collect();
@@ -239,14 +239,14 @@ fn a_request_has_one_account_however_many_calls_it_takes() {
     let slow = "(local $n i32) (local.set $n (i32.const 300000))
         (loop $again (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))";
     let policy = untried(&[("events", slow)]);
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     let many: Vec<_> = (0..EVENTS_MAX as u32 * 100).map(|i| insert(i, 1)).collect();
     assert_says(
         evictor.deliver(&many).unwrap_err(),
         "larder_events took more than the 2ms",
     );
     // One at a time, none is an offence.
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     for batch in many.chunks(EVENTS_MAX) {
         evictor.deliver(batch).unwrap();
     }
@@ -264,13 +264,13 @@ fn a_side_car_can_allow_more() {
             .prepare("p", &guest(parts), &settings, Arc::default())
             .unwrap()
     };
-    let mut evictor = prepare(&[("events", FOREVER)]).evictor(1).unwrap();
+    let mut evictor = prepare(&[("events", FOREVER)]).evictor(1, SHARE_BYTES).unwrap();
     assert_says(
         evictor.deliver(&[insert(0, 1)]).unwrap_err(),
         "the 40ms of CPU time",
     );
     let grow = "(drop (memory.grow (i32.const 1))) (unreachable)";
-    let mut evictor = prepare(&[("events", grow)]).evictor(1).unwrap();
+    let mut evictor = prepare(&[("events", grow)]).evictor(1, SHARE_BYTES).unwrap();
     assert_says(
         evictor.deliver(&[insert(0, 1)]).unwrap_err(),
         "it asked for 1114112 bytes in all, and 1048704 are allowed",
@@ -288,7 +288,7 @@ fn answers_name_slots_or_the_newcomer_alone_or_nobody() {
     let nobody_nowhere = "(i64.const 0xffffffff00000000)";
     let answer = |victims, request: &Request| {
         let mut out = Vec::new();
-        let mut evictor = untried(&[("victims", victims)]).evictor(1).unwrap();
+        let mut evictor = untried(&[("victims", victims)]).evictor(1, SHARE_BYTES).unwrap();
         evictor.victims(request, &mut out).map(|()| out)
     };
     assert_eq!(answer(nobody_nowhere, &newcomer), Ok(Vec::new()));
@@ -306,7 +306,7 @@ fn answers_name_slots_or_the_newcomer_alone_or_nobody() {
 #[test]
 fn a_reproach_is_counted_and_the_last_thing_said() {
     let policy = untried(&[]);
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     evictor.reproach(WrongAnswer::Dead(7));
     assert_eq!(policy.figures().snapshot().wrong_answers, 1);
     assert_says(
@@ -322,7 +322,7 @@ fn lines_of_log_are_capped_and_what_is_not_in_memory_is_an_offence() {
             (call $log (i32.const 3) (i32.const 0) (i32.const 2000))
             (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))";
     let policy = untried(&[("imports", LOG), ("events", chatty)]);
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     evictor.deliver(&[insert(0, 1)]).unwrap();
     let figures = policy.figures().snapshot();
     assert_eq!(figures.log_lines + figures.log_lines_dropped, 50);
@@ -346,13 +346,13 @@ fn versions_of_a_policy_share_their_figures() {
     let first = sandbox
         .load("p", &guest(&[]), &Settings::default(), Arc::default())
         .unwrap();
-    first.evictor(1).unwrap().deliver(&[insert(0, 1)]).unwrap();
+    first.evictor(1, SHARE_BYTES).unwrap().deliver(&[insert(0, 1)]).unwrap();
     let figures = Arc::clone(first.figures());
     drop(first);
     let second = sandbox
         .load("p", &guest(&[]), &Settings::default(), figures)
         .unwrap();
-    second.evictor(1).unwrap().deliver(&[insert(0, 1)]).unwrap();
+    second.evictor(1, SHARE_BYTES).unwrap().deliver(&[insert(0, 1)]).unwrap();
     assert_eq!(second.figures().snapshot().events, 2);
 }
 
@@ -362,7 +362,7 @@ fn instances_move_between_threads() {
     is_send::<Decisions>();
     is_send::<Arc<Policy>>();
     let policy = load(&guest(&[])).unwrap();
-    let mut evictor = policy.evictor(1).unwrap();
+    let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
     std::thread::spawn(move || evictor.deliver(&[insert(0, 1)]))
         .join()
         .unwrap()

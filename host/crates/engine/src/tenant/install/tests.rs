@@ -95,7 +95,7 @@ impl EvictorFactory for Recorders {
         "recorder"
     }
 
-    fn build(&self, _seed: u64) -> Result<Box<dyn Evictor>, Unfit> {
+    fn build(&self, _seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
         if let Some(left) = &self.left
             && left.fetch_sub(1, Ordering::Relaxed) == 0
         {

@@ -69,7 +69,7 @@ impl EvictorFactory for HostileFactory {
     fn name(&self) -> &str {
         "hostile"
     }
-    fn build(&self, _seed: u64) -> Result<Box<dyn Evictor>, Unfit> {
+    fn build(&self, _seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
         Ok(Box::new(Hostile {
             answers: self.answers.clone(),
             reproaches: Arc::clone(&self.reproaches),
