@@ -85,7 +85,9 @@ fn decide(policy: &Arc<Policy>, calls: u32, kinds: Kinds) -> Result<f64> {
 
 /// Nanoseconds an event in batches of [`EVENTS_MAX`]: misses, which the policy has no use for.
 fn events(policy: &Arc<Policy>, calls: u32) -> Result<f64> {
-    let mut evictor = policy.evictor(1, u64::MAX).map_err(|unfit| anyhow!("{unfit}"))?;
+    let mut evictor = policy
+        .evictor(1, u64::MAX)
+        .map_err(|unfit| anyhow!("{unfit}"))?;
     let events: Vec<_> = (0..EVENTS_MAX as u32)
         .map(|hash| Event::new(EventKind::Miss, 0, hash))
         .collect();

@@ -16,6 +16,9 @@ larder_sdk::export! {
     eviction: S3Fifo,
 }
 
+/// Entries that a request looks at before what it looks at has to leave, read or not: where all were
+/// read, giving each another round would take longer than anybody can wait.
+const TURNS_MAX: u32 = 16 * 1024;
 /// Reads that are counted at most.
 const READS_MAX: u32 = 3;
 
@@ -138,14 +141,14 @@ impl S3Fifo {
     }
 
     /// Gives the oldest of the main queue another round, or lets it leave.
-    fn turn_main(&mut self, slot: Slot, victims: &mut Victims<'_>) {
+    fn turn_main(&mut self, slot: Slot, may_stay: bool, victims: &mut Victims<'_>) {
         let node = self.leave(slot);
         match node.reads() {
-            0 => {
+            reads @ 1.. if may_stay => self.enter(slot, node.with_reads(reads - 1)),
+            _ => {
                 self.enter(slot, node.with_place(Place::LeavingMain));
                 victims.name(slot, node.size());
             }
-            reads => self.enter(slot, node.with_reads(reads - 1)),
         }
     }
 
@@ -214,14 +217,16 @@ impl Eviction for S3Fifo {
             .capacity_bytes
             .saturating_mul(self.parameters.small_percent)
             / 100;
+        let mut turns = 0;
         while !victims.enough() {
+            turns += 1;
             let (small, main) = (self.small.list.back(), self.main.list.back());
             match (small, main) {
                 (Some(slot), None) => self.turn_small(slot, victims),
                 (Some(slot), Some(_)) if self.small.bytes >= small_bytes_max => {
                     self.turn_small(slot, victims);
                 }
-                (_, Some(slot)) => self.turn_main(slot, victims),
+                (_, Some(slot)) => self.turn_main(slot, turns <= TURNS_MAX, victims),
                 (None, None) => return,
             }
         }

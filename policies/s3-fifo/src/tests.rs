@@ -147,3 +147,32 @@ fn it_keeps_to_the_contract() {
         S3Fifo::new(parameters, seed).expect("the parameters are in range")
     });
 }
+
+#[test]
+fn a_request_is_answered_soon_where_everything_was_read_often() {
+    let mut policy = S3Fifo::default();
+    let entries = 4 * TURNS_MAX;
+    (0..entries).for_each(|slot| policy.insert(slot, entry(slot)));
+    for slot in 0..entries {
+        (0..5).for_each(|_| policy.hit(slot, slot));
+    }
+    // Without a small queue all are promoted.
+    policy.parameters.small_percent = 0;
+    let all = u64::from(entries) * 10;
+    assert_eq!(ask(&mut policy, 10, all).len(), 1);
+    for slot in 0..entries {
+        (0..3).for_each(|_| policy.hit(slot, slot));
+    }
+    let oldest = policy.main.list.back().unwrap();
+    let wanted = policy.leaving.bytes + 10;
+    let named = ask(&mut policy, wanted, all);
+    let looked_at: u32 = (0..entries)
+        .filter(|&slot| policy.nodes[slot].reads() == 2)
+        .count() as u32;
+    assert!(!named.is_empty());
+    assert!(looked_at <= TURNS_MAX, "{looked_at}");
+    assert!(
+        policy.nodes[oldest].place() == Place::Main,
+        "the first got another round"
+    );
+}

@@ -24,7 +24,8 @@ pub use answer::{TTL_KEEP, TTL_MS_MAX, TTL_NEVER, TtlAnswer, pack_victims, unpac
 pub use event::{EVENT_BYTES, Event, EventKind, Removal, Slot};
 pub use kinds::{Kind, Kinds};
 pub use question::{
-    Attributes, Operation, QUESTION_BYTES, Question, QuestionParts, Tags, TextPair, write_question,
+    Attributes, Operation, QUESTION_BYTES, Question, QuestionParts, Tags, TextPair, fill_question,
+    question_bytes, write_question,
 };
 pub use request::{Entry, NEWCOMER, REQUEST_BYTES, Request};
 pub use setup::{SETUP_BYTES, Setup, Value, write_setup};

@@ -69,51 +69,126 @@ pub struct QuestionParts<'a> {
     pub attributes: &'a [TextPair<'a>],
 }
 
-/// Appends the record of a question to `out`, which is cleared, with as much of the value as
-/// `value_prefix_bytes` allow.
-pub fn write_question(parts: &QuestionParts<'_>, value_prefix_bytes: usize, out: &mut Vec<u8>) {
+/// Bytes of a question's record, with as much of the value as `value_prefix_bytes` allow.
+#[inline]
+pub fn question_bytes(parts: &QuestionParts<'_>, value_prefix_bytes: usize) -> usize {
+    let prefix = parts.value.len().min(value_prefix_bytes);
+    let fixed = parts.key.len() + parts.tenant.len() + parts.data_type.len() + prefix;
+    let tags = parts.tags.iter().map(|tag| tag.len());
+    let attributes = parts
+        .attributes
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    let texts = fixed + tags.sum::<usize>() + attributes.sum::<usize>();
+    QUESTION_BYTES + list_bytes(parts) + texts
+}
+
+fn list_bytes(parts: &QuestionParts<'_>) -> usize {
+    PART_BYTES * (parts.tags.len() + 2 * parts.attributes.len())
+}
+
+/// Writes the record of a question into the first [`question_bytes`] of `record`.
+///
+/// # Panics
+/// When `record` is shorter than that.
+#[inline]
+pub fn fill_question(parts: &QuestionParts<'_>, value_prefix_bytes: usize, record: &mut [u8]) {
     let prefix = &parts.value[..parts.value.len().min(value_prefix_bytes)];
-    out.clear();
-    out.extend_from_slice(&parts.now_ms.to_le_bytes());
-    out.extend_from_slice(&parts.value_bytes.to_le_bytes());
-    out.extend_from_slice(&parts.ttl_ms.unwrap_or(0).to_le_bytes());
-    out.extend_from_slice(&parts.cost_ms.unwrap_or(0).to_le_bytes());
-    let has_cost = u8::from(parts.cost_ms.is_some());
-    out.extend_from_slice(&[parts.db, parts.operation as u8, has_cost, parts.tier]);
-    out.extend_from_slice(&[0; 4]);
-    let lists = PART_BYTES * (parts.tags.len() + 2 * parts.attributes.len());
-    let mut at = QUESTION_BYTES + lists;
-    let mut put = |out: &mut Vec<u8>, text: &[u8]| {
-        out.extend_from_slice(&(at as u32).to_le_bytes());
-        out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-        at += text.len();
+    let list_bytes = list_bytes(parts);
+    let (head, rest) = record.split_at_mut(QUESTION_BYTES);
+    let (lists, texts) = rest.split_at_mut(list_bytes);
+    let mut texts = Texts {
+        at: (QUESTION_BYTES + list_bytes) as u32,
+        rest: texts,
     };
-    let fixed = [parts.key, parts.tenant.as_bytes(), parts.data_type, prefix];
-    for text in fixed {
-        put(out, text);
-    }
-    let attributes_at = QUESTION_BYTES + PART_BYTES * parts.tags.len();
-    let counts = [
-        (QUESTION_BYTES, parts.tags.len()),
-        (attributes_at, parts.attributes.len()),
+    let (words, _) = head.as_chunks_mut::<PART_BYTES>();
+    words[0] = parts.now_ms.to_le_bytes();
+    words[1] = parts.value_bytes.to_le_bytes();
+    words[2] = parts.ttl_ms.unwrap_or(0).to_le_bytes();
+    words[3] = parts.cost_ms.unwrap_or(0).to_le_bytes();
+    let has_cost = u8::from(parts.cost_ms.is_some());
+    words[4] = [
+        parts.db,
+        parts.operation as u8,
+        has_cost,
+        parts.tier,
+        0,
+        0,
+        0,
+        0,
     ];
-    for (at, count) in counts {
-        out.extend_from_slice(&(at as u32).to_le_bytes());
-        out.extend_from_slice(&(count as u32).to_le_bytes());
+    words[5] = texts.put(parts.key);
+    words[6] = texts.put(parts.tenant.as_bytes());
+    words[7] = texts.put(parts.data_type);
+    words[8] = texts.put(prefix);
+    let attributes_at = QUESTION_BYTES + PART_BYTES * parts.tags.len();
+    words[9] = pair(QUESTION_BYTES as u32, parts.tags.len());
+    words[10] = pair(attributes_at as u32, parts.attributes.len());
+    let (places, _) = lists.as_chunks_mut::<PART_BYTES>();
+    let (tags, attributes) = places.split_at_mut(parts.tags.len());
+    for (place, tag) in tags.iter_mut().zip(parts.tags) {
+        *place = texts.put(tag);
     }
-    for tag in parts.tags {
-        put(out, tag);
+    let (attributes, _) = attributes.as_chunks_mut::<2>();
+    for (place, (name, value)) in attributes.iter_mut().zip(parts.attributes) {
+        *place = [texts.put(name), texts.put(value)];
     }
-    for (name, value) in parts.attributes {
-        put(out, name);
-        put(out, value);
+}
+
+/// Writes the record of a question to `out`, which is cleared.
+pub fn write_question(parts: &QuestionParts<'_>, value_prefix_bytes: usize, out: &mut Vec<u8>) {
+    out.clear();
+    out.resize(question_bytes(parts, value_prefix_bytes), 0);
+    fill_question(parts, value_prefix_bytes, out);
+}
+
+fn pair(first: u32, second: usize) -> [u8; PART_BYTES] {
+    (u64::from(first) | (second as u64) << 32).to_le_bytes()
+}
+
+/// Where the texts of a record go, one after the other.
+struct Texts<'a> {
+    at: u32,
+    rest: &'a mut [u8],
+}
+
+impl Texts<'_> {
+    /// Copies a text; returns its part.
+    #[inline(always)]
+    fn put(&mut self, text: &[u8]) -> [u8; PART_BYTES] {
+        let part = pair(self.at, text.len());
+        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut(text.len());
+        copy(place, text);
+        self.rest = rest;
+        self.at += text.len() as u32;
+        part
     }
-    for text in fixed.iter().chain(parts.tags) {
-        out.extend_from_slice(text);
+}
+
+/// Copies `from` to `to`, which is as long. Most texts of a question are so short that a call of the
+/// general routine would take longer than two moves that may overlap.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    match from.len() {
+        4..8 => copy_ends::<4>(to, from),
+        8..17 => copy_ends::<8>(to, from),
+        17..33 => copy_ends::<16>(to, from),
+        1..4 => {
+            copy_ends::<1>(to, from);
+            to[from.len() / 2] = from[from.len() / 2];
+        }
+        0 => {}
+        _ => to.copy_from_slice(from),
     }
-    for (name, value) in parts.attributes {
-        out.extend_from_slice(name);
-        out.extend_from_slice(value);
+}
+
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(place), Some(first)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *place = *first;
+    }
+    if let (Some(place), Some(last)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *place = *last;
     }
 }
 

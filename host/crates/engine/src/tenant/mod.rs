@@ -84,7 +84,9 @@ impl Tenant {
                 random_seed,
                 start_ms: shared.start_ms,
             };
-            let evictor = config.evictor.build(random_seed, config.memory_bytes / shards);
+            let evictor = config
+                .evictor
+                .build(random_seed, config.memory_bytes / shards);
             evictor
                 .map(|evictor| Shard::new(shard, evictor))
                 .map_err(|unfit| ConfigError::Evictor {

@@ -125,7 +125,7 @@ proptest! {
         let kinds = policy.kinds();
         let mut offences = 0;
         for _ in 0..2 {
-            match policy.evictor(1, SHARE_BYTES) {
+            match policy.evictor(1, u64::MAX) {
                 Ok(mut evictor) => {
                     if let Err(unfit) = drive(&mut *evictor) {
                         offences += 1;

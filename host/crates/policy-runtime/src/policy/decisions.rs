@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use larder_abi::{
-    Kind, Kinds, QUESTION_BYTES_MAX, QuestionParts, TtlAnswer, export, write_question,
+    Kind, Kinds, QUESTION_BYTES_MAX, QuestionParts, TtlAnswer, export, fill_question,
+    question_bytes,
 };
 use larder_engine::Unfit;
 
@@ -18,7 +19,6 @@ pub struct Decisions {
     ttl: Option<Export<u32, i64>>,
     priority: Option<Export<u32, u32>>,
     value_prefix_bytes: usize,
-    record: Vec<u8>,
     /// The kinds that it was asked about the present question.
     asked: Kinds,
 }
@@ -30,7 +30,7 @@ impl Decisions {
         seed: u64,
         purpose: Purpose,
     ) -> Result<Self, Unfit> {
-        let mut instance = Instance::new(policy, kinds, seed, purpose)?;
+        let mut instance = Instance::new(policy, kinds, seed, u64::MAX, purpose)?;
         let has = |kind| kinds.has(kind).then_some(());
         Ok(Self {
             should_cache: has(Kind::ShouldCache)
@@ -44,7 +44,6 @@ impl Decisions {
                 .transpose()?,
             instance,
             value_prefix_bytes: policy.manifest.value_prefix_bytes,
-            record: Vec::new(),
             asked: Kinds::NONE,
         })
     }
@@ -118,17 +117,18 @@ impl Decisions {
             self.instance.open_account(None);
         }
         self.asked = self.asked.with(kind);
-        write_question(question, self.value_prefix_bytes, &mut self.record);
-        if self.record.len() > QUESTION_BYTES_MAX {
-            self.shorten(question);
+        let prefix = self.value_prefix_bytes;
+        let bytes = question_bytes(question, prefix);
+        if bytes > QUESTION_BYTES_MAX {
+            return self.put_short(question);
         }
-        self.instance.write(&self.record)?;
-        Ok(self.record.len() as u32)
+        fill_question(question, prefix, self.instance.room(bytes)?);
+        Ok(bytes as u32)
     }
 
     /// Asks without what a client can make as long as it likes.
     #[cold]
-    fn shorten(&mut self, question: &QuestionParts<'_>) {
+    fn put_short(&mut self, question: &QuestionParts<'_>) -> Result<u32, Unfit> {
         let short = QuestionParts {
             value: &[],
             data_type: &[],
@@ -136,7 +136,9 @@ impl Decisions {
             attributes: &[],
             ..*question
         };
-        write_question(&short, 0, &mut self.record);
+        let bytes = question_bytes(&short, 0);
+        fill_question(&short, 0, self.instance.room(bytes)?);
+        Ok(bytes as u32)
     }
 
     fn wrong(&mut self, name: &'static str, why: String) -> Unfit {

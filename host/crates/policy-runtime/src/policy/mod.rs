@@ -119,7 +119,12 @@ impl Policy {
         share_bytes: u64,
     ) -> Result<Box<dyn Evictor>, Unfit> {
         let purpose = Purpose::Serve;
-        Ok(Box::new(WasmEvictor::new(self, seed, share_bytes, purpose)?))
+        Ok(Box::new(WasmEvictor::new(
+            self,
+            seed,
+            share_bytes,
+            purpose,
+        )?))
     }
 
     /// An instance that decides over values, for one thread. `kinds` are some of its own.

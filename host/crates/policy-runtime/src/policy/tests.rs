@@ -6,6 +6,9 @@ use crate::testing::{FOREVER, LOG, guest, insert, load, sandbox, untried};
 use larder_abi::{EVENTS_MAX, Event, EventKind, Kind, NEWCOMER, QuestionParts, Request, TtlAnswer};
 use larder_engine::{PolicyFigures, WrongAnswer};
 
+/// Of a shard that can afford whatever the limits allow.
+const SHARE_BYTES: u64 = u64::MAX;
+
 const DECIDES: Kinds = Kinds::NONE
     .with(Kind::ShouldCache)
     .with(Kind::Ttl)
@@ -264,13 +267,17 @@ fn a_side_car_can_allow_more() {
             .prepare("p", &guest(parts), &settings, Arc::default())
             .unwrap()
     };
-    let mut evictor = prepare(&[("events", FOREVER)]).evictor(1, SHARE_BYTES).unwrap();
+    let mut evictor = prepare(&[("events", FOREVER)])
+        .evictor(1, SHARE_BYTES)
+        .unwrap();
     assert_says(
         evictor.deliver(&[insert(0, 1)]).unwrap_err(),
         "the 40ms of CPU time",
     );
     let grow = "(drop (memory.grow (i32.const 1))) (unreachable)";
-    let mut evictor = prepare(&[("events", grow)]).evictor(1, SHARE_BYTES).unwrap();
+    let mut evictor = prepare(&[("events", grow)])
+        .evictor(1, SHARE_BYTES)
+        .unwrap();
     assert_says(
         evictor.deliver(&[insert(0, 1)]).unwrap_err(),
         "it asked for 1114112 bytes in all, and 1048704 are allowed",
@@ -288,7 +295,9 @@ fn answers_name_slots_or_the_newcomer_alone_or_nobody() {
     let nobody_nowhere = "(i64.const 0xffffffff00000000)";
     let answer = |victims, request: &Request| {
         let mut out = Vec::new();
-        let mut evictor = untried(&[("victims", victims)]).evictor(1, SHARE_BYTES).unwrap();
+        let mut evictor = untried(&[("victims", victims)])
+            .evictor(1, SHARE_BYTES)
+            .unwrap();
         evictor.victims(request, &mut out).map(|()| out)
     };
     assert_eq!(answer(nobody_nowhere, &newcomer), Ok(Vec::new()));
@@ -346,13 +355,21 @@ fn versions_of_a_policy_share_their_figures() {
     let first = sandbox
         .load("p", &guest(&[]), &Settings::default(), Arc::default())
         .unwrap();
-    first.evictor(1, SHARE_BYTES).unwrap().deliver(&[insert(0, 1)]).unwrap();
+    first
+        .evictor(1, SHARE_BYTES)
+        .unwrap()
+        .deliver(&[insert(0, 1)])
+        .unwrap();
     let figures = Arc::clone(first.figures());
     drop(first);
     let second = sandbox
         .load("p", &guest(&[]), &Settings::default(), figures)
         .unwrap();
-    second.evictor(1, SHARE_BYTES).unwrap().deliver(&[insert(0, 1)]).unwrap();
+    second
+        .evictor(1, SHARE_BYTES)
+        .unwrap()
+        .deliver(&[insert(0, 1)])
+        .unwrap();
     assert_eq!(second.figures().snapshot().events, 2);
 }
 

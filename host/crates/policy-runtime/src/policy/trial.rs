@@ -33,7 +33,7 @@ const VALUE: [u8; 4096] = [0xa5; 4096];
 pub(crate) fn try_out(policy: &Arc<Policy>) -> Result<(), Refusal> {
     if policy.kinds().has(Kind::Eviction) {
         agree("names other victims", || {
-            let evictor = WasmEvictor::new(policy, SEED, Purpose::Trial)?;
+            let evictor = WasmEvictor::new(policy, SEED, u64::MAX, Purpose::Trial)?;
             Shard::new(evictor, SEED).live()
         })?;
     }
