@@ -126,7 +126,7 @@ fn folders(reader: &mut Reader<'_>) -> Folders {
         "policies",
         &data.join("policies.d").to_string_lossy(),
         Place,
-        "Folder for policies; this version makes it, but loads nothing from it",
+        "Folder of policies: NAME.wasm dropped into it is deployed",
     );
     Folders { data, policies }
 }

@@ -14,6 +14,7 @@ mod tools;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -54,6 +55,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Runs the tests whole that CI runs a tenth of: ten thousand deployments under load
+    Soak,
     /// Runs the fuzz targets in turn, or the one named (needs the nightly toolchain and cargo-fuzz)
     Fuzz {
         /// Name of a file in tests/fuzz/fuzz_targets
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Test { only } => steps::run(&only),
         Task::Policies => policies::run(),
         Task::Bench { args } => bench::run(&args),
+        Task::Soak => soak(),
         Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
     };
     match done {
@@ -79,4 +83,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn soak() -> Result<()> {
+    let mut command = process::cargo(["test", "--package", "e2e", "--test", "e2e", "soak"]);
+    command.args(["--", "--nocapture"]);
+    command.env("E2E_SOAK_DROPS", "10000");
+    process::run(&mut command)
 }
