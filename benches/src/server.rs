@@ -1,5 +1,6 @@
 //! The server beside Debian's `redis-server`: processor time of the process an operation.
 
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -54,28 +55,66 @@ pub struct Contestant {
     pub memory_mib: Option<u64>,
 }
 
-/// Redis, Larder with one and with two threads, and Larder as it is assembled by default.
-pub fn contestants(larder: &Path, memory_mib: u64) -> Vec<Contestant> {
+/// Redis; Larder with one thread, its policies native, in the sandbox, and with policies that do
+/// nothing; Larder with two threads; and Larder as `cargo xtask serve` starts it.
+///
+/// # Errors
+/// When there is no policy to be read beside the program.
+pub fn contestants(larder: &Path, memory_mib: u64) -> Result<Vec<Contestant>> {
     let program = larder.to_path_buf();
-    let larder = |threads| Kind::Larder {
+    let larder = |threads, policies| Kind::Larder {
         program: program.clone(),
         threads,
+        policies,
     };
-    let same = |kind: Kind| Contestant {
-        name: kind.name(),
+    let same = |name: &str, kind: Kind| Contestant {
+        name: if name.is_empty() {
+            kind.name()
+        } else {
+            name.to_owned()
+        },
         kind,
         memory_mib: Some(memory_mib),
     };
-    vec![
-        same(Kind::Redis),
-        same(larder(Some(1))),
-        same(larder(Some(2))),
+    let built = |name: &str| -> Result<Vec<u8>> {
+        let folder = program.ancestors().nth(2).unwrap_or(Path::new("target"));
+        let file = folder.join("policies").join(format!("{name}.wasm"));
+        fs::read(&file)
+            .with_context(|| format!("{}: run `cargo xtask policies` first", file.display()))
+    };
+    let noop = |kind| Ok::<_, anyhow::Error>(wat::parse_str(crate::policy::noop(kind))?);
+    Ok(vec![
+        same("", Kind::Redis),
+        same("", larder(Some(1), Vec::new())),
+        same(
+            "larder s3-fifo in wasmtime, 1 thread",
+            larder(Some(1), vec![("s3-fifo", built("s3-fifo")?)]),
+        ),
+        same(
+            "larder s3-fifo, three policies that do nothing, 1 thread",
+            larder(
+                Some(1),
+                vec![
+                    ("1-noop", noop("should_cache")?),
+                    ("2-noop", noop("ttl")?),
+                    ("3-noop", noop("priority")?),
+                ],
+            ),
+        ),
+        same("", larder(Some(2), Vec::new())),
         Contestant {
             name: "assembled: as cargo xtask serve starts it".to_owned(),
-            kind: larder(None),
+            kind: larder(
+                None,
+                vec![
+                    ("10-size-gate", built("size-gate")?),
+                    ("20-ttl-by-prefix", built("ttl-by-prefix")?),
+                    ("30-s3-fifo", built("s3-fifo")?),
+                ],
+            ),
             memory_mib: None,
         },
-    ]
+    ])
 }
 
 /// The figures of one server for one command.

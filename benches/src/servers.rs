@@ -33,6 +33,8 @@ pub enum Kind {
         program: PathBuf,
         /// Workers; its default when `None`.
         threads: Option<usize>,
+        /// What lies in its folder of policies: names there, and modules.
+        policies: Vec<(&'static str, Vec<u8>)>,
     },
     /// Debian's `redis-server` with one thread, LRU and no persistence.
     Redis,
@@ -76,6 +78,28 @@ impl Kind {
             Self::Memcached => Protocol::Memcached,
             Self::Larder { .. } | Self::Redis => Protocol::Resp,
         }
+    }
+
+    /// Larder with no policy but the native ones.
+    pub fn larder(program: &Path, threads: Option<usize>) -> Self {
+        Self::Larder {
+            program: program.to_path_buf(),
+            threads,
+            policies: Vec::new(),
+        }
+    }
+
+    /// Puts the policies where the server will look.
+    fn prepare(&self, data: &Path) -> Result<()> {
+        let Self::Larder { policies, .. } = self else {
+            return Ok(());
+        };
+        let folder = data.join("policies.d");
+        fs::create_dir_all(&folder)?;
+        for (name, module) in policies {
+            fs::write(folder.join(format!("{name}.wasm")), module)?;
+        }
+        Ok(())
     }
 
     fn program(&self) -> &Path {
@@ -160,6 +184,7 @@ impl Server {
     /// When the program cannot be started or is not ready in time.
     pub fn start(kind: &Kind, memory_mib: Option<u64>) -> Result<Self> {
         let data = TempDir::new()?;
+        kind.prepare(data.path())?;
         let port = free_port()?;
         let mut command = kind.command(port, memory_mib, data.path());
         let child = command

@@ -1,6 +1,7 @@
 //! The benchmarks at a small size: they run and its figures make sense. Times are never judged.
 
 use bench::l1::{self, Operation};
+use bench::policy;
 use bench::server::{self, Contestant};
 use bench::servers::Kind;
 use bench::shifting;
@@ -78,4 +79,21 @@ fn a_server_is_beside_itself() {
         assert_eq!(row.hit_ratio, expected, "{row:?}");
     }
     assert_eq!(server::table(&rows, &options).rows.len(), 8);
+}
+
+#[test]
+fn a_policy_is_beside_its_native_twin() {
+    let own = std::env::current_exe().unwrap();
+    let options = policy::Options {
+        keys: 10_000,
+        requests: 30_000,
+        calls: 2_000,
+        entries: 32_000,
+        runs: 2,
+        // Where `cargo xtask policies` leaves them: a step of `cargo xtask test` before this one.
+        policies: own.ancestors().nth(3).unwrap().join("policies"),
+    };
+    let tables = policy::run(&options).unwrap();
+    let rows: Vec<_> = tables.iter().map(|table| table.rows.len()).collect();
+    assert_eq!(rows, [3, 2, 2]);
 }

@@ -58,10 +58,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let program = cli.larder.unwrap_or_else(Kind::larder_beside);
-    let mut kinds = vec![Kind::Larder {
-        program,
-        threads: cli.threads,
-    }];
+    let mut kinds = vec![Kind::larder(&program, cli.threads)];
     if !cli.alone {
         kinds.extend(Kind::rivals());
     }

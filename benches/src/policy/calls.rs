@@ -12,15 +12,21 @@ use larder_policy_runtime::Policy;
 use super::Bench;
 
 /// Keeps all as it was asked for.
-pub(super) const NOOP: &str = r#"(module
-  (@custom "larder.manifest" "{\"name\":\"noop\",\"version\":\"1.0.0\",\"kinds\":[\"should_cache\",\"ttl\",\"priority\"]}")
+const NOOP: &str = r#"(module
+  (@custom "larder.manifest" "{\"name\":\"noop\",\"version\":\"1.0.0\",\"kinds\":[KINDS]}")
   (memory (export "memory") 4)
   (func (export "larder_abi_v1"))
   (func (export "larder_buffer") (param i32) (result i32) (i32.const 1024))
   (func (export "larder_init") (param i32) (result i32) (i32.const 0))
   (func (export "larder_should_cache") (param i32) (result i32) (i32.const 1))
   (func (export "larder_ttl") (param i32) (result i64) (i64.const -2))
-  (func (export "larder_priority") (param i32) (result i32) (i32.const 7)))"#;
+  (func (export "larder_priority") (param i32) (result i32) (i32.const 0)))"#;
+
+/// The text of a policy that keeps all as it was asked for, of these kinds.
+pub(super) fn noop(kinds: &[&str]) -> String {
+    let kinds: Vec<_> = kinds.iter().map(|kind| format!("\\\"{kind}\\\"")).collect();
+    NOOP.replace("KINDS", &kinds.join(","))
+}
 
 /// Least recently used, written by hand: what a compiler makes cannot be less.
 pub(super) const BY_HAND: &str = include_str!("../../../tests/guests/lru_like.wat");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::process;
+use crate::{policies, process};
 
 const SOURCES: &str = "benches/src/bin";
 
@@ -35,6 +35,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
         "-p",
         "bench",
     ]))?;
+    policies::build()?;
     for name in chosen {
         eprintln!("xtask: bench {name}");
         let program = process::target()?.join("release").join(&name);

@@ -112,6 +112,8 @@ impl Connection {
     fn phase(&self) -> Phase {
         if !self.held.output().is_empty() {
             Phase::Sending
+        } else if matches!(self.stage, Stage::Ordered(_)) {
+            Phase::Working
         } else if matches!(self.stage, Stage::Closing | Stage::Lingering) {
             Phase::Lingering
         } else if !self.held.input().is_empty() {

@@ -62,10 +62,16 @@ fn run(shared: &Shared, stop: &AtomicBool) {
 
 fn maintain(shared: &Shared) {
     for _ in 0..STEPS_MAX {
-        if !shared.engine.maintain(shared.now()) {
+        let has_more = shared.engine.maintain(shared.now());
+        // After each step: with policies that take their time a step may be long.
+        govern(shared);
+        if !has_more {
             break;
         }
     }
+}
+
+fn govern(shared: &Shared) {
     let Some(mut resident_bytes) = resident_of_cache(shared) else {
         return;
     };

@@ -28,22 +28,30 @@ pub(crate) fn give(policies: &Arc<dyn Policies>, order: Order) -> oneshot::Recei
         return answered;
     }
     let policies = Arc::clone(policies);
+    let pending = Pending;
     let spawned = thread::Builder::new()
         .name("larder-order".into())
         .spawn(move || {
+            let _pending = pending;
             let done = match &order {
                 Order::Enable(name) => policies.enable(name),
                 Order::Disable(name) => policies.disable(name),
                 Order::Rollback(name) => policies.rollback(name),
                 Order::Reload => policies.reload(),
             };
-            PENDING.fetch_sub(1, Ordering::Relaxed);
             // The client may be gone.
             let _ = answer.send(done);
         });
-    if spawned.is_err() {
-        // The sender is gone with the thread's closure, and the receiver will say so.
+    // Without a thread the sender is gone with its closure, and the receiver will say so.
+    drop(spawned);
+    answered
+}
+
+/// An order that counts as pending until this is dropped, however its thread ends.
+struct Pending;
+
+impl Drop for Pending {
+    fn drop(&mut self) {
         PENDING.fetch_sub(1, Ordering::Relaxed);
     }
-    answered
 }

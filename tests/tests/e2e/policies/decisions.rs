@@ -104,4 +104,7 @@ fn the_highly_valued_stays_while_a_flood_of_the_lowly_valued_passes() {
         .count();
     assert!(kept >= 490, "{kept} of 500");
     assert_eq!(server.metric("larder_policy_offences_total"), 0.0);
+    let evicted = server.metric("larder_evictions_total");
+    let by_fallback: f64 = server.info()["evicted_keys_by_fallback"].parse().unwrap();
+    assert!(evicted - by_fallback > 1000.0, "{by_fallback} of {evicted}");
 }

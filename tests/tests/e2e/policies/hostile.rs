@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use e2e::harness::{Server, drop_policy, eventually};
+use e2e::harness::{Server, drop_policy, eventually, policy};
 use larder_resp::Value;
 
 use super::guest;
@@ -13,11 +13,11 @@ use crate::values::{bulk, ok};
 /// What no reply may take, on a machine that does other things: a policy's deadline is 2 ms.
 const REPLY_MAX: Duration = Duration::from_secs(2);
 /// Calls that a policy behaves for: more than it is tried with before it may rule.
-const GOOD_CALLS: u32 = 3000;
+const GOOD_CALLS: u32 = 1000;
 
 /// A least-recently-used policy by hand that does `deed` in each of its answers, and `event_deed`
 /// with its events, once it has answered often enough to be trusted.
-fn turncoat(deed: &str, event_deed: &str) -> Vec<u8> {
+pub(super) fn turncoat(deed: &str, event_deed: &str) -> Vec<u8> {
     let honest = include_str!("../../../guests/lru_like.wat");
     let turn = |deed: &str, count: &str| {
         format!(
@@ -198,11 +198,26 @@ fn what_cannot_be_a_policy_is_refused_with_the_reason() {
         assert_eq!(row["file"], format!("{name}.wasm"));
     }
     let secret = folder.join("secret.wasm");
-    drop_policy(&folder, "secret.wasm", b"x");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
-    server.await_policy("secret", "refused");
+    let hidden = folder.join(".secret.part");
+    fs::write(&hidden, fs::read(policy("lru")).unwrap()).unwrap();
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o000)).unwrap();
+    let is_unreadable = fs::File::open(&hidden).is_err();
+    fs::rename(&hidden, &secret).unwrap();
+    // Whoever may read everything reads this, too.
+    if is_unreadable {
+        let row = server.await_policy("secret", "refused");
+        assert!(row["why"].contains("cannot be read"), "{row:?}");
+        fs::remove_file(&secret).unwrap();
+        server.await_no_policy("secret");
+    } else {
+        server.await_policy("secret", "active");
+        fs::remove_file(&secret).unwrap();
+        server.await_no_policy("secret");
+    }
     assert_eq!(server.client().call(&["SET", "k", "v"]), ok());
-    assert_eq!(server.policy_rows()["s3-fifo"]["state"], "active");
+    eventually("the native policy rules", || {
+        (server.policy_rows()["s3-fifo"]["state"] == "active").then_some(())
+    });
     let log = server.process().stderr();
     for (name, ..) in &cases {
         assert!(log.contains(&format!("{name}.wasm")), "{name} in {log}");

@@ -13,7 +13,7 @@ mod watch;
 mod wheel;
 mod write;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder_sdk::{Event, NEWCOMER, Request, Slot};
 use parking_lot::Mutex;
@@ -31,6 +31,7 @@ pub(crate) struct Shard {
     /// Copied here so that nobody needs the lock to ask.
     is_prompt: AtomicBool,
     is_unfit: AtomicBool,
+    evictor_bytes: AtomicU64,
 }
 
 /// An evictor and what travels between it and the state.
@@ -38,8 +39,11 @@ pub(crate) struct EvictorSide {
     evictor: Box<dyn Evictor>,
     /// Why it is not asked any more.
     unfit: Option<Unfit>,
+    /// What was handed over; the first `told` of them the evictor knows.
     events: Vec<Event>,
-    /// Slots whose removal the evictor has been told of: free to be handed out again.
+    told: usize,
+    /// Slots whose removal the evictor knows of once it was told everything: free to be handed out
+    /// again then.
     released: Vec<Slot>,
     victims: Vec<Slot>,
     /// Its memory as last added to the tenant's used bytes.
@@ -70,6 +74,7 @@ impl EvictorSide {
             evictor,
             unfit: None,
             events: Vec::new(),
+            told: 0,
             released: Vec::new(),
             victims: Vec::new(),
             counted_bytes: 0,
@@ -80,25 +85,25 @@ impl EvictorSide {
         self.unfit.as_ref()
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.evictor.memory_bytes()
-    }
-
-    /// Tells the evictor what has been handed over.
-    fn deliver(&mut self) -> Result<(), Unfit> {
-        let told = self
-            .events
-            .chunks(Self::EVENTS_MAX)
-            .try_for_each(|events| self.evictor.deliver(events));
-        self.events.clear();
-        self.events.shrink_to(2 * State::NOTES_DUE);
+    /// Tells the evictor the next of what has been handed over, and nothing but the time where there
+    /// is nothing more.
+    fn tell(&mut self) -> Result<(), Unfit> {
+        let end = self.events.len().min(self.told + Self::EVENTS_MAX);
+        let told = self.evictor.deliver(&self.events[self.told..end]);
+        self.told = end;
         told
     }
 
-    /// The change of the evictor's memory since it was last counted.
-    fn count_memory(&mut self) -> i64 {
-        let before = std::mem::replace(&mut self.counted_bytes, self.evictor.memory_bytes());
-        self.counted_bytes as i64 - before as i64
+    /// Whether the evictor knows all that has been handed over.
+    fn knows_all(&self) -> bool {
+        self.told == self.events.len()
+    }
+
+    /// Forgets what has been handed over.
+    fn forget(&mut self) {
+        self.events.clear();
+        self.events.shrink_to(2 * State::NOTES_DUE);
+        self.told = 0;
     }
 }
 
@@ -108,6 +113,7 @@ impl Shard {
         Self {
             is_prompt: AtomicBool::new(evictor.is_prompt()),
             is_unfit: AtomicBool::new(false),
+            evictor_bytes: AtomicU64::new(0),
             state: Mutex::new(State::new(config, wants_misses)),
             evictor: Mutex::new(EvictorSide::new(evictor)),
         }
@@ -123,23 +129,44 @@ impl Shard {
         self.is_unfit.load(Ordering::Relaxed)
     }
 
+    /// Bytes that the evictor held when it was last looked at.
+    pub(crate) fn evictor_bytes(&self) -> u64 {
+        self.evictor_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The change of the evictor's memory since it was last counted.
+    fn count_memory(&self, side: &mut EvictorSide) -> i64 {
+        let bytes = side.evictor.memory_bytes();
+        self.evictor_bytes.store(bytes as u64, Ordering::Relaxed);
+        bytes as i64 - std::mem::replace(&mut side.counted_bytes, bytes) as i64
+    }
+
     /// Gives the evictor up.
     pub(crate) fn give_up(&self, side: &mut EvictorSide, unfit: Unfit) {
+        side.forget();
         side.unfit = Some(unfit);
         self.is_unfit.store(true, Ordering::Relaxed);
     }
 
-    /// Tells the evictor what happened. Returns the change of used bytes.
+    /// Tells the evictor what happened: all of it if it is prompt, else as much as one call takes.
+    /// Returns the change of used bytes.
     pub(crate) fn drain(&self, side: &mut EvictorSide) -> i64 {
-        self.state
-            .lock()
-            .hand_over(&mut side.events, &mut side.released);
-        if side.unfit.is_some() {
-            side.events.clear();
-        } else if let Err(unfit) = side.deliver() {
-            self.give_up(side, unfit);
+        loop {
+            if side.knows_all() {
+                side.forget();
+                self.state
+                    .lock()
+                    .hand_over(&mut side.events, &mut side.released);
+            }
+            if side.unfit.is_some() {
+                side.forget();
+            } else if let Err(unfit) = side.tell() {
+                self.give_up(side, unfit);
+            }
+            if side.knows_all() || !self.is_prompt() {
+                return self.count_memory(side);
+            }
         }
-        side.count_memory()
     }
 
     /// Evicts at least `request.bytes` if the shard holds them: as its evictor says where that may be
@@ -150,7 +177,7 @@ impl Shard {
             (true, true) => Some(self.evictor.lock()),
             (true, false) => self.evictor.try_lock(),
         };
-        let Some(mut side) = side.filter(|_| !self.is_overtaxed()) else {
+        let Some(mut side) = side else {
             return self.evict_without(request, 0);
         };
         let side = &mut *side;
@@ -158,8 +185,15 @@ impl Shard {
         let told = self.drain(side);
         side.victims.clear();
         let named = match &side.unfit {
-            None => side.evictor.victims(request, &mut side.victims),
             Some(unfit) => Err(unfit.clone()),
+            // It fell behind, and nobody waits for more than one call.
+            None if !side.knows_all() => {
+                return Evicted {
+                    took_time: true,
+                    ..self.evict_without(request, told)
+                };
+            }
+            None => side.evictor.victims(request, &mut side.victims),
         };
         let evicted = match named {
             Ok(()) if side.victims == [NEWCOMER] && request.newcomer.is_some() => {
@@ -208,13 +242,6 @@ impl Shard {
     fn reproach(&self, side: &mut EvictorSide, wrong: WrongAnswer) {
         side.evictor.reproach(wrong);
         self.give_up(side, Unfit(wrong.to_string()));
-    }
-
-    /// Whether more events wait than an evictor that is not prompt can be told while somebody waits.
-    fn is_overtaxed(&self) -> bool {
-        !self.is_prompt()
-            && !self.is_unfit()
-            && self.state.lock().events_waiting() > 2 * EvictorSide::EVENTS_MAX
     }
 
     fn evict_without(&self, request: &Request, told: i64) -> Evicted {

@@ -104,6 +104,7 @@ impl<'s> Successor<'s> {
         let drained = state.drain_tap(&mut rest);
         state.close_tap();
         // What the one before has not been told is in the tap, or was seen by the look.
+        side.forget();
         state.hand_over(&mut side.events, &mut side.released);
         state.wants_misses = evictor.wants_misses();
         drop(state);
@@ -118,11 +119,11 @@ impl<'s> Successor<'s> {
         let overflown = || Unfit("more was written meanwhile than it could be told".to_owned());
         let told = caught_up
             .and(drained.map_err(|_| overflown()))
-            .and_then(|()| side.deliver());
+            .and_then(|()| side.tell());
         if let Err(unfit) = told {
             shard.give_up(side, unfit);
         }
-        let change = side.count_memory();
+        let change = shard.count_memory(side);
         drop(guard);
         drop(before);
         change

@@ -185,8 +185,14 @@ impl Drop for Locked<'_> {
         self.tenant.use_bytes(change);
         garbage.into_iter().for_each(Garbage::free);
         for (i, waiting) in waiting {
-            if waiting >= State::NOTES_DUE {
-                self.tenant.deliver(&self.tenant.shards[i], waiting);
+            // Of several shards those that are not prompt would take several times the time of one.
+            let shard = &self.tenant.shards[i];
+            let due = match shard.is_prompt() {
+                true => State::NOTES_DUE,
+                false => State::EVENTS_MAX,
+            };
+            if waiting >= due {
+                self.tenant.deliver(shard, waiting);
             }
         }
     }

@@ -270,7 +270,7 @@ impl Tenant {
             ..TenantStats::default()
         };
         for shard in &self.shards {
-            sum.evictor_bytes += shard.evictor.lock().memory_bytes() as u64;
+            sum.evictor_bytes += shard.evictor_bytes();
             sum.add(shard.state.lock().stats());
         }
         sum

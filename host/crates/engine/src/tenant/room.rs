@@ -8,7 +8,7 @@ use super::Tenant;
 use crate::entry::Millis;
 use crate::error::Error;
 use crate::evictor::Unfit;
-use crate::shard::{At, Evicted, EvictorSide, Shard, State};
+use crate::shard::{At, Evicted, Shard, State};
 
 /// An eviction frees this part of the tenant's memory beyond what is needed, so that not every write
 /// has to evict.
@@ -95,12 +95,13 @@ impl Tenant {
 
     /// Evicts until the budget is kept: from the fuller of shard `own` and another one, then from
     /// the others, round after round while that frees anything. After an offence of one evictor the
-    /// others are not asked, so that nobody waits for more than one. Whether one was asked that is
-    /// not prompt.
+    /// others are not asked, and of those that are not prompt only one is, so that nobody waits for
+    /// more than one. Whether one was asked that is not prompt. Only the evictor of the newcomer's own
+    /// shard is told of it, as no other knows its hash.
     fn make_room(&self, own: usize, newcomer: Option<Entry>) -> Result<bool, Error> {
         let ahead = self.ahead_bytes();
         let first = self.fuller(own);
-        let (mut may_ask, mut took_time) = (true, false);
+        let (mut may_ask, mut took_time, mut has_evicted) = (true, false, false);
         loop {
             let mut freed_bytes = 0;
             for turn in 0..self.shards.len() {
@@ -108,14 +109,16 @@ impl Tenant {
                 if over == 0 {
                     return Ok(took_time);
                 }
-                let shard = &self.shards[(first + turn) % self.shards.len()];
-                let evicted = self.evict(shard, over + ahead, newcomer, may_ask);
+                let number = (first + turn) % self.shards.len();
+                let newcomer = newcomer.filter(|_| number == own && !has_evicted);
+                let evicted = self.evict(&self.shards[number], over + ahead, newcomer, may_ask);
                 if evicted.is_refused {
                     return Err(Error::Refused);
                 }
-                may_ask &= !evicted.is_offence;
+                may_ask &= !evicted.is_offence && !evicted.took_time;
                 took_time |= evicted.took_time;
                 freed_bytes += evicted.freed_bytes;
+                has_evicted |= evicted.freed_bytes > 0;
             }
             if freed_bytes == 0 {
                 return match self.over_bytes() {
@@ -166,20 +169,23 @@ impl Tenant {
             .saturating_sub(self.budget_bytes.load(Ordering::Relaxed))
     }
 
-    /// Tells a shard's evictor what happened, if it is free to listen; maintenance tells one that is not
-    /// prompt, unless that has fallen behind. One that leaves more events waiting than may be left
-    /// behind is given up, or waited for if it is prompt.
+    /// Tells a shard's evictor what happened, if it is free to listen. One that was too busy to hear of
+    /// more events than may be left behind is given up, or waited for if it is prompt.
     pub(super) fn deliver(&self, shard: &Shard, waiting: usize) {
-        let is_prompt = shard.is_prompt();
         if waiting < State::EVENTS_MAX {
-            if is_prompt || waiting >= EvictorSide::EVENTS_MAX {
-                self.deliver_if_free(shard);
-            }
+            self.deliver_if_free(shard);
             return;
         }
-        let mut side = shard.evictor.lock();
-        if !is_prompt && side.unfit().is_none() {
-            let unfit = Unfit(format!("it is too slow: {waiting} events wait for it"));
+        let is_prompt = shard.is_prompt();
+        let free = shard.evictor.try_lock();
+        let was_busy = free.is_none();
+        let mut side = free.unwrap_or_else(|| shard.evictor.lock());
+        let still_waiting = shard.state.lock().events_waiting();
+        let is_behind = was_busy && !is_prompt && still_waiting >= State::EVENTS_MAX;
+        if is_behind && side.unfit().is_none() {
+            let unfit = Unfit(format!(
+                "it is too slow: {still_waiting} events wait for it"
+            ));
             shard.give_up(&mut side, unfit);
         }
         self.use_bytes(shard.drain(&mut side));

@@ -78,6 +78,15 @@ impl Guest {
     }
 
     fn write_log(&mut self, level: u32, text: &[u8]) {
+        // First of all, so that lines that nobody reads cost next to nothing.
+        let is_admitted = self
+            .log
+            .as_ref()
+            .is_none_or(|log| log.pace.admits(self.beat.ticks()));
+        if !is_admitted {
+            self.tally.log_lines_dropped.add(1);
+            return;
+        }
         let text = String::from_utf8_lossy(&text[..text.len().min(LOG_BYTES_MAX)]);
         // A guest's line must not look like two.
         let line: String = text
@@ -89,10 +98,6 @@ impl Guest {
             self.complaint = (level == 1).then_some(line).or(self.complaint.take());
             return;
         };
-        if !log.pace.admits(self.beat.ticks()) {
-            self.tally.log_lines_dropped.add(1);
-            return;
-        }
         self.tally.log_lines.add(1);
         let policy = &*log.policy;
         match level {

@@ -21,12 +21,19 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let offer = Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never);
-    let put = offer.edit(ctx.decide(&offer));
+    let kept = ctx.decide(&offer);
+    let put = offer.edit(kept);
     let tenant = &ctx.session.tenant;
-    let old = tenant.update(offer.key, ctx.now, Access::Read, offer.bytes(), |entry| {
-        let old = entry.map(|entry| entry.value().to_vec());
-        (put.clone(), old)
-    })?;
+    let old = tenant.update(
+        offer.key,
+        ctx.now,
+        Access::Read,
+        offer.bytes(kept),
+        |entry| {
+            let old = entry.map(|entry| entry.value().to_vec());
+            (put.clone(), old)
+        },
+    )?;
     ctx.reply_bulk_or_null(old.as_deref());
     Ok(Flow::Continue)
 }

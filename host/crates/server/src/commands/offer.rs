@@ -60,9 +60,9 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Bytes of the value and of what is kept with it.
-    pub(super) fn bytes(&self) -> usize {
-        self.value.len() + self.about.note.len()
+    /// Bytes to make room for, as was decided.
+    pub(super) fn bytes(&self, kept: Option<Kept<'a>>) -> usize {
+        kept.map_or(0, |kept| self.value.len() + kept.label.bytes())
     }
 }
 
@@ -134,7 +134,7 @@ impl Context<'_> {
         };
         let access = Access::Offer(label.priority);
         let tenant = &self.session.tenant;
-        let stored = tenant.update(offer.key, self.now, access, offer.bytes(), |_| {
+        let stored = tenant.update(offer.key, self.now, access, offer.bytes(kept), |_| {
             (offer.edit(kept), ())
         });
         match stored {

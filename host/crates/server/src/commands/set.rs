@@ -55,14 +55,15 @@ fn run_with_options(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         ctx.reply.ok();
         return Ok(Flow::Continue);
     }
-    let put = if expiry == Expiry::Keep || is_past(expiry, ctx.now) {
-        Edit::put(offer.value, expiry)
+    let (put, bytes) = if expiry == Expiry::Keep || is_past(expiry, ctx.now) {
+        (Edit::put(offer.value, expiry), offer.value.len())
     } else {
-        offer.edit(ctx.decide(&offer))
+        let kept = ctx.decide(&offer);
+        (offer.edit(kept), offer.bytes(kept))
     };
     let access = if get { Access::Read } else { Access::Write };
     let tenant = &ctx.session.tenant;
-    let (set, old) = tenant.update(offer.key, ctx.now, access, offer.bytes(), |entry| {
+    let (set, old) = tenant.update(offer.key, ctx.now, access, bytes, |entry| {
         let old = entry.filter(|_| get).map(|entry| entry.value().to_vec());
         let set = condition.is_none_or(|wanted| (wanted == Condition::Present) == entry.is_some());
         let edit = if set { put.clone() } else { Edit::Keep };

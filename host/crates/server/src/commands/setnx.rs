@@ -21,13 +21,14 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let offer = Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never);
-    let put = offer.edit(ctx.decide(&offer));
+    let kept = ctx.decide(&offer);
+    let put = offer.edit(kept);
     let tenant = &ctx.session.tenant;
     let set = tenant.update(
         offer.key,
         ctx.now,
         Access::Write,
-        offer.bytes(),
+        offer.bytes(kept),
         |entry| match entry {
             Some(_) => (Edit::Keep, false),
             None => (put.clone(), true),

@@ -261,13 +261,15 @@ fn a_ruler_that_fails_is_replaced_by_the_fallback_until_it_is_repaired() {
             let key = name(n + round * 20_000);
             put(tenant, &key, &[1; 100], Expiry::Never).unwrap();
             assert!(get(tenant, &key, NOW).is_some());
-            if n % 1000 == 0 {
+            // As often as every ten milliseconds, at some thousand writes a second and shard.
+            if n % 20 == 0 {
                 engine.maintain(NOW);
             }
         }
     };
     fill(0);
-    assert_eq!(tenant.stats().fallback_evictions, 0);
+    let by_fallback = tenant.stats().fallback_evictions;
+    assert!(by_fallback < 200, "{by_fallback} of 20,000");
     recorders.fails.store(true, Ordering::Relaxed);
     fill(1);
     assert!(tenant.stats().fallback_evictions > 1000);
@@ -279,7 +281,8 @@ fn a_ruler_that_fails_is_replaced_by_the_fallback_until_it_is_repaired() {
     assert_eq!(tenant.unfit_shards(), 0);
     let before = tenant.stats().fallback_evictions;
     fill(2);
-    assert_eq!(tenant.stats().fallback_evictions, before);
+    let by_fallback = tenant.stats().fallback_evictions - before;
+    assert!(by_fallback < 200, "{by_fallback} of 20,000");
     let stats = tenant.stats();
     assert!(
         stats.used_bytes <= stats.budget_bytes + 64 * 1024,
