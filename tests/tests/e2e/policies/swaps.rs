@@ -22,6 +22,13 @@ fn finished(command: &mut Command) -> Json {
     serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
 }
 
+#[track_caller]
+fn assert_faultless(report: &Json) {
+    for fault in ["errors", "wrong", "lost"] {
+        assert!(report[fault] == 0 || report[fault].is_null(), "{report}");
+    }
+}
+
 #[test]
 fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
     let data = tempfile::tempdir().unwrap();
@@ -83,11 +90,8 @@ fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
         assert_eq!(server.client().call(&["POLICY", "ROLLBACK", "lru"]), ok());
         assert_eq!(server.policy_info("lru", "digest"), first);
         assert_eq!(server.policy_info("lru", "state"), "active");
-        for report in [replay.join().unwrap(), bench.join().unwrap()] {
-            for fault in ["errors", "wrong", "lost"] {
-                assert!(report[fault] == 0 || report[fault].is_null(), "{report}");
-            }
-        }
+        assert_faultless(&replay.join().unwrap());
+        assert_faultless(&bench.join().unwrap());
     });
     assert_eq!(server.metric("larder_error_replies_total"), 0.0);
     let digest = server.policy_info("lru", "digest");
