@@ -37,6 +37,7 @@ mod value;
 pub use args::{Args, ArgsBuf, Iter};
 pub use error::ProtocolError;
 pub use limits::Limits;
+pub use number::parse_integer;
 pub use peek::{Peek, peek};
 pub use reply::{Reply, Version, encode_command};
 pub use request::{Parsed, RequestParser};

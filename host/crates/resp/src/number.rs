@@ -16,19 +16,31 @@ pub(crate) fn leading_count(bytes: &[u8]) -> Option<(i64, usize)> {
     None
 }
 
-/// Reads a whole decimal number as strictly as Redis does: no plus sign, no leading zeros, no `-0`, nothing
-/// around it, within 64 bits.
-pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let plain = match digits {
-        [b'0'] => digits.len() == text.len(),
-        [b'1'..=b'9', ..] => true,
-        _ => false,
+/// The integer that `text` is, read as strictly as Redis does: digits with at most a `-` in front, no `+`, no
+/// leading zeros, no `-0`, no blanks, within 64 bits.
+pub fn parse_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        b"0" => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
     };
-    if !plain || text.len() > 20 {
+    // 19 digits fit into a u64, so nothing below overflows it.
+    if !matches!(digits, [b'1'..=b'9', ..]) || digits.len() > 19 {
         return None;
     }
-    str::from_utf8(text).ok()?.parse().ok()
+    let mut magnitude = 0_u64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        magnitude = magnitude * 10 + u64::from(digit);
+    }
+    if negative {
+        0_i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +61,13 @@ mod tests {
         for (text, number) in good {
             assert_eq!(parse_integer(text), Some(number), "{}", text.escape_ascii());
         }
-        let bad: [&[u8]; 12] = [
+        let bad: [&[u8]; 18] = [
+            b"1.0",
+            b"1e3",
+            b"--1",
+            b"-9223372036854775809",
+            b"18446744073709551616",
+            b"9999999999999999999",
             b"",
             b"-",
             b"-0",

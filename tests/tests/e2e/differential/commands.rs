@@ -7,7 +7,7 @@ use larder_resp::Value;
 
 use crate::values::ok;
 
-/// The names of all commands, without those of subcommands.
+/// The names of the commands that Redis has, too, without those of subcommands.
 #[track_caller]
 pub(super) fn names(client: &mut Client) -> Vec<String> {
     let Value::Array(listed) = client.call(&["COMMAND", "LIST"]) else {
@@ -20,9 +20,12 @@ pub(super) fn names(client: &mut Client) -> Vec<String> {
     let names: Vec<String> = listed.into_iter().filter_map(text).collect();
     names
         .into_iter()
-        .filter(|name| !name.contains('|'))
+        .filter(|name| !name.contains('|') && !OWN.contains(&name.as_str()))
         .collect()
 }
+
+/// Commands that only Larder has.
+const OWN: [&str; 3] = ["cache.explain", "cache.set", "policy"];
 
 /// The version that Larder follows declares these otherwise than the one compared with.
 const OTHERWISE: [(&str, &str); 0] = [];

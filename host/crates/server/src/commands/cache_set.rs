@@ -2,11 +2,10 @@
 
 use larder_engine::Expiry;
 use larder_engine::decision::TextPair;
-use larder_resp::Args;
+use larder_resp::{Args, parse_integer};
 
 use super::moment::Scale;
 use super::note::{self, Item, PART_BYTES_MAX};
-use super::number::parse_i64;
 use super::offer::{About, Offer};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
@@ -73,7 +72,7 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, Failure> {
         } else if is(b"COST") {
             let cost = rest
                 .next()
-                .and_then(parse_i64)
+                .and_then(parse_integer)
                 .ok_or(Failure::NOT_AN_INTEGER)?;
             let cost = u64::try_from(cost).map_err(|_| Failure::NOT_AN_INTEGER)?;
             options.cost_ms.replace(cost).is_none()
@@ -108,7 +107,7 @@ fn take<'a>(
 ) -> Result<Vec<&'a [u8]>, Failure> {
     let count = rest
         .next()
-        .and_then(parse_i64)
+        .and_then(parse_integer)
         .ok_or(Failure::NOT_AN_INTEGER)?;
     let wanted = usize::try_from(count)
         .ok()

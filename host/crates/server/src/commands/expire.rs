@@ -1,10 +1,9 @@
 //! EXPIRE, PEXPIRE, EXPIREAT and PEXPIREAT.
 
 use larder_engine::{Access, Edit, MILLIS_MAX, Millis};
-use larder_resp::Args;
+use larder_resp::{Args, parse_integer};
 
 use super::moment::Scale;
-use super::number::parse_i64;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -60,7 +59,7 @@ struct Condition {
 /// A moment that has passed removes the key, and counts as a change.
 fn run(ctx: &mut Context<'_>, args: Args<'_>, scale: Scale, name: &str) -> Outcome {
     let condition = Condition::parse(args)?;
-    let amount = parse_i64(&args[2]).ok_or(Failure::NOT_AN_INTEGER)?;
+    let amount = parse_integer(&args[2]).ok_or(Failure::NOT_AN_INTEGER)?;
     let moment = scale
         .moment(amount, ctx.now)
         .ok_or_else(|| Failure::expire_time(name))?;

@@ -2,9 +2,9 @@
 
 use larder_resp::{Args, Version};
 
-use super::number::parse_i64;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, client};
 use crate::{Context, Flow};
+use larder_resp::parse_integer;
 
 pub(super) const COMMAND: Command = Command {
     name: "HELLO",
@@ -65,7 +65,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn parse_version(text: &[u8]) -> Result<Version, Failure> {
-    match parse_i64(text) {
+    match parse_integer(text) {
         Some(2) => Ok(Version::V2),
         Some(3) => Ok(Version::V3),
         Some(_) => Err(Failure::new("NOPROTO unsupported protocol version")),

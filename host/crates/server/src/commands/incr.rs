@@ -1,10 +1,9 @@
 //! INCR, DECR, INCRBY, DECRBY and INCRBYFLOAT.
 
 use larder_engine::{Access, Edit, Entry, Expiry};
-use larder_resp::Args;
+use larder_resp::{Args, parse_integer};
 
 use super::decimal::{self, NoSum};
-use super::number::parse_i64;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -58,7 +57,7 @@ const OVERFLOW: Failure = Failure::new("ERR increment or decrement would overflo
 const INTEGER_BYTES_MAX: usize = 20;
 
 fn amount(args: Args<'_>) -> Result<i64, Failure> {
-    parse_i64(&args[2]).ok_or(Failure::NOT_AN_INTEGER)
+    parse_integer(&args[2]).ok_or(Failure::NOT_AN_INTEGER)
 }
 
 fn decrby(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -72,7 +71,7 @@ fn decrby(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 fn add(ctx: &mut Context<'_>, args: Args<'_>, amount: i64) -> Outcome {
     let sum = change(ctx, args, INTEGER_BYTES_MAX, |entry| {
-        let current = entry.map_or(Some(0), |entry| parse_i64(entry.value()));
+        let current = entry.map_or(Some(0), |entry| parse_integer(entry.value()));
         let current = current.ok_or(Failure::NOT_AN_INTEGER)?;
         let sum = current.checked_add(amount).ok_or(OVERFLOW)?;
         Ok((itoa::Buffer::new().format(sum).as_bytes().to_vec(), sum))

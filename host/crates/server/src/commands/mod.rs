@@ -28,7 +28,6 @@ mod mget;
 mod moment;
 mod mset;
 mod note;
-mod number;
 mod offer;
 mod persist;
 mod ping;

@@ -3,7 +3,7 @@
 use larder_engine::Millis;
 
 use super::failure::Failure;
-use super::number::parse_i64;
+use larder_resp::parse_integer;
 
 /// Unit and origin of an argument that names a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Scale {
         now: Millis,
         command: &str,
     ) -> Result<Millis, Failure> {
-        let amount = parse_i64(text).ok_or(Failure::NOT_AN_INTEGER)?;
+        let amount = parse_integer(text).ok_or(Failure::NOT_AN_INTEGER)?;
         let moment = if amount > 0 {
             self.moment(amount, now)
         } else {

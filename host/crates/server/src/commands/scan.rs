@@ -2,9 +2,9 @@
 
 use larder_resp::{Args, Reply};
 
-use super::number::parse_i64;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, glob};
 use crate::{Context, Flow};
+use larder_resp::parse_integer;
 
 pub(super) const COMMAND: Command = Command {
     name: "SCAN",
@@ -77,7 +77,7 @@ fn parse_options(args: Args<'_>) -> Result<Options<'_>, Failure> {
     while let Some(option) = rest.next() {
         let value = rest.next().ok_or(Failure::SYNTAX)?;
         if option.eq_ignore_ascii_case(b"COUNT") {
-            let count = parse_i64(value).ok_or(Failure::NOT_AN_INTEGER)?;
+            let count = parse_integer(value).ok_or(Failure::NOT_AN_INTEGER)?;
             let count = usize::try_from(count).ok().filter(|&count| count > 0);
             options.count = count.ok_or(Failure::SYNTAX)?.min(COUNT_MAX);
         } else if option.eq_ignore_ascii_case(b"MATCH") {

@@ -1,9 +1,8 @@
 //! SELECT: which of the sixteen databases the connection works on.
 
 use larder_engine::DATABASES;
-use larder_resp::Args;
+use larder_resp::{Args, parse_integer};
 
-use super::number::parse_i64;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -20,7 +19,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let number = parse_i64(&args[1]).ok_or(Failure::NOT_AN_INTEGER)?;
+    let number = parse_integer(&args[1]).ok_or(Failure::NOT_AN_INTEGER)?;
     let database = u8::try_from(number).ok().filter(|&db| db < DATABASES);
     ctx.session.db = database.ok_or(Failure::new("ERR DB index is out of range"))?;
     ctx.reply.ok();

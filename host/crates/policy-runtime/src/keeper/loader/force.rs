@@ -21,6 +21,7 @@ impl Loader {
     /// When the policy on `trial` fails, and why; whoever tries it puts things back then.
     pub(super) fn enforce(&mut self, trial: Option<&str>) -> Result<(), String> {
         self.is_changed = true;
+        self.must_enforce = false;
         // Who failed is no longer in line, so this ends.
         while let Err(Failure { name, why }) = self.try_enforce() {
             if trial == Some(&*name) {
@@ -52,6 +53,7 @@ impl Loader {
                 (Err(unfit), Some(_)) => return Err(Failure { name, why: unfit.0 }),
                 (Err(unfit), None) => {
                     error!(tenant = %tenant_name, policy = %name, why = %unfit.0, "cannot rule evictions");
+                    self.must_enforce = true;
                 }
             }
         }

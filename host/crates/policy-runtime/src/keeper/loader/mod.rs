@@ -62,6 +62,8 @@ pub(super) struct Loader {
     /// Whether the record was compared with what lies in the folder.
     has_compared: bool,
     is_changed: bool,
+    /// A native policy could not take over; it is tried again with the next step.
+    must_enforce: bool,
 }
 
 struct Reload {
@@ -140,6 +142,7 @@ impl Loader {
             is_ready: false,
             has_compared: false,
             is_changed: true,
+            must_enforce: false,
         }
     }
 
@@ -147,6 +150,10 @@ impl Loader {
     pub(super) fn step(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.mind();
+        if self.must_enforce {
+            // Nothing is on trial.
+            let _ = self.enforce(None);
+        }
         if self.folder.is_due(now_ms, !self.reloads.is_empty()) {
             self.look();
         }
@@ -202,6 +209,8 @@ impl Loader {
                 Change::Settled(seen) => self.settled(seen),
                 Change::Gone(name) => self.gone(&name),
             }
+            // Loading many files takes a while; who fails meanwhile is not left waiting.
+            self.mind();
         }
         self.reloads
             .iter_mut()
