@@ -18,13 +18,14 @@ const STARTERS: [(&str, &str, &str); 3] = [
     (
         "10-size-gate",
         "size-gate",
-        "# Values beyond this are not kept.\n[parameters]\nmax_bytes = \"16MiB\"\n",
+        "# Values beyond this are not kept; as it is, nothing that would fit into 256 MiB of memory.\n\
+         [parameters]\nmax_bytes = \"32MiB\"\n",
     ),
     (
         "20-ttl-by-prefix",
         "ttl-by-prefix",
-        "# How long keys with a prefix live whose client gave no time to live.\n\
-         [parameters]\nrules = [\"session: 30m\", \"tmp: 60s\"]\n",
+        "# How long keys with a prefix live at most; as it is, as long as their clients say.\n\
+         [parameters]\n# rules = [\"session: 30m\", \"tmp: 60s\"]\n",
     ),
     ("30-s3-fifo", "s3-fifo", ""),
 ];

@@ -16,6 +16,8 @@ use crate::Shared;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Steps a round takes at most while more is waiting.
 const STEPS_MAX: usize = 64;
+/// Pause before memory that seems too much is looked at again.
+const SECOND_LOOK: Duration = Duration::from_millis(3);
 /// Pause after a fault in maintenance.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -77,7 +79,14 @@ fn govern(shared: &Shared) {
     };
     if resident_bytes > shared.engine.resident_bytes_target() {
         (shared.release_memory)();
-        resident_bytes = resident_of_cache(shared).unwrap_or(resident_bytes);
+        // Twice, as a buffer that moves right now is resident at both places for a moment.
+        for is_second in [false, true] {
+            if is_second {
+                thread::park_timeout(SECOND_LOOK);
+            }
+            let looked = resident_of_cache(shared).unwrap_or(resident_bytes);
+            resident_bytes = resident_bytes.min(looked);
+        }
     }
     shared.engine.govern(resident_bytes);
 }
@@ -85,6 +94,10 @@ fn govern(shared: &Shared) {
 /// Resident memory without what the clients' buffers hold, which has a bound of its own: a client
 /// that sends or takes much must not cost others their entries.
 fn resident_of_cache(shared: &Shared) -> Option<u64> {
+    // A buffer that moves is charged twice and then once: what was resident between the two looks at
+    // the charge belongs to the larger.
+    let before = shared.buffers.used_bytes();
     let resident_bytes = shared.resident_bytes()?;
-    Some(resident_bytes.saturating_sub(shared.buffers.used_bytes()))
+    let after = shared.buffers.used_bytes();
+    Some(resident_bytes.saturating_sub(before.max(after)))
 }
