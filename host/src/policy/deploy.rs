@@ -41,12 +41,15 @@ impl DeployArgs {
         );
         larder_policy_runtime::check(&self.file)
             .with_context(|| format!("{} would be refused", self.file.display()))?;
-        // The side-car first: the server takes both when both have settled.
+        // Both are there before either shows, so that the server sees them settle together.
         let car = side_car(&self.file);
-        if car.is_file() {
-            put(&car, &self.policies, &format!("{name}.toml"))?;
-        }
-        put(&self.file, &self.policies, &format!("{name}.wasm"))?;
+        let car = match car.is_file() {
+            true => Some(stage(&car, &self.policies, &format!("{name}.toml"))?),
+            false => None,
+        };
+        let module = stage(&self.file, &self.policies, &format!("{name}.wasm"))?;
+        car.map_or(Ok(()), show)?;
+        show(module)?;
         println!(
             "deployed {}/{name}.wasm; see what became of it: larder policy info {name}",
             self.policies.display()
@@ -55,14 +58,27 @@ impl DeployArgs {
     }
 }
 
-/// Copies under a name that the server ignores, and renames, so that it never sees half of it.
-fn put(file: &Path, folder: &Path, name: &str) -> anyhow::Result<()> {
+/// A copy under a name that the server ignores.
+struct Staged {
+    hidden: PathBuf,
+    place: PathBuf,
+}
+
+/// Copies a file next to its place in the folder.
+fn stage(file: &Path, folder: &Path, name: &str) -> anyhow::Result<Staged> {
     let hidden = folder.join(format!(".{name}.part"));
-    let place = folder.join(name);
     fs::copy(file, &hidden)
         .and_then(|_| fs::File::open(&hidden)?.sync_all())
-        .and_then(|()| fs::rename(&hidden, &place))
-        .with_context(|| format!("cannot write {}", place.display()))
+        .with_context(|| format!("cannot write {}", hidden.display()))?;
+    Ok(Staged {
+        hidden,
+        place: folder.join(name),
+    })
+}
+
+/// Moves a copy to its place, so that the server never sees half of it.
+fn show(Staged { hidden, place }: Staged) -> anyhow::Result<()> {
+    fs::rename(&hidden, &place).with_context(|| format!("cannot write {}", place.display()))
 }
 
 #[cfg(test)]
@@ -77,7 +93,9 @@ mod tests {
         let watched = folder.path().join("watched");
         fs::create_dir(&watched).unwrap();
         fs::write(watched.join("a.wasm"), "first").unwrap();
-        put(&file, &watched, "a.wasm").unwrap();
+        let staged = stage(&file, &watched, "a.wasm").unwrap();
+        assert_eq!(fs::read(watched.join("a.wasm")).unwrap(), b"first");
+        show(staged).unwrap();
         assert_eq!(fs::read(watched.join("a.wasm")).unwrap(), b"second");
         assert_eq!(fs::read_dir(&watched).unwrap().count(), 1);
     }

@@ -94,10 +94,15 @@ fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
         assert_faultless(&bench.join().unwrap());
     });
     assert_eq!(server.metric("larder_error_replies_total"), 0.0);
+    assert_rules_after_restart(server, &flags);
+}
+
+/// Who rules survives, rolled back as it was.
+#[track_caller]
+fn assert_rules_after_restart(server: Server, flags: &[&str]) {
     let digest = server.policy_info("lru", "digest");
     assert_eq!(server.stop().code(), Some(0));
-    // Who rules survives, rolled back as it was.
-    let server = Server::start(&flags);
+    let server = Server::start(flags);
     assert_eq!(server.policy_rows()["lru"]["state"], "active");
     assert_eq!(server.policy_info("lru", "digest"), digest);
     assert_eq!(server.info()["maxmemory_policy"], "allkeys-lru");
