@@ -18,15 +18,14 @@ use crate::{Entry, Event, EventKind, Policy, Removal, Request, Slot, Victims};
 /// First in, first out, whole:
 ///
 /// ```
-/// use larder_sdk::lists::{Links, List};
-/// use larder_sdk::table::Table;
+/// use larder_sdk::lists::{List, Nodes};
 /// use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
 ///
 /// #[derive(Default)]
 /// pub struct Fifo {
-///     links: Links,
 ///     queue: List,
-///     sizes: Table<u32>,
+///     /// The size of each entry.
+///     nodes: Nodes<u32>,
 /// }
 ///
 /// impl Policy for Fifo {
@@ -39,29 +38,27 @@ use crate::{Entry, Event, EventKind, Policy, Removal, Request, Slot, Victims};
 ///
 /// impl Eviction for Fifo {
 ///     fn insert(&mut self, slot: Slot, entry: Entry) {
-///         self.sizes.cover(slot);
-///         self.sizes[slot] = entry.size;
-///         self.links.push_front(&mut self.queue, slot);
+///         self.nodes.push_front(&mut self.queue, slot, entry.size);
 ///     }
 ///
 ///     fn update(&mut self, slot: Slot, entry: Entry) {
-///         self.sizes[slot] = entry.size;
+///         self.nodes[slot] = entry.size;
 ///     }
 ///
 ///     fn remove(&mut self, slot: Slot, _hash: u32, _why: Removal) {
-///         self.links.remove(&mut self.queue, slot);
+///         self.nodes.remove(&mut self.queue, slot);
 ///     }
 ///
 ///     fn victims(&mut self, _request: &Request, victims: &mut Victims<'_>) {
 ///         let mut next = self.queue.back();
 ///         while let Some(slot) = next.filter(|_| !victims.enough()) {
-///             victims.name(slot, self.sizes[slot]);
-///             next = self.links.towards_front(slot);
+///             victims.name(slot, self.nodes[slot]);
+///             next = self.nodes.towards_front(slot);
 ///         }
 ///     }
 ///
 ///     fn memory_bytes(&self) -> usize {
-///         self.links.memory_bytes() + self.sizes.memory_bytes()
+///         self.nodes.memory_bytes()
 ///     }
 /// }
 ///

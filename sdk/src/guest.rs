@@ -8,7 +8,9 @@ mod buffer;
 use std::cell::{Cell, RefCell};
 use std::panic;
 
-use larder_abi::{EVENT_BYTES, Event, Kind, Question, Request, Setup, Slot, pack_victims};
+use larder_abi::{
+    EVENT_BYTES, Event, EventKind, Kind, Question, Request, Setup, Slot, pack_victims,
+};
 
 use crate::{Eviction, Parameters, Policy, Priority, ShouldCache, Ttl, Victims, log};
 
@@ -70,15 +72,37 @@ pub fn events<P: Eviction>(guest: &Guest<P>, count: u32) {
     let bytes = count.saturating_mul(record_bytes as u32);
     buffer::read(bytes, |records| {
         guest.with(|policy| {
+            if record_bytes == EVENT_BYTES {
+                return tell(policy, records.as_chunks().0);
+            }
+            // A newer host's records are longer; what this crate knows comes first in each.
             for record in records.chunks_exact(record_bytes) {
-                // With a length that is known here, decoding needs no checks.
-                let record = record.first_chunk::<EVENT_BYTES>();
-                if let Some(event) = record.and_then(|record| Event::from_bytes(record)) {
-                    policy.event(&event);
-                }
+                let (known, _) = record.as_chunks();
+                tell(policy, &known[..known.len().min(1)]);
             }
         });
     });
+}
+
+/// Hands events on. With a length that is known here, decoding needs no checks. Most are hits: what
+/// else there is stays out of their loop, which then fits into registers.
+#[inline(never)]
+fn tell<P: Eviction>(policy: &mut P, records: &[[u8; EVENT_BYTES]]) {
+    for record in records {
+        let is_hit = record[0] == EventKind::Hit as u8;
+        if is_hit && let Some(event) = Event::from_bytes(record) {
+            policy.hit(event.slot, event.hash);
+        } else {
+            tell_other(policy, record);
+        }
+    }
+}
+
+#[inline(never)]
+fn tell_other<P: Eviction>(policy: &mut P, record: &[u8; EVENT_BYTES]) {
+    if let Some(event) = Event::from_bytes(record) {
+        policy.event(&event);
+    }
 }
 
 /// Takes a request; the answer stays where it is until the next call.

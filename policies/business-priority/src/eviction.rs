@@ -1,6 +1,6 @@
 //! Eviction that honours priorities: the least valued goes first, of those the least recent.
 
-use larder_sdk::lists::{Links, List};
+use larder_sdk::lists::{List, Nodes};
 use larder_sdk::table::Table;
 use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
 
@@ -20,9 +20,8 @@ const CLASSES: usize = 256;
 #[derive(Debug)]
 pub struct ByValue {
     floor_percent: u64,
-    links: Links,
     classes: Vec<Class>,
-    nodes: Table<Node>,
+    nodes: Nodes<Node>,
     priorities: Table<u8>,
     /// Counts uses.
     now: u32,
@@ -56,9 +55,8 @@ impl Policy for ByValue {
     fn new(parameters: Parameters, _seed: u64) -> Result<Self, String> {
         Ok(Self {
             floor_percent: parameters.floor_percent,
-            links: Links::default(),
             classes: (0..CLASSES).map(|_| Class::default()).collect(),
-            nodes: Table::default(),
+            nodes: Nodes::default(),
             priorities: Table::default(),
             now: 0,
         })
@@ -68,20 +66,20 @@ impl Policy for ByValue {
 impl ByValue {
     fn enter(&mut self, slot: Slot, size: u32, priority: u8) {
         self.now = self.now.wrapping_add(1);
-        self.nodes[slot] = Node {
+        let node = Node {
             size,
             used: self.now,
         };
         self.priorities[slot] = priority;
         let class = &mut self.classes[usize::from(priority)];
         class.bytes += u64::from(size);
-        self.links.push_front(&mut class.recency, slot);
+        self.nodes.push_front(&mut class.recency, slot, node);
     }
 
     fn leave(&mut self, slot: Slot) {
         let class = &mut self.classes[usize::from(self.priorities[slot])];
-        class.bytes -= u64::from(self.nodes[slot].size);
-        self.links.remove(&mut class.recency, slot);
+        let node = self.nodes.remove(&mut class.recency, slot);
+        class.bytes -= u64::from(node.size);
     }
 
     fn age(&self, slot: Slot) -> u32 {
@@ -122,7 +120,6 @@ impl ByValue {
 
 impl Eviction for ByValue {
     fn insert(&mut self, slot: Slot, entry: Entry) {
-        self.nodes.cover(slot);
         self.priorities.cover(slot);
         self.enter(slot, entry.size, entry.priority);
     }
@@ -131,7 +128,7 @@ impl Eviction for ByValue {
         self.now = self.now.wrapping_add(1);
         self.nodes[slot].used = self.now;
         let class = &mut self.classes[usize::from(self.priorities[slot])];
-        self.links.move_to_front(&mut class.recency, slot);
+        self.nodes.move_to_front(&mut class.recency, slot);
     }
 
     fn update(&mut self, slot: Slot, entry: Entry) {
@@ -161,7 +158,7 @@ impl Eviction for ByValue {
             let slot = left[at].least_recent;
             let size = self.nodes[slot].size;
             victims.name(slot, size);
-            match self.links.towards_front(slot) {
+            match self.nodes.towards_front(slot) {
                 Some(next) => {
                     left[at].least_recent = next;
                     left[at].bytes -= u64::from(size);
@@ -174,8 +171,7 @@ impl Eviction for ByValue {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.links.memory_bytes()
-            + self.nodes.memory_bytes()
+        self.nodes.memory_bytes()
             + self.priorities.memory_bytes()
             + self.classes.capacity() * size_of::<Class>()
     }

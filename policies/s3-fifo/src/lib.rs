@@ -6,8 +6,7 @@
 //! an entry another round for each read, three at most.
 
 use larder_sdk::ghost::GhostSet;
-use larder_sdk::lists::{Links, List};
-use larder_sdk::table::Table;
+use larder_sdk::lists::{List, Nodes};
 use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
 
 larder_sdk::export! {
@@ -40,13 +39,12 @@ pub struct Parameters {
 #[derive(Debug, Default)]
 pub struct S3Fifo {
     parameters: Parameters,
-    links: Links,
+    nodes: Nodes<Node>,
     small: Queue,
     main: Queue,
     /// Named as victims; each goes when its removal arrives.
     leaving: Queue,
     ghost: GhostSet,
-    nodes: Table<Node>,
     entries: u64,
 }
 
@@ -91,6 +89,10 @@ impl Node {
         PLACES[(self.0 >> 2 & 3) as usize]
     }
 
+    fn is_leaving(self) -> bool {
+        matches!(self.place(), Place::LeavingSmall | Place::LeavingMain)
+    }
+
     fn reads(self) -> u32 {
         self.0 & 3
     }
@@ -105,50 +107,46 @@ impl Node {
 }
 
 impl S3Fifo {
-    fn queue(&mut self, place: Place) -> (&mut Links, &mut Queue) {
+    fn queue(&mut self, place: Place) -> (&mut Nodes<Node>, &mut Queue) {
         let queue = match place {
             Place::Small => &mut self.small,
             Place::Main => &mut self.main,
             Place::LeavingSmall | Place::LeavingMain => &mut self.leaving,
         };
-        (&mut self.links, queue)
+        (&mut self.nodes, queue)
     }
 
+    // Inlined in all places: in WebAssembly each call looks at the stack and at the time left.
+    #[inline(always)]
     fn enter(&mut self, slot: Slot, node: Node) {
-        self.nodes[slot] = node;
-        let (links, queue) = self.queue(node.place());
-        links.push_front(&mut queue.list, slot);
+        let (nodes, queue) = self.queue(node.place());
+        nodes.push_front(&mut queue.list, slot, node);
         queue.bytes += u64::from(node.size());
     }
 
+    #[inline(always)]
     fn leave(&mut self, slot: Slot) -> Node {
         let node = self.nodes[slot];
-        let (links, queue) = self.queue(node.place());
-        links.remove(&mut queue.list, slot);
+        let (nodes, queue) = self.queue(node.place());
+        nodes.remove(&mut queue.list, slot);
         queue.bytes -= u64::from(node.size());
         node
     }
 
-    /// Puts the oldest of the small queue where it belongs: on to main, or among the leaving.
-    fn turn_small(&mut self, slot: Slot, victims: &mut Victims<'_>) {
-        let node = self.leave(slot);
+    /// What becomes of the oldest of the small queue: it goes on to main, or leaves.
+    fn turn_small(&self, node: Node) -> Node {
         if node.reads() >= self.parameters.promoting_reads {
-            self.enter(slot, node.with_place(Place::Main).with_reads(0));
+            node.with_place(Place::Main).with_reads(0)
         } else {
-            self.enter(slot, node.with_place(Place::LeavingSmall));
-            victims.name(slot, node.size());
+            node.with_place(Place::LeavingSmall)
         }
     }
 
-    /// Gives the oldest of the main queue another round, or lets it leave.
-    fn turn_main(&mut self, slot: Slot, may_stay: bool, victims: &mut Victims<'_>) {
-        let node = self.leave(slot);
+    /// What becomes of the oldest of the main queue: it gets another round, or leaves.
+    fn turn_main(node: Node, may_stay: bool) -> Node {
         match node.reads() {
-            reads @ 1.. if may_stay => self.enter(slot, node.with_reads(reads - 1)),
-            _ => {
-                self.enter(slot, node.with_place(Place::LeavingMain));
-                victims.name(slot, node.size());
-            }
+            reads @ 1.. if may_stay => node.with_reads(reads - 1),
+            _ => node.with_place(Place::LeavingMain),
         }
     }
 
@@ -157,7 +155,7 @@ impl S3Fifo {
         let mut next = self.leaving.list.back();
         while let Some(slot) = next.filter(|_| !victims.enough()) {
             victims.name(slot, self.nodes[slot].size());
-            next = self.links.towards_front(slot);
+            next = self.nodes.towards_front(slot);
         }
     }
 }
@@ -175,7 +173,6 @@ impl Policy for S3Fifo {
 
 impl Eviction for S3Fifo {
     fn insert(&mut self, slot: Slot, entry: Entry) {
-        self.nodes.cover(slot);
         let place = if self.ghost.take(entry.hash) {
             Place::Main
         } else {
@@ -221,19 +218,24 @@ impl Eviction for S3Fifo {
         while !victims.enough() {
             turns += 1;
             let (small, main) = (self.small.list.back(), self.main.list.back());
-            match (small, main) {
-                (Some(slot), None) => self.turn_small(slot, victims),
-                (Some(slot), Some(_)) if self.small.bytes >= small_bytes_max => {
-                    self.turn_small(slot, victims);
+            let is_small_full = self.small.bytes >= small_bytes_max;
+            let (slot, turned) = match (small, main) {
+                (Some(slot), main) if is_small_full || main.is_none() => {
+                    (slot, self.turn_small(self.nodes[slot]))
                 }
-                (_, Some(slot)) => self.turn_main(slot, turns <= TURNS_MAX, victims),
-                (None, None) => return,
+                (_, Some(slot)) => (slot, Self::turn_main(self.nodes[slot], turns <= TURNS_MAX)),
+                _ => return,
+            };
+            self.leave(slot);
+            self.enter(slot, turned);
+            if turned.is_leaving() {
+                victims.name(slot, turned.size());
             }
         }
     }
 
     fn memory_bytes(&self) -> usize {
-        self.links.memory_bytes() + self.ghost.memory_bytes() + self.nodes.memory_bytes()
+        self.nodes.memory_bytes() + self.ghost.memory_bytes()
     }
 }
 

@@ -36,8 +36,9 @@ pub enum Removal {
     Expired = 2,
 }
 
-/// What happened to one slot.
+/// What happened to one slot. It lies in memory as in its record, so that writing that is one move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
@@ -46,6 +47,8 @@ pub struct Event {
     pub priority: u8,
     /// Why, for [`EventKind::Remove`].
     pub removal: Removal,
+    /// Zero in this version; whoever reads it takes no notice of it.
+    pub reserved: u8,
     /// The slot, dense from 0; zero for [`EventKind::Miss`].
     pub slot: Slot,
     /// The low half of the key's hash.
@@ -65,6 +68,7 @@ impl Event {
             kind,
             priority: 0,
             removal: Removal::Deleted,
+            reserved: 0,
             slot,
             hash,
             size: 0,
@@ -74,8 +78,13 @@ impl Event {
     /// Its record.
     #[inline]
     pub fn to_bytes(self) -> [u8; EVENT_BYTES] {
-        let head = u32::from_le_bytes([self.kind as u8, self.priority, self.removal as u8, 0]);
-        let words = [head, self.slot, self.hash, self.size];
+        let head = [
+            self.kind as u8,
+            self.priority,
+            self.removal as u8,
+            self.reserved,
+        ];
+        let words = [u32::from_le_bytes(head), self.slot, self.hash, self.size];
         let mut record = [0; EVENT_BYTES];
         for (place, word) in record.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
@@ -103,6 +112,7 @@ impl Event {
             kind,
             priority: u8_at(record, 1),
             removal,
+            reserved: 0,
             slot: u32_at(record, 4),
             hash: u32_at(record, 8),
             size: u32_at(record, 12),
@@ -118,6 +128,7 @@ mod tests {
         kind: EventKind::Update,
         priority: 200,
         removal: Removal::Deleted,
+        reserved: 0,
         slot: 0x0102_0304,
         hash: 0xfffe_fdfc,
         size: 4096,

@@ -1,7 +1,6 @@
 //! Which entries go when room is needed: here the one that was neither read nor written for longest.
 
-use larder_sdk::lists::{Links, List};
-use larder_sdk::table::Table;
+use larder_sdk::lists::{List, Nodes};
 use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
 
 larder_sdk::export! {
@@ -23,10 +22,10 @@ pub struct Parameters {
 #[derive(Debug)]
 pub struct {{Name}} {
     parameters: Parameters,
-    links: Links,
     /// Most recent at the front.
     recency: List,
-    sizes: Table<u32>,
+    /// The size of each entry.
+    nodes: Nodes<u32>,
 }
 
 impl Policy for {{Name}} {
@@ -35,46 +34,44 @@ impl Policy for {{Name}} {
     fn new(parameters: Parameters, _seed: u64) -> Result<Self, String> {
         Ok(Self {
             parameters,
-            links: Links::default(),
             recency: List::default(),
-            sizes: Table::default(),
+            nodes: Nodes::default(),
         })
     }
 }
 
 impl Eviction for {{Name}} {
     fn insert(&mut self, slot: Slot, entry: Entry) {
-        self.sizes.cover(slot);
-        self.sizes[slot] = entry.size;
-        self.links.push_front(&mut self.recency, slot);
+        self.nodes
+            .push_front(&mut self.recency, slot, entry.size);
     }
 
     fn hit(&mut self, slot: Slot, _hash: u32) {
         if self.parameters.reads_count {
-            self.links.move_to_front(&mut self.recency, slot);
+            self.nodes.move_to_front(&mut self.recency, slot);
         }
     }
 
     fn update(&mut self, slot: Slot, entry: Entry) {
-        self.sizes[slot] = entry.size;
-        self.links.move_to_front(&mut self.recency, slot);
+        self.nodes[slot] = entry.size;
+        self.nodes.move_to_front(&mut self.recency, slot);
     }
 
     fn remove(&mut self, slot: Slot, _hash: u32, _why: Removal) {
-        self.links.remove(&mut self.recency, slot);
+        self.nodes.remove(&mut self.recency, slot);
     }
 
     /// Names victims until they free enough. They stay until their removal is told.
     fn victims(&mut self, _request: &Request, victims: &mut Victims<'_>) {
         let mut next = self.recency.back();
         while let Some(slot) = next.filter(|_| !victims.enough()) {
-            victims.name(slot, self.sizes[slot]);
-            next = self.links.towards_front(slot);
+            victims.name(slot, self.nodes[slot]);
+            next = self.nodes.towards_front(slot);
         }
     }
 
     fn memory_bytes(&self) -> usize {
-        self.links.memory_bytes() + self.sizes.memory_bytes()
+        self.nodes.memory_bytes()
     }
 }
 
