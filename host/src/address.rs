@@ -1,6 +1,5 @@
 //! Where the server listens, and a connection to it.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -9,8 +8,6 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-
-use anyhow::Context;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -21,14 +18,27 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
-impl FromStr for Address {
-    type Err = Infallible;
+/// A text that is no address.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it has to be HOST:PORT or unix:PATH")]
+pub(crate) struct NoAddress;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text.strip_prefix("unix:") {
-            Some(path) => Self::Unix(path.into()),
-            None => Self::Tcp(text.to_owned()),
-        })
+impl FromStr for Address {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path.is_empty() {
+                true => Err(NoAddress),
+                false => Ok(Self::Unix(path.into())),
+            };
+        }
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(Self::Tcp(text.to_owned()))
+            }
+            _ => Err(NoAddress),
+        }
     }
 }
 
@@ -48,7 +58,9 @@ impl Address {
             Self::Tcp(address) => connect_tcp(address).map(Socket::Tcp),
             Self::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
         };
-        socket.with_context(|| format!("cannot connect to {self}; does a server listen there?"))
+        socket.map_err(|error| {
+            anyhow::anyhow!("cannot connect to {self} ({error}); does a server listen there?")
+        })
     }
 }
 
@@ -124,5 +136,41 @@ impl Write for Socket {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_a_host_with_a_port_or_a_path() {
+        for text in [
+            "127.0.0.1:6379",
+            "cache.local:1",
+            "[::1]:6379",
+            "unix:/run/larder",
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), text);
+        }
+        for text in [
+            "",
+            "localhost",
+            ":6379",
+            "localhost:",
+            "localhost:redis",
+            "a:65536",
+            "unix:",
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(NoAddress), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_connection_in_vain_is_told_in_one_sentence() {
+        let error = Address::Unix("/nonexistent".into()).connect().unwrap_err();
+        let said = format!("{error:#}");
+        assert!(said.ends_with("); does a server listen there?"), "{said}");
     }
 }

@@ -1,7 +1,7 @@
 //! `larder serve`: starts everything, says so, and runs until a signal.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::panic;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use larder_engine::{Engine, Millis, SizeClasses};
 use larder_observe::logging;
 use larder_policy_runtime::Keeper;
@@ -43,13 +43,14 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
         );
     }
     prepare(&config.folders)?;
+    let lock = lock(&config.folders.data)?;
     raise_descriptors(config.limits.clients_max);
     let shared = Arc::new(shared(loaded)?);
     Builder::new_current_thread()
         .enable_io()
         .build()
         .context("the system gives no event queue")?
-        .block_on(serve(shared, &config.folders))
+        .block_on(serve(shared, &config.folders, lock))
 }
 
 /// The process's clock, in Unix milliseconds.
@@ -85,7 +86,7 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
     Ok(Shared::new(assemble::server_config(loaded), parts))
 }
 
-async fn serve(shared: Arc<Shared>, folders: &Folders) -> anyhow::Result<ExitCode> {
+async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Result<ExitCode> {
     // Before anybody can know that the server runs: a signal must find its handler.
     let mut signals = Signals::new().context("the system lets no signals be handled")?;
     let counted = shared.clone();
@@ -97,6 +98,8 @@ async fn serve(shared: Arc<Shared>, folders: &Folders) -> anyhow::Result<ExitCod
     }
     let signal = signals.next().await;
     info!(signal, "draining");
+    // A successor may start while the last clients are served.
+    drop(lock);
     let drained = tokio::select! {
         drained = running.drain() => drained,
         signal = signals.next() => {
@@ -187,6 +190,24 @@ fn prepare(folders: &Folders) -> anyhow::Result<()> {
     fs::write(&probe, []).with_context(|| in_vain(data, "data"))?;
     fs::remove_file(&probe).with_context(|| in_vain(data, "data"))?;
     fs::create_dir_all(policies).with_context(|| in_vain(policies, "policies"))
+}
+
+/// Takes the data folder for this server alone, as two would write over what the other keeps there. It
+/// is another's to take once the handle is closed, however the process ends.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let folder = File::open(data).with_context(|| format!("cannot open {}", data.display()))?;
+    match folder.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
+            "the data folder {} is in use by another server; choose another with --data",
+            data.display()
+        ),
+        // Some file systems know no locks; the server runs there as well.
+        Err(TryLockError::Error(error)) => {
+            warn!(folder = %data.display(), %error, "a second server on the data folder goes unnoticed");
+        }
+    }
+    Ok(folder)
 }
 
 /// Panics go to the log like everything else, so that they are found where people look.

@@ -102,6 +102,9 @@ pub enum Eviction {
 }
 
 impl Eviction {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::S3Fifo, Self::Lru];
+
     /// The name it has in the configuration.
     pub const fn name(self) -> &'static str {
         match self {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use larder_policy_runtime::Checked;
+use larder_policy_runtime::{Checked, CheckedParameter};
 
-use super::stem;
+use super::{side_car, stem};
 
 /// Check a policy as a server would before it takes it, with the side-car beside it if there is one
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(super) struct CheckArgs {
 impl CheckArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         stem(&self.file)?;
-        let checked = larder_policy_runtime::check(&self.file)
+        let checked = larder_policy_runtime::check(&self.file, &side_car(&self.file))
             .with_context(|| format!("{} would be refused", self.file.display()))?;
         print!("{}", shown(&self.file.display().to_string(), &checked));
         Ok(ExitCode::SUCCESS)
@@ -34,8 +34,8 @@ fn shown(file: &str, checked: &Checked) -> String {
         checked.version,
         kinds.join(", ")
     );
-    for (name, value) in &checked.parameters {
-        text += &format!("  {name} = {value}\n");
+    for CheckedParameter { name, value, about } in &checked.parameters {
+        text += &format!("  {name} = {value}    {about}\n");
     }
     text + &format!("  sha256 {}\n", checked.digest)
 }

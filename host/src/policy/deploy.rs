@@ -1,4 +1,5 @@
-//! `larder policy deploy`: a policy and its side-car into the folder, both at once.
+//! `larder policy deploy`: a policy and its side-car into the folder, both at once, and what a server
+//! makes of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use super::{check_name, side_car, stem};
+use super::outcome::Deployed;
+use super::{ServerArgs, check_name, side_car, stem};
 
-/// Check a policy, and put it with its side-car into the folder that a server watches
+/// Check a policy, put it with its side-car into the folder that a server watches, and tell what that
+/// made of it
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
     /// The file, NAME.wasm
@@ -25,6 +28,8 @@ pub(super) struct DeployArgs {
     /// The name to go by there; policies that decide over values are asked in the order of their names
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl DeployArgs {
@@ -39,21 +44,36 @@ impl DeployArgs {
             "{} is no folder; name the one that the server watches with --policies",
             self.policies.display()
         );
-        larder_policy_runtime::check(&self.file)
+        let brought = side_car(&self.file);
+        let there = self.policies.join(format!("{name}.toml"));
+        let is_brought = brought.is_file();
+        let (car, what_of_it) = match (is_brought, there.is_file()) {
+            (true, true) => (&brought, "; its side-car was replaced"),
+            (true, false) => (&brought, "; its side-car goes along"),
+            (false, true) => (&there, "; the side-car that lies there stays"),
+            (false, false) => (&brought, ""),
+        };
+        let checked = larder_policy_runtime::check(&self.file, car)
             .with_context(|| format!("{} would be refused", self.file.display()))?;
         // Both are there before either shows, so that the server sees them settle together.
-        let car = side_car(&self.file);
-        let car = match car.is_file() {
-            true => Some(stage(&car, &self.policies, &format!("{name}.toml"))?),
+        let car = match is_brought {
+            true => Some(stage(&brought, &self.policies, &format!("{name}.toml"))?),
             false => None,
         };
         let module = stage(&self.file, &self.policies, &format!("{name}.wasm"))?;
         car.map_or(Ok(()), show)?;
         show(module)?;
         println!(
-            "deployed {}/{name}.wasm; see what became of it: larder policy info {name}",
+            "put {name}.wasm into {}{what_of_it}",
             self.policies.display()
         );
+        let deployed = Deployed {
+            name: &name,
+            digest: &checked.digest,
+            folder: &self.policies,
+            addr: &self.server.addr,
+        };
+        println!("{}", deployed.outcome()?);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -3,9 +3,11 @@
 mod build;
 mod check;
 mod deploy;
+mod outcome;
 mod remote;
 mod scaffold;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,9 +20,10 @@ Examples:
   larder policy new my-ttl --kind ttl          a crate that builds and passes its own test
   larder policy build my-ttl                   compile it: target/policies/my-ttl.wasm in it
   larder policy check my-ttl.wasm              everything that a server would check
-  larder policy deploy my-ttl.wasm             put it into the folder that a server watches
+  larder policy deploy my-ttl.wasm             put it into the folder that a server watches, and
+                                               ask that server what became of it
   larder policy list                           what decides in a running server
-  larder policy rollback my-ttl                the version before";
+  larder policy rollback my-ttl                the version before; once more: the newer one again";
 
 /// Write, build, check and deploy policies; ask a running server about them
 #[derive(Debug, Args)]
@@ -40,7 +43,7 @@ enum Action {
     List(ServerArgs),
     /// Tell all there is to know of one policy of a running server
     Info(NamedArgs),
-    /// Put the version before the present one in force
+    /// Put the version before the present one in force; a second time goes back to the newer one
     Rollback(NamedArgs),
     /// Put a policy in force that was disabled or quarantined
     Enable(NamedArgs),
@@ -59,6 +62,7 @@ struct ServerArgs {
 #[derive(Debug, Args)]
 struct NamedArgs {
     /// The policy's name: its file without .wasm
+    #[arg(value_parser = named)]
     name: String,
     #[command(flatten)]
     server: ServerArgs,
@@ -109,11 +113,31 @@ fn stem(file: &std::path::Path) -> anyhow::Result<String> {
         .is_some_and(|extension| extension == "wasm");
     match stem.filter(|_| is_wasm) {
         Some(stem) => Ok(stem.to_owned()),
-        None => anyhow::bail!("{} is not called NAME.wasm", file.display()),
+        None => anyhow::bail!(
+            "{} is not called NAME.wasm; give the .wasm that `larder policy build` made",
+            file.display()
+        ),
     }
+}
+
+/// The name of a policy that is named by itself or by its file.
+fn named(text: &str) -> Result<String, Infallible> {
+    Ok(stem(text.as_ref()).unwrap_or_else(|_| text.to_owned()))
 }
 
 /// The side-car of a policy's file.
 fn side_car(file: &std::path::Path) -> PathBuf {
     file.with_extension("toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_named_by_itself_or_by_its_file() {
+        for text in ["10-a", "10-a.wasm", "target/policies/10-a.wasm"] {
+            assert_eq!(named(text).as_deref(), Ok("10-a"), "{text}");
+        }
+    }
 }

@@ -7,25 +7,32 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use larder_resp::{Limits, Value, decode, encode_command};
 
-use crate::address::Address;
+use crate::address::{Address, Socket};
 
 /// Longer than any order takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a reply; a listing has some hundred a policy.
 const REPLY_BYTES_MAX: usize = 16 << 20;
 
+/// Names and values of what a server says of one policy.
+pub(super) struct Row(Vec<(String, String)>);
+
+impl Row {
+    /// The value of that name; empty where there is none.
+    pub(super) fn get(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(found, _)| found == name);
+        found.map_or("", |(_, value)| value)
+    }
+}
+
 pub(super) fn list(addr: &Address) -> anyhow::Result<ExitCode> {
     let Value::Array(rows) = ask(addr, &["POLICY", "LIST"])? else {
         bail!("{addr} answers POLICY LIST with something else; is it a Larder?");
     };
-    let rows: Vec<_> = rows.iter().map(pairs).collect();
+    let rows: Vec<_> = rows.iter().map(row_of).collect();
     let names = ["name", "runtime", "kinds", "tenant", "state", "why"];
-    let field = |row: &[(String, String)], name: &str| {
-        let found = row.iter().find(|(found, _)| found == name);
-        found.map_or_else(String::new, |(_, value)| value.clone())
-    };
-    let mut lines = vec![names.map(str::to_owned)];
-    lines.extend(rows.iter().map(|row| names.map(|name| field(row, name))));
+    let mut lines = vec![names];
+    lines.extend(rows.iter().map(|row| names.map(|name| row.get(name))));
     let width = |column: usize| {
         lines
             .iter()
@@ -44,21 +51,56 @@ pub(super) fn list(addr: &Address) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn info(addr: &Address, name: &str) -> anyhow::Result<ExitCode> {
-    for (name, value) in pairs(&ask(addr, &["POLICY", "INFO", name])?) {
+    for (name, value) in row_of(&ask(addr, &["POLICY", "INFO", name])?).0 {
         println!("{name:<18} {value}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Gives an order, and tells which version of the policy it left in which state.
 pub(super) fn order(addr: &Address, order: &str, name: &str) -> anyhow::Result<ExitCode> {
     ask(addr, &["POLICY", order, name])?;
-    println!("done; see what decides now: larder policy list");
+    let row = row_of(&ask(addr, &["POLICY", "INFO", name])?);
+    println!(
+        "{name} is {}: {}\nversion {}, digest {}",
+        row.get("state"),
+        row.get("why"),
+        row.get("version"),
+        row.get("digest")
+    );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has a server look at its folder, and returns what it says of a policy then; `None` where it has
+/// none of that name.
+///
+/// # Errors
+/// When it is no Larder, or cannot look.
+pub(super) fn look(socket: &mut Socket, addr: &Address, name: &str) -> anyhow::Result<Option<Row>> {
+    let silent = || format!("the server at {addr} does not say what became of it");
+    if let Value::Error(why) = exchange(socket, addr, &["POLICY", "RELOAD"])? {
+        return Err(refusal(&why)).with_context(silent);
+    }
+    match exchange(socket, addr, &["POLICY", "INFO", name])? {
+        Value::Error(_) => Ok(None),
+        row => Ok(Some(row_of(&row))),
+    }
 }
 
 /// Sends one command, and waits for its reply; an error reply is an error.
 fn ask(addr: &Address, command: &[&str]) -> anyhow::Result<Value> {
-    let mut socket = addr.connect()?;
+    match exchange(&mut addr.connect()?, addr, command)? {
+        Value::Error(why) => Err(refusal(&why)),
+        value => Ok(value),
+    }
+}
+
+fn refusal(why: &str) -> anyhow::Error {
+    anyhow::anyhow!("{}", why.trim_start_matches("ERR "))
+}
+
+/// Sends one command, and waits for its reply.
+fn exchange(socket: &mut Socket, addr: &Address, command: &[&str]) -> anyhow::Result<Value> {
     let lost = || format!("the connection to {addr} is lost");
     socket.set_timeout(PATIENCE).with_context(lost)?;
     let args: Vec<_> = command.iter().map(|arg| arg.as_bytes()).collect();
@@ -70,9 +112,6 @@ fn ask(addr: &Address, command: &[&str]) -> anyhow::Result<Value> {
     loop {
         let reply = decode(&received, &Limits::default());
         match reply.with_context(|| format!("{addr} does not speak the Redis protocol"))? {
-            Some((Value::Error(text), _)) => {
-                bail!("{}", text.trim_start_matches("ERR "))
-            }
             Some((value, _)) => return Ok(value),
             None if received.len() > REPLY_BYTES_MAX => bail!("{addr} answers without end"),
             None => {}
@@ -86,20 +125,28 @@ fn ask(addr: &Address, command: &[&str]) -> anyhow::Result<Value> {
 }
 
 /// The names and values of a map, or of an array in place of one.
-fn pairs(value: &Value) -> Vec<(String, String)> {
-    match value {
+fn row_of(value: &Value) -> Row {
+    Row(match value {
         Value::Array(items) => items
             .chunks_exact(2)
             .map(|pair| (text(&pair[0]), text(&pair[1])))
             .collect(),
         Value::Map(items) => items.iter().map(|(k, v)| (text(k), text(v))).collect(),
         _ => Vec::new(),
-    }
+    })
 }
 
 fn text(value: &Value) -> String {
     match value {
         Value::Bulk(Some(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+impl Row {
+    pub(super) fn new(fields: &[(&str, &str)]) -> Self {
+        let field = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(fields.iter().map(field).collect())
     }
 }

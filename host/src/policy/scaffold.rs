@@ -9,6 +9,10 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
 use super::check_name;
+use crate::config::Eviction;
+
+/// What the new crate depends on, which cannot be its own name.
+const SDK: &str = "larder-sdk";
 
 /// Make a crate that builds, passes its own test, and can be deployed as it is
 #[derive(Debug, Args)]
@@ -57,6 +61,14 @@ impl NewArgs {
             self.name.as_bytes()[0].is_ascii_lowercase(),
             "'{}' cannot name a crate; let it begin with a letter, and number the file when it is \
              deployed (10-{0}.wasm)",
+            self.name
+        );
+        let is_taken = Eviction::ALL
+            .iter()
+            .any(|native| native.name() == self.name);
+        ensure!(
+            !is_taken && self.name != SDK,
+            "'{}' is part of Larder already; choose another name",
             self.name
         );
         let folder = self.path.unwrap_or_else(|| PathBuf::from(&self.name));
@@ -121,7 +133,7 @@ fn sdk(folder: &Path) -> String {
 }
 
 fn is_sdk(manifest: &Path) -> bool {
-    fs::read_to_string(manifest).is_ok_and(|text| text.contains("name = \"larder-sdk\""))
+    fs::read_to_string(manifest).is_ok_and(|text| text.contains(&format!("name = {SDK:?}")))
 }
 
 #[cfg(test)]

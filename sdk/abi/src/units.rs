@@ -3,6 +3,9 @@
 //! Digits and a unit in any case: `500ms`, `30s`, `5m`, `2h`, `7d`; `4KiB` is 4,096 bytes, `4KB` is
 //! 4,000, digits alone are bytes.
 
+use alloc::format;
+use alloc::string::String;
+
 const DURATION_UNITS_MS: &[(&str, u64)] = &[
     ("ms", 1),
     ("s", 1_000),
@@ -30,9 +33,19 @@ pub fn duration_ms(text: &str) -> Option<u64> {
     quantity(text, DURATION_UNITS_MS)
 }
 
+/// A duration as [`duration_ms`] reads it, in the largest unit that leaves no remainder.
+pub fn duration(ms: u64) -> String {
+    shown(ms, DURATION_UNITS_MS)
+}
+
 /// Bytes of a size; `None` for what is none.
 pub fn size_bytes(text: &str) -> Option<u64> {
     quantity(text, SIZE_UNITS)
+}
+
+/// A size as [`size_bytes`] reads it, in the largest unit that leaves no remainder.
+pub fn size(bytes: u64) -> String {
+    shown(bytes, SIZE_UNITS)
 }
 
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -46,9 +59,42 @@ fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
+fn shown(quantity: u64, units: &[(&str, u64)]) -> String {
+    let whole = |(_, factor): &&(&str, u64)| {
+        *factor == 1 || (quantity > 0 && quantity.is_multiple_of(*factor))
+    };
+    // Of units of the same factor the last: `B` rather than none.
+    let unit = units.iter().filter(whole).max_by_key(|(_, factor)| factor);
+    let (name, factor) = unit.unwrap_or(&("", 1));
+    format!("{}{name}", quantity / factor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_again_and_as_short_as_can_be() {
+        for (ms, text) in [
+            (0, "0ms"),
+            (1_500, "1500ms"),
+            (90_000, "90s"),
+            (3_600_000, "1h"),
+        ] {
+            assert_eq!(duration(ms), text);
+            assert_eq!(duration_ms(text), Some(ms));
+        }
+        for (bytes, text) in [
+            (0, "0B"),
+            (1_023, "1023B"),
+            (65_536, "64KiB"),
+            (5_000_000, "5MB"),
+            (1_024_000, "1000KiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+            assert_eq!(size_bytes(text), Some(bytes));
+        }
+    }
 
     #[test]
     fn units_are_read() {

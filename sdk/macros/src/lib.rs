@@ -21,7 +21,7 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn derive_parameters(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     parameters::derive(&input)
-        .unwrap_or_else(|error| error.into_compile_error())
+        .unwrap_or_else(|error| parameters::stand_in(&input, error))
         .into()
 }
 

@@ -59,6 +59,31 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
     })
 }
 
+/// The errors, with an implementation beside them: without one the compiler would add that there is
+/// none, wherever it is needed.
+pub(crate) fn stand_in(input: &DeriveInput, error: Error) -> TokenStream {
+    let name = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    let errors = error.into_compile_error();
+    quote! {
+        #errors
+
+        impl #generics ::core::default::Default for #name #arguments #bounds {
+            fn default() -> Self {
+                ::core::unreachable!()
+            }
+        }
+
+        impl #generics ::larder_sdk::Parameters for #name #arguments #bounds {
+            const MANIFEST: &'static str = "[]";
+
+            fn read(_setup: &::larder_sdk::Setup<'_>) -> Self {
+                ::core::unreachable!()
+            }
+        }
+    }
+}
+
 fn named_fields(input: &DeriveInput) -> syn::Result<impl Iterator<Item = &Field>> {
     if !input.generics.params.is_empty() {
         let message = "parameters have no generics: the manifest is one text";

@@ -22,24 +22,34 @@ pub struct Checked {
     pub kinds: Kinds,
     /// SHA-256 of the file, hexadecimal.
     pub digest: String,
-    /// Names and values of its parameters, with the side-car's.
-    pub parameters: Vec<(String, String)>,
+    /// What can be set, as it is with the side-car.
+    pub parameters: Vec<CheckedParameter>,
 }
 
-/// Checks a file called `NAME.wasm` with `NAME.toml` beside it, if there is one, as a server does that
-/// has the tenant which that names: everything but the residents that it would be told of.
+/// A parameter of a policy that would be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedParameter {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub value: String,
+    /// What it is for, as its author says.
+    pub about: String,
+}
+
+/// Checks the file of a policy with that side-car, if there is one, as a server does that has the
+/// tenant which that names: everything but the residents that it would be told of.
 ///
 /// # Errors
 /// Why it would be refused.
-pub fn check(file: &Path) -> Result<Checked, Refusal> {
+pub fn check(file: &Path, side_car: &Path) -> Result<Checked, Refusal> {
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let module = read(file, sandbox.limits().module_bytes_max)?;
-    let path = file.with_extension("toml");
-    let text = match fs::read_to_string(&path) {
+    let text = match fs::read_to_string(side_car) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        text => text.map_err(|error| Refusal(format!("{}: {error}", path.display())))?,
+        text => text.map_err(|error| Refusal(format!("{}: {error}", side_car.display())))?,
     };
-    let shown = path.file_name().unwrap_or_default().to_string_lossy();
+    let shown = side_car.file_name().unwrap_or_default().to_string_lossy();
     let tenants = [Some("default".to_owned()), tenant(&text)];
     let tenants: Vec<_> = tenants.into_iter().flatten().collect();
     let side_car = SideCar::parse(&shown, &text, &tenants).map_err(Refusal)?;
@@ -54,12 +64,18 @@ pub fn check(file: &Path) -> Result<Checked, Refusal> {
         .check_kinds(&shown, policy.kinds())
         .map_err(Refusal)?;
     let manifest = policy.manifest();
+    let parameters = manifest.parameters.iter().zip(policy.parameters());
+    let parameters = parameters.map(|(declared, (name, value))| CheckedParameter {
+        name: name.clone(),
+        value: value.clone(),
+        about: declared.about.clone(),
+    });
     Ok(Checked {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
         kinds: manifest.kinds,
         digest: policy.digest().to_owned(),
-        parameters: policy.parameters().to_vec(),
+        parameters: parameters.collect(),
     })
 }
 

@@ -19,8 +19,8 @@ mod keeper;
 mod policy;
 mod sandbox;
 
-pub use check::{Checked, check};
-pub use keeper::{Keeper, KeeperConfig};
+pub use check::{Checked, CheckedParameter, check};
+pub use keeper::{Keeper, KeeperConfig, REFUSED_AND_STAYS};
 pub use policy::{Decisions, Figures, Manifest, Parameter, Policy};
 pub use sandbox::{Given, Limits, Refusal, Sandbox, SandboxConfig, Settings};
 

@@ -76,3 +76,17 @@ fn all_errors_are_told_at_once() {
         "{error}"
     );
 }
+
+#[test]
+fn a_mistake_is_told_without_others_that_follow_from_it() {
+    let input: DeriveInput = syn::parse_str("struct P<T: Clone> { a: T }").unwrap();
+    let error = derive(&input).unwrap_err();
+    let file: syn::File = syn::parse2(stand_in(&input, error)).unwrap();
+    let implemented = file.items.iter().filter_map(|item| match item {
+        syn::Item::Impl(item) => item.trait_.as_ref()?.1.segments.last(),
+        _ => None,
+    });
+    let names: Vec<_> = implemented.map(|name| name.ident.to_string()).collect();
+    assert_eq!(names, ["Default", "Parameters"]);
+    assert!(matches!(file.items[0], syn::Item::Macro(_)), "the error");
+}

@@ -72,6 +72,17 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_data_folder_has_one_server_at_a_time() {
+    let first = Server::start(&[]);
+    let data = first.folder().join("data").display().to_string();
+    assert_eq!(
+        refused(&["--data", &data]),
+        format!("the data folder {data} is in use by another server; choose another with --data")
+    );
+    assert_eq!(first.stop().code(), Some(0));
+}
+
+#[test]
 fn a_unix_socket_in_use_and_a_file_in_its_place_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket").display().to_string();

@@ -50,13 +50,10 @@ fn a_new_policy_of_each_kind_builds_passes_its_test_and_works_as_it_is() {
         assert!(said.contains(&wasm.display().to_string()), "{said}");
         let said = done(larder(["policy", "check"]).arg(&wasm));
         assert!(said.contains("is right") && said.contains(listed), "{said}");
-        let deploy = larder(["policy", "deploy", "--policies"])
-            .arg(server.policies())
-            .arg(&wasm)
-            .output();
-        assert!(deploy.unwrap().status.success());
-        let row = server.await_policy(&name, "active");
-        assert_eq!(row["kinds"], listed);
+        let said = done(deploy(&server).arg(&wasm));
+        let in_force = format!("{name} is in force ({listed}, tenant default)");
+        assert!(said.contains(&in_force), "{said}");
+        assert_eq!(server.policy_rows()[&name]["state"], "active");
         let said = done(&mut larder(["policy", "list", "--addr", &addr]));
         assert!(said.contains(&name), "{said}");
         let said = done(&mut larder(["policy", "info", "--addr", &addr, &name]));
@@ -93,12 +90,160 @@ fn what_a_server_would_refuse_is_refused_by_check_and_deploy_with_the_reason() {
     .unwrap();
     let finished = run(larder(["policy", "check"]).arg(&gate), PATIENCE);
     assert_eq!(finished.status.code(), Some(1), "{finished:?}");
-    assert!(finished.stderr.contains("max_byte"), "{finished:?}");
-    let finished = run(
-        &mut larder(["policy", "new", "Bad Name", "--kind", "ttl"]),
-        PATIENCE,
+    let said = "gate.toml:2: there is no parameter 'max_byte'";
+    assert!(finished.stderr.contains(said), "{finished:?}");
+    for name in ["Bad Name", "larder-sdk", "s3-fifo"] {
+        let mut new = larder(["policy", "new", name, "--kind", "ttl"]);
+        let finished = run(new.current_dir(work.path()), PATIENCE);
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+    }
+}
+
+/// `larder policy deploy` to a server, without the file.
+fn deploy(server: &Server) -> Command {
+    let mut command = larder(["policy", "deploy", "--policies"]);
+    let addr = server.addr().to_string();
+    command.arg(server.policies()).args(["--addr", &addr]);
+    command
+}
+
+#[test]
+fn deploy_says_what_became_of_it() {
+    let server = Server::start(&["--threads", "1"]);
+    let work = tempfile::tempdir().unwrap();
+    let (gate, car) = (work.path().join("gate.wasm"), work.path().join("gate.toml"));
+    fs::copy(policy("size-gate"), &gate).unwrap();
+    let refused = |command: &mut Command, reason: &str| {
+        let finished = run(command, PATIENCE);
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(reason), "{finished:?}");
+    };
+    fs::write(&car, "tenant = \"nobody\"").unwrap();
+    let reason = "was refused: gate.toml:1: there is no tenant 'nobody'";
+    refused(deploy(&server).arg(&gate), reason);
+    fs::write(&car, "enabled = false").unwrap();
+    let said = done(deploy(&server).arg(&gate));
+    assert!(said.contains("its side-car was replaced"), "{said}");
+    let disabled = "gate is not in force, but disabled: its side-car says enabled = false";
+    assert!(said.contains(disabled), "{said}");
+    // The side-car in the folder counts where none is brought.
+    fs::remove_file(&car).unwrap();
+    let said = done(deploy(&server).arg(&gate));
+    assert!(said.contains("side-car that lies there stays") && said.contains(disabled));
+    let there = server.policies().join("gate.toml");
+    fs::write(&there, "[parameters]\nmax_byte = 3").unwrap();
+    refused(
+        deploy(&server).arg(&gate),
+        "gate.toml:2: there is no parameter",
     );
-    assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+    fs::write(&there, "").unwrap();
+    let said = done(deploy(&server).arg(&gate));
+    assert!(
+        said.contains("gate is in force (should_cache, tenant default)"),
+        "{said}"
+    );
+    let addr = server.addr().to_string();
+    let elsewhere = work.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let to = |addr: &str, name: &str| {
+        let mut command = larder([
+            "policy",
+            "deploy",
+            "--as",
+            name,
+            "--addr",
+            addr,
+            "--policies",
+        ]);
+        done(command.arg(&elsewhere).arg(&gate))
+    };
+    let said = to(&addr, "other");
+    assert!(
+        said.contains("has no policy other, so it watches another"),
+        "{said}"
+    );
+    drop(server);
+    let said = to(&addr, "other");
+    assert!(
+        said.contains(&format!("no server answers at {addr}")),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_rollback_says_which_version_decides_and_that_the_folder_holds_another() {
+    let server = Server::start(&["--threads", "1"]);
+    let work = tempfile::tempdir().unwrap();
+    let gate = work.path().join("gate.wasm");
+    fs::copy(policy("size-gate"), &gate).unwrap();
+    done(deploy(&server).arg(&gate));
+    let first = server.policy_info("gate", "digest");
+    fs::copy(policy("ttl-by-prefix"), &gate).unwrap();
+    done(deploy(&server).arg(&gate));
+    let second = server.policy_info("gate", "digest");
+    let addr = server.addr().to_string();
+    // A policy may be named by its file.
+    let rollback = || {
+        done(&mut larder([
+            "policy",
+            "rollback",
+            "--addr",
+            &addr,
+            "gate.wasm",
+        ]))
+    };
+    let said = rollback();
+    assert!(said.contains(&first), "{said}");
+    let holds = format!(
+        "the folder holds another version (digest {}…)",
+        &second[..12]
+    );
+    assert!(said.contains(&holds), "{said}");
+    let said = rollback();
+    assert!(
+        said.contains(&second) && !said.contains("rolled back"),
+        "{said}"
+    );
+}
+
+#[test]
+fn build_brings_the_side_car_checks_and_leaves_nothing_stale() {
+    let work = tempfile::tempdir().unwrap();
+    let dir = work.path().join("mine");
+    let mut new = larder(["policy", "new", "mine", "--kind", "ttl"]);
+    done(new.current_dir(work.path()));
+    let source = fs::read_to_string(dir.join("src/lib.rs")).unwrap();
+    let wasm = dir.join("target/policies/mine.wasm");
+    let build = || {
+        let mut command = larder(["policy", "build"]);
+        command.env("CARGO_TARGET_DIR", target().join("authors"));
+        run(command.current_dir(&dir), BUILD_MAX)
+    };
+    let refused = |reason: &str| {
+        let finished = build();
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(reason), "{finished:?}");
+    };
+    fs::write(dir.join("mine.toml"), "enabled = false").unwrap();
+    let said = build().stdout;
+    let built = "built target/policies/mine.wasm, with its side-car mine.toml\n";
+    assert!(said.starts_with(built), "{said}");
+    assert!(wasm.is_file() && wasm.with_extension("toml").is_file());
+    fs::write(dir.join("mine.toml"), "[parameters]\nno = 1").unwrap();
+    refused("would refuse it: mine.toml:2: there is no parameter 'no'");
+    fs::remove_file(dir.join("mine.toml")).unwrap();
+    fs::remove_file(wasm.with_extension("toml")).unwrap();
+    let panics = source.replace(
+        "Ok(Self",
+        "assert!(_seed == 0, \"oh no\");\n        Ok(Self",
+    );
+    fs::write(dir.join("src/lib.rs"), panics).unwrap();
+    refused("larder_init trapped: panicked at src/lib.rs:");
+    fs::write(dir.join("src/lib.rs"), "").unwrap();
+    refused("it exports no larder_abi_v1, so it is no policy of Larder: is there an export!");
+    fs::write(dir.join("src/lib.rs"), "no Rust").unwrap();
+    refused("cargo could not build the policy\n");
+    assert!(!wasm.exists(), "what was built before");
 }
 
 #[test]

@@ -77,8 +77,9 @@ impl Seen {
     }
 }
 
-/// Looks through the folder. In the order of the stems. What begins with a dot, or ends in anything
-/// but `.wasm` and `.toml`, is none of ours: `x.wasm~`, `x.wasm.tmp`, `x.wasm.swp`, `x.wasm.part`.
+/// Looks through the folder: policies in the order of their stems, then side-cars without one. What
+/// begins with a dot, or ends in anything but `.wasm` and `.toml`, is none of ours: `x.wasm~`,
+/// `x.wasm.tmp`, `x.wasm.swp`, `x.wasm.part`.
 ///
 /// # Errors
 /// When it cannot be listed, or holds more than [`NAMES_MAX`] names.
@@ -102,6 +103,8 @@ pub(super) fn scan(folder: &Path, module_bytes_max: usize) -> io::Result<Vec<See
         }
     }
     let side_car_bytes_max = super::read::SIDE_CAR_BYTES_MAX;
+    let alone = side_cars.iter().filter(|stem| !modules.contains_key(*stem));
+    let alone: Vec<_> = alone.take(POLICIES_MAX).map(|stem| orphan(stem)).collect();
     // One beyond the bound is listed, to say so.
     let listed = modules.into_iter().take(POLICIES_MAX + 1);
     let seen = listed.enumerate().map(|(number, (stem, file))| {
@@ -127,7 +130,19 @@ pub(super) fn scan(folder: &Path, module_bytes_max: usize) -> io::Result<Vec<See
             side_car,
         }
     });
-    Ok(seen.collect())
+    Ok(seen.chain(alone).collect())
+}
+
+/// A side-car without a module, which is a mistake in a name more often than not. It goes by the whole
+/// name of its file: the policy of its stem, if there was one, is gone.
+fn orphan(stem: &str) -> Seen {
+    let file = format!("{stem}.toml");
+    Seen {
+        stem: file.clone(),
+        file,
+        module: Found::Fault(format!("there is no {stem}.wasm that it could be for")),
+        side_car: None,
+    }
 }
 
 fn is_name(stem: &str) -> bool {

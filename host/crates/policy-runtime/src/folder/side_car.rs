@@ -77,6 +77,7 @@ impl SideCar {
     pub(crate) fn parse(name: &str, text: &str, tenants: &[String]) -> Result<Self, String> {
         let (document, errors) = DeTable::parse_recoverable(text);
         let mut reader = Reader {
+            name,
             text,
             tenants,
             problems: Vec::new(),
@@ -95,7 +96,7 @@ impl SideCar {
         if reader.problems.is_empty() {
             reader.read(document.get_ref());
         }
-        reader.finish(name)
+        reader.finish()
     }
 
     /// Whether what it says makes sense for a policy of these kinds.
@@ -115,6 +116,8 @@ impl SideCar {
 }
 
 struct Reader<'a> {
+    /// The file's, for people.
+    name: &'a str,
     text: &'a str,
     tenants: &'a [String],
     problems: Vec<(usize, String)>,
@@ -189,8 +192,10 @@ impl Reader<'_> {
         };
         match given {
             Ok(given) => {
-                let parameters = &mut self.found.settings.parameters;
-                parameters.insert(key.to_owned(), given);
+                let place = format!("{}:{}", self.name, self.line(value.span().start));
+                let settings = &mut self.found.settings;
+                settings.parameters.insert(key.to_owned(), given);
+                settings.places.insert(key.to_owned(), place);
             }
             Err(why) => self.problem(value.span().start, &format!("parameters.{key} {why}")),
         }
@@ -279,12 +284,15 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, offset: usize, message: &str) {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        self.problems.push((line, message.to_owned()));
+        self.problems.push((self.line(offset), message.to_owned()));
     }
 
-    fn finish(mut self, name: &str) -> Result<SideCar, String> {
+    fn line(&self, offset: usize) -> usize {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    fn finish(mut self) -> Result<SideCar, String> {
         if self.problems.is_empty() {
             return Ok(self.found);
         }
@@ -294,7 +302,7 @@ impl Reader<'_> {
             .problems
             .iter()
             .take(PROBLEMS_MAX)
-            .map(|(line, message)| format!("{name}:{line}: {message}"))
+            .map(|(line, message)| format!("{}:{line}: {message}", self.name))
             .collect();
         if more > 0 {
             said.push(format!("and {more} more"));

@@ -95,7 +95,7 @@ fn a_half_written_file_is_not_taken() {
 }
 
 #[test]
-fn only_modules_count_and_each_takes_its_side_car_along() {
+fn modules_count_and_each_takes_its_side_car_along() {
     let mut place = Place::new();
     for name in [
         ".a.wasm",
@@ -104,7 +104,6 @@ fn only_modules_count_and_each_takes_its_side_car_along() {
         "a.wasm.swp",
         "a.wasm.part",
         "README",
-        "alone.toml",
     ] {
         place.write(name, b"x");
     }
@@ -122,6 +121,21 @@ fn only_modules_count_and_each_takes_its_side_car_along() {
     assert_eq!(place.folder.read(&seen[0]).unwrap().side_car, "");
     place.write("20-b.toml", b"enabled = false");
     assert_eq!(place.settle(), ["20-b"], "a new side-car is a change");
+}
+
+#[test]
+fn a_side_car_without_a_module_is_refused_and_keeps_no_policy() {
+    let mut place = Place::new();
+    place.write("a_b.toml", b"enabled = true");
+    let seen = place.settled();
+    let Err(ReadError::Refused(why)) = place.folder.read(&seen[0]) else {
+        panic!("{seen:?} is read");
+    };
+    assert_eq!(why, "a_b.toml: there is no a_b.wasm that it could be for");
+    place.write("a_b.wasm", b"module");
+    assert_eq!(place.settle(), ["a_b", "-a_b.toml"]);
+    fs::remove_file(place.path("a_b.wasm")).unwrap();
+    assert_eq!(place.settle(), ["-a_b", "a_b.toml"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! own, which nobody else takes but to change the chain (a moment) or to look up a decision. New
 //! instances are made, and old ones freed, by the keeper's thread, never by a request.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -134,13 +135,18 @@ impl Desks {
         failures
     }
 
-    /// What was decided for a key last, by whichever thread, a line for each policy.
+    /// What was decided for a key last, by whichever thread, a line for each policy; and which policies
+    /// are not asked at present, and why.
     pub(super) fn recall(&self, tenant: usize, db: u8, key: &[u8], now_ms: Millis) -> Vec<String> {
         let hash = hash(self.seed, tenant, db, key);
         let recall = |desk: &Mutex<Desk>| desk.lock().memory.as_ref()?.recall(hash, now_ms);
         let decisions = self.shared.desks.iter().filter_map(recall);
         let last = decisions.max_by_key(|(at_ms, _)| *at_ms);
-        last.map(|(_, lines)| lines).unwrap_or_default()
+        let mut lines = last.map(|(_, lines)| lines).unwrap_or_default();
+        let passed_over = |desk: &Mutex<Desk>| desk.lock().passed_over(tenant, key);
+        let passed_over: BTreeSet<_> = self.shared.desks.iter().flat_map(passed_over).collect();
+        lines.extend(passed_over);
+        lines
     }
 }
 
@@ -157,6 +163,25 @@ impl Desk {
             chain.iter().map(lacks).collect(),
             lacks_memory && !chain.is_empty(),
         )
+    }
+
+    /// The policies that are not asked about a key, and why.
+    fn passed_over(&self, tenant: usize, key: &[u8]) -> Vec<String> {
+        let links = self.links.iter();
+        let ours = links.filter(|link| link.version.covers(tenant));
+        let why = |link: &Link| {
+            let Version { name, side_car, .. } = &*link.version;
+            match (&side_car.keys, &link.state) {
+                (Some(keys), _) if !keys.matches(key) => {
+                    Some(format!("{name}: not asked, its keys are {}", keys.text()))
+                }
+                (_, State::Ready(_)) => None,
+                _ => Some(format!(
+                    "{name}: not asked until it is tried again, it failed"
+                )),
+            }
+        };
+        ours.filter_map(why).collect()
     }
 
     /// Takes a chain with the instances and the memory that were made for it; returns what is to be

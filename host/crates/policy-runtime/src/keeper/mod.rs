@@ -35,6 +35,7 @@ use crate::sandbox::Sandbox;
 use board::Board;
 use deciders::Desks;
 use loader::{Loader, Order, Reply};
+pub use rows::REFUSED_AND_STAYS;
 
 /// Pause between two steps of the keeper's thread.
 const TICK: Duration = Duration::from_millis(20);

@@ -6,6 +6,13 @@ use larder_engine::policies::{PolicyFigures, PolicyRow, PolicyRuntime, PolicySta
 use super::record::Why;
 use super::version::Version;
 
+/// Stands in a policy's reason before why what lies in the folder was refused, where an earlier
+/// version stays in force.
+pub const REFUSED_AND_STAYS: &str =
+    "what lies in the folder was refused, and an earlier version stays: ";
+/// Characters of a digest that tell one version from another.
+const DIGEST_CHARS: usize = 12;
+
 /// What is known of a policy of the folder when its row is written.
 #[derive(Debug, Default)]
 pub(super) struct Facts<'a> {
@@ -14,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) is_loaded: bool,
     /// Why what lies in the folder was not taken.
     pub(super) complaint: Option<&'a str>,
+    /// The digest of what lies in the folder, where an operator went back from that.
+    pub(super) went_back_from: Option<&'a str>,
     /// Whether an operator disabled it.
     pub(super) is_disabled: bool,
     /// Whether its side-car enables it.
@@ -43,8 +52,13 @@ impl Facts<'_> {
         }
         let (state, mut why) = self.judge_loaded();
         if !complaint.is_empty() {
-            why += "; what lies in the folder was refused, and an earlier version stays: ";
-            why += complaint;
+            why = format!("{why}; {REFUSED_AND_STAYS}{complaint}");
+        } else if let Some(digest) = self.went_back_from {
+            let digest: String = digest.chars().take(DIGEST_CHARS).collect();
+            why += &format!(
+                "; rolled back: the folder holds another version (digest {digest}…), deploy it \
+                 again to put it in force"
+            );
         }
         (state, why)
     }
@@ -56,7 +70,8 @@ impl Facts<'_> {
             return (PolicyState::Disabled, why);
         }
         if !self.is_enabled {
-            let why = "its side-car says enabled = false".to_owned();
+            let why =
+                format!("its side-car says enabled = false; set enabled = true in {name}.toml");
             return (PolicyState::Disabled, why);
         }
         if let Some(offence) = self.quarantined {

@@ -26,7 +26,7 @@ pub(crate) struct Guest {
     pub(super) denied_bytes: Option<usize>,
     /// Where its lines go; `None` while it is tried.
     pub(super) log: Option<Arc<Log>>,
-    /// The last error that it logged.
+    /// The last error that it logged in the call in progress.
     pub(super) complaint: Option<String>,
 }
 

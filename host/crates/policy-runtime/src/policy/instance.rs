@@ -292,6 +292,7 @@ fn run<R>(
 ) -> Result<R, Offence> {
     let guest = store.data_mut();
     guest.denied_bytes = None;
+    guest.complaint = None;
     guest.account.begin(guest.beat.ticks(), thread_clock);
     store.set_epoch_deadline(1);
     let outcome = call(store);
@@ -303,6 +304,7 @@ fn run<R>(
             denied: guest
                 .denied_bytes
                 .map(|bytes| (bytes, guest.memory_bytes_max)),
+            complaint: guest.complaint.take(),
         };
         Offence::of(&error, &circumstances)
     })

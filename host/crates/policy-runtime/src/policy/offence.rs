@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use wasmtime::Trap;
 
+/// Characters of a guest's own words that are told; they are repeated wherever its state is.
+const COMPLAINT_CHARS_MAX: usize = 300;
+
 /// An offence in one of the functions of the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Offence {
@@ -36,6 +39,8 @@ pub(super) struct Circumstances {
     pub(super) allowance: Duration,
     /// Bytes of memory that the call was refused, and bytes that it may have.
     pub(super) denied: Option<(usize, usize)>,
+    /// The last error that it logged in this call.
+    pub(super) complaint: Option<String>,
 }
 
 impl Offence {
@@ -53,11 +58,21 @@ impl Offence {
                 allowed_bytes,
             };
         }
-        let why = match error.downcast_ref::<Trap>() {
+        let trap = error.downcast_ref::<Trap>();
+        let why = match trap {
             Some(trap) => trap.to_string(),
             None => error.root_cause().to_string(),
         };
-        Self::Trap(why.trim_start_matches("wasm trap: ").to_owned())
+        let why = why.trim_start_matches("wasm trap: ");
+        let Some(complaint) = &circumstances.complaint else {
+            return Self::Trap(why.to_owned());
+        };
+        let complaint: String = complaint.chars().take(COMPLAINT_CHARS_MAX).collect();
+        Self::Trap(match trap {
+            // How a panic ends a call, which says no more than that it was one.
+            Some(Trap::UnreachableCodeReached) => complaint,
+            _ => format!("{why}, after it logged: {complaint}"),
+        })
     }
 }
 

@@ -162,7 +162,7 @@ impl<'a> Seen<'a> {
         let ours = export::MARKER.strip_prefix(export::MARKER_PREFIX);
         let why = if self.version.is_none() {
             format!(
-                "it exports no {}, so it is no policy of Larder",
+                "it exports no {}, so it is no policy of Larder: is there an export! in src/lib.rs?",
                 export::MARKER
             )
         } else if self.version != ours {

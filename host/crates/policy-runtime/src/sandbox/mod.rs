@@ -82,6 +82,8 @@ pub struct SandboxConfig {
 pub struct Settings {
     /// Its parameters by name; those that are not here have the defaults of the manifest.
     pub parameters: BTreeMap<String, Given>,
+    /// By the name of a parameter where it was given, as in `my-ttl.toml:2`, for whoever has to mend it.
+    pub places: BTreeMap<String, String>,
     /// In place of [`Limits::deadline`].
     pub deadline: Option<Duration>,
     /// In place of [`Limits::memory_bytes_max`].
@@ -160,13 +162,16 @@ impl Sandbox {
         settings: &Settings,
         figures: Arc<Figures>,
     ) -> Result<Arc<Policy>, Refusal> {
-        let policy = self.prepare(name, module, settings, figures)?;
+        let policy = self.load_untried(name, module, settings, figures)?;
         policy::try_out(&policy)?;
         Ok(policy)
     }
 
-    /// All of [`Self::load`] but the trial.
-    pub(crate) fn prepare(
+    /// All of [`Self::load`] but the trial: for tests of the border, with guests that fail it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_untried(
         self: &Arc<Self>,
         name: &str,
         module: &[u8],
@@ -181,7 +186,7 @@ impl Sandbox {
             ..self.limits
         };
         let manifest = Manifest::parse(inspect::inspect(module, &limits)?)?;
-        let parameters = manifest.set(&settings.parameters)?;
+        let parameters = manifest.set(settings)?;
         let digest: [u8; 32] = Sha256::digest(module).into();
         let compiled = self.compile(&digest, module)?;
         signatures::check(&compiled, manifest.kinds)?;

@@ -270,6 +270,30 @@ fn a_guest_that_refuses_to_work_so_says_why() {
 }
 
 #[test]
+fn a_trap_says_what_the_guest_logged_in_the_same_call() {
+    let log = "(call $log (i32.const 1) (i32.const 0) (i32.const 600))";
+    let data = format!(r#"(data (i32.const 0) "panicked at {}")"#, "x".repeat(600));
+    let parts = |name, body| [("imports", LOG), (name, body), ("more", &*data)];
+    let panics = format!("{log} (unreachable)");
+    let said = refusal(&parts("init", &panics));
+    assert_says(&said, "larder_init trapped: panicked at xxx");
+    assert!(said.len() < 400, "{said}");
+    let strays = format!("{log} (i64.load (i32.const -8))");
+    assert_says(
+        &refusal(&parts("ttl", &strays)),
+        "larder_ttl trapped: out of bounds memory access, after it logged: panicked at xxx",
+    );
+    // What was logged in an earlier call is none of a trap's.
+    let logs = format!("{log} (i32.const 0)");
+    let mut later = parts("init", &logs).to_vec();
+    later.push(("ttl", "(unreachable)"));
+    assert_says(
+        &refusal(&later),
+        "larder_ttl trapped: wasm `unreachable` instruction executed",
+    );
+}
+
+#[test]
 fn wrong_answers_are_found_in_the_trial() {
     let one = |slot: i32| {
         format!("(i32.store (i32.const 16) (i32.const {slot})) (i64.const 0x1000000001)")

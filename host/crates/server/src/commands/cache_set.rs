@@ -70,10 +70,8 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, Failure> {
                 .replace(rest.next().ok_or(Failure::SYNTAX)?)
                 .is_none()
         } else if is(b"COST") {
-            let cost = rest
-                .next()
-                .and_then(parse_integer)
-                .ok_or(Failure::NOT_AN_INTEGER)?;
+            let cost = rest.next().ok_or(Failure::SYNTAX)?;
+            let cost = parse_integer(cost).ok_or(Failure::NOT_AN_INTEGER)?;
             let cost = u64::try_from(cost).map_err(|_| Failure::NOT_AN_INTEGER)?;
             options.cost_ms.replace(cost).is_none()
         } else if is(b"TAGS") {

@@ -1,6 +1,6 @@
 //! POLICY: the policies that decide here, and what an operator may do about them.
 
-use larder_engine::PolicyRow;
+use larder_engine::{PolicyRow, PolicyRuntime};
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
@@ -101,7 +101,7 @@ const HELP: [&str; 12] = [
     "RELOAD",
     "    Look at the folder of policies now.",
     "ROLLBACK <name>",
-    "    Put the version before the present one in force.",
+    "    Put the version before the present one in force; a second time, the newer one again.",
 ];
 
 fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
@@ -139,8 +139,9 @@ fn list(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
 
 fn info(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let rows = ctx.shared.policies.list();
-    let row = rows.iter().find(|row| row.name.as_bytes() == &args[2]);
-    let Some(row) = row else {
+    let named = rows.iter().filter(|row| row.name.as_bytes() == &args[2]);
+    // A file may have the name of a native policy; it is the one that somebody put there.
+    let Some(row) = named.min_by_key(|row| row.runtime == PolicyRuntime::Native) else {
         return Err(Failure::new("ERR no policy of that name; see POLICY LIST"));
     };
     let fields = fields(row);

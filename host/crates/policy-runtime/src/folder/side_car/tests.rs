@@ -41,6 +41,7 @@ fn everything_that_can_be_said_is_understood() {
     assert!(!side_car.enabled && side_car.may_extend);
     assert_eq!(side_car.settings.deadline, Some(Duration::from_millis(5)));
     assert_eq!(side_car.settings.memory_bytes_max, Some(4 << 20));
+    assert_eq!(side_car.settings.places["hex"], "10-x.toml:8");
     let parameters = format!("{:?}", side_car.settings.parameters);
     for given in [
         "\"int\": Int(-7)",

@@ -281,6 +281,7 @@ impl Loader {
             name,
             is_loaded: current.is_some(),
             complaint: member.complaint.as_deref(),
+            went_back_from: self.went_back_from(name, member),
             is_disabled: self.record.is_disabled(name),
             is_enabled: current.is_some_and(|version| version.side_car.enabled),
             quarantined: self.record.quarantined(name),
@@ -303,6 +304,15 @@ impl Loader {
             ),
             figures: current.map(|version| Arc::clone(version.policy.figures())),
         }
+    }
+
+    /// The digest of what lies in the folder, where an operator went back from that.
+    fn went_back_from<'a>(&self, name: &str, member: &'a Member) -> Option<&'a str> {
+        let from = self.record.get(name)?.rolled_back_from.as_ref()?;
+        // Going back makes it the previous one.
+        let previous = member.previous.as_ref()?;
+        let is_it = member.file_id == *from && previous.id == *from;
+        is_it.then(|| previous.policy.digest())
     }
 }
 

@@ -35,7 +35,7 @@ fn what_keeps_a_policy_out_of_force_is_its_state() {
                ENABLE 10-x";
     check(&facts, PolicyState::Quarantined, why);
     facts.is_enabled = false;
-    let why = "its side-car says enabled = false";
+    let why = "its side-car says enabled = false; set enabled = true in 10-x.toml";
     check(&facts, PolicyState::Disabled, why);
     facts.is_disabled = true;
     let why = "an operator disabled it; POLICY ENABLE 10-x puts it in force";
@@ -63,6 +63,11 @@ fn what_a_policy_does_is_its_state_else() {
     facts.complaint = Some("it is too long");
     let why = "stands by for evictions: 20-y rules; what lies in the folder was refused, and an \
                earlier version stays: it is too long";
+    check(&facts, PolicyState::Candidate, why);
+    facts.complaint = None;
+    facts.went_back_from = Some("3e3f5a6b7c8d9e0f");
+    let why = "stands by for evictions: 20-y rules; rolled back: the folder holds another version \
+               (digest 3e3f5a6b7c8d…), deploy it again to put it in force";
     check(&facts, PolicyState::Candidate, why);
 }
 

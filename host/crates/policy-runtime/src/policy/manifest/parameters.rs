@@ -1,14 +1,13 @@
 //! The parameters of a policy: what its manifest declares, and what the file beside it sets.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use larder_abi::{Value, units};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{Manifest, is_name};
-use crate::sandbox::{Given, Refusal};
+use crate::sandbox::{Given, Refusal, Settings};
 
 /// A parameter that can be set.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,15 +63,26 @@ pub(super) struct Raw {
 const PROBLEMS_MAX: usize = 10;
 
 impl Manifest {
-    /// What the parameters are, where these are given.
+    /// What the parameters are, where some are given.
     ///
     /// # Errors
-    /// All that was given wrongly.
-    pub(crate) fn set(&self, given: &BTreeMap<String, Given>) -> Result<Parameters, Refusal> {
+    /// All that was given wrongly, and where.
+    pub(crate) fn set(&self, settings: &Settings) -> Result<Parameters, Refusal> {
+        let given = &settings.parameters;
         let mut problems = Vec::new();
+        let mut problem = |name: &str, why: String| {
+            problems.push(match settings.places.get(name) {
+                Some(place) => format!("{place}: {why}"),
+                None => why,
+            });
+        };
         for name in given.keys() {
             if !self.parameters.iter().any(|known| known.name == *name) {
-                problems.push(format!("there is no {name}; there {}", self.known()));
+                let known = self.known();
+                problem(
+                    name,
+                    format!("there is no parameter '{name}'; there {known}"),
+                );
             }
         }
         let mut set = Parameters {
@@ -90,7 +100,7 @@ impl Manifest {
                     set.shown.push((parameter.name.clone(), shown));
                     set.values.push(value);
                 }
-                Err(why) => problems.push(why),
+                Err(why) => problem(&parameter.name, why),
             }
         }
         if problems.is_empty() {
@@ -101,10 +111,7 @@ impl Manifest {
         if more > 0 {
             problems.push(format!("and {more} more"));
         }
-        let problems = problems.join("; ");
-        Err(Refusal(format!(
-            "its parameters cannot be set so: {problems}"
-        )))
+        Err(Refusal(problems.join("; ")))
     }
 
     fn known(&self) -> String {
@@ -161,7 +168,7 @@ impl Parameter {
             .filter(|value| self.is_in_range(value))
             .ok_or_else(|| {
                 let (name, given, wanted) = (&self.name, show(given), self.wanted());
-                format!("{name} is {given}, and has to be {wanted}")
+                format!("parameter '{name}' is {given}, and has to be {wanted}")
             })
     }
 
@@ -246,9 +253,11 @@ impl Type {
 
     fn show(self, value: &Value) -> String {
         match (self, value) {
-            (Self::Duration, Value::Int(ms)) => format!("{ms}ms"),
-            (Self::Size, Value::Int(bytes)) => format!("{bytes}B"),
-            (_, Value::Int(int)) => int.to_string(),
+            (_, Value::Int(int)) => match (self, u64::try_from(*int)) {
+                (Self::Duration, Ok(ms)) => units::duration(ms),
+                (Self::Size, Ok(bytes)) => units::size(bytes),
+                _ => int.to_string(),
+            },
             (_, Value::Float(float)) => float.to_string(),
             (_, Value::Bool(flag)) => flag.to_string(),
             (_, Value::Text(text)) => text.clone(),

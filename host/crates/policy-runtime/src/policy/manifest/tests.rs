@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
-
 use larder_abi::Value;
 
 use super::*;
-use crate::sandbox::Given;
+use crate::sandbox::{Given, Settings};
 
 const FULL: &str = r#"{"name":"s3-fifo","version":"0.1.0","about":"one\nline","kinds":["ttl","eviction"],
     "wants_misses":true,"value_prefix_bytes":64,"newer":[1],"parameters":[
@@ -20,11 +18,16 @@ fn full() -> Manifest {
 }
 
 fn set(given: &[(&str, Given)]) -> Result<Parameters, String> {
-    let given: BTreeMap<_, _> = given
-        .iter()
-        .map(|(name, given)| ((*name).to_owned(), given.clone()))
-        .collect();
-    full().set(&given).map_err(|refusal| refusal.0)
+    let parameters = given.iter().cloned();
+    let places = [("smal".to_owned(), "p.toml:3".to_owned())];
+    let settings = Settings {
+        parameters: parameters
+            .map(|(name, given)| (name.to_owned(), given))
+            .collect(),
+        places: places.into(),
+        ..Settings::default()
+    };
+    full().set(&settings).map_err(|refusal| refusal.0)
 }
 
 fn text(text: &str) -> Given {
@@ -123,7 +126,7 @@ fn parameters_have_their_defaults_or_what_was_given() {
         .iter()
         .map(|(_, value)| value.as_str())
         .collect();
-    assert_eq!(shown, ["10", "1", "true", "a", "a, b", "1500ms", "4096B"]);
+    assert_eq!(shown, ["10", "1", "true", "a", "a, b", "1500ms", "4KiB"]);
     let given = set(&[
         ("part", Given::Int(90)),
         ("ratio", Given::Int(2)),
@@ -159,24 +162,26 @@ fn all_that_is_given_wrongly_is_said_at_once() {
     ])
     .unwrap_err();
     for words in [
-        "its parameters cannot be set so: there is no smal; there are part, ratio, flag,",
-        "; part is 91, and has to be a whole number from 1 to 90;",
-        "ratio is 0.25, and has to be a number of at least 0.5;",
-        "flag is \"yes\", and has to be true or false;",
-        "text is 1, and has to be a text in quotes;",
-        "list is \"a\", and has to be a list of texts;",
-        "grace is 5, and has to be a duration such as \"30s\" of at most 2000ms;",
-        "largest is -1, and has to be a size such as \"4KiB\" of at most",
+        "p.toml:3: there is no parameter 'smal'; there are part, ratio, flag,",
+        "; parameter 'part' is 91, and has to be a whole number from 1 to 90;",
+        "'ratio' is 0.25, and has to be a number of at least 0.5;",
+        "'flag' is \"yes\", and has to be true or false;",
+        "'text' is 1, and has to be a text in quotes;",
+        "'list' is \"a\", and has to be a list of texts;",
+        "'grace' is 5, and has to be a duration such as \"30s\" of at most 2s;",
+        "'largest' is -1, and has to be a size such as \"4KiB\" of at most",
     ] {
         assert!(why.contains(words), "{words:?} is not in: {why}");
     }
     let bare = Manifest::parse(br#"{"name":"p","kinds":["ttl"]}"#).unwrap();
-    let given = (0..20)
-        .map(|n| (format!("n{n:02}"), Given::Int(1)))
-        .collect();
-    let why = bare.set(&given).unwrap_err().0;
+    let given = (0..20).map(|n| (format!("n{n:02}"), Given::Int(1)));
+    let settings = Settings {
+        parameters: given.collect(),
+        ..Settings::default()
+    };
+    let why = bare.set(&settings).unwrap_err().0;
     assert!(
-        why.contains("there is no n09; there are none; and 10 more"),
+        why.contains("there is no parameter 'n09'; there are none; and 10 more"),
         "{why}"
     );
 }

@@ -126,6 +126,7 @@ fn cache_set_says_what_is_wrong_with_its_options() {
     for line in [
         "CACHE.SET k v FOO",
         "CACHE.SET k v TYPE",
+        "CACHE.SET k v COST",
         "CACHE.SET k v TYPE a TYPE b",
         "CACHE.SET k v TAGS 2 a",
         "CACHE.SET k v ATTR 1 a",
@@ -160,7 +161,7 @@ struct One;
 
 impl Policies for One {
     fn list(&self) -> Vec<PolicyRow> {
-        vec![PolicyRow {
+        let gate = PolicyRow {
             name: "10-gate".into(),
             file: "10-gate.wasm".into(),
             runtime: PolicyRuntime::Wasm,
@@ -179,7 +180,13 @@ impl Policies for One {
                 call_ns: 100,
                 ..PolicyFigures::default()
             },
-        }]
+        };
+        let native = PolicyRow {
+            runtime: PolicyRuntime::Native,
+            keys: "*".into(),
+            ..gate.clone()
+        };
+        vec![native, gate]
     }
     fn enable(&self, _: &str) -> Result<(), String> {
         Ok(())
@@ -203,10 +210,12 @@ fn policies_are_listed_told_of_and_ordered_about() {
     let mut parts = parts();
     parts.policies = Arc::new(One);
     let mut bed = Bed::made_of(config(), parts, Version::V3);
-    let list = "*1\r\n%7\r\n$4\r\nname\r\n$7\r\n10-gate\r\n$4\r\nfile\r\n$12\r\n10-gate.wasm\r\n\
+    let list = "%7\r\n$4\r\nname\r\n$7\r\n10-gate\r\n$4\r\nfile\r\n$12\r\n10-gate.wasm\r\n\
         $7\r\nruntime\r\n$4\r\nwasm\r\n$5\r\nkinds\r\n$16\r\nshould_cache,ttl\r\n\
         $6\r\ntenant\r\n$1\r\n*\r\n$5\r\nstate\r\n$6\r\nactive\r\n$3\r\nwhy\r\n$12\r\nin the chain\r\n";
-    bed.check("POLICY LIST", list);
+    let native = list.replace("$4\r\nwasm", "$6\r\nnative");
+    bed.check("POLICY LIST", &format!("*2\r\n{native}{list}"));
+    // The one of the folder, though a native one of that name comes first.
     let (info, _) = bed.line("POLICY INFO 10-gate");
     for part in [
         "$12\r\nmean_call_ns\r\n$2\r\n25\r\n",

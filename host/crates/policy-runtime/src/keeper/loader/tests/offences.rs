@@ -187,6 +187,11 @@ fn an_instance_that_fails_has_no_say_and_is_made_again() {
     assert_eq!(run.state("10-ttl"), PolicyState::Failing);
     assert_eq!(run.state("20-priority"), PolicyState::Active);
     assert_eq!(ask(0, "k"), (Some(1000), 9));
+    let explained = run.desks.recall(0, 0, b"k", NOW).join("\n");
+    assert!(
+        explained.ends_with("\n10-ttl: not asked until it is tried again, it failed"),
+        "{explained}"
+    );
     run.pass(50);
     assert_eq!(run.state("10-ttl"), PolicyState::Active);
     assert_eq!(ask(0, "k"), (Some(500), 9));

@@ -180,11 +180,16 @@ fn a_rollback_holds_until_the_next_drop() {
     site.write("b.wasm", eviction("b"));
     run.settle();
     assert_eq!((run.ruler(), run.row("a").version), (name("b"), name("2")));
+    let second = run.row("a").digest;
+    let holds_second = format!(
+        "the folder holds another version (digest {}…)",
+        &second[..12]
+    );
     run.order(Order::Rollback(name("a"))).unwrap();
     let row = run.row("a");
     assert_eq!((run.ruler(), row.version), (name("a"), name("1")));
     assert!(
-        row.why.contains("an operator put it in charge"),
+        row.why.contains("an operator put it in charge") && row.why.contains(&holds_second),
         "{}",
         row.why
     );
@@ -192,9 +197,13 @@ fn a_rollback_holds_until_the_next_drop() {
     assert_eq!(run.row("a").version, "1");
     drop(run);
     let mut run = site.start();
-    assert_eq!((run.ruler(), run.row("a").version), (name("a"), name("1")));
+    let row = run.row("a");
+    assert_eq!((run.ruler(), row.version), (name("a"), name("1")));
+    assert!(row.why.contains(&holds_second), "{}", row.why);
     run.order(Order::Rollback(name("a"))).unwrap();
-    assert_eq!(run.row("a").version, "2", "forward again");
+    let row = run.row("a");
+    assert_eq!(row.version, "2", "forward again");
+    assert!(!row.why.contains("rolled back"), "{}", row.why);
     run.order(Order::Rollback(name("a"))).unwrap();
     site.write("a.wasm", eviction("3"));
     run.settle();
