@@ -138,7 +138,7 @@ pub(crate) fn load(module: &[u8]) -> Result<Arc<Policy>, Refusal> {
 /// A guest that was not tried.
 pub(crate) fn untried(parts: &[(&str, &str)]) -> Arc<Policy> {
     sandbox()
-        .prepare("p", &guest(parts), &Settings::default(), Arc::default())
+        .load_untried("p", &guest(parts), &Settings::default(), Arc::default())
         .unwrap()
 }
 

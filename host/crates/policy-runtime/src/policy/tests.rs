@@ -264,7 +264,7 @@ fn a_side_car_can_allow_more() {
     };
     let prepare = |parts: &[(&str, &str)]| {
         sandbox()
-            .prepare("p", &guest(parts), &settings, Arc::default())
+            .load_untried("p", &guest(parts), &settings, Arc::default())
             .unwrap()
     };
     let mut evictor = prepare(&[("events", FOREVER)])

@@ -160,13 +160,16 @@ impl Sandbox {
         settings: &Settings,
         figures: Arc<Figures>,
     ) -> Result<Arc<Policy>, Refusal> {
-        let policy = self.prepare(name, module, settings, figures)?;
+        let policy = self.load_untried(name, module, settings, figures)?;
         policy::try_out(&policy)?;
         Ok(policy)
     }
 
-    /// All of [`Self::load`] but the trial.
-    pub(crate) fn prepare(
+    /// All of [`Self::load`] but the trial: for tests of the border, with guests that fail it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_untried(
         self: &Arc<Self>,
         name: &str,
         module: &[u8],
