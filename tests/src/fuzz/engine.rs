@@ -1,10 +1,12 @@
 //! Drives a tenant through any sequence of operations, beside a model that is obviously right.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use larder_engine::{
-    Access, Edit, Engine, EngineConfig, Expiry, FlushCursor, Key, Millis, SizeClasses, Tenant,
-    TenantConfig, native,
+    Access, Edit, Engine, EngineConfig, Error, EvictorFactory, Expiry, FlushCursor, Key, Label,
+    Millis, SizeClasses, Tenant, TenantConfig, native,
 };
 use larder_policy_s3_fifo::S3Fifo;
 
@@ -18,59 +20,72 @@ const START: Millis = 1_700_000_000_000;
 /// # Panics
 /// Where the tenant and the model differ.
 pub fn engine(data: &[u8]) {
-    let Some((&first, rest)) = data.split_first() else {
+    let Some((&first, operations)) = data.split_first() else {
         return;
     };
-    let roomy = first & 1 == 0;
-    let memory_bytes = if roomy { 256 << 20 } else { 4 << 20 };
-    let engine = Engine::new(EngineConfig {
-        memory_bytes,
-        threads: 1,
-        seed: u64::from(first),
-        size_classes: SizeClasses::Jemalloc,
-        start_ms: START,
-        tenants: vec![TenantConfig {
-            name: "default".to_owned(),
-            memory_bytes: if roomy { memory_bytes } else { 1 << 20 },
-            evictor: native("s3-fifo", S3Fifo::default),
-        }],
-    })
-    .expect("the configuration is sound");
-    let mut world = World {
-        engine: &engine,
-        model: BTreeMap::new(),
-        now: START,
-        roomy,
-    };
-    for operation in rest.chunks_exact(4) {
-        world.step(
-            operation[0],
-            operation[1],
-            usize::from(operation[2]),
-            operation[3],
-        );
+    let s3_fifo = native("s3-fifo", S3Fifo::default);
+    let mut world = World::new(first & 1 == 0, u64::from(first), s3_fifo);
+    for operation in operations.as_chunks().0 {
+        world.step(*operation);
     }
     world.check_all();
 }
 
 type Name = (u8, Vec<u8>);
 
-struct World<'e> {
-    engine: &'e Engine,
+fn name(which: u8) -> Name {
+    (which & 1, vec![which; usize::from(which) % 40])
+}
+
+fn key(name: &Name) -> Key<'_> {
+    Key::new(name.0, &name.1)
+}
+
+/// A tenant and its model.
+pub(super) struct World {
+    engine: Engine,
     /// Value and expiry (0: none) of what was written and may still be there.
     model: BTreeMap<Name, (Vec<u8>, Millis)>,
     now: Millis,
     roomy: bool,
 }
 
-impl World<'_> {
-    fn tenant(&self) -> &Tenant {
+impl World {
+    /// An empty tenant with memory for everything, or for little.
+    pub(super) fn new(roomy: bool, seed: u64, evictor: Arc<dyn EvictorFactory>) -> Self {
+        let memory_bytes = if roomy { 256 << 20 } else { 4 << 20 };
+        let engine = Engine::new(EngineConfig {
+            memory_bytes,
+            threads: 1,
+            seed,
+            size_classes: SizeClasses::Jemalloc,
+            start_ms: START,
+            tenants: vec![TenantConfig {
+                name: "default".to_owned(),
+                memory_bytes: if roomy { memory_bytes } else { 1 << 20 },
+                evictor,
+            }],
+        });
+        Self {
+            engine: engine.expect("the configuration is sound"),
+            model: BTreeMap::new(),
+            now: START,
+            roomy,
+        }
+    }
+
+    pub(super) fn tenant(&self) -> &Tenant {
         self.engine.default_tenant()
     }
 
-    fn step(&mut self, what: u8, which: u8, amount: usize, fill: u8) {
-        let db = which & 1;
-        let name = (db, vec![which; usize::from(which) % 40]);
+    pub(super) fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// One operation: what, on which key, how much, filled with what.
+    pub(super) fn step(&mut self, [what, which, amount, fill]: [u8; 4]) {
+        let name = name(which);
+        let (db, amount) = (name.0, usize::from(amount));
         let soon = self.now + amount as u64;
         match what % 12 {
             0..=2 => self.check(&name),
@@ -94,10 +109,6 @@ impl World<'_> {
         );
     }
 
-    fn key<'n>(&self, name: &'n Name) -> Key<'n> {
-        Key::new(name.0, &name.1)
-    }
-
     /// The model's value, if it has not expired.
     fn expected(&self, name: &Name) -> Option<&(Vec<u8>, Millis)> {
         self.model
@@ -107,10 +118,7 @@ impl World<'_> {
 
     /// Drops from the model what has expired, or was evicted where memory is short.
     fn settle(&mut self, name: &Name) {
-        let there = self
-            .tenant()
-            .peek(self.key(name), self.now, |_| ())
-            .is_some();
+        let there = self.tenant().peek(key(name), self.now, |_| ()).is_some();
         let expected = self.expected(name).is_some();
         assert!(!there || expected, "{name:?} came from nowhere");
         assert!(there || !expected || !self.roomy, "{name:?} was lost");
@@ -124,18 +132,18 @@ impl World<'_> {
         let read = |entry: larder_engine::Entry<'_>| {
             (entry.value().to_vec(), entry.expires_at().unwrap_or(0))
         };
-        let found = self.tenant().get(self.key(name), self.now, read);
+        let found = self.tenant().get(key(name), self.now, read);
         assert_eq!(found.as_ref(), self.expected(name), "{name:?}");
     }
 
     fn put(&mut self, name: &Name, value: &[u8], expiry: Expiry) {
         self.settle(name);
         let edit = || Edit::put(value, expiry);
-        let (key, now) = (self.key(name), self.now);
+        let now = self.now;
         let hint = value.len();
         let put = self
             .tenant()
-            .update(key, now, Access::Write, hint, |_| (edit(), ()));
+            .update(key(name), now, Access::Write, hint, |_| (edit(), ()));
         put.expect("it fits into an eighth of the memory");
         let before = self.model.get(name).map_or(0, |(_, expiry)| *expiry);
         let after = match expiry {
@@ -146,16 +154,44 @@ impl World<'_> {
         self.model.insert(name.clone(), (value.to_vec(), after));
     }
 
+    /// A write that the policy may refuse; the key is free then.
+    pub(super) fn offer(&mut self, [which, amount, fill, priority]: [u8; 4]) {
+        let name = name(which);
+        self.settle(&name);
+        let value = vec![fill; usize::from(amount) * 64];
+        let edit = |_: Option<larder_engine::Entry<'_>>| {
+            let label = Label {
+                priority,
+                ..Label::NONE
+            };
+            let put = Edit::Put {
+                value: Cow::Borrowed(&value),
+                expiry: Expiry::Never,
+                label: Some(label),
+            };
+            (put, ())
+        };
+        let access = Access::Offer(priority);
+        let put = self
+            .tenant()
+            .update(key(&name), self.now, access, value.len(), edit);
+        match put {
+            Ok(()) => self.model.insert(name, (value, 0)),
+            Err(Error::Refused) => self.model.remove(&name),
+            Err(error) => panic!("{error}"),
+        };
+    }
+
     fn append(&mut self, name: &Name, more: &[u8]) {
         self.settle(name);
         let len = self.model.get(name).map_or(0, |(value, _)| value.len());
         if len + more.len() > self.tenant().entry_bytes_max() / 2 {
             return;
         }
-        let (key, now) = (self.key(name), self.now);
+        let now = self.now;
         let append = |_: Option<larder_engine::Entry<'_>>| (Edit::Append(more), ());
         self.tenant()
-            .update(key, now, Access::Read, 0, append)
+            .update(key(name), now, Access::Read, 0, append)
             .expect("it fits");
         self.model
             .entry(name.clone())
@@ -166,10 +202,10 @@ impl World<'_> {
 
     fn expire(&mut self, name: &Name, expiry: Option<Millis>) {
         self.settle(name);
-        let (key, now) = (self.key(name), self.now);
+        let now = self.now;
         let expire = |_: Option<larder_engine::Entry<'_>>| (Edit::Expire(expiry), ());
         self.tenant()
-            .update(key, now, Access::Write, 0, expire)
+            .update(key(name), now, Access::Write, 0, expire)
             .expect("nothing is written");
         if let Some(entry) = self.model.get_mut(name) {
             entry.1 = expiry.unwrap_or(0);
@@ -178,7 +214,7 @@ impl World<'_> {
 
     fn remove(&mut self, name: &Name) {
         self.settle(name);
-        let removed = self.tenant().remove(self.key(name), self.now);
+        let removed = self.tenant().remove(key(name), self.now);
         assert_eq!(removed, self.model.remove(name).is_some(), "{name:?}");
     }
 
@@ -191,7 +227,7 @@ impl World<'_> {
             .retain(|(of, _), _| db.is_some_and(|db| db != *of));
     }
 
-    fn check_all(&mut self) {
+    pub(super) fn check_all(&mut self) {
         let names: Vec<Name> = self.model.keys().cloned().collect();
         names.iter().for_each(|name| self.check(name));
         for db in 0..2 {

@@ -3,9 +3,11 @@
 //! Coverage-guided runs live in `tests/fuzz`; their corpora are replayed here on every test run.
 
 mod engine;
+mod policy;
 mod resp;
 
 pub use engine::engine;
+pub use policy::policy;
 pub use resp::resp;
 
 #[cfg(test)]

@@ -27,11 +27,21 @@ fn the_corpus_of_the_codec_breaks_no_promise() {
     replay("resp", super::resp);
 }
 
+#[test]
+fn the_corpus_of_policies_breaks_no_promise() {
+    replay("policy", super::policy);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn no_sequence_of_operations_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 1..8000)) {
         super::engine(&data);
+    }
+
+    #[test]
+    fn no_answer_of_a_policy_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 1..2000)) {
+        super::policy(&data);
     }
 }

@@ -3,6 +3,7 @@
 
 mod model;
 pub(crate) mod trace;
+mod twins;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use larder_resp::Value;
 use serde_json::Value as Json;
 
 use crate::values::ok;
-use model::S3Fifo;
+use model::{Model, S3Fifo};
 use trace::Trace;
 
 const REPLAY_MAX: Duration = Duration::from_secs(300);

@@ -1,9 +1,69 @@
-//! S3-FIFO as its paper describes it (Yang et al., SOSP 2023), in lists that are exact: to be
-//! compared with, not to be fast.
+//! S3-FIFO as its paper describes it (Yang et al., SOSP 2023), and LRU, in lists that are exact: to
+//! be compared with, not to be fast.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// Shards between which objects are spread evenly, for entries of one size.
+/// A cache for entries of one size.
+pub(super) trait Model {
+    /// Asks for an object, and stores it if it is not there. Whether it was.
+    fn request(&mut self, id: u64) -> bool;
+}
+
+/// Which of so many shards an object belongs to: they are spread evenly.
+fn shard_of(id: u64, shards: usize) -> usize {
+    (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % shards
+}
+
+pub(super) struct Lru {
+    shards: Vec<Recency>,
+}
+
+struct Recency {
+    capacity: usize,
+    now: u64,
+    used: HashMap<u64, u64>,
+    by_use: BTreeMap<u64, u64>,
+}
+
+impl Lru {
+    /// A cache for `capacity` entries.
+    pub(super) fn new(shards: usize, capacity: usize) -> Self {
+        let shard = |_| Recency {
+            capacity: capacity / shards,
+            now: 0,
+            used: HashMap::new(),
+            by_use: BTreeMap::new(),
+        };
+        Self {
+            shards: (0..shards).map(shard).collect(),
+        }
+    }
+}
+
+impl Model for Lru {
+    fn request(&mut self, id: u64) -> bool {
+        let shard = shard_of(id, self.shards.len());
+        let Recency {
+            capacity,
+            now,
+            used,
+            by_use,
+        } = &mut self.shards[shard];
+        *now += 1;
+        by_use.insert(*now, id);
+        if let Some(before) = used.insert(id, *now) {
+            by_use.remove(&before);
+            return true;
+        }
+        if used.len() > *capacity
+            && let Some((_, oldest)) = by_use.pop_first()
+        {
+            used.remove(&oldest);
+        }
+        false
+    }
+}
+
 pub(super) struct S3Fifo {
     shards: Vec<Shard>,
 }
@@ -28,11 +88,11 @@ impl S3Fifo {
             shards: (0..shards).map(|_| Shard::new(capacity / shards)).collect(),
         }
     }
+}
 
-    /// Asks for an object, and stores it if it is not there. Whether it was.
-    pub(super) fn request(&mut self, id: u64) -> bool {
-        let spread = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let shard = spread as usize % self.shards.len();
+impl Model for S3Fifo {
+    fn request(&mut self, id: u64) -> bool {
+        let shard = shard_of(id, self.shards.len());
         self.shards[shard].request(id)
     }
 }

@@ -11,9 +11,10 @@ use crate::evictor::Unfit;
 use crate::shard::{At, Evicted, Shard, State};
 
 /// An eviction frees this part of the tenant's memory beyond what is needed, so that not every write
-/// has to evict.
+/// has to evict; at least what a buffer of events takes when it grows, so that the evictor who was
+/// asked need not be asked again.
 const AHEAD_PART: u64 = 4096;
-const AHEAD_BYTES_MIN: u64 = 4 * 1024;
+const AHEAD_BYTES_MIN: u64 = 16 * 1024;
 const AHEAD_BYTES_MAX: u64 = 64 * 1024;
 
 /// Steps of the wheel, each of up to sixteen entries, a shard and a step of maintenance.
