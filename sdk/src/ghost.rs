@@ -94,7 +94,10 @@ impl Column {
     fn equal_to(&self, number: u16) -> Places {
         let wanted = u64::from(number) * LOWEST_BITS;
         // No carry leaves its lane; the highest bit is set where any was.
-        self.places(|word| !(((word ^ wanted) & LOWER_BITS) + LOWER_BITS | (word ^ wanted)))
+        self.places(|word| {
+            let differ = word ^ wanted;
+            !(((differ & LOWER_BITS) + LOWER_BITS) | differ)
+        })
     }
 
     /// The places that are more than `max`, which is below [`LONG_AGO`], behind `now`.
@@ -104,8 +107,9 @@ impl Column {
         let beyond = u64::from(LONG_AGO - 1 - max) * LOWEST_BITS;
         self.places(|word| {
             // A borrow stops at the highest bit of its lane, which is then put right.
-            let behind = (now | HIGHEST_BITS) - (word & LOWER_BITS) ^ (now ^ !word) & HIGHEST_BITS;
-            (behind & LOWER_BITS) + beyond | behind
+            let lower = (now | HIGHEST_BITS) - (word & LOWER_BITS);
+            let behind = lower ^ ((now ^ !word) & HIGHEST_BITS);
+            ((behind & LOWER_BITS) + beyond) | behind
         })
     }
 

@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn lists_share_nodes() {
         let (mut nodes, mut one, mut two) = (Nodes::default(), List::default(), List::default());
-        nodes.push_front(&mut one, 0, 10 * 0);
-        nodes.push_front(&mut two, 1, 10 * 1);
-        nodes.push_front(&mut one, 2, 10 * 2);
+        nodes.push_front(&mut one, 0, 5);
+        nodes.push_front(&mut two, 1, 6);
+        nodes.push_front(&mut one, 2, 7);
         nodes.remove(&mut one, 0);
-        nodes.push_front(&mut two, 0, 10 * 0);
+        nodes.push_front(&mut two, 0, 5);
         assert_eq!(back_to_front(&nodes, &one), [2]);
         assert_eq!(back_to_front(&nodes, &two), [1, 0]);
     }
