@@ -6,7 +6,7 @@ use larder_engine::decision::QuestionParts;
 use larder_engine::{Evictor, EvictorFactory, Unfit};
 use larder_policy_runtime::{Policy, Sandbox, SandboxConfig, Settings};
 
-use super::engine::World;
+use super::engine::{LITTLE_BYTES, World};
 
 /// A century in milliseconds: no TTL is longer.
 const TTL_MS_MAX: u64 = 3_162_240_000_000;
@@ -22,7 +22,9 @@ pub fn policy(data: &[u8]) {
     };
     let puppet = puppet();
     let factory = Arc::new(Puppets(Arc::clone(&puppet)));
-    let mut world = World::new(false, u64::from(first), factory);
+    // Instances may take half of what there is.
+    let world = World::new(false, u64::from(first), factory);
+    let mut world = world.allow(LITTLE_BYTES / 2);
     for &[what, a, b, c] in operations.as_chunks::<4>().0 {
         match what % 16 {
             0..8 => world.offer([a, b, what, c % 16]),

@@ -5,6 +5,7 @@
 pub(crate) mod block;
 mod fallback;
 mod index;
+mod named;
 mod slab;
 mod state;
 mod succession;

@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use larder_sdk::{Event, EventKind, Removal, Slot, VICTIMS_MAX};
+use larder_sdk::{Event, EventKind, Removal, Slot};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::block::Block;
 use super::index::Index;
+use super::named::Marks;
 use super::slab::Slab;
 use super::tap::Tap;
 use super::watch::Watches;
 use super::wheel::{Step, Wheel};
 use crate::entry::{Entry, Key, Millis, stamp};
-use crate::evictor::WrongAnswer;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
 
@@ -48,9 +48,10 @@ pub(crate) struct State {
     index: Index,
     pub(super) wheel: Wheel,
     pub(super) watches: Watches,
-    log: Vec<Event>,
+    pub(super) log: Vec<Event>,
     /// Freed, but the evictor has not been told yet.
-    retired: Vec<Slot>,
+    pub(super) retired: Vec<Slot>,
+    pub(super) marks: Marks,
     /// What an evictor that is to take over will be told.
     pub(super) tap: Option<Box<Tap>>,
     pub(super) wants_misses: bool,
@@ -95,6 +96,7 @@ impl State {
             watches: Watches::default(),
             log: Vec::new(),
             retired: Vec::new(),
+            marks: Marks::default(),
             tap: None,
             wants_misses,
             random: config.random_seed | 1,
@@ -114,6 +116,7 @@ impl State {
         let structures = self.slab.memory_bytes()
             + self.index.memory_bytes()
             + self.wheel.memory_bytes()
+            + self.marks.memory_bytes()
             + 2 * self.log.capacity() * size_of::<Event>()
             + self.tap.as_ref().map_or(0, |tap| tap.memory_bytes());
         let bytes = self.block_bytes + structures as u64;
@@ -357,50 +360,6 @@ impl State {
             }
         }
         earliest
-    }
-
-    /// Evicts the victims that an evictor named which knows of everything up to the last
-    /// [`Self::hand_over`], one after the other, until `bytes` are freed. Returns the bytes freed, and
-    /// how the answer broke the rules, if it did; nothing from there on is evicted then.
-    pub(super) fn evict_named(&mut self, slots: &[Slot], bytes: u64) -> (u64, Option<WrongAnswer>) {
-        let (unheard, unheard_events) = (self.retired.len(), self.log.len());
-        let mut freed = 0;
-        for &slot in slots {
-            if freed >= bytes {
-                return (freed, None);
-            }
-            let gone = self.remove_slot(slot, Removal::Evicted);
-            if gone == 0 {
-                match self.retired.iter().position(|&retired| retired == slot) {
-                    // It went after the evictor was told, which is nobody's fault.
-                    Some(at) if at < unheard => {}
-                    Some(_) => return (freed, Some(self.wrong(WrongAnswer::Duplicate(slot)))),
-                    None if slot < self.slots() => {
-                        return (freed, Some(self.wrong(WrongAnswer::Dead(slot))));
-                    }
-                    None => return (freed, Some(self.wrong(WrongAnswer::Foreign(slot)))),
-                }
-            }
-            freed += gone;
-        }
-        let is_done = freed >= bytes || self.stats.entries_total() == 0;
-        let mut unheard_events = self.log[..unheard_events].iter();
-        let is_excused = unheard_events.any(|event| event.kind != EventKind::Hit);
-        if is_done || is_excused || slots.len() >= VICTIMS_MAX {
-            return (freed, None);
-        }
-        let (freed_bytes, wanted_bytes) = (freed, bytes);
-        let too_few = WrongAnswer::TooFew {
-            freed_bytes,
-            wanted_bytes,
-        };
-        (freed, Some(self.wrong(too_few)))
-    }
-
-    /// Counts a wrong answer.
-    pub(super) fn wrong(&mut self, answer: WrongAnswer) -> WrongAnswer {
-        self.stats.wrong_victims += 1;
-        answer
     }
 
     /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most.

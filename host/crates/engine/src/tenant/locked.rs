@@ -1,5 +1,6 @@
 //! Several keys at once: what must be atomic over them holds all their shards.
 
+use larder_sdk::Slot;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
@@ -140,27 +141,18 @@ impl Locked<'_> {
     fn make_room(&mut self, at: &At<'_>, bytes: usize) -> Result<(), Error> {
         self.tenant.use_bytes(bytes as i64);
         for (_, state) in &mut self.states {
-            let over = self.tenant.over_bytes();
-            if over > 0 {
-                let keep = state.slot_of(at);
-                state.evict_fallback(over, keep);
-                self.tenant.use_bytes(state.settle());
-                // At once, lock or not: what follows may write as much again.
-                state.take_garbage().free();
-            }
+            let keep = state.slot_of(at);
+            self.tenant.evict_over(state, keep);
         }
         for (i, shard) in self.tenant.shards.iter().enumerate() {
-            let over = self.tenant.over_bytes();
-            if over == 0 {
+            if self.tenant.over_bytes() == 0 {
                 break;
             }
             if self.states.iter().any(|(held, _)| *held == i) {
                 continue;
             }
             if let Some(mut state) = shard.state.try_lock() {
-                state.evict_fallback(over, None);
-                self.tenant.use_bytes(state.settle());
-                state.take_garbage().free();
+                self.tenant.evict_over(&mut state, None);
             }
         }
         if self.tenant.over_bytes() > 0 {
@@ -169,6 +161,22 @@ impl Locked<'_> {
         }
         self.room_bytes += bytes;
         Ok(())
+    }
+}
+
+impl Tenant {
+    /// Evicts from a shard until the budget is kept or nothing is left but `keep`. More than once, as
+    /// the removals are noted, and what they are noted in may grow.
+    fn evict_over(&self, state: &mut State, keep: Option<Slot>) {
+        loop {
+            let over = self.over_bytes();
+            if over == 0 || state.evict_fallback(over, keep) == 0 {
+                return;
+            }
+            self.use_bytes(state.settle());
+            // At once, lock or not: what follows may write as much again.
+            state.take_garbage().free();
+        }
     }
 }
 
