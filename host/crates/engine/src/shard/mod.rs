@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
 pub(crate) use state::{At, Garbage, ShardConfig, State, hash};
-pub(crate) use succession::Successor;
+pub(crate) use succession::{Setback, Successor};
 pub(crate) use write::Refusal;
 
 /// A shard, on cache lines of its own.

@@ -16,6 +16,30 @@ const REST_MAX: usize = 1024;
 /// Rounds of catching up before the rest is taken as it is.
 const ROUNDS_MAX: usize = 16;
 
+/// Why an evictor could not take over.
+pub(crate) enum Setback {
+    Unfit(Unfit),
+    /// More was written meanwhile than it could be told; another attempt may go better.
+    Overtaken,
+}
+
+impl From<Unfit> for Setback {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit)
+    }
+}
+
+impl From<Setback> for Unfit {
+    fn from(setback: Setback) -> Self {
+        match setback {
+            Setback::Unfit(unfit) => unfit,
+            Setback::Overtaken => {
+                Self("more was written meanwhile than it could be told".to_owned())
+            }
+        }
+    }
+}
+
 /// An evictor that knows the residents of a shard and follows what happens there, but does not rule
 /// yet. Dropped, it leaves everything as it was.
 pub(crate) struct Successor<'s> {
@@ -33,7 +57,7 @@ impl<'s> Successor<'s> {
         shard: &'s Shard,
         evictor: Box<dyn Evictor>,
         now: Millis,
-    ) -> Result<Self, Unfit> {
+    ) -> Result<Self, Setback> {
         shard.state.lock().open_tap();
         // From here on dropping it closes the tap.
         let mut successor = Self {
@@ -66,17 +90,14 @@ impl<'s> Successor<'s> {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub(crate) fn catch_up(&mut self) -> Result<(), Unfit> {
+    pub(crate) fn catch_up(&mut self) -> Result<(), Setback> {
         for _ in 0..ROUNDS_MAX {
             let mut events = std::mem::take(&mut self.events);
             events.clear();
             let drained = self.shard.state.lock().drain_tap(&mut events);
             let told = match drained {
-                Ok(()) => self.tell(&events),
-                Err(_) => Err(Unfit(
-                    "more was written meanwhile than it could be told; it can be tried again"
-                        .to_owned(),
-                )),
+                Ok(()) => self.tell(&events).map_err(Setback::Unfit),
+                Err(_) => Err(Setback::Overtaken),
             };
             let is_done = events.len() < REST_MAX;
             self.events = events;
@@ -116,12 +137,11 @@ impl<'s> Successor<'s> {
             .store(evictor.is_prompt(), Ordering::Relaxed);
         shard.is_unfit.store(false, Ordering::Relaxed);
         let before = std::mem::replace(&mut side.evictor, evictor);
-        let overflown = || Unfit("more was written meanwhile than it could be told".to_owned());
         let told = caught_up
-            .and(drained.map_err(|_| overflown()))
-            .and_then(|()| side.tell());
-        if let Err(unfit) = told {
-            shard.give_up(side, unfit);
+            .and(drained.map_err(|_| Setback::Overtaken))
+            .and_then(|()| Ok(side.tell()?));
+        if let Err(setback) = told {
+            shard.give_up(side, setback.into());
         }
         let change = shard.count_memory(side);
         drop(guard);

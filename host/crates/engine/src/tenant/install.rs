@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::{Tenant, seed_of};
 use crate::entry::Millis;
 use crate::evictor::{EvictorFactory, Unfit};
-use crate::shard::Successor;
+use crate::shard::{Setback, Successor};
+
+/// Attempts to take over while more is written than can be told.
+const ATTEMPTS_MAX: usize = 3;
 
 impl Tenant {
     /// The name of what decides over its evictions.
@@ -56,6 +59,21 @@ impl Tenant {
         now: Millis,
         is_due: impl Fn(usize) -> bool,
     ) -> Result<usize, Unfit> {
+        let mut attempts = 1;
+        loop {
+            match self.try_succeed(factory, now, &is_due) {
+                Err(Setback::Overtaken) if attempts < ATTEMPTS_MAX => attempts += 1,
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    fn try_succeed(
+        &self,
+        factory: &dyn EvictorFactory,
+        now: Millis,
+        is_due: impl Fn(usize) -> bool,
+    ) -> Result<usize, Setback> {
         let share_bytes = self.memory_bytes / self.shards.len() as u64;
         let mut successors: Vec<Successor<'_>> = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {

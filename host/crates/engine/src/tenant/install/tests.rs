@@ -344,3 +344,94 @@ fn a_newcomer_can_be_refused_where_it_is_offered_and_only_there() {
     );
     assert_eq!(NEWCOMER, Slot::MAX);
 }
+
+/// Makes evictors that are written to so much while they are told of the residents, for the first so
+/// many, that they cannot follow.
+struct Overtaken {
+    engine: Arc<crate::Engine>,
+    left: Arc<AtomicUsize>,
+}
+
+struct Follower {
+    engine: Arc<crate::Engine>,
+    left: Arc<AtomicUsize>,
+    is_new: bool,
+}
+
+impl EvictorFactory for Overtaken {
+    fn name(&self) -> &str {
+        "overtaken"
+    }
+
+    fn build(&self, _seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
+        Ok(Box::new(Follower {
+            engine: Arc::clone(&self.engine),
+            left: Arc::clone(&self.left),
+            is_new: true,
+        }))
+    }
+}
+
+impl Evictor for Follower {
+    fn deliver(&mut self, _events: &[Event]) -> Result<(), Unfit> {
+        let take = |left: usize| left.checked_sub(1);
+        let is_overtaken = std::mem::take(&mut self.is_new)
+            && (self.left)
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok();
+        if is_overtaken {
+            let tenant = self.engine.default_tenant();
+            // More than a tap holds, whichever shard this is.
+            for n in 0..90_000 * tenant.shards() {
+                put(tenant, &name(n as u32 % 100), b"new", Expiry::Never).unwrap();
+            }
+        }
+        Ok(())
+    }
+
+    fn victims(&mut self, _request: &Request, _out: &mut Vec<Slot>) -> Result<(), Unfit> {
+        Err(Unfit("it names nobody".into()))
+    }
+
+    fn reproach(&mut self, _wrong: WrongAnswer) {}
+
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
+    fn wants_misses(&self) -> bool {
+        false
+    }
+
+    fn is_prompt(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn one_that_is_overtaken_tries_again_but_not_forever() {
+    let engine = Arc::new(engine(8 << 20, s3_fifo()));
+    let tenant = engine.default_tenant();
+    for n in 0..100 {
+        put(tenant, &name(n), b"old", Expiry::Never).unwrap();
+    }
+    for (overtaken, ruler) in [(usize::MAX, "s3-fifo"), (2, "overtaken")] {
+        let left = Arc::new(AtomicUsize::new(overtaken));
+        let factory = Overtaken {
+            engine: Arc::clone(&engine),
+            left: Arc::clone(&left),
+        };
+        let installed = tenant.install(Arc::new(factory), NOW);
+        assert_eq!(tenant.eviction(), ruler);
+        match installed {
+            Ok(()) => assert_eq!(left.load(Ordering::Relaxed), 0),
+            Err(unfit) => assert!(unfit.0.contains("more was written"), "{unfit}"),
+        }
+        assert!(
+            tenant
+                .shards
+                .iter()
+                .all(|shard| !shard.state.lock().is_tapped())
+        );
+    }
+}
