@@ -8,6 +8,7 @@ mod soak;
 mod swaps;
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use e2e::harness::{Server, drop_policy, policy};
 
@@ -42,4 +43,13 @@ fn guest(name: &str, kinds: &str, functions: &str) -> Vec<u8> {
              {functions})"#
     );
     wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// Tells threads in the background that it is over, also when a test fails.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -8,6 +8,7 @@ use std::thread;
 
 use e2e::harness::{Server, drop_policy, eventually, policy};
 
+use super::Ended;
 use crate::values::ok;
 
 /// Drops, unless the variable `E2E_SOAK_DROPS` says another number.
@@ -104,12 +105,4 @@ fn with_remark(module: &[u8], number: u32) -> Vec<u8> {
     section.extend_from_slice(name);
     section.extend_from_slice(&number.to_le_bytes());
     [module, &[0, section.len() as u8], &section].concat()
-}
-
-struct Ended<'a>(&'a AtomicBool);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use larder_resp::Value;
 use serde_json::Value as Json;
 
 use super::hostile::turncoat;
-use super::{deploy, withdraw};
+use super::{Ended, deploy, withdraw};
 use crate::main_job::trace::Trace;
 use crate::values::ok;
 
@@ -38,14 +39,22 @@ fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
     let server = Server::start(&flags);
     let addr = server.addr().to_string();
     let trace = Trace::load();
+    let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Whatever happens here, the load ends.
+        let _ended = Ended(&is_done);
         let replay = scope.spawn(|| {
             let args = ["replay", "--json", "--value-bytes", "100", "--addr", &addr];
             finished(larder(args).arg(&trace.path))
         });
         let bench = scope.spawn(|| {
             let args = ["bench", "--json", "--seed", "3", "--keys", "100000"];
-            finished(larder(args).args(["--pipeline", "8", "--duration", "25s", "--addr", &addr]))
+            // As long as there is something to disturb.
+            while !is_done.load(Ordering::Relaxed) {
+                let mut bench = larder(args);
+                bench.args(["--pipeline", "8", "--duration", "3s", "--addr", &addr]);
+                assert_faultless(&finished(&mut bench));
+            }
         });
         let put = |name: &str, of: &str| {
             drop_policy(
@@ -91,7 +100,8 @@ fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
         assert_eq!(server.policy_info("lru", "digest"), first);
         assert_eq!(server.policy_info("lru", "state"), "active");
         assert_faultless(&replay.join().unwrap());
-        assert_faultless(&bench.join().unwrap());
+        is_done.store(true, Ordering::Relaxed);
+        bench.join().unwrap();
     });
     assert_eq!(server.metric("larder_error_replies_total"), 0.0);
     assert_rules_after_restart(server, &flags);
