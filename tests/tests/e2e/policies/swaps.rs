@@ -30,6 +30,15 @@ fn assert_faultless(report: &Json) {
     }
 }
 
+/// Reads and writes for as long as there is something to disturb.
+fn bench_until(is_done: &AtomicBool, addr: &str) {
+    while !is_done.load(Ordering::Relaxed) {
+        let mut bench = larder(["bench", "--json", "--seed", "3", "--keys", "100000"]);
+        bench.args(["--pipeline", "8", "--duration", "3s", "--addr", addr]);
+        assert_faultless(&finished(&mut bench));
+    }
+}
+
 #[test]
 fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
     let data = tempfile::tempdir().unwrap();
@@ -47,15 +56,7 @@ fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
             let args = ["replay", "--json", "--value-bytes", "100", "--addr", &addr];
             finished(larder(args).arg(&trace.path))
         });
-        let bench = scope.spawn(|| {
-            let args = ["bench", "--json", "--seed", "3", "--keys", "100000"];
-            // As long as there is something to disturb.
-            while !is_done.load(Ordering::Relaxed) {
-                let mut bench = larder(args);
-                bench.args(["--pipeline", "8", "--duration", "3s", "--addr", &addr]);
-                assert_faultless(&finished(&mut bench));
-            }
-        });
+        let bench = scope.spawn(|| bench_until(&is_done, &addr));
         let put = |name: &str, of: &str| {
             drop_policy(
                 &folder,
