@@ -14,6 +14,7 @@ use crate::config::{self, Loaded, Problems, Sources};
 use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
 use crate::serve;
+use crate::simulate::SimulateArgs;
 use overrides::Overrides;
 
 /// The server could not start, or its configuration is wrong. Clap uses the same for a wrong
@@ -29,6 +30,7 @@ Examples:
   larder print-config --config larder.toml            what would be in force, and why
   larder bench --clients 50 --duration 10s            load a running server
   larder replay trace.oracleGeneral.zst               replay a recorded trace
+  larder simulate trace.oracleGeneral.zst --policy lru --policy s3-fifo
   larder policy new my-ttl --kind ttl                 begin a policy of your own
 
 Exit codes: 0 done; 1 failed, or clients were cut off when the server stopped; 2 wrong
@@ -61,6 +63,7 @@ enum Command {
     PrintConfig(Said),
     Bench(BenchArgs),
     Replay(ReplayArgs),
+    Simulate(SimulateArgs),
     Policy(PolicyArgs),
 }
 
@@ -82,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::PrintConfig(said) => (said.print(), EXIT_REFUSED),
         Command::Bench(bench) => (bench.run(), 1),
         Command::Replay(replay) => (replay.run(), 1),
+        Command::Simulate(simulate) => (simulate.run(), 1),
         Command::Policy(policy) => (policy.run(), 1),
     };
     done.unwrap_or_else(|error| {

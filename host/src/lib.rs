@@ -14,7 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod policy;
 pub mod serve;
-pub mod trace;
+pub mod simulate;
 
 pub use larder_engine::{
     Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, Key, Millis,
@@ -22,3 +22,4 @@ pub use larder_engine::{
 };
 pub use larder_policy_lru::Lru;
 pub use larder_policy_s3_fifo::S3Fifo;
+pub use larder_simulator::trace;

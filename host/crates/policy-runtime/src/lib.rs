@@ -16,11 +16,13 @@
 mod check;
 mod folder;
 mod keeper;
+mod native;
 mod policy;
 mod sandbox;
 
 pub use check::{Checked, CheckedParameter, check};
 pub use keeper::{Keeper, KeeperConfig, REFUSED_AND_STAYS};
+pub use native::native_setup;
 pub use policy::{Decisions, Figures, Manifest, Parameter, Policy};
 pub use sandbox::{Given, Limits, Refusal, Sandbox, SandboxConfig, Settings};
 

@@ -66,6 +66,7 @@ fn records(ids: &[u64]) -> Vec<Record> {
         id,
         size_bytes: 5,
         next_access: None,
+        ttl_seconds: 0,
     };
     ids.iter().map(record).collect()
 }

@@ -17,6 +17,9 @@ pub struct Record {
     /// Index of the next request for the same object, counted from 0 at the start of the trace;
     /// `None` when there is none.
     pub next_access: Option<u64>,
+    /// How long it lives once written, in seconds; 0 for as long as there is room. No part of an
+    /// oracleGeneral file.
+    pub ttl_seconds: u32,
 }
 
 impl Record {

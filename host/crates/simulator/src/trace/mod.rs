@@ -1,7 +1,7 @@
 //! Request traces: reading recorded ones, and generating stand-ins for them.
 //!
 //! ```
-//! use larder::trace::{Generator, OracleReader, Record, write};
+//! use larder_simulator::trace::{Generator, OracleReader, Record, write};
 //!
 //! let made = Generator { requests: 1_000, ..Generator::default() }.records();
 //! let mut file = Vec::new();
@@ -20,5 +20,5 @@ pub use generate::Generator;
 pub use oracle::{OracleReader, TraceError};
 pub use record::{RECORD_BYTES, Record, write};
 
-pub(crate) use random::{Random, mix};
-pub(crate) use zipf::Zipf;
+pub use random::{Random, mix};
+pub use zipf::Zipf;

@@ -6,7 +6,7 @@ use super::Random;
 
 /// Draws ranks `1..=ranks` with probability proportional to `rank ^ -exponent`.
 #[derive(Debug, Clone)]
-pub(crate) struct Zipf {
+pub struct Zipf {
     ranks: f64,
     exponent: f64,
     /// Area under the hat up to the first rank's left end and the last rank's right end.
@@ -21,7 +21,7 @@ impl Zipf {
     ///
     /// # Panics
     /// When `ranks` is 0 or above 2^52, or `exponent` is negative or not finite.
-    pub(crate) fn new(ranks: u64, exponent: f64) -> Self {
+    pub fn new(ranks: u64, exponent: f64) -> Self {
         assert!(
             (1..=1 << 52).contains(&ranks),
             "ranks out of range: {ranks}"
@@ -44,7 +44,8 @@ impl Zipf {
         zipf
     }
 
-    pub(crate) fn sample(&self, random: &mut Random) -> u64 {
+    /// The next rank.
+    pub fn sample(&self, random: &mut Random) -> u64 {
         loop {
             let area = self.area_high + random.unit() * (self.area_low - self.area_high);
             let x = self.area_inverse(area);

@@ -83,6 +83,7 @@ impl Generator {
             id: mix(object),
             size_bytes: size as u32,
             next_access: None,
+            ttl_seconds: 0,
         }
     }
 }

@@ -59,6 +59,9 @@ pub enum TraceError {
         /// What the decompressor says.
         source: io::Error,
     },
+    /// More objects than can be numbered.
+    #[error("the trace has more than {} objects", u32::MAX)]
+    TooMany,
     /// Reading failed.
     #[error("cannot read on after byte {offset}")]
     Io {
@@ -176,6 +179,7 @@ impl<R: Read> OracleReader<R> {
             id: u64::from_le_bytes(field(bytes, 4)),
             size_bytes: u32::from_le_bytes(field(bytes, 12)),
             next_access: next,
+            ttl_seconds: 0,
         })
     }
 }

@@ -1,0 +1,168 @@
+//! One policy at one size.
+
+mod driver;
+mod expiry;
+mod shard;
+
+use std::fmt;
+
+use larder_engine::Unfit;
+
+use crate::Request;
+
+pub use driver::{Driver, Native, Ported};
+use shard::Shard;
+
+/// What came of a replay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests made.
+    pub requests: u64,
+    /// Bytes that they asked for.
+    pub request_bytes: u64,
+    /// Of them, those that found nothing.
+    pub misses: u64,
+    /// Bytes that those asked for.
+    pub miss_bytes: u64,
+    /// Entries that went to make room.
+    pub evictions: u64,
+    /// Entries that were not kept: larger than the cache, or refused by the policy.
+    pub rejected: u64,
+    /// Entries whose time to live ended.
+    pub expired: u64,
+    /// Over all victims, in order: equal for policies that chose the same.
+    pub victims_checksum: u64,
+}
+
+impl Tally {
+    /// Misses by request; 0 without requests.
+    pub fn miss_ratio(&self) -> f64 {
+        ratio(self.misses, self.requests)
+    }
+
+    /// Misses by byte; 0 without bytes.
+    pub fn byte_miss_ratio(&self) -> f64 {
+        ratio(self.miss_bytes, self.request_bytes)
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    part as f64 / whole as f64
+}
+
+/// How a policy broke the contract. In a simulation that is an error, there is no fallback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The number of the request it happened at, from 0.
+    pub request: u64,
+    /// What it did.
+    pub why: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at request {}: {}", self.request, self.why)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Something that requests are made to.
+pub trait Cell: Send {
+    /// Makes the next requests.
+    ///
+    /// # Errors
+    /// When a policy broke the contract; it is not to be asked again.
+    fn run(&mut self, requests: &[Request]) -> Result<(), Fault>;
+
+    /// What came of it so far.
+    fn tally(&self) -> Tally;
+
+    /// Bytes that the policy holds.
+    fn policy_bytes(&self) -> u64;
+}
+
+/// A cache of one policy: its objects have sizes, and no values.
+#[derive(Debug)]
+pub struct Replay<D> {
+    shards: Vec<Shard<D>>,
+    /// The slot of each object in its shard.
+    places: Vec<u32>,
+    tally: Tally,
+}
+
+/// Not in the cache.
+const NOWHERE: u32 = u32::MAX;
+
+impl<D: Driver> Replay<D> {
+    /// An empty cache of so many bytes, one shard for each of `drivers`, which share the bytes
+    /// evenly; at least one driver is needed.
+    ///
+    /// # Errors
+    /// None of the drivers can be asked yet; this fails only where there is none.
+    pub fn new(drivers: Vec<D>, capacity_bytes: u64) -> Result<Self, Unfit> {
+        if drivers.is_empty() {
+            return Err(Unfit("a cache has one shard at least".to_owned()));
+        }
+        let share = capacity_bytes / drivers.len() as u64;
+        Ok(Self {
+            shards: drivers
+                .into_iter()
+                .map(|driver| Shard::new(driver, share))
+                .collect(),
+            places: Vec::new(),
+            tally: Tally::default(),
+        })
+    }
+
+    #[inline]
+    fn request(&mut self, request: &Request) -> Result<(), Unfit> {
+        let object = request.object as usize;
+        if object >= self.places.len() {
+            self.places.resize(object + 1, NOWHERE);
+        }
+        let shards = self.shards.len() as u64;
+        // The policy sees the lower bits, so the upper ones of another mixture choose the shard.
+        let spread = u64::from(request.hash.wrapping_mul(0x85EB_CA6B) ^ request.hash >> 15);
+        let shard = &mut self.shards[((spread * shards) >> 32) as usize];
+        self.tally.requests += 1;
+        self.tally.request_bytes += u64::from(request.size_bytes);
+        shard.expire(request.time_seconds, &mut self.places, &mut self.tally)?;
+        match self.places[object] {
+            NOWHERE => {
+                self.tally.misses += 1;
+                self.tally.miss_bytes += u64::from(request.size_bytes);
+                shard.insert(request, &mut self.places, &mut self.tally)
+            }
+            slot => shard.driver.hit(slot, request.hash),
+        }
+    }
+}
+
+impl<D: Driver> Cell for Replay<D> {
+    fn run(&mut self, requests: &[Request]) -> Result<(), Fault> {
+        for request in requests {
+            if let Err(unfit) = self.request(request) {
+                return Err(Fault {
+                    request: self.tally.requests - 1,
+                    why: unfit.0,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    fn policy_bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.driver.bytes()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

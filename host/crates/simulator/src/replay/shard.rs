@@ -1,0 +1,185 @@
+//! The entries of one shard.
+
+use larder_engine::Unfit;
+use larder_sdk::{
+    Entry, Event, EventKind, NEWCOMER, Removal, Request as RoomRequest, Slot, VICTIMS_MAX,
+};
+
+use super::driver::Driver;
+use super::expiry::Expiries;
+use super::{NOWHERE, Tally};
+use crate::Request;
+
+/// No object is here.
+const NOBODY: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(super) struct Shard<D> {
+    pub(super) driver: D,
+    capacity_bytes: u64,
+    used_bytes: u64,
+    residents: Vec<Resident>,
+    free: Vec<Slot>,
+    victims: Vec<Slot>,
+    expiries: Expiries,
+    comings: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Resident {
+    object: u32,
+    hash: u32,
+    size_bytes: u32,
+    /// The number of its coming.
+    coming: u32,
+}
+
+impl<D: Driver> Shard<D> {
+    pub(super) fn new(driver: D, capacity_bytes: u64) -> Self {
+        Self {
+            driver,
+            capacity_bytes,
+            used_bytes: 0,
+            residents: Vec::new(),
+            free: Vec::new(),
+            victims: Vec::new(),
+            expiries: Expiries::default(),
+            comings: 0,
+        }
+    }
+
+    /// Removes whose time has come.
+    #[inline]
+    pub(super) fn expire(
+        &mut self,
+        now_seconds: u32,
+        places: &mut [u32],
+        tally: &mut Tally,
+    ) -> Result<(), Unfit> {
+        while let Some((slot, coming)) = self.expiries.due(u64::from(now_seconds)) {
+            let resident = self.residents[slot as usize];
+            if resident.object != NOBODY && resident.coming == coming {
+                self.remove(slot, Removal::Expired, places)?;
+                tally.expired += 1;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        request: &Request,
+        places: &mut [u32],
+        tally: &mut Tally,
+    ) -> Result<(), Unfit> {
+        if self.driver.wants_misses() {
+            self.driver
+                .tell(Event::new(EventKind::Miss, 0, request.hash))?;
+        }
+        let size = u64::from(request.size_bytes);
+        if size > self.capacity_bytes || !self.make_room(request, places, tally)? {
+            tally.rejected += 1;
+            return Ok(());
+        }
+        self.comings = self.comings.wrapping_add(1);
+        let resident = Resident {
+            object: request.object,
+            hash: request.hash,
+            size_bytes: request.size_bytes,
+            coming: self.comings,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.residents[slot as usize] = resident;
+                slot
+            }
+            None => {
+                self.residents.push(resident);
+                (self.residents.len() - 1) as Slot
+            }
+        };
+        places[request.object as usize] = slot;
+        self.used_bytes += size;
+        if request.ttl_seconds != 0 {
+            let at = u64::from(request.time_seconds) + u64::from(request.ttl_seconds);
+            self.expiries.add(at, slot, self.comings);
+        }
+        self.driver.tell(Event {
+            size: request.size_bytes,
+            ..Event::new(EventKind::Insert, slot, request.hash)
+        })
+    }
+
+    /// Evicts until the newcomer fits; whether it may come.
+    fn make_room(
+        &mut self,
+        request: &Request,
+        places: &mut [u32],
+        tally: &mut Tally,
+    ) -> Result<bool, Unfit> {
+        loop {
+            let needed = self.used_bytes + u64::from(request.size_bytes);
+            if needed <= self.capacity_bytes {
+                return Ok(true);
+            }
+            let room = RoomRequest {
+                bytes: needed - self.capacity_bytes,
+                capacity_bytes: self.capacity_bytes,
+                newcomer: Some(Entry {
+                    hash: request.hash,
+                    size: request.size_bytes,
+                    priority: 0,
+                }),
+            };
+            let mut victims = std::mem::take(&mut self.victims);
+            victims.clear();
+            self.driver.victims(&room, &mut victims)?;
+            if victims == [NEWCOMER] {
+                self.victims = victims;
+                return Ok(false);
+            }
+            for &slot in &victims {
+                if self.used_bytes + u64::from(request.size_bytes) <= self.capacity_bytes {
+                    break;
+                }
+                self.check_victim(slot)?;
+                let seen = tally.victims_checksum ^ u64::from(slot);
+                tally.victims_checksum = crate::trace::mix(seen.wrapping_add(1));
+                tally.evictions += 1;
+                self.remove(slot, Removal::Evicted, places)?;
+            }
+            let is_short = self.used_bytes + u64::from(request.size_bytes) > self.capacity_bytes;
+            if is_short && victims.len() < VICTIMS_MAX {
+                return Err(Unfit(format!(
+                    "it named {} victims, which free less than the {} bytes that are needed",
+                    victims.len(),
+                    room.bytes
+                )));
+            }
+            self.victims = victims;
+        }
+    }
+
+    fn check_victim(&self, slot: Slot) -> Result<(), Unfit> {
+        match self.residents.get(slot as usize) {
+            Some(resident) if resident.object != NOBODY => Ok(()),
+            Some(_) => Err(Unfit(format!(
+                "it named slot {slot}, where nothing is, or named it twice"
+            ))),
+            None => Err(Unfit(format!("it named {slot}, which is no slot"))),
+        }
+    }
+
+    fn remove(&mut self, slot: Slot, removal: Removal, places: &mut [u32]) -> Result<(), Unfit> {
+        let resident = &mut self.residents[slot as usize];
+        let object = std::mem::replace(&mut resident.object, NOBODY);
+        let hash = resident.hash;
+        self.used_bytes -= u64::from(resident.size_bytes);
+        places[object as usize] = NOWHERE;
+        self.free.push(slot);
+        self.driver.tell(Event {
+            removal,
+            ..Event::new(EventKind::Remove, slot, hash)
+        })
+    }
+}

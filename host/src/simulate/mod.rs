@@ -1,0 +1,236 @@
+//! `larder simulate`: what policies would make of a recorded trace.
+
+mod contender;
+mod natives;
+mod row;
+mod size;
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use larder_simulator::replay::Cell;
+use larder_simulator::run::{Control, Footprint, run};
+use larder_simulator::trace::{OracleReader, mix};
+
+use contender::{Contender, Spec};
+use row::{Row, write_csv, write_table};
+use size::Size;
+
+/// Requests between looks at the progress.
+const PROGRESS_REQUESTS: u64 = 1 << 14;
+
+const EXAMPLES: &str = "\
+Examples:
+  larder simulate scarab.oracleGeneral.zst --policy lru --policy s3-fifo --size 0.1%,1%,10%
+  larder simulate trace.oracleGeneral --policy target/policies/my-policy.wasm:percent=20
+  larder simulate *.zst --policy s3-fifo,lru,belady --size 64MiB --format csv
+
+Exit codes: 0 done; 1 a trace or a policy failed: what was found until then is printed all the same.";
+
+/// Replay traces through caches of several policies and sizes, and report what they miss
+///
+/// The same policy code as in a server, native or in WebAssembly, told and asked in the same order;
+/// room is made first, for one entry at a time. An object is as large as when it was stored, until
+/// it goes. A cache has nothing in it but sizes: memory follows the objects of a trace, not its
+/// length. Ctrl-C prints what was found so far.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SimulateArgs {
+    /// The traces: oracleGeneral (24-byte little-endian records: u32 time, u64 object id, u32 size,
+    /// i64 next access), plain or zstd
+    #[arg(required = true, value_name = "TRACE")]
+    traces: Vec<PathBuf>,
+    /// A policy by name or file, NAME or FILE.wasm, with :param=value,… behind it; may be repeated
+    ///
+    /// `belady` and `belady-size` know the future: the first is the best there is where all sizes
+    /// are the same, the second weighs by size.
+    #[arg(long = "policy", required = true, value_name = "POLICY")]
+    policies: Vec<Spec>,
+    /// Sizes of the cache: parts of the footprint (0.1%), bytes (64MiB), or a number of bytes, of
+    /// objects where a trace knows no sizes
+    #[arg(
+        long = "size",
+        value_delimiter = ',',
+        default_value = "0.1%,1%,10%",
+        value_name = "SIZES"
+    )]
+    sizes: Vec<Size>,
+    /// Whether entries expire as the trace says, where it says so
+    #[arg(long, value_enum, default_value_t = Ttl::Ignore)]
+    ttl: Ttl,
+    /// Shards that share each cache, as a server's do
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    shards: u32,
+    /// What all randomness follows from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads beside the one that reads; as many as there are cores if left out
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Ttl {
+    /// They expire.
+    Honour,
+    /// They stay while there is room.
+    Ignore,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// An array of objects.
+    Json,
+    /// Comma-separated, with a line of names.
+    Csv,
+}
+
+/// What was found, and what went wrong.
+#[derive(Default)]
+struct Findings {
+    rows: Vec<Row>,
+    complaints: Vec<String>,
+}
+
+impl SimulateArgs {
+    /// Simulates, and prints what was found. The exit code is 1 where a trace or a policy failed.
+    ///
+    /// # Errors
+    /// When a policy would be refused, or nothing can be printed.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let contenders = self.policies.iter().map(Contender::find);
+        let contenders: Vec<_> = contenders.collect::<anyhow::Result<_>>()?;
+        let control = Arc::new(Control::default());
+        let interrupted = Arc::clone(&control);
+        ctrlc::set_handler(move || interrupted.stop.store(true, Ordering::Relaxed))
+            .context("cannot wait for Ctrl-C")?;
+        let mut found = Findings::default();
+        for trace in &self.traces {
+            if control.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            if let Err(error) = self.simulate(trace, &contenders, &control, &mut found) {
+                found
+                    .complaints
+                    .push(format!("{}: {error:#}", trace.display()));
+            }
+        }
+        if control.stop.load(Ordering::Relaxed) {
+            found
+                .complaints
+                .push("interrupted: the last trace was not read to its end".to_owned());
+        }
+        self.print(&found.rows)?;
+        found
+            .complaints
+            .iter()
+            .for_each(|complaint| eprintln!("error: {complaint}"));
+        Ok(match found.complaints.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    }
+
+    fn simulate(
+        &self,
+        trace: &Path,
+        contenders: &[Contender],
+        control: &Control,
+        found: &mut Findings,
+    ) -> anyhow::Result<()> {
+        let footprint = Footprint::of(OracleReader::open(trace)?)?;
+        let fit = |contender: &&Contender| footprint.knows_future || !contender.needs_future();
+        let mut labels = Vec::new();
+        let mut cells: Vec<Box<dyn Cell>> = Vec::new();
+        for contender in contenders.iter().filter(fit) {
+            for size in &self.sizes {
+                let capacity = size.capacity_bytes(footprint.bytes);
+                cells.push(contender.cell(capacity, self.shards, self.seed)?);
+                labels.push((contender, size, capacity));
+            }
+        }
+        ensure!(
+            !cells.is_empty(),
+            "it does not say when objects are asked for again, which all of these policies need"
+        );
+        let bar = progress(footprint.requests, trace);
+        let records = (1..)
+            .zip(OracleReader::open(trace)?)
+            .map(|(count, record)| {
+                if count % PROGRESS_REQUESTS == 0 {
+                    bar.set_position(count);
+                }
+                record
+            });
+        let honour = self.ttl == Ttl::Honour;
+        let (outcomes, error) = run(records, cells, self.threads(), honour, control);
+        bar.finish_and_clear();
+        let file = trace
+            .file_name()
+            .unwrap_or(trace.as_os_str())
+            .to_string_lossy();
+        let name = file
+            .trim_end_matches(".zst")
+            .trim_end_matches(".oracleGeneral");
+        for ((contender, size, capacity), outcome) in labels.into_iter().zip(&outcomes) {
+            let policy = (name, &*contender.name, contender.runtime());
+            found
+                .rows
+                .push(Row::new(policy, (&size.text, capacity), outcome));
+            if let Some(fault) = &outcome.fault {
+                found.complaints.push(format!(
+                    "{}: {} at {}: {fault}",
+                    trace.display(),
+                    contender.name,
+                    size.text
+                ));
+            }
+        }
+        error.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn threads(&self) -> usize {
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+
+    fn print(&self, rows: &[Row]) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        let printed = match self.format {
+            Format::Table => write_table(rows, &mut out),
+            Format::Csv => write_csv(rows, &mut out),
+            Format::Json => serde_json::to_writer_pretty(&mut out, rows)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out)),
+        };
+        printed.context("cannot print the result")
+    }
+}
+
+/// Shown on a terminal only.
+fn progress(requests: u64, trace: &Path) -> ProgressBar {
+    let template = "{msg} {wide_bar} {percent}% {per_sec} {eta}";
+    let bar = ProgressBar::new(requests).with_message(trace.display().to_string());
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// The seed of a shard.
+fn shard_seed(seed: u64, shard: u32) -> u64 {
+    mix(seed ^ u64::from(shard) << 32)
+}

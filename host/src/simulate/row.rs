@@ -1,0 +1,136 @@
+//! A row of the result: one policy at one size on one trace.
+
+use std::io::{self, Write};
+
+use larder_simulator::run::Outcome;
+use serde::Serialize;
+
+/// Its fields are the columns; the last four are for prewarming and empty without it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Row {
+    pub(super) trace: String,
+    pub(super) policy: String,
+    pub(super) runtime: &'static str,
+    pub(super) size: String,
+    pub(super) capacity: u64,
+    pub(super) requests: u64,
+    pub(super) miss_ratio: f64,
+    pub(super) byte_miss_ratio: f64,
+    pub(super) evictions: u64,
+    pub(super) rejected: u64,
+    pub(super) seconds: f64,
+    pub(super) prewarm: Option<f64>,
+    pub(super) precision: Option<f64>,
+    pub(super) recall: Option<f64>,
+    pub(super) wasted: Option<f64>,
+}
+
+/// Their names in CSV, in order.
+const COLUMNS: [&str; 15] = [
+    "trace",
+    "policy",
+    "runtime",
+    "size",
+    "capacity",
+    "requests",
+    "miss_ratio",
+    "byte_miss_ratio",
+    "evictions",
+    "rejected",
+    "seconds",
+    "prewarm",
+    "precision",
+    "recall",
+    "wasted",
+];
+
+impl Row {
+    pub(super) fn new(
+        (trace, policy, runtime): (&str, &str, &'static str),
+        (size, capacity): (&str, u64),
+        outcome: &Outcome,
+    ) -> Self {
+        let tally = &outcome.tally;
+        Self {
+            trace: trace.to_owned(),
+            policy: policy.to_owned(),
+            runtime,
+            size: size.to_owned(),
+            capacity,
+            requests: tally.requests,
+            miss_ratio: tally.miss_ratio(),
+            byte_miss_ratio: tally.byte_miss_ratio(),
+            evictions: tally.evictions,
+            rejected: tally.rejected,
+            seconds: outcome.time.as_secs_f64(),
+            prewarm: None,
+            precision: None,
+            recall: None,
+            wasted: None,
+        }
+    }
+
+    fn cells(&self) -> [String; COLUMNS.len()] {
+        let empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+        [
+            self.trace.clone(),
+            self.policy.clone(),
+            self.runtime.to_owned(),
+            self.size.clone(),
+            self.capacity.to_string(),
+            self.requests.to_string(),
+            format!("{:.6}", self.miss_ratio),
+            format!("{:.6}", self.byte_miss_ratio),
+            self.evictions.to_string(),
+            self.rejected.to_string(),
+            format!("{:.3}", self.seconds),
+            empty(self.prewarm),
+            empty(self.precision),
+            empty(self.recall),
+            empty(self.wasted),
+        ]
+    }
+}
+
+/// Comma-separated, quoted where need be (RFC 4180), names first.
+pub(super) fn write_csv(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", COLUMNS.join(","))?;
+    for row in rows {
+        writeln!(out, "{}", row.cells().map(|cell| quoted(&cell)).join(","))?;
+    }
+    Ok(())
+}
+
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) {
+        return format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+    cell.to_owned()
+}
+
+/// For people: without the columns that are empty throughout.
+pub(super) fn write_table(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+    let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+    let is_shown = |column: &usize| cells.iter().any(|row| !row[*column].is_empty());
+    let shown: Vec<_> = (0..COLUMNS.len()).filter(is_shown).collect();
+    let width = |column: usize| {
+        let widths = cells.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0).max(COLUMNS[column].len())
+    };
+    let mut line = |cell: &dyn Fn(usize) -> String| {
+        for &column in &shown {
+            let (text, width) = (cell(column), width(column));
+            // Texts to the left, numbers to the right.
+            match column {
+                0..=3 => write!(out, "{text:<width$}  ")?,
+                _ => write!(out, "{text:>width$}  ")?,
+            }
+        }
+        writeln!(out)
+    };
+    line(&|column| COLUMNS[column].to_owned())?;
+    for row in &cells {
+        line(&|column| row[column].clone())?;
+    }
+    Ok(())
+}
