@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use larder_simulator::replay::Cell;
 use larder_simulator::run::{Control, Footprint, run};
-use larder_simulator::trace::{OracleReader, mix};
+use larder_simulator::trace::{Columns, TraceFile, mix};
 
 use contender::{Contender, Spec};
 use row::{Row, write_csv, write_table};
@@ -44,8 +44,9 @@ Exit codes: 0 done; 1 a trace or a policy failed: what was found until then is p
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SimulateArgs {
-    /// The traces: oracleGeneral (24-byte little-endian records: u32 time, u64 object id, u32 size,
-    /// i64 next access), plain or zstd
+    /// The traces, each plain or zstd: .csv with a line of names, .txt or .keys with a key a line, all
+    /// others oracleGeneral (24-byte little-endian records: u32 time, u64 object id, u32 size, i64
+    /// next access)
     #[arg(required = true, value_name = "TRACE")]
     traces: Vec<PathBuf>,
     /// A policy by name or file, NAME or FILE.wasm, with :param=value,… behind it; may be repeated
@@ -63,6 +64,10 @@ pub struct SimulateArgs {
         value_name = "SIZES"
     )]
     sizes: Vec<Size>,
+    /// What is in which column of a .csv: key=NAME,time=NAME,size=NAME,ttl=NAME; what is left out goes
+    /// by usual names
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = columns)]
+    columns: Columns,
     /// Whether entries expire as the trace says, where it says so
     #[arg(long, value_enum, default_value_t = Ttl::Ignore)]
     ttl: Ttl,
@@ -151,7 +156,19 @@ impl SimulateArgs {
         control: &Control,
         found: &mut Findings,
     ) -> anyhow::Result<()> {
-        let footprint = Footprint::of(OracleReader::open(trace)?)?;
+        // What can be read of a damaged trace is simulated all the same; the second reading tells.
+        let (footprint, error) = Footprint::of(TraceFile::open(trace, &self.columns)?);
+        if let (0, Some(error)) = (footprint.requests, error) {
+            return Err(error.into());
+        }
+        if self.ttl == Ttl::Honour
+            && let Some(backward) = footprint.backward_time
+        {
+            bail!(
+                "at request {backward} time goes backwards or begins anew, so that nobody can say \
+                 what has expired; leave out --ttl honour"
+            );
+        }
         let fit = |contender: &&Contender| footprint.knows_future || !contender.needs_future();
         let mut labels = Vec::new();
         let mut cells: Vec<Box<dyn Cell>> = Vec::new();
@@ -168,7 +185,7 @@ impl SimulateArgs {
         );
         let bar = progress(footprint.requests, trace);
         let records = (1..)
-            .zip(OracleReader::open(trace)?)
+            .zip(TraceFile::open(trace, &self.columns)?)
             .map(|(count, record)| {
                 if count % PROGRESS_REQUESTS == 0 {
                     bar.set_position(count);
@@ -182,9 +199,8 @@ impl SimulateArgs {
             .file_name()
             .unwrap_or(trace.as_os_str())
             .to_string_lossy();
-        let name = file
-            .trim_end_matches(".zst")
-            .trim_end_matches(".oracleGeneral");
+        let name = file.trim_end_matches(".zst");
+        let name = name.rsplit_once('.').map_or(name, |(name, _)| name);
         for ((contender, size, capacity), outcome) in labels.into_iter().zip(&outcomes) {
             let policy = (name, &*contender.name, contender.runtime());
             found
@@ -217,6 +233,13 @@ impl SimulateArgs {
                 .and_then(|()| writeln!(out)),
         };
         printed.context("cannot print the result")
+    }
+}
+
+fn columns(text: &str) -> Result<Columns, String> {
+    match text {
+        "" => Ok(Columns::default()),
+        text => text.parse(),
     }
 }
 

@@ -28,8 +28,8 @@ pub struct Footprint {
     pub one_hit_objects: u64,
     /// The largest object.
     pub object_bytes_max: u32,
-    /// Requests that are earlier than the one before.
-    pub backward_times: u64,
+    /// The first request that is earlier than the one before.
+    pub backward_time: Option<u64>,
     /// Whether it says when objects are asked for again.
     pub knows_future: bool,
     /// Whether it says how long objects live.
@@ -37,36 +37,45 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Reads a trace to its end.
-    ///
-    /// # Errors
-    /// Those of the reader.
+    /// Reads a trace to its end, or until it cannot be read on, and why.
     pub fn of(
         records: impl Iterator<Item = Result<Record, TraceError>>,
-    ) -> Result<Self, TraceError> {
-        let mut interner = Interner::default();
+    ) -> (Self, Option<TraceError>) {
         let mut found = Self::default();
+        let error = found.count(records).err();
+        (found, error)
+    }
+
+    fn count(
+        &mut self,
+        records: impl Iterator<Item = Result<Record, TraceError>>,
+    ) -> Result<(), TraceError> {
+        let mut interner = Interner::default();
         let mut is_repeated: Vec<bool> = Vec::new();
         let mut before = 0;
         for record in records {
             let record = record?;
             let (request, is_first) = interner.request(&record).ok_or(TraceError::TooMany)?;
-            found.requests += 1;
+            self.requests += 1;
             if is_first {
                 is_repeated.push(false);
-                found.bytes += u64::from(record.size_bytes);
+                self.objects += 1;
+                self.one_hit_objects += 1;
+                self.bytes += u64::from(record.size_bytes);
             } else {
-                is_repeated[request.object as usize] = true;
+                let was_repeated =
+                    std::mem::replace(&mut is_repeated[request.object as usize], true);
+                self.one_hit_objects -= u64::from(!was_repeated);
             }
-            found.object_bytes_max = found.object_bytes_max.max(record.size_bytes);
-            found.backward_times += u64::from(record.time_seconds < before);
+            self.object_bytes_max = self.object_bytes_max.max(record.size_bytes);
+            if record.time_seconds < before && self.backward_time.is_none() {
+                self.backward_time = Some(self.requests - 1);
+            }
             before = record.time_seconds;
-            found.knows_future |= record.next_access.is_some();
-            found.has_ttls |= record.ttl_seconds != 0;
+            self.knows_future |= record.next_access.is_some();
+            self.has_ttls |= record.ttl_seconds != 0;
         }
-        found.objects = is_repeated.len() as u64;
-        found.one_hit_objects = is_repeated.iter().filter(|repeated| !**repeated).count() as u64;
-        Ok(found)
+        Ok(())
     }
 }
 

@@ -91,9 +91,10 @@ fn a_footprint_counts_each_object_once() {
         ttl_seconds: 0,
     };
     let records = [record(1, 10, 5), record(2, 3, 4), record(1, 50, 6)];
-    let found = Footprint::of(records.into_iter().map(Ok)).unwrap();
+    let (found, error) = Footprint::of(records.into_iter().map(Ok));
+    assert!(error.is_none());
     assert_eq!((found.requests, found.objects, found.bytes), (3, 2, 13));
-    assert_eq!((found.one_hit_objects, found.backward_times), (1, 1));
+    assert_eq!((found.one_hit_objects, found.backward_time), (1, Some(1)));
     assert_eq!((found.object_bytes_max, found.knows_future), (50, false));
 }
 

@@ -10,13 +10,17 @@
 //! assert_eq!(read.unwrap(), made);
 //! ```
 
+mod file;
 mod generate;
+mod lines;
 mod oracle;
 mod random;
 mod record;
 mod zipf;
 
+pub use file::TraceFile;
 pub use generate::Generator;
+pub use lines::{Columns, CsvReader, KeysReader};
 pub use oracle::{OracleReader, TraceError};
 pub use record::{RECORD_BYTES, Record, write};
 

@@ -59,6 +59,14 @@ pub enum TraceError {
         /// What the decompressor says.
         source: io::Error,
     },
+    /// A line of a trace in text cannot be read.
+    #[error("line {line}: {why}")]
+    Line {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// More objects than can be numbered.
     #[error("the trace has more than {} objects", u32::MAX)]
     TooMany,

@@ -1,0 +1,60 @@
+//! A trace in a file, whatever its form.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use super::lines::{Columns, CsvReader, KeysReader};
+use super::{OracleReader, Record, TraceError};
+
+/// The records of a file. Its name says its form: `.csv` and `.csv.zst` are comma-separated with a line
+/// of names, `.txt`, `.keys` and the same with `.zst` are a key a line, everything else is
+/// oracleGeneral, compressed or not.
+pub enum TraceFile {
+    /// Records of 24 bytes.
+    Oracle(OracleReader<File>),
+    /// Comma-separated.
+    Csv(CsvReader<Box<dyn Read + Send>>),
+    /// A key a line.
+    Keys(KeysReader<Box<dyn Read + Send>>),
+}
+
+impl TraceFile {
+    /// Opens a file; `columns` tells what is where in a comma-separated one.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or a column is missing.
+    pub fn open(path: &Path, columns: &Columns) -> Result<Self, TraceError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let plain = name.strip_suffix(".zst").unwrap_or(&name);
+        let text = || -> Result<Box<dyn Read + Send>, TraceError> {
+            let file = File::open(path).map_err(|source| TraceError::Open { source })?;
+            let file = BufReader::new(file);
+            if plain == name {
+                return Ok(Box::new(file));
+            }
+            let decoder = zstd::stream::read::Decoder::with_buffer(file);
+            Ok(Box::new(decoder.map_err(|source| {
+                TraceError::Compressed { offset: 0, source }
+            })?))
+        };
+        Ok(match plain.rsplit_once('.').map(|(_, form)| form) {
+            Some("csv") => Self::Csv(CsvReader::new(text()?, columns)?),
+            Some("txt" | "keys") => Self::Keys(KeysReader::new(text()?)),
+            _ => Self::Oracle(OracleReader::open(path)?),
+        })
+    }
+}
+
+impl Iterator for TraceFile {
+    type Item = Result<Record, TraceError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Oracle(reader) => reader.next(),
+            Self::Csv(reader) => reader.next(),
+            Self::Keys(reader) => reader.next(),
+        }
+    }
+}
