@@ -2,9 +2,11 @@
 
 mod contender;
 mod natives;
+mod report;
 mod row;
 mod size;
 
+use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -83,6 +85,12 @@ pub struct SimulateArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Draw the miss-ratio curves into this file, SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Write charts and tables into this file, a page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -232,7 +240,17 @@ impl SimulateArgs {
                 .map_err(io::Error::from)
                 .and_then(|()| writeln!(out)),
         };
-        printed.context("cannot print the result")
+        printed.context("cannot print the result")?;
+        for (file, image) in [
+            (&self.plot, report::plot as fn(&[Row]) -> _),
+            (&self.html, report::page),
+        ] {
+            if let Some(file) = file {
+                let written = fs::write(file, image(rows)?);
+                written.with_context(|| format!("cannot write {}", file.display()))?;
+            }
+        }
+        Ok(())
     }
 }
 

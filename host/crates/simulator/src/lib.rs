@@ -5,6 +5,7 @@
 //! | [`trace`] | recorded traces: reading, generating, what is in them |
 //! | [`replay`] | one policy at one size: a cache with nothing in it but sizes |
 //! | [`bound`] | what no policy can beat: the future known |
+//! | [`chart`] | miss-ratio curves, drawn |
 //! | [`run`] | many of both over one trace, on all cores, the trace read once |
 //!
 //! A policy is told and asked exactly what a server tells and asks it, in the same order, but room is
@@ -12,6 +13,7 @@
 //! its length.
 
 pub mod bound;
+pub mod chart;
 pub mod replay;
 pub mod run;
 pub mod trace;
