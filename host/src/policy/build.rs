@@ -103,6 +103,8 @@ fn build(dir: &Path) -> anyhow::Result<PathBuf> {
         .args(["build", "--release", "--target", TARGET])
         .args(["--message-format", "json-render-diagnostics"])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS)
+        // What helps a debugger is more than a server takes.
+        .env("CARGO_PROFILE_RELEASE_STRIP", "true")
         .current_dir(dir)
         .stderr(Stdio::inherit())
         .output()

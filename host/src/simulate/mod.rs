@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use larder_simulator::replay::Cell;
@@ -252,6 +252,25 @@ impl SimulateArgs {
         }
         Ok(())
     }
+}
+
+/// The names of the eviction policies that are compiled in.
+pub fn natives() -> impl Iterator<Item = &'static str> {
+    natives::NATIVES.iter().map(|native| native.name)
+}
+
+/// An empty cache of the policy that `spec` names as on the command line.
+///
+/// # Errors
+/// When there is none, or it would not be taken.
+pub fn cell(
+    spec: &str,
+    capacity_bytes: u64,
+    shards: u32,
+    seed: u64,
+) -> anyhow::Result<Box<dyn Cell>> {
+    let spec = spec.parse::<Spec>().map_err(|why| anyhow!(why))?;
+    Contender::find(&spec)?.cell(capacity_bytes, shards, seed)
 }
 
 fn columns(text: &str) -> Result<Columns, String> {

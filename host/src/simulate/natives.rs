@@ -26,8 +26,16 @@ macro_rules! natives {
 }
 
 natives! {
+    "business-priority": larder_policy_business_priority::ByValue,
+    "clock": larder_policy_clock::Clock,
+    "clock2q-plus": larder_policy_clock2q_plus::Clock2QPlus,
+    "fifo": larder_policy_fifo::Fifo,
+    "lfu": larder_policy_lfu::Lfu,
     "lru": larder_policy_lru::Lru,
     "s3-fifo": larder_policy_s3_fifo::S3Fifo,
+    "sieve": larder_policy_sieve::Sieve,
+    "slru": larder_policy_slru::Slru,
+    "two-q": larder_policy_two_q::TwoQ,
 }
 
 impl NativePolicy {

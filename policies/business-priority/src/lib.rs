@@ -5,6 +5,7 @@
 
 mod eviction;
 mod rules;
+mod weights;
 
 pub use eviction::ByValue;
 pub use rules::Rules;
@@ -28,4 +29,7 @@ pub struct Parameters {
     /// Part of the memory, in percent, in which even the least valued stay while they are recent.
     #[parameter(default = 5, max = 100)]
     pub floor_percent: u64,
+    /// Whether, of entries worth the same, size and uses count as well as recency.
+    #[parameter(default = false)]
+    pub gdsf: bool,
 }

@@ -46,6 +46,9 @@ pub struct S3Fifo {
     leaving: Queue,
     ghost: GhostSet,
     entries: u64,
+    /// As the last request said; 0 before the first.
+    capacity_bytes: u64,
+    was_main_full: bool,
 }
 
 #[derive(Debug, Default)]
@@ -133,6 +136,23 @@ impl S3Fifo {
         node
     }
 
+    /// Whether a new entry enters main, as the small queue is full, and main never was: who fills an
+    /// empty memory has displaced nobody. Before the first request nobody knows what full is, and all
+    /// that came is in the small queue.
+    fn fills_main(&mut self) -> bool {
+        if self.was_main_full || self.capacity_bytes == 0 {
+            return false;
+        }
+        let small_bytes_max = self.small_bytes_max();
+        self.was_main_full = self.main.bytes >= self.capacity_bytes - small_bytes_max;
+        !self.was_main_full && self.small.bytes >= small_bytes_max
+    }
+
+    fn small_bytes_max(&self) -> u64 {
+        let percent = self.parameters.small_percent;
+        self.capacity_bytes.saturating_mul(percent) / 100
+    }
+
     /// What becomes of the oldest of the small queue: it goes on to main, or leaves.
     fn turn_small(&self, node: Node) -> Node {
         if node.reads() >= self.parameters.promoting_reads {
@@ -173,7 +193,7 @@ impl Policy for S3Fifo {
 
 impl Eviction for S3Fifo {
     fn insert(&mut self, slot: Slot, entry: Entry) {
-        let place = if self.ghost.take(entry.hash) {
+        let place = if self.ghost.take(entry.hash) || self.fills_main() {
             Place::Main
         } else {
             Place::Small
@@ -210,10 +230,8 @@ impl Eviction for S3Fifo {
 
     fn victims(&mut self, request: &Request, victims: &mut Victims<'_>) {
         self.name_leaving(victims);
-        let small_bytes_max = request
-            .capacity_bytes
-            .saturating_mul(self.parameters.small_percent)
-            / 100;
+        self.capacity_bytes = request.capacity_bytes;
+        let small_bytes_max = self.small_bytes_max();
         let mut turns = 0;
         while !victims.enough() {
             turns += 1;

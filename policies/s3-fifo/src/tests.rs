@@ -39,7 +39,10 @@ fn two_reads_promote_and_one_does_not() {
 
 #[test]
 fn who_returns_from_the_ghost_enters_main() {
-    let mut policy = S3Fifo::default();
+    let mut policy = S3Fifo {
+        was_main_full: true,
+        ..S3Fifo::default()
+    };
     (0..100).for_each(|slot| policy.insert(slot, entry(slot)));
     assert_eq!(ask(&mut policy, 10, 1000), [0]);
     policy.remove(0, 0, Removal::Evicted);
@@ -133,6 +136,19 @@ fn a_scan_leaves_what_is_read_often() {
     }
     (1000..3000).for_each(|key| assert_eq!(shard.set(key, 10), Stored::Kept));
     assert_eq!((0..50).filter(|&key| shard.holds(key)).count(), 50);
+}
+
+#[test]
+fn a_memory_that_fills_up_fills_main_once() {
+    let mut shard = Shard::new(S3Fifo::default(), 100);
+    (0..10).for_each(|key| assert_eq!(shard.set(key, 10), Stored::Kept));
+    assert_eq!(shard.policy().main.bytes, 0);
+    (10..100).for_each(|key| assert_eq!(shard.set(key, 10), Stored::Kept));
+    assert_eq!(shard.policy().main.bytes, 90);
+    // What is deleted there is not replaced by what was not read.
+    (10..15).for_each(|key| assert!(shard.delete(key)));
+    (100..200).for_each(|key| assert_eq!(shard.set(key, 10), Stored::Kept));
+    assert_eq!(shard.policy().main.bytes, 40);
 }
 
 #[test]

@@ -9,4 +9,5 @@ mod load;
 mod main_job;
 mod memory;
 mod policies;
+mod simulate;
 mod values;

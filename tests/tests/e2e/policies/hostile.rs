@@ -17,7 +17,7 @@ const GOOD_CALLS: u32 = 600;
 
 /// A least-recently-used policy by hand that does `deed` in each of its answers, and `event_deed`
 /// with its events, once it has answered often enough to be trusted.
-pub(super) fn turncoat(deed: &str, event_deed: &str) -> Vec<u8> {
+pub(crate) fn turncoat(deed: &str, event_deed: &str) -> Vec<u8> {
     let honest = include_str!("../../../guests/lru_like.wat");
     let turn = |deed: &str, count: &str| {
         format!(

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use e2e::harness::{Server, drop_policy, policy};
 
+pub(crate) use hostile::turncoat;
+
 /// Drops one of the repository's policies under a name of its own, with a side-car if there is one.
 #[track_caller]
 fn deploy(server: &Server, name: &str, of: &str, side_car: Option<&str>) {

@@ -10,8 +10,7 @@ use e2e::harness::{Server, drop_policy, eventually, larder, policy, run};
 use larder_resp::Value;
 use serde_json::Value as Json;
 
-use super::hostile::turncoat;
-use super::{Ended, deploy, withdraw};
+use super::{Ended, deploy, turncoat, withdraw};
 use crate::main_job::trace::Trace;
 use crate::values::ok;
 

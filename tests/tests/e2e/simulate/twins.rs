@@ -1,0 +1,74 @@
+//! Natively and in WebAssembly a policy names the same victims, one by one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use e2e::harness::policy;
+use larder::simulate;
+use larder::trace::{Columns, Generator, Record, TraceFile};
+use larder_simulator::replay::Cell;
+use larder_simulator::run::{Control, Footprint, run};
+
+use crate::main_job::trace;
+
+const TRACES: [&str; 5] = [
+    "scarab_recs",
+    "arc_oltp",
+    "cloudphysics_io",
+    "adaptsize_web",
+    "lirs_loop",
+];
+const PARTS: [f64; 4] = [0.001, 0.01, 0.03, 0.1];
+
+/// All traces that there are, by name.
+fn traces() -> Vec<(String, Vec<Record>)> {
+    let Some(folder) = trace::folder() else {
+        e2e::harness::announce("SKIPPED recorded traces for twins: LARDER_TRACES is not set");
+        let made = Generator {
+            size_bytes: (1, 5000),
+            ..Generator::default()
+        };
+        return vec![("made".to_owned(), made.records())];
+    };
+    let read = |name: &str| {
+        let path = folder.join(format!("{name}.oracleGeneral.zst"));
+        let records = TraceFile::open(Path::new(&path), &Columns::default());
+        let records: Result<_, _> = records.unwrap().collect();
+        (name.to_owned(), records.unwrap())
+    };
+    TRACES.map(read).into()
+}
+
+#[test]
+fn victims_are_the_same_natively_and_in_webassembly() {
+    let files: Vec<_> = simulate::natives()
+        .map(|name| (name, policy(name).display().to_string()))
+        .collect();
+    for (trace, records) in traces() {
+        let (footprint, _) = Footprint::of(records.iter().map(|record| Ok(*record)));
+        let capacities: BTreeSet<_> = PARTS
+            .map(|part| ((part * footprint.bytes as f64) as u64).max(1))
+            .into();
+        let mut labels = Vec::new();
+        let mut cells: Vec<Box<dyn Cell>> = Vec::new();
+        for (name, file) in &files {
+            for &capacity in &capacities {
+                labels.push((name, capacity));
+                for spec in [*name, file] {
+                    cells.push(simulate::cell(spec, capacity, 1, 7).unwrap());
+                }
+            }
+        }
+        let records = records.iter().map(|record| Ok(*record));
+        let (outcomes, error) = run(records, cells, 2, false, &Control::default());
+        assert!(error.is_none());
+        for ((name, capacity), pair) in labels.iter().zip(outcomes.chunks_exact(2)) {
+            assert_eq!(pair[0].fault, None, "{name} at {capacity} of {trace}");
+            assert_eq!(
+                pair[0].tally, pair[1].tally,
+                "{name} at {capacity} of {trace}"
+            );
+            assert!(pair[0].tally.victims_checksum != 0 || pair[0].tally.evictions == 0);
+        }
+    }
+}
