@@ -196,7 +196,7 @@ mod tests {
                 .map_or(String::new(), |error| format!("{error:#}"))
         };
         assert!(
-            find("lur").contains("there are business-priority, clock"),
+            find("lur").contains("there are arc, business-priority"),
             "{}",
             find("lur")
         );

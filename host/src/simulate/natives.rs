@@ -26,16 +26,21 @@ macro_rules! natives {
 }
 
 natives! {
+    "arc": larder_policy_arc::Arc,
     "business-priority": larder_policy_business_priority::ByValue,
     "clock": larder_policy_clock::Clock,
     "clock2q-plus": larder_policy_clock2q_plus::Clock2QPlus,
     "fifo": larder_policy_fifo::Fifo,
+    "gdsf": larder_policy_gdsf::Gdsf,
     "lfu": larder_policy_lfu::Lfu,
+    "lhd": larder_policy_lhd::Lhd,
+    "lirs": larder_policy_lirs::Lirs,
     "lru": larder_policy_lru::Lru,
     "s3-fifo": larder_policy_s3_fifo::S3Fifo,
     "sieve": larder_policy_sieve::Sieve,
     "slru": larder_policy_slru::Slru,
     "two-q": larder_policy_two_q::TwoQ,
+    "w-tinylfu": larder_policy_w_tinylfu::WTinyLfu,
 }
 
 impl NativePolicy {

@@ -13,7 +13,7 @@ use crate::values::{bulk, ok};
 /// What no reply may take, on a machine that does other things: a policy's deadline is 2 ms.
 const REPLY_MAX: Duration = Duration::from_secs(2);
 /// Calls that a policy behaves for: more than it is tried with before it may rule.
-const GOOD_CALLS: u32 = 600;
+const GOOD_CALLS: u32 = 250;
 
 /// A least-recently-used policy by hand that does `deed` in each of its answers, and `event_deed`
 /// with its events, once it has answered often enough to be trusted.

@@ -10,17 +10,24 @@ use crate::main_job::trace;
 
 /// Policies, what the reference calls them, and how much more they may miss.
 const AGREEMENT: &[(&str, &str, f64)] = &[
+    ("arc", "ARC", 0.01),
     ("belady", "Belady", 0.0005),
     ("clock", "Clock", 0.0005),
     ("clock2q-plus", "Clock2QPlus", 0.01),
     ("fifo", "FIFO", 0.0005),
+    ("gdsf", "GDSF", 0.01),
     ("lfu", "LFU", 0.0005),
+    ("lhd", "LHD", 0.01),
+    // Ours keeps what is larger than its hundredth for newcomers, as its README says.
+    ("lirs", "LIRS", 0.022),
     ("lru", "LRU", 0.0005),
     ("s3-fifo", "S3FIFO", 0.01),
     ("sieve", "Sieve", 0.0005),
     ("slru", "SLRU", 0.01),
     // It refuses what is larger than the queue for new entries; ours does not, as its README says.
     ("two-q", "TwoQ", 0.016),
+    // Its window adapts, which the reference's does not; on a loop larger than the cache that costs.
+    ("w-tinylfu", "WTinyLFU", 0.02),
 ];
 
 #[test]
