@@ -16,8 +16,9 @@ use crate::Shared;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Steps a round takes at most while more is waiting.
 const STEPS_MAX: usize = 64;
-/// Pause before memory that seems too much is looked at again.
-const SECOND_LOOK: Duration = Duration::from_millis(3);
+/// Looks at memory that seems too much before it counts as such, and the pause between them.
+const LOOKS: usize = 4;
+const LOOK_PAUSE: Duration = Duration::from_millis(3);
 /// Pause after a fault in maintenance.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -77,16 +78,18 @@ fn govern(shared: &Shared) {
     let Some(mut resident_bytes) = resident_of_cache(shared) else {
         return;
     };
-    if resident_bytes > shared.engine.resident_bytes_target() {
-        (shared.release_memory)();
-        // Twice, as a buffer that moves right now is resident at both places for a moment.
-        for is_second in [false, true] {
-            if is_second {
-                thread::park_timeout(SECOND_LOOK);
-            }
-            let looked = resident_of_cache(shared).unwrap_or(resident_bytes);
-            resident_bytes = resident_bytes.min(looked);
+    // A buffer that moves right now is resident at both places for a moment, and what it leaves behind
+    // until that is released.
+    for look in 0..LOOKS {
+        if resident_bytes <= shared.engine.resident_bytes_target() {
+            break;
         }
+        if look > 0 {
+            thread::park_timeout(LOOK_PAUSE);
+        }
+        (shared.release_memory)();
+        let looked = resident_of_cache(shared).unwrap_or(resident_bytes);
+        resident_bytes = resident_bytes.min(looked);
     }
     shared.engine.govern(resident_bytes);
 }
