@@ -3,7 +3,7 @@
 //! Each thread of the server has an instance of its own, which sees the writes of that thread
 //! alone: what it counts is a sample. Methods take `&mut self` for that; most need none of it.
 
-use crate::{Policy, Question, TtlAnswer};
+use crate::{Policy, Question, TTL_MS_MAX, TtlAnswer, units};
 
 /// Decides whether a value is kept at all.
 ///
@@ -150,4 +150,22 @@ pub trait Ttl: Policy {
 pub trait Priority: Policy {
     /// What the value is worth: 0 to 255, higher is worth more.
     fn priority(&mut self, question: &Question<'_>) -> u8;
+}
+
+/// Reads a TTL as a person writes it in a parameter: `never`, or a number with its unit, such as `30m`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_ttl(text: &str) -> Result<TtlAnswer, String> {
+    let text = text.trim();
+    if text == "never" {
+        return Ok(TtlAnswer::Never);
+    }
+    match units::duration_ms(text) {
+        Some(ttl_ms @ 1..=TTL_MS_MAX) => Ok(TtlAnswer::Millis(ttl_ms)),
+        Some(_) => Err(format!("\"{text}\" is not from 1ms to a hundred years")),
+        None => Err(format!(
+            "\"{text}\" is no TTL: write a number with ms, s, m, h or d, or never"
+        )),
+    }
 }

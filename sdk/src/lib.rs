@@ -21,7 +21,7 @@
 //! like; and as `usize` has 32 bits in WebAssembly, count bytes in `u64`.
 //!
 //! What policies are made of: [`lists`] of slots, a [`table`] with a value for each slot, the
-//! [`ghost`] set of what left, the frequency [`sketch`]. In [`testing`] is a host in a box.
+//! [`ghost`] set of what left, lists of [`ghosts`] where that has to be exact, the frequency [`sketch`]. In [`testing`] is a host in a box.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
 
 // The macros name this crate from outside, and are used in here too.
@@ -30,6 +30,7 @@ extern crate self as larder_sdk;
 mod decisions;
 mod eviction;
 pub mod ghost;
+pub mod ghosts;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;
@@ -47,7 +48,7 @@ pub mod table;
 pub mod testing;
 mod victims;
 
-pub use decisions::{Priority, ShouldCache, Ttl};
+pub use decisions::{Priority, ShouldCache, Ttl, read_ttl};
 pub use eviction::Eviction;
 pub use larder_abi::{
     Attributes, Entry, Event, EventKind, Kind, Kinds, NEWCOMER, Operation, Question, QuestionParts,

@@ -7,12 +7,9 @@
 //! The paper counts pages; here all lists and the target count bytes. For entries of one size it is
 //! the same.
 
+use larder_sdk::ghosts::Ghosts;
 use larder_sdk::lists::{List, Nodes};
 use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
-
-use crate::ghosts::Ghosts;
-
-mod ghosts;
 
 larder_sdk::export! {
     name: "arc",

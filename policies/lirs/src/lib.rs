@@ -10,12 +10,9 @@
 //! lies above that bottom are the entries accessed later, the time of the last access says the same:
 //! here only the core is a list by recency, nothing has to be pruned, and an entry needs links once.
 
+use larder_sdk::ghosts::Ghosts;
 use larder_sdk::lists::{List, Nodes};
 use larder_sdk::{Entry, Eviction, Policy, Removal, Request, Slot, Victims};
-
-use crate::ghosts::Ghosts;
-
-mod ghosts;
 
 larder_sdk::export! {
     name: "lirs",

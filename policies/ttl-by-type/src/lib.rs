@@ -1,6 +1,6 @@
 //! A time to live by the type of the data that the client said.
 
-use larder_sdk::{Policy, Question, TTL_MS_MAX, Ttl, TtlAnswer, units};
+use larder_sdk::{Policy, Question, Ttl, TtlAnswer, read_ttl};
 
 larder_sdk::export! {
     name: "ttl-by-type",
@@ -78,20 +78,6 @@ fn read_rule(rule: &str) -> Result<(Types, TtlAnswer), String> {
         is_beginning: beginning.is_some(),
     };
     Ok((types, read_ttl(ttl)?))
-}
-
-fn read_ttl(text: &str) -> Result<TtlAnswer, String> {
-    let text = text.trim();
-    if text == "never" {
-        return Ok(TtlAnswer::Never);
-    }
-    match units::duration_ms(text) {
-        Some(ttl_ms @ 1..=TTL_MS_MAX) => Ok(TtlAnswer::Millis(ttl_ms)),
-        Some(_) => Err(format!("\"{text}\" is not from 1ms to a hundred years")),
-        None => Err(format!(
-            "\"{text}\" is no TTL: write a number with ms, s, m, h or d, or never"
-        )),
-    }
 }
 
 impl Types {

@@ -1,8 +1,11 @@
-//! What left, in the order in which it left, each found by its hash.
+//! What left, in the order in which it left, each found by its hash: exact, where [`GhostSet`] is
+//! small.
+//!
+//! [`GhostSet`]: crate::ghost::GhostSet
 
-use larder_sdk::Slot;
-use larder_sdk::lists::{List, Nodes};
-use larder_sdk::table::Table;
+use crate::Slot;
+use crate::lists::{List, Nodes};
+use crate::table::Table;
 
 /// No place: places count from 1.
 const NONE: Slot = 0;
@@ -13,7 +16,7 @@ const NONE: Slot = 0;
 /// chains grow by linear hashing ("Linear hashing: a new tool for file and table addressing",
 /// Litwin, VLDB 1980), one a ghost, so that no call pays for all of them.
 #[derive(Debug)]
-pub(crate) struct Ghosts<T> {
+pub struct Ghosts<T> {
     nodes: Nodes<Ghost<T>>,
     chains: Table<Slot>,
     chain_count: u32,
@@ -46,12 +49,17 @@ impl<T> Default for Ghosts<T> {
 
 impl<T: Copy + Default> Ghosts<T> {
     /// Ghosts in all lists.
-    pub(crate) fn len(&self) -> u32 {
+    pub fn len(&self) -> u32 {
         self.len
     }
 
+    /// Whether nobody is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Where `hash` is.
-    pub(crate) fn find(&self, hash: u32) -> Option<Slot> {
+    pub fn find(&self, hash: u32) -> Option<Slot> {
         if self.chain_count == 0 {
             return None;
         }
@@ -63,12 +71,12 @@ impl<T: Copy + Default> Ghosts<T> {
     }
 
     /// The value at `place`.
-    pub(crate) fn value(&self, place: Slot) -> T {
+    pub fn value(&self, place: Slot) -> T {
         self.nodes[place].value
     }
 
     /// Remembers `hash`, which is in no list, at the front of `list`.
-    pub(crate) fn push(&mut self, list: &mut List, hash: u32, value: T) {
+    pub fn push(&mut self, list: &mut List, hash: u32, value: T) {
         let mut place = self.free;
         if place == NONE {
             self.places += 1;
@@ -90,7 +98,7 @@ impl<T: Copy + Default> Ghosts<T> {
     }
 
     /// Forgets the one at `place`, which is in `list`; returns its value.
-    pub(crate) fn remove(&mut self, list: &mut List, place: Slot) -> T {
+    pub fn remove(&mut self, list: &mut List, place: Slot) -> T {
         let Ghost { hash, next, value } = self.nodes.remove(list, place);
         let chain = self.chain(hash);
         let mut before = self.chains[chain];
@@ -109,7 +117,7 @@ impl<T: Copy + Default> Ghosts<T> {
     }
 
     /// Bytes held.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         self.nodes.memory_bytes() + self.chains.memory_bytes()
     }
 
@@ -137,13 +145,13 @@ impl<T: Copy + Default> Ghosts<T> {
     /// The chain of `hash`, by its lowest bits: by one less where there are not as many chains.
     fn chain(&self, hash: u32) -> u32 {
         let mixed = hash.wrapping_mul(0x9E37_79B1);
-        let mixed = mixed ^ mixed >> 16;
+        let mixed = mixed ^ (mixed >> 16);
         let mask = self.chain_count.next_power_of_two() - 1;
         let chain = mixed & mask;
         if chain < self.chain_count {
             chain
         } else {
-            chain & mask >> 1
+            chain & (mask >> 1)
         }
     }
 }
