@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use larder_simulator::replay::Cell;
@@ -33,7 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   larder simulate scarab.oracleGeneral.zst --policy lru --policy s3-fifo --size 0.1%,1%,10%
   larder simulate trace.oracleGeneral --policy target/policies/my-policy.wasm:percent=20
-  larder simulate *.zst --policy s3-fifo,lru,belady --size 64MiB --format csv
+  larder simulate *.zst --policy s3-fifo --policy belady --size 64MiB --format csv
 
 Exit codes: 0 done; 1 a trace or a policy failed: what was found until then is printed all the same.";
 
@@ -177,20 +177,23 @@ impl SimulateArgs {
                  what has expired; leave out --ttl honour"
             );
         }
-        let fit = |contender: &&Contender| footprint.knows_future || !contender.needs_future();
         let mut labels = Vec::new();
         let mut cells: Vec<Box<dyn Cell>> = Vec::new();
-        for contender in contenders.iter().filter(fit) {
+        for contender in contenders {
+            if contender.needs_future() && !footprint.knows_future {
+                found.complaints.push(format!(
+                    "{}: {} has to know when objects are asked for again, which this trace does not say",
+                    trace.display(),
+                    contender.name
+                ));
+                continue;
+            }
             for size in &self.sizes {
                 let capacity = size.capacity_bytes(footprint.bytes);
                 cells.push(contender.cell(capacity, self.shards, self.seed)?);
                 labels.push((contender, size, capacity));
             }
         }
-        ensure!(
-            !cells.is_empty(),
-            "it does not say when objects are asked for again, which all of these policies need"
-        );
         let bar = progress(footprint.requests, trace);
         let records = (1..)
             .zip(TraceFile::open(trace, &self.columns)?)
