@@ -158,10 +158,17 @@ impl World {
         let before = self.model.get(name).map_or(0, |(_, expiry)| *expiry);
         let after = match expiry {
             Expiry::Never => 0,
+            // The entry itself may have made room for its successor.
+            Expiry::Keep if !self.roomy => self.found_expiry(name).map_or(0, |_| before),
             Expiry::Keep => before,
             Expiry::At(at) => at,
         };
         self.model.insert(name.clone(), (value.to_vec(), after));
+    }
+
+    fn found_expiry(&self, name: &Name) -> Option<Millis> {
+        let expiry = |entry: larder_engine::Entry<'_>| entry.expires_at();
+        self.tenant().peek(key(name), self.now, expiry).flatten()
     }
 
     /// A write that the policy may refuse; the key is free then.
