@@ -210,6 +210,12 @@ impl World {
         self.tenant()
             .update(key(name), now, Access::Read, 0, append)
             .expect("it fits");
+        let read = |entry: larder_engine::Entry<'_>| (entry.value().len(), entry.expires_at());
+        let found = self.tenant().peek(key(name), now, read);
+        if !self.roomy && found == Some((more.len(), None)) {
+            // The entry itself may have made room for its successor.
+            self.model.remove(name);
+        }
         self.model
             .entry(name.clone())
             .or_default()

@@ -175,7 +175,9 @@ impl Tenant {
     ///
     /// `edit` sees the entry and says what becomes of it; it runs under the shard's lock, and again
     /// if more room has to be made first, so it must be pure up to its answer. `bytes_hint` is the
-    /// expected length of the new value and its label, 0 where none is written.
+    /// expected length of the new value and its label, 0 where none is written. Room is made before
+    /// `edit` looks, as Redis makes it before a command; the entry itself may have to go for it, and
+    /// `edit` then finds none.
     ///
     /// # Errors
     /// [`Error::KeyTooLong`], [`Error::NoteTooLong`], [`Error::EntryTooLarge`],
