@@ -42,8 +42,6 @@ pub struct S3Fifo {
     nodes: Nodes<Node>,
     small: Queue,
     main: Queue,
-    /// Named as victims; each goes when its removal arrives.
-    leaving: Queue,
     ghost: GhostSet,
     entries: u64,
     /// As the last request said; 0 before the first.
@@ -57,72 +55,46 @@ struct Queue {
     bytes: u64,
 }
 
-/// Size, queue and reads of one slot in four bytes. Entries above 256 MiB count as 256 MiB.
+/// Size, queue and reads of one slot in four bytes. Entries above 512 MiB count as 512 MiB.
 #[derive(Debug, Clone, Copy, Default)]
 struct Node(u32);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Small,
-    Main,
-    /// In `leaving`, out of the small queue: its hash is to be remembered.
-    LeavingSmall,
-    LeavingMain,
-}
-
-const PLACES: [Place; 4] = [
-    Place::Small,
-    Place::Main,
-    Place::LeavingSmall,
-    Place::LeavingMain,
-];
-
 impl Node {
-    const SIZE_MAX: u32 = (1 << 28) - 1;
+    const SIZE_MAX: u32 = (1 << 29) - 1;
+    const READS: u32 = 3;
+    const IN_MAIN: u32 = 4;
 
-    fn new(size: u32, place: Place) -> Self {
-        Self(size.min(Self::SIZE_MAX) << 4 | (place as u32) << 2)
+    fn new(size: u32, is_in_main: bool) -> Self {
+        Self(size.min(Self::SIZE_MAX) << 3 | u32::from(is_in_main) << 2)
     }
 
     fn size(self) -> u32 {
-        self.0 >> 4
+        self.0 >> 3
     }
 
-    fn place(self) -> Place {
-        PLACES[(self.0 >> 2 & 3) as usize]
-    }
-
-    fn is_leaving(self) -> bool {
-        matches!(self.place(), Place::LeavingSmall | Place::LeavingMain)
+    fn is_in_main(self) -> bool {
+        self.0 & Self::IN_MAIN != 0
     }
 
     fn reads(self) -> u32 {
-        self.0 & 3
-    }
-
-    fn with_reads(self, reads: u32) -> Self {
-        Self(self.0 & !3 | reads)
-    }
-
-    fn with_place(self, place: Place) -> Self {
-        Self(self.0 & !(3 << 2) | (place as u32) << 2)
+        self.0 & Self::READS
     }
 }
 
 impl S3Fifo {
-    fn queue(&mut self, place: Place) -> (&mut Nodes<Node>, &mut Queue) {
-        let queue = match place {
-            Place::Small => &mut self.small,
-            Place::Main => &mut self.main,
-            Place::LeavingSmall | Place::LeavingMain => &mut self.leaving,
+    // Inlined in all places: in WebAssembly each call looks at the stack and at the time left.
+    #[inline(always)]
+    fn queue(&mut self, node: Node) -> (&mut Nodes<Node>, &mut Queue) {
+        let queue = match node.is_in_main() {
+            true => &mut self.main,
+            false => &mut self.small,
         };
         (&mut self.nodes, queue)
     }
 
-    // Inlined in all places: in WebAssembly each call looks at the stack and at the time left.
     #[inline(always)]
     fn enter(&mut self, slot: Slot, node: Node) {
-        let (nodes, queue) = self.queue(node.place());
+        let (nodes, queue) = self.queue(node);
         nodes.push_front(&mut queue.list, slot, node);
         queue.bytes += u64::from(node.size());
     }
@@ -130,7 +102,7 @@ impl S3Fifo {
     #[inline(always)]
     fn leave(&mut self, slot: Slot) -> Node {
         let node = self.nodes[slot];
-        let (nodes, queue) = self.queue(node.place());
+        let (nodes, queue) = self.queue(node);
         nodes.remove(&mut queue.list, slot);
         queue.bytes -= u64::from(node.size());
         node
@@ -152,32 +124,6 @@ impl S3Fifo {
         let percent = self.parameters.small_percent;
         self.capacity_bytes.saturating_mul(percent) / 100
     }
-
-    /// What becomes of the oldest of the small queue: it goes on to main, or leaves.
-    fn turn_small(&self, node: Node) -> Node {
-        if node.reads() >= self.parameters.promoting_reads {
-            node.with_place(Place::Main).with_reads(0)
-        } else {
-            node.with_place(Place::LeavingSmall)
-        }
-    }
-
-    /// What becomes of the oldest of the main queue: it gets another round, or leaves.
-    fn turn_main(node: Node, may_stay: bool) -> Node {
-        match node.reads() {
-            reads @ 1.. if may_stay => node.with_reads(reads - 1),
-            _ => node.with_place(Place::LeavingMain),
-        }
-    }
-
-    /// Names again what was named before and is still here.
-    fn name_leaving(&self, victims: &mut Victims<'_>) {
-        let mut next = self.leaving.list.back();
-        while let Some(slot) = next.filter(|_| !victims.enough()) {
-            victims.name(slot, self.nodes[slot].size());
-            next = self.nodes.towards_front(slot);
-        }
-    }
 }
 
 impl Policy for S3Fifo {
@@ -193,26 +139,20 @@ impl Policy for S3Fifo {
 
 impl Eviction for S3Fifo {
     fn insert(&mut self, slot: Slot, entry: Entry) {
-        let place = if self.ghost.take(entry.hash) || self.fills_main() {
-            Place::Main
-        } else {
-            Place::Small
-        };
+        let enters_main = self.ghost.take(entry.hash) || self.fills_main();
         self.entries += 1;
-        self.enter(slot, Node::new(entry.size, place));
+        self.enter(slot, Node::new(entry.size, enters_main));
     }
 
     fn hit(&mut self, slot: Slot, _hash: u32) {
         let node = &mut self.nodes[slot];
-        if node.reads() < READS_MAX {
-            *node = node.with_reads(node.reads() + 1);
-        }
+        node.0 += u32::from(node.reads() < READS_MAX);
     }
 
     fn update(&mut self, slot: Slot, entry: Entry) {
         let node = self.nodes[slot];
-        let (_, queue) = self.queue(node.place());
-        let resized = Node::new(entry.size, node.place()).with_reads(node.reads());
+        let (_, queue) = self.queue(node);
+        let resized = Node(Node::new(entry.size, node.is_in_main()).0 | node.reads());
         queue.bytes = queue.bytes - u64::from(node.size()) + u64::from(resized.size());
         self.nodes[slot] = resized;
         self.hit(slot, entry.hash);
@@ -220,7 +160,7 @@ impl Eviction for S3Fifo {
 
     fn remove(&mut self, slot: Slot, hash: u32, why: Removal) {
         let node = self.leave(slot);
-        if why == Removal::Evicted && matches!(node.place(), Place::Small | Place::LeavingSmall) {
+        if why == Removal::Evicted && !node.is_in_main() {
             let remembered = self.entries * self.parameters.ghost_percent / 100;
             self.ghost.set_capacity(remembered as usize);
             self.ghost.insert(hash);
@@ -228,26 +168,41 @@ impl Eviction for S3Fifo {
         self.entries -= 1;
     }
 
+    /// Who is named keeps its place, so that it is named again if it does not go, and spared if it is
+    /// read until then.
     fn victims(&mut self, request: &Request, victims: &mut Victims<'_>) {
-        self.name_leaving(victims);
         self.capacity_bytes = request.capacity_bytes;
         let small_bytes_max = self.small_bytes_max();
+        let mut small_bytes = self.small.bytes;
+        let (mut small, mut main) = (self.small.list.back(), self.main.list.back());
         let mut turns = 0;
         while !victims.enough() {
             turns += 1;
-            let (small, main) = (self.small.list.back(), self.main.list.back());
-            let is_small_full = self.small.bytes >= small_bytes_max;
-            let (slot, turned) = match (small, main) {
-                (Some(slot), main) if is_small_full || main.is_none() => {
-                    (slot, self.turn_small(self.nodes[slot]))
+            match (small, main) {
+                (Some(slot), _) if small_bytes >= small_bytes_max || main.is_none() => {
+                    let node = self.nodes[slot];
+                    small = self.nodes.towards_front(slot);
+                    small_bytes -= u64::from(node.size());
+                    if node.reads() >= self.parameters.promoting_reads {
+                        self.leave(slot);
+                        self.enter(slot, Node::new(node.size(), true));
+                        main = main.or(Some(slot));
+                    } else {
+                        victims.name(slot, node.size());
+                    }
                 }
-                (_, Some(slot)) => (slot, Self::turn_main(self.nodes[slot], turns <= TURNS_MAX)),
+                (_, Some(slot)) => {
+                    let node = self.nodes[slot];
+                    main = self.nodes.towards_front(slot);
+                    if node.reads() > 0 && turns <= TURNS_MAX {
+                        self.nodes[slot].0 -= 1;
+                        self.nodes.move_to_front(&mut self.main.list, slot);
+                        main = main.or(Some(slot));
+                    } else {
+                        victims.name(slot, node.size());
+                    }
+                }
                 _ => return,
-            };
-            self.leave(slot);
-            self.enter(slot, turned);
-            if turned.is_leaving() {
-                victims.name(slot, turned.size());
             }
         }
     }
