@@ -15,6 +15,7 @@ use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
 use crate::serve;
 use crate::simulate::SimulateArgs;
+use crate::traces::TraceArgs;
 use overrides::Overrides;
 
 /// The server could not start, or its configuration is wrong. Clap uses the same for a wrong
@@ -31,6 +32,7 @@ Examples:
   larder bench --clients 50 --duration 10s            load a running server
   larder replay trace.oracleGeneral.zst               replay a recorded trace
   larder simulate trace.oracleGeneral.zst --policy lru --policy s3-fifo
+  larder trace info trace.oracleGeneral.zst           what is in a trace
   larder policy new my-ttl --kind ttl                 begin a policy of your own
 
 Exit codes: 0 done; 1 failed, or clients were cut off when the server stopped; 2 wrong
@@ -64,6 +66,7 @@ enum Command {
     Bench(BenchArgs),
     Replay(ReplayArgs),
     Simulate(SimulateArgs),
+    Trace(TraceArgs),
     Policy(PolicyArgs),
 }
 
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Bench(bench) => (bench.run(), 1),
         Command::Replay(replay) => (replay.run(), 1),
         Command::Simulate(simulate) => (simulate.run(), 1),
+        Command::Trace(trace) => (trace.run(), 1),
         Command::Policy(policy) => (policy.run(), 1),
     };
     done.unwrap_or_else(|error| {

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod policy;
 pub mod serve;
 pub mod simulate;
+pub mod traces;
 
 pub use larder_engine::{
     Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, Key, Millis,

@@ -10,4 +10,5 @@ mod main_job;
 mod memory;
 mod policies;
 mod simulate;
+mod traces;
 mod values;

@@ -22,10 +22,13 @@ pub struct Request {
     pub next_access: u64,
 }
 
+/// A map by the ids of objects.
+pub(crate) type IdMap<V> = HashMap<u64, V, BuildHasherDefault<IdHasher>>;
+
 /// Numbers objects. It holds some 20 bytes an object.
 #[derive(Debug, Default)]
 pub struct Interner {
-    numbers: HashMap<u64, u32, BuildHasherDefault<IdHasher>>,
+    numbers: IdMap<u32>,
 }
 
 impl Interner {
@@ -49,7 +52,7 @@ impl Interner {
 
 /// Ids are mixed already, or next to each other: one multiplication spreads both.
 #[derive(Debug, Default)]
-struct IdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {

@@ -46,6 +46,28 @@ impl TraceFile {
     }
 }
 
+impl TraceFile {
+    /// What a trace is called: its file without folder and endings.
+    #[must_use]
+    pub fn name(path: &Path) -> String {
+        let file = path.file_name().unwrap_or(path.as_os_str());
+        let file = file.to_string_lossy();
+        let plain = file.strip_suffix(".zst").unwrap_or(&file);
+        let name = plain.rsplit_once('.').map_or(plain, |(name, _)| name);
+        name.to_owned()
+    }
+
+    /// What its form is called.
+    #[must_use]
+    pub fn form(&self) -> &'static str {
+        match self {
+            Self::Oracle(_) => "oracleGeneral",
+            Self::Csv(_) => "csv",
+            Self::Keys(_) => "keys",
+        }
+    }
+}
+
 impl Iterator for TraceFile {
     type Item = Result<Record, TraceError>;
 

@@ -1,11 +1,24 @@
 //! A seeded stand-in for recorded traces: what a cache meets in real ones, in one stream.
 
-use std::collections::HashMap;
+mod playlists;
+mod rhythm;
+mod stream;
 
-use super::{Random, Record, Zipf, mix};
+use super::link::link;
+use super::{Random, Record, mix};
+use rhythm::Rhythm;
+use stream::Stream;
 
-/// Describes a made-up trace: a popular catalogue whose favourites change, objects asked for
-/// once and never again, and scans that sweep a stretch of the catalogue.
+/// Objects of a kind at most; numbers of one kind never run into those of another.
+const OBJECTS_MAX: u64 = 1 << 52;
+const LISTENERS_MAX: u64 = 1 << 16;
+const ZIPF_MAX: f64 = 20.0;
+/// What shares add up to may be above 1 by rounding.
+const SHARES_SLACK: f64 = 1e-9;
+
+/// Describes a made-up trace: a popular catalogue whose favourites change, over time or with the
+/// hour of the day, objects asked for once and never again, scans that sweep a stretch of the
+/// catalogue, a loop over a set of its own, and playlists.
 ///
 /// The same description gives the same records on every machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,9 +27,10 @@ pub struct Generator {
     pub seed: u64,
     /// Length of the trace.
     pub requests: usize,
-    /// Objects in the catalogue, at least 1; one-hit objects come on top.
+    /// Objects in the catalogue, 1 to 2^52; one-hit objects, those of the loop and tracks come on
+    /// top.
     pub objects: u64,
-    /// Skew of the popularity, from 0 (none) up; 0.99 is usual.
+    /// Skew of the popularity, from 0 (none) to 20; 0.99 is usual.
     pub zipf: f64,
     /// Popular requests after which the most popular object gives way to an unpopular one; 0: never.
     pub drift_requests: u64,
@@ -24,10 +38,32 @@ pub struct Generator {
     pub one_hit_share: f64,
     /// Share of the requests, 0 to 1, that belong to a scan.
     pub scan_share: f64,
-    /// Objects that a scan sweeps, at least 1.
+    /// Objects that a scan sweeps, 1 to 2^52.
     pub scan_objects: u64,
+    /// Share of the requests, 0 to 1, that belong to the loop, which asks for the same objects in
+    /// the same order again and again.
+    pub loop_share: f64,
+    /// Objects of the loop, 1 to 2^52.
+    pub loop_objects: u64,
+    /// Share of the requests, 0 to 1, that ask for the next track of a playlist.
+    pub playlist_share: f64,
+    /// Playlists, as popular as `zipf` says; at least 1, and 2^52 tracks in all of them at most.
+    pub playlists: u64,
+    /// Tracks of a playlist, at least 1. A track has one place in one playlist.
+    pub playlist_tracks: u64,
+    /// Playlists that are under way at once, 1 to 65,536; which goes on is chance.
+    pub listeners: u64,
+    /// Share of the popular requests, 0 to 1, that favour what the hour of the day favours. Above 0
+    /// the rate of all requests, too, rises and falls with the hour.
+    pub daily_share: f64,
+    /// Requests a second, above 0, on average over a day. The last request has to come before
+    /// second 2^32.
+    pub requests_per_second: f64,
     /// Smallest and largest size of an object; each keeps its size.
     pub size_bytes: (u32, u32),
+    /// Shortest and longest time to live of an object; each keeps its own. 0 is for as long as
+    /// there is room.
+    pub ttl_seconds: (u32, u32),
 }
 
 impl Default for Generator {
@@ -42,7 +78,16 @@ impl Default for Generator {
             one_hit_share: 0.1,
             scan_share: 0.1,
             scan_objects: 2_000,
+            loop_share: 0.0,
+            loop_objects: 10_000,
+            playlist_share: 0.0,
+            playlists: 1_000,
+            playlist_tracks: 12,
+            listeners: 16,
+            daily_share: 0.0,
+            requests_per_second: 1_000.0,
             size_bytes: (1, 1),
+            ttl_seconds: (0, 0),
         }
     }
 }
@@ -54,215 +99,119 @@ impl Generator {
     /// When a field is outside the range that it states.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
-        assert!(
-            self.scan_objects > 0,
-            "a scan must sweep at least one object"
-        );
-        assert!(
-            self.size_bytes.0 <= self.size_bytes.1,
-            "smallest size above the largest"
-        );
-        assert!(
-            self.one_hit_share + self.scan_share <= 1.0,
-            "shares above 1"
-        );
-        let mut stream = Stream::new(self);
-        let mut records: Vec<Record> = (0..self.requests)
-            .map(|index| self.record(index, stream.next()))
-            .collect();
+        let mut records: Vec<Record> = match self.stream() {
+            Ok(stream) => stream.collect(),
+            Err(why) => panic!("{why}"),
+        };
         link(&mut records);
         records
     }
 
-    fn record(&self, index: usize, object: u64) -> Record {
-        let (low, high) = self.size_bytes;
-        let spread = u64::from(high - low) + 1;
-        let size = u64::from(low) + Random::new(self.seed ^ object).below(spread);
+    /// The records one after another, without their next accesses. Memory does not grow with
+    /// their number.
+    ///
+    /// # Errors
+    /// When a field is outside the range that it states: which, and what is allowed.
+    pub fn stream(&self) -> Result<impl Iterator<Item = Record> + use<>, String> {
+        self.check()?;
+        let settings = *self;
+        let rhythm = Rhythm::new(self);
+        let mut stream = Stream::new(self);
+        Ok((0..self.requests).map(move |index| {
+            let second = rhythm.second(index);
+            settings.record(second, stream.next(second))
+        }))
+    }
+
+    fn record(&self, second: u64, object: u64) -> Record {
+        let mut random = Random::new(self.seed ^ object);
+        let mut within = |(low, high): (u32, u32)| {
+            let spread = u64::from(high - low) + 1;
+            (u64::from(low) + random.below(spread)) as u32
+        };
+        let (size_bytes, ttl_seconds) = (within(self.size_bytes), within(self.ttl_seconds));
         Record {
-            time_seconds: u32::try_from(index / 1_000).unwrap_or(u32::MAX),
+            time_seconds: second as u32,
             id: mix(object),
-            size_bytes: size as u32,
+            size_bytes,
             next_access: None,
-            ttl_seconds: 0,
-        }
-    }
-}
-
-/// Fills in each record's next access.
-fn link(records: &mut [Record]) {
-    let mut next = HashMap::new();
-    for (index, record) in records.iter_mut().enumerate().rev() {
-        record.next_access = next.insert(record.id, index as u64);
-    }
-}
-
-/// Numbers of the objects asked for, one after another: the catalogue is `0..objects`, one-hit
-/// objects lie above.
-struct Stream<'a> {
-    settings: &'a Generator,
-    random: Random,
-    popularity: Zipf,
-    popular: u64,
-    one_hits: u64,
-    /// What the scan under way has still to ask for: the next object, and how many.
-    scan: (u64, u64),
-}
-
-impl<'a> Stream<'a> {
-    fn new(settings: &'a Generator) -> Self {
-        Self {
-            settings,
-            random: Random::new(settings.seed),
-            popularity: Zipf::new(settings.objects, settings.zipf),
-            popular: 0,
-            one_hits: 0,
-            scan: (0, 0),
+            ttl_seconds,
         }
     }
 
-    fn next(&mut self) -> u64 {
-        let draw = self.random.unit();
-        if draw < self.settings.one_hit_share {
-            self.one_hits += 1;
-            self.settings.objects + self.one_hits
-        } else if draw < self.settings.one_hit_share + self.settings.scan_share {
-            self.scanned()
-        } else {
-            self.popular()
+    fn check(&self) -> Result<(), String> {
+        let shares = [
+            ("one-hit objects", self.one_hit_share),
+            ("scans", self.scan_share),
+            ("the loop", self.loop_share),
+            ("playlists", self.playlist_share),
+        ];
+        for (what, share) in shares
+            .into_iter()
+            .chain([("the hour's favourites", self.daily_share)])
+        {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(format!("the share of {what} is {share}; allowed: 0 to 1"));
+            }
         }
+        let sum: f64 = shares.iter().map(|(_, share)| share).sum();
+        if sum > 1.0 + SHARES_SLACK {
+            return Err(format!(
+                "the shares of one-hit objects, scans, the loop and playlists add up to {sum}; \
+                 allowed: 1 at most"
+            ));
+        }
+        for (what, count, max) in [
+            ("objects of the catalogue", self.objects, OBJECTS_MAX),
+            ("objects of a scan", self.scan_objects, OBJECTS_MAX),
+            ("objects of the loop", self.loop_objects, OBJECTS_MAX),
+            ("playlists", self.playlists, OBJECTS_MAX),
+            (
+                "tracks of a playlist",
+                self.playlist_tracks,
+                OBJECTS_MAX / self.playlists.max(1),
+            ),
+            ("playlists under way at once", self.listeners, LISTENERS_MAX),
+        ] {
+            if !(1..=max).contains(&count) {
+                return Err(format!("{count} {what}; allowed: 1 to {max}"));
+            }
+        }
+        if !(0.0..=ZIPF_MAX).contains(&self.zipf) {
+            return Err(format!(
+                "the skew is {}; allowed: 0 to {ZIPF_MAX}",
+                self.zipf
+            ));
+        }
+        self.check_ranges()
     }
 
-    /// Scans are interleaved with the other requests, as those of a shared cache are.
-    fn scanned(&mut self) -> u64 {
-        let objects = self.settings.objects;
-        if self.scan.1 == 0 {
-            self.scan = (self.random.below(objects), self.settings.scan_objects);
+    fn check_ranges(&self) -> Result<(), String> {
+        for (what, (low, high)) in [
+            ("sizes", self.size_bytes),
+            ("times to live", self.ttl_seconds),
+        ] {
+            if low > high {
+                return Err(format!(
+                    "the smallest of the {what}, {low}, is above the largest, {high}"
+                ));
+            }
         }
-        let (object, left) = self.scan;
-        self.scan = ((object + 1) % objects, left - 1);
-        object
-    }
-
-    /// Every step of the drift moves each object one rank down and the last one to the top: what
-    /// is popular was new once, and fades.
-    fn popular(&mut self) -> u64 {
-        let steps = self
-            .popular
-            .checked_div(self.settings.drift_requests)
-            .unwrap_or(0);
-        self.popular += 1;
-        let objects = self.settings.objects;
-        let rank = self.popularity.sample(&mut self.random);
-        (rank - 1 + objects - steps % objects) % objects
+        let rate = self.requests_per_second;
+        if !(rate > 0.0 && rate.is_finite()) {
+            return Err(format!("{rate} requests a second; allowed: more than 0"));
+        }
+        let last = self.requests.saturating_sub(1);
+        if Rhythm::new(self).second(last) > u64::from(u32::MAX) {
+            return Err(format!(
+                "at {rate} requests a second, {} last beyond second 2^32, where times end; make \
+                 fewer, or raise the rate",
+                self.requests
+            ));
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    fn small() -> Generator {
-        Generator {
-            requests: 20_000,
-            objects: 2_000,
-            scan_objects: 100,
-            ..Generator::default()
-        }
-    }
-
-    #[test]
-    fn same_description_same_trace() {
-        assert_eq!(small().records(), small().records());
-        assert_ne!(
-            small().records(),
-            Generator { seed: 2, ..small() }.records()
-        );
-    }
-
-    #[test]
-    fn next_access_is_the_next_request_of_the_object() {
-        let records = small().records();
-        for (index, record) in records.iter().enumerate() {
-            let later = records[index + 1..]
-                .iter()
-                .position(|other| other.id == record.id);
-            assert_eq!(
-                record.next_access,
-                later.map(|steps| (index + 1 + steps) as u64)
-            );
-        }
-    }
-
-    #[test]
-    fn sizes_belong_to_objects_and_fill_their_range() {
-        let records = Generator {
-            size_bytes: (10, 13),
-            ..small()
-        }
-        .records();
-        let mut sizes = HashMap::new();
-        for record in &records {
-            assert_eq!(
-                *sizes.entry(record.id).or_insert(record.size_bytes),
-                record.size_bytes
-            );
-        }
-        let distinct: HashSet<u32> = sizes.into_values().collect();
-        assert_eq!(distinct, HashSet::from([10, 11, 12, 13]));
-    }
-
-    #[test]
-    fn each_part_shows() {
-        let ids = |generator: Generator| -> HashSet<u64> {
-            generator.records().iter().map(|record| record.id).collect()
-        };
-        let none = Generator {
-            one_hit_share: 0.0,
-            scan_share: 0.0,
-            drift_requests: 0,
-            ..small()
-        };
-        let plain = ids(none).len();
-        assert!(
-            ids(Generator {
-                one_hit_share: 0.5,
-                ..none
-            })
-            .len()
-                > plain + 9_000 - 2_000
-        );
-        assert!(
-            ids(Generator {
-                scan_share: 0.5,
-                ..none
-            })
-            .len()
-                > plain
-        );
-
-        let favourite = |records: &[Record]| {
-            let mut counts = HashMap::new();
-            records
-                .iter()
-                .for_each(|record| *counts.entry(record.id).or_insert(0) += 1);
-            counts
-                .into_iter()
-                .max_by_key(|&(_, count)| count)
-                .map(|(id, _)| id)
-        };
-        let halves = |generator: Generator| {
-            let records = generator.records();
-            let (before, after) = records.split_at(records.len() / 2);
-            (favourite(before), favourite(after))
-        };
-        let (before, after) = halves(none);
-        assert_eq!(before, after);
-        let (before, after) = halves(Generator {
-            drift_requests: 100,
-            ..none
-        });
-        assert_ne!(before, after);
-    }
-}
+mod tests;

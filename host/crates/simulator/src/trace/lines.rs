@@ -1,6 +1,6 @@
 //! Traces as text: comma-separated, or a key a line.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::str::FromStr;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
@@ -150,6 +150,31 @@ impl<R: Read> CsvReader<R> {
     }
 }
 
+/// Writes the names of the columns of a comma-separated trace: time, key, size, ttl.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_csv_names(out: &mut impl Write) -> io::Result<()> {
+    let names = [TIME_NAMES[0], KEY_NAMES[0], SIZE_NAMES[0], TTL_NAMES[0]];
+    writeln!(out, "{}", names.join(","))
+}
+
+/// Writes a line of a comma-separated trace. The key is the id in decimal digits, and the next access
+/// is left out.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_csv_line(record: &Record, out: &mut impl Write) -> io::Result<()> {
+    let Record {
+        time_seconds,
+        id,
+        size_bytes,
+        ttl_seconds,
+        ..
+    } = record;
+    writeln!(out, "{time_seconds},{id},{size_bytes},{ttl_seconds}")
+}
+
 fn missing(name: &str, names: &ByteRecord) -> TraceError {
     let names: Vec<_> = names.iter().map(String::from_utf8_lossy).collect();
     TraceError::Line {
@@ -251,6 +276,7 @@ impl<R: Read> Iterator for KeysReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Generator;
 
     fn csv(text: &str, columns: &str) -> Result<Vec<Record>, String> {
         let columns = match columns {
@@ -305,6 +331,31 @@ mod tests {
             let why = csv(text, columns).unwrap_err();
             assert!(why.contains(told), "{text:?}: {why}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_without_keys_and_next_accesses() {
+        let generator = Generator {
+            requests: 2_000,
+            size_bytes: (0, u32::MAX),
+            ttl_seconds: (0, 3),
+            ..Generator::default()
+        };
+        let made = generator.records();
+        let mut text = Vec::new();
+        write_csv_names(&mut text).unwrap();
+        for record in &made {
+            write_csv_line(record, &mut text).unwrap();
+        }
+        let read = csv(&String::from_utf8(text).unwrap(), "").unwrap();
+        let expected = made.iter().map(|record| Record {
+            id: xxh3_64(record.id.to_string().as_bytes()),
+            next_access: None,
+            ..*record
+        });
+        assert!(read.iter().copied().eq(expected));
+        assert!(read.iter().any(|record| record.ttl_seconds == 0));
+        assert!(read.iter().any(|record| record.ttl_seconds == 3));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 mod file;
 mod generate;
 mod lines;
+mod link;
 mod oracle;
 mod random;
 mod record;
@@ -20,7 +21,8 @@ mod zipf;
 
 pub use file::TraceFile;
 pub use generate::Generator;
-pub use lines::{Columns, CsvReader, KeysReader};
+pub use lines::{Columns, CsvReader, KeysReader, write_csv_line, write_csv_names};
+pub use link::link_file;
 pub use oracle::{OracleReader, TraceError};
 pub use record::{RECORD_BYTES, Record, write};
 

@@ -206,7 +206,8 @@ impl<R: Read> Iterator for OracleReader<R> {
     }
 }
 
-fn field<const N: usize>(bytes: &[u8; RECORD_BYTES], at: usize) -> [u8; N] {
+/// The `N` bytes at `at` of a record.
+pub(super) fn field<const N: usize>(bytes: &[u8; RECORD_BYTES], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
     out

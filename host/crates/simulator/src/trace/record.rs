@@ -4,6 +4,9 @@ use std::io::{self, Write};
 
 /// Length of a record in an oracleGeneral file.
 pub const RECORD_BYTES: usize = 24;
+/// Where the id and the next access stand in it.
+pub(super) const ID_AT: usize = 4;
+pub(super) const NEXT_ACCESS_AT: usize = 16;
 
 /// One request of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +30,19 @@ impl Record {
     /// access (-1: none).
     #[must_use]
     pub fn to_bytes(&self) -> [u8; RECORD_BYTES] {
-        let next = self.next_access.map_or(-1, |index| index.cast_signed());
         let mut bytes = [0; RECORD_BYTES];
         bytes[..4].copy_from_slice(&self.time_seconds.to_le_bytes());
-        bytes[4..12].copy_from_slice(&self.id.to_le_bytes());
+        bytes[ID_AT..12].copy_from_slice(&self.id.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.size_bytes.to_le_bytes());
-        bytes[16..].copy_from_slice(&next.to_le_bytes());
+        bytes[NEXT_ACCESS_AT..].copy_from_slice(&next_access_bytes(self.next_access));
         bytes
     }
+}
+
+/// A next access as it stands in a file.
+pub(super) fn next_access_bytes(next_access: Option<u64>) -> [u8; 8] {
+    let next = next_access.map_or(-1, |index| index.cast_signed());
+    next.to_le_bytes()
 }
 
 /// Writes `records` to `out` as a plain oracleGeneral file.
