@@ -5,15 +5,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use larder_engine::{
-    Engine, EngineConfig, EvictorFactory, Millis, SizeClasses, TenantConfig, native,
-};
-use larder_policy_lru::Lru;
+use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig};
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
-use larder_policy_s3_fifo::S3Fifo;
 use larder_server::ServerConfig;
 
-use crate::config::{ByteSize, Config, Eviction, Loaded, Tenant};
+use crate::config::{ByteSize, Config, Loaded, Tenant};
 
 /// What to build the engine with, in a process whose allocator has these size classes.
 pub fn engine_config(
@@ -25,7 +21,7 @@ pub fn engine_config(
     let tenant = |tenant: &Tenant| TenantConfig {
         name: tenant.name.clone(),
         memory_bytes: tenant.memory.bytes(),
-        evictor: evictor(tenant.eviction),
+        evictor: tenant.eviction.factory(),
     };
     EngineConfig {
         memory_bytes: config.store.memory.bytes(),
@@ -62,7 +58,7 @@ pub fn keeper_config(
         data: config.folders.data.clone(),
         sandbox,
         engine,
-        natives: natives.map(|tenant| evictor(tenant.eviction)).collect(),
+        natives: natives.map(|tenant| tenant.eviction.factory()).collect(),
         threads: threads(config),
         clock,
         seed,
@@ -102,13 +98,6 @@ pub fn server_config(
 fn threads(config: &Config) -> usize {
     let available = || thread::available_parallelism().map_or(1, NonZero::get);
     config.store.threads.unwrap_or_else(available)
-}
-
-fn evictor(eviction: Eviction) -> Arc<dyn EvictorFactory> {
-    match eviction {
-        Eviction::S3Fifo => native(eviction.name(), S3Fifo::default),
-        Eviction::Lru => native(eviction.name(), Lru::default),
-    }
 }
 
 fn usize_of(size: ByteSize) -> usize {

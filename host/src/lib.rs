@@ -12,6 +12,7 @@ pub mod config;
 pub mod load;
 pub mod memory;
 pub mod metrics;
+mod natives;
 pub mod policy;
 pub mod serve;
 pub mod simulate;

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use larder_abi::{EVENTS_MAX, Event, EventKind, Kind};
 use larder_engine::decision::{Kinds, QuestionParts};
 use larder_policy_runtime::Policy;
+use larder_policy_runtime::chain::Answers;
 
 use super::Bench;
 

@@ -8,19 +8,10 @@ use larder_engine::MEMORY_BYTES_MIN;
 use larder_observe::LogFormat;
 
 use super::environment;
-use super::kinds::{Address, Choice, Or, Place, Size, Switch, Time, Whole};
+use super::kinds::{Address, Choice, EvictionName, Or, Place, Size, Switch, Time, Whole};
 use super::reader::Reader;
 use super::tenants;
-use super::{ByteSize, Config, Endpoints, Eviction, Folders, Limits, Log, Store};
-
-/// The eviction policies by name.
-pub(super) const EVICTION: Choice<Eviction> = Choice {
-    words: &[
-        (Eviction::S3Fifo.name(), Eviction::S3Fifo),
-        (Eviction::Lru.name(), Eviction::Lru),
-    ],
-    note: "",
-};
+use super::{ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Store};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -152,8 +143,8 @@ fn store(reader: &mut Reader<'_>) -> Store {
     );
     let eviction = reader.read(
         "eviction",
-        "s3-fifo",
-        EVICTION,
+        DEFAULT_EVICTION,
+        EvictionName,
         "Who chooses what is evicted",
     );
     let seed = reader.read(

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Eviction;
 use super::units::{ByteSize, ShowDuration, parse_duration};
 
 /// What a setting may be.
@@ -209,18 +210,44 @@ impl<T: Copy + PartialEq> Kind for Choice<T> {
     }
 
     fn allowed(&self) -> String {
-        let words: Vec<_> = self.words.iter().map(|(word, _)| quoted(word)).collect();
-        let words = match words.split_last() {
-            Some((last, others)) if !others.is_empty() => {
-                format!("{} or {last}", others.join(", "))
-            }
-            _ => words.concat(),
-        };
+        let words = one_of(self.words.iter().map(|(word, _)| *word));
         format!("{words}{}", self.note)
     }
 
     fn placeholder(&self) -> &'static str {
         "NAME"
+    }
+}
+
+/// An eviction policy by name.
+pub(super) struct EvictionName;
+
+impl Kind for EvictionName {
+    type Value = Eviction;
+
+    fn read(&self, text: &str) -> Option<Eviction> {
+        Eviction::named(text)
+    }
+
+    fn write(&self, value: &Eviction) -> String {
+        value.name().to_owned()
+    }
+
+    fn allowed(&self) -> String {
+        one_of(Eviction::all().map(Eviction::name))
+    }
+
+    fn placeholder(&self) -> &'static str {
+        "NAME"
+    }
+}
+
+/// Words in quotes, to choose from.
+fn one_of(words: impl Iterator<Item = &'static str>) -> String {
+    let words: Vec<_> = words.map(quoted).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => words.concat(),
     }
 }
 

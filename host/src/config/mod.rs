@@ -19,10 +19,13 @@ mod unknown;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
 
 pub use environment::unknown_variables;
@@ -31,6 +34,7 @@ pub use problem::{Origin, Problem, Problems};
 pub use reader::{Setting, flag_name};
 pub use units::{ByteSize, NotAQuantity};
 
+use crate::natives::{NATIVES, NativePolicy};
 use reader::{Layers, Reader};
 
 /// The settings of a server, checked.
@@ -92,25 +96,46 @@ pub struct Tenant {
     pub eviction: Eviction,
 }
 
-/// Who chooses what is evicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Eviction {
-    /// Three queues of first in, first out.
-    S3Fifo,
-    /// Least recently used.
-    Lru,
-}
+/// The eviction policy where none is named.
+pub const DEFAULT_EVICTION: &str = "s3-fifo";
+
+/// Who chooses what is evicted: a policy that is compiled in.
+#[derive(Clone, Copy)]
+pub struct Eviction(&'static NativePolicy);
 
 impl Eviction {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::S3Fifo, Self::Lru];
+    pub fn all() -> impl Iterator<Item = Self> {
+        NATIVES.iter().map(Self)
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|eviction| eviction.name() == name)
+    }
 
     /// The name it has in the configuration.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::S3Fifo => "s3-fifo",
-            Self::Lru => "lru",
-        }
+        self.0.name
+    }
+
+    /// What makes evictors of it.
+    pub fn factory(self) -> Arc<dyn EvictorFactory> {
+        self.0.evictor()
+    }
+}
+
+impl PartialEq for Eviction {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Eviction {}
+
+impl fmt::Debug for Eviction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use larder_engine::TENANT_BYTES_MIN;
 
-use super::declared::{EVICTION, SIZE_MAX};
+use super::declared::SIZE_MAX;
 use super::file::{Entry, TenantTable};
+use super::kinds::EvictionName;
 use super::kinds::{Kind, Size, quoted};
 use super::reader::Reader;
 use super::{ByteSize, Eviction, Tenant};
@@ -94,8 +95,8 @@ fn draft(reader: &mut Reader<'_>, table: &TenantTable, eviction: Eviction) -> Dr
     let memory = take(reader, table, "memory", &MEMORY.allowed(), |text| {
         MEMORY.read(text)
     });
-    let own = take(reader, table, "eviction", &EVICTION.allowed(), |text| {
-        EVICTION.read(text)
+    let own = take(reader, table, "eviction", &EvictionName.allowed(), |text| {
+        EvictionName.read(text)
     });
     let required = if entry(table, "name").is_none() {
         Some(("name", NAME_ALLOWED.to_owned()))

@@ -63,9 +63,7 @@ impl NewArgs {
              deployed (10-{0}.wasm)",
             self.name
         );
-        let is_taken = Eviction::ALL
-            .iter()
-            .any(|native| native.name() == self.name);
+        let is_taken = Eviction::named(&self.name).is_some();
         ensure!(
             !is_taken && self.name != SDK,
             "'{}' is part of Larder already; choose another name",

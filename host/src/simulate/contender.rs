@@ -1,16 +1,21 @@
-//! What is simulated: a policy compiled in, one in a file, or a bound.
+//! What is simulated: policies compiled in or from files, as they stand together, or a bound.
 
 use std::fs;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use larder_policy_runtime::{Figures, Policy, Sandbox, SandboxConfig, Settings};
+use larder_sdk::{Kind, Kinds};
 use larder_simulator::bound::{Bound, Rule};
-use larder_simulator::replay::{Cell, Ported, Replay};
+use larder_simulator::replay::{Cell, Judge, Ported, Replay};
+use larder_simulator::run::Footprint;
 
-use super::natives::{NATIVES, NativePolicy};
+use super::deciders::{DECIDERS, NativeDecider};
+use super::judge::Chain;
+use super::spec::{Piece, Spec};
+use crate::config::DEFAULT_EVICTION;
+use crate::natives::{NATIVES, NativePolicy};
 
 /// CPU time of a call: what a server would not wait for is told by `policy check`.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -19,119 +24,172 @@ const BOUNDS: [(&str, Rule); 2] = [
     ("belady-size", Rule::FarthestTimesSize),
 ];
 
-/// `NAME` or `FILE.wasm`, and `:param=value,…` behind it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spec {
-    /// As it was given.
-    pub(super) text: String,
-    policy: String,
-    parameters: Vec<(String, String)>,
-}
-
-impl FromStr for Spec {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let end_of_file = text.find(".wasm").map(|at| at + ".wasm".len());
-        let from = end_of_file.unwrap_or(0);
-        let (policy, parameters) = match text[from..].find(':') {
-            Some(at) => (&text[..from + at], &text[from + at + 1..]),
-            None => (text, ""),
-        };
-        let pairs = parameters.split(',').filter(|pair| !pair.is_empty());
-        let pair = |pair: &str| match pair.split_once('=') {
-            Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-            None => Err(format!("'{pair}' has to be a parameter=value")),
-        };
-        Ok(Self {
-            text: text.to_owned(),
-            policy: policy.to_owned(),
-            parameters: pairs.map(pair).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-/// A policy that is ready to be simulated at any size.
+/// Policies that are ready to be simulated at any size.
 pub(super) struct Contender {
     /// As it was given.
     pub(super) name: String,
-    settings: Settings,
-    kind: Kind,
+    evicts: Evicts,
+    /// Who decides over newcomers, in order.
+    deciders: Vec<(Settings, Decides)>,
 }
 
-enum Kind {
-    Native(&'static NativePolicy),
+/// Who says what is evicted.
+enum Evicts {
+    Native(Settings, &'static NativePolicy),
     Wasm(Arc<Policy>),
     Bound(Rule),
 }
 
+/// Who decides over newcomers.
+enum Decides {
+    Native(&'static NativeDecider),
+    Wasm(Arc<Policy>, Kinds),
+}
+
 impl Contender {
-    /// Finds the policy that a spec names, and checks its parameters.
+    /// Finds the policies that a spec names, and checks their parameters.
     ///
     /// # Errors
-    /// When there is none, or it would not be taken.
+    /// When there is none of that name, one would not be taken, or they cannot stand together.
     pub(super) fn find(spec: &Spec) -> anyhow::Result<Self> {
-        let mut settings = Settings::from_texts(&spec.parameters);
-        settings.deadline = Some(DEADLINE);
-        let kind = if spec.policy.ends_with(".wasm") {
-            Kind::Wasm(load(&spec.policy, &settings)?)
-        } else if let Some((_, rule)) = BOUNDS.iter().find(|(name, _)| *name == spec.policy) {
-            ensure!(
-                spec.parameters.is_empty(),
-                "{} has no parameters",
-                spec.policy
-            );
-            Kind::Bound(*rule)
-        } else {
-            let native = NATIVES.iter().find(|native| native.name == spec.policy);
-            Kind::Native(native.ok_or_else(|| unknown(&spec.policy))?)
+        let (mut evictions, mut deciders) = (Vec::new(), Vec::new());
+        for piece in &spec.pieces {
+            let (eviction, decides) = find(piece)?;
+            evictions.extend(eviction);
+            let mut settings = Settings::from_texts(&piece.parameters);
+            settings.deadline = Some(DEADLINE);
+            deciders.extend(decides.map(|decides| (settings, decides)));
+        }
+        ensure!(
+            evictions.len() < 2,
+            "{}: only one of them can say what is evicted",
+            spec.text
+        );
+        let evicts = match evictions.pop() {
+            Some(evicts) => evicts,
+            None => default_eviction()?,
         };
+        if matches!(evicts, Evicts::Bound(_)) && !deciders.is_empty() {
+            bail!("{}: a bound knows best what to keep by itself", spec.text);
+        }
         let found = Self {
             name: spec.text.clone(),
-            settings,
-            kind,
+            evicts,
+            deciders,
         };
         // The smallest cache there is tells what is wrong with it.
         found.cell(1, 1, 0)?;
         Ok(found)
     }
 
-    /// What it runs in.
+    /// What it runs in; `wasm` where any of it does.
     pub(super) fn runtime(&self) -> &'static str {
-        match self.kind {
-            Kind::Wasm(_) => "wasm",
-            Kind::Native(_) | Kind::Bound(_) => "native",
+        let is_wasm = |(_, decides): &_| matches!(decides, Decides::Wasm(..));
+        if matches!(self.evicts, Evicts::Wasm(_)) || self.deciders.iter().any(is_wasm) {
+            return "wasm";
         }
+        "native"
     }
 
-    /// Whether it has to know when objects are asked for again.
-    pub(super) fn needs_future(&self) -> bool {
-        matches!(self.kind, Kind::Bound(_))
+    /// Why it can make nothing of a trace.
+    pub(super) fn cannot_run(&self, trace: &Footprint) -> Option<String> {
+        if matches!(self.evicts, Evicts::Bound(_)) && !trace.knows_future {
+            return Some(
+                "has to know when objects are asked for again, which this trace does not say"
+                    .to_owned(),
+            );
+        }
+        let backward = trace.backward_time.filter(|_| self.sets_ttls())?;
+        Some(format!(
+            "says how long entries live, and at request {backward} time goes backwards or begins anew"
+        ))
+    }
+
+    fn sets_ttls(&self) -> bool {
+        self.deciders.iter().any(|(_, decides)| match decides {
+            Decides::Native(decider) => decider.kind == Kind::Ttl,
+            Decides::Wasm(_, kinds) => kinds.has(Kind::Ttl),
+        })
     }
 
     /// An empty cache of it.
     ///
     /// # Errors
-    /// Why the policy cannot be made.
+    /// Why a policy cannot be made.
     pub(super) fn cell(
         &self,
         capacity_bytes: u64,
         shards: u32,
         seed: u64,
     ) -> anyhow::Result<Box<dyn Cell>> {
-        let cell = match &self.kind {
-            Kind::Bound(rule) => Ok(Box::new(Bound::new(*rule, capacity_bytes, seed)) as Box<_>),
-            Kind::Native(native) => native.cell(&self.settings, capacity_bytes, shards, seed),
-            Kind::Wasm(policy) => wasm_cell(policy, capacity_bytes, shards, seed),
-        };
+        let cell = self.judge(seed).and_then(|judge| match &self.evicts {
+            Evicts::Bound(rule) => Ok(Box::new(Bound::new(*rule, capacity_bytes, seed)) as Box<_>),
+            Evicts::Native(settings, native) => {
+                native.cell(settings, judge, capacity_bytes, shards, seed)
+            }
+            Evicts::Wasm(policy) => wasm_cell(policy, judge, capacity_bytes, shards, seed),
+        });
         cell.map_err(|why| anyhow!("{}: {why}", self.name))
+    }
+
+    fn judge(&self, seed: u64) -> Result<Option<Box<dyn Judge>>, String> {
+        let mut chain = Chain::default();
+        for (settings, decides) in &self.deciders {
+            match decides {
+                Decides::Native(decider) => decider.join(&mut chain, settings, seed)?,
+                Decides::Wasm(policy, kinds) => {
+                    let decisions = policy.decisions(*kinds, seed).map_err(|unfit| unfit.0)?;
+                    chain.add(Box::new(decisions), *kinds);
+                }
+            }
+        }
+        Ok(chain.judge())
     }
 }
 
-fn unknown(name: &str) -> anyhow::Error {
+/// What a piece of a spec has to say about evictions, and about newcomers.
+fn find(piece: &Piece) -> anyhow::Result<(Option<Evicts>, Option<Decides>)> {
+    let mut settings = Settings::from_texts(&piece.parameters);
+    settings.deadline = Some(DEADLINE);
+    let name = &*piece.policy;
+    if name.ends_with(".wasm") {
+        let policy = load(name, &settings)?;
+        let kinds = policy.kinds();
+        let deciding = [Kind::ShouldCache, Kind::Ttl, Kind::Priority].into_iter();
+        let deciding = deciding.filter(|kind| kinds.has(*kind));
+        let deciding = deciding.fold(Kinds::NONE, Kinds::with);
+        let evicts = kinds.has(Kind::Eviction);
+        let evicts = evicts.then(|| Evicts::Wasm(Arc::clone(&policy)));
+        let decides = (!deciding.is_empty()).then_some(Decides::Wasm(policy, deciding));
+        return Ok((evicts, decides));
+    }
+    if let Some((_, rule)) = BOUNDS.iter().find(|(bound, _)| *bound == name) {
+        ensure!(piece.parameters.is_empty(), "{name} has no parameters");
+        return Ok((Some(Evicts::Bound(*rule)), None));
+    }
+    let evicts = NATIVES.iter().find(|native| native.name == name);
+    let decides = DECIDERS.iter().find(|decider| decider.name == name);
+    ensure!(evicts.is_some() || decides.is_some(), unknown(name));
+    let evicts = evicts.map(|native| Evicts::Native(settings, native));
+    Ok((evicts, decides.map(Decides::Native)))
+}
+
+/// Who says what is evicted where only newcomers are decided over: who does in a server.
+fn default_eviction() -> anyhow::Result<Evicts> {
+    let native = NATIVES
+        .iter()
+        .find(|native| native.name == DEFAULT_EVICTION);
+    let native = native.ok_or_else(|| anyhow!(unknown(DEFAULT_EVICTION)))?;
+    Ok(Evicts::Native(Settings::default(), native))
+}
+
+fn unknown(name: &str) -> String {
     let natives = NATIVES.iter().map(|native| native.name);
-    let known: Vec<_> = natives.chain(BOUNDS.map(|(name, _)| name)).collect();
-    anyhow!(
+    let deciders = DECIDERS.iter().map(|decider| decider.name);
+    let deciders = deciders.filter(|name| NATIVES.iter().all(|native| native.name != *name));
+    let known = natives.chain(BOUNDS.map(|(name, _)| name)).chain(deciders);
+    let known: Vec<_> = known.collect();
+    format!(
         "there is no policy '{name}'; there are {}; or name a file: FILE.wasm",
         known.join(", ")
     )
@@ -147,6 +205,7 @@ fn load(file: &str, settings: &Settings) -> anyhow::Result<Arc<Policy>> {
 
 fn wasm_cell(
     policy: &Arc<Policy>,
+    judge: Option<Box<dyn Judge>>,
     capacity_bytes: u64,
     shards: u32,
     seed: u64,
@@ -157,35 +216,12 @@ fn wasm_cell(
     };
     let drivers: Result<Vec<_>, _> = (0..shards).map(driver).collect();
     let replay = Replay::new(drivers?, capacity_bytes).map_err(|unfit| unfit.0)?;
-    Ok(Box::new(replay))
+    Ok(Box::new(replay.judged_by(judge)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_spec_is_a_name_or_a_file_with_parameters() {
-        let read = |text: &str| {
-            let spec: Spec = text.parse().unwrap();
-            (spec.policy, spec.parameters)
-        };
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(read("lru"), ("lru".to_owned(), vec![]));
-        assert_eq!(
-            read("s3-fifo:small_percent=20,ghost_percent=10"),
-            (
-                "s3-fifo".to_owned(),
-                vec![pair("small_percent", "20"), pair("ghost_percent", "10")]
-            )
-        );
-        let (file, parameters) = read("a:b/c.wasm:x=1");
-        assert_eq!(
-            (&*file, &parameters[..]),
-            ("a:b/c.wasm", &[pair("x", "1")][..])
-        );
-        assert!("lru:x".parse::<Spec>().unwrap_err().contains("'x'"));
-    }
 
     #[test]
     fn what_there_is_not_and_what_cannot_be_is_refused() {
@@ -204,6 +240,12 @@ mod tests {
         assert!(find("s3-fifo:small_percent=91").contains("small_percent"));
         assert!(find("belady:x=1").contains("no parameters"));
         assert!(find("/none.wasm").contains("cannot read /none.wasm"));
-        assert_eq!(find("lru") + &find("belady-size"), "");
+        assert!(find("lru+fifo").contains("only one"));
+        assert!(find("belady+size-gate").contains("knows best"));
+        assert!(find("size-gate:max_bytes=1B,min_bytes=2B").contains("nothing would be kept"));
+        assert_eq!(
+            find("lru") + &find("belady-size") + &find("size-gate+second-hit+lru"),
+            ""
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! `larder simulate`: what policies would make of a recorded trace.
 
 mod contender;
-mod natives;
+mod deciders;
+mod judge;
 mod report;
 mod row;
 mod size;
+mod spec;
 
 use std::fs;
 use std::io::{self, Write};
@@ -22,9 +24,12 @@ use larder_simulator::replay::Cell;
 use larder_simulator::run::{Control, Footprint, run};
 use larder_simulator::trace::{Columns, TraceFile, mix};
 
-use contender::{Contender, Spec};
+use contender::Contender;
 use row::{Row, write_csv, write_table};
 use size::Size;
+use spec::Spec;
+
+use crate::natives::NATIVES;
 
 /// Requests between looks at the progress.
 const PROGRESS_REQUESTS: u64 = 1 << 14;
@@ -180,12 +185,10 @@ impl SimulateArgs {
         let mut labels = Vec::new();
         let mut cells: Vec<Box<dyn Cell>> = Vec::new();
         for contender in contenders {
-            if contender.needs_future() && !footprint.knows_future {
-                found.complaints.push(format!(
-                    "{}: {} has to know when objects are asked for again, which this trace does not say",
-                    trace.display(),
-                    contender.name
-                ));
+            if let Some(why) = contender.cannot_run(&footprint) {
+                let name = &contender.name;
+                let complaint = format!("{}: {name} {why}", trace.display());
+                found.complaints.push(complaint);
                 continue;
             }
             for size in &self.sizes {
@@ -259,7 +262,7 @@ impl SimulateArgs {
 
 /// The names of the eviction policies that are compiled in.
 pub fn natives() -> impl Iterator<Item = &'static str> {
-    natives::NATIVES.iter().map(|native| native.name)
+    NATIVES.iter().map(|native| native.name)
 }
 
 /// An empty cache of the policy that `spec` names as on the command line.
@@ -294,6 +297,6 @@ fn progress(requests: u64, trace: &Path) -> ProgressBar {
 }
 
 /// The seed of a shard.
-fn shard_seed(seed: u64, shard: u32) -> u64 {
+pub(crate) fn shard_seed(seed: u64, shard: u32) -> u64 {
     mix(seed ^ u64::from(shard) << 32)
 }

@@ -109,13 +109,13 @@ fn table(rows: &[&Row]) -> anyhow::Result<String> {
         *least = least.min(row.miss_ratio);
     }
     let mut table = "<table><tr><th>policy<th>runtime<th>size<th>capacity<th>miss ratio\
-                     <th>byte miss ratio<th>evictions<th>rejected<th>seconds</tr>\n"
+                     <th>byte miss ratio<th>evictions<th>rejected<th>seconds<th>policy ns<th>policy bytes</tr>\n"
         .to_owned();
     for row in rows {
         let is_best = best.get(&row.capacity) == Some(&row.miss_ratio);
         writeln!(
             table,
-            "<tr{}><td>{}<td>{}<td>{}<td>{}<td>{:.4}<td>{:.4}<td>{}<td>{}<td>{:.2}</tr>",
+            "<tr{}><td>{}<td>{}<td>{}<td>{}<td>{:.4}<td>{:.4}<td>{}<td>{}<td>{:.2}<td>{}<td>{}</tr>",
             if is_best { " class=\"best\"" } else { "" },
             escaped(&row.policy),
             row.runtime,
@@ -125,7 +125,9 @@ fn table(rows: &[&Row]) -> anyhow::Result<String> {
             row.byte_miss_ratio,
             row.evictions,
             row.rejected,
-            row.seconds
+            row.seconds,
+            row.policy_ns.map_or(String::new(), |ns| ns.to_string()),
+            row.policy_bytes
         )?;
     }
     Ok(table + "</table>\n")
@@ -153,6 +155,7 @@ mod tests {
                 ..Tally::default()
             },
             time: std::time::Duration::ZERO,
+            policy_time: None,
             policy_bytes: 0,
             fault: None,
         };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use larder_simulator::run::Outcome;
 use serde::Serialize;
 
-/// Its fields are the columns; the last four are for prewarming and empty without it.
+/// Its fields are the columns; four are for prewarming and empty without it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Row {
     pub(super) trace: String,
@@ -23,10 +23,14 @@ pub(super) struct Row {
     pub(super) precision: Option<f64>,
     pub(super) recall: Option<f64>,
     pub(super) wasted: Option<f64>,
+    /// Nanoseconds that a request takes within the eviction policy.
+    pub(super) policy_ns: Option<f64>,
+    /// The most bytes that the eviction policy held.
+    pub(super) policy_bytes: u64,
 }
 
 /// Their names in CSV, in order.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 17] = [
     "trace",
     "policy",
     "runtime",
@@ -42,6 +46,8 @@ const COLUMNS: [&str; 15] = [
     "precision",
     "recall",
     "wasted",
+    "policy_ns",
+    "policy_bytes",
 ];
 
 impl Row {
@@ -67,6 +73,8 @@ impl Row {
             precision: None,
             recall: None,
             wasted: None,
+            policy_ns: outcome.policy_time.map(|time| time.as_nanos() as f64),
+            policy_bytes: outcome.policy_bytes,
         }
     }
 
@@ -88,6 +96,8 @@ impl Row {
             empty(self.precision),
             empty(self.recall),
             empty(self.wasted),
+            empty(self.policy_ns),
+            self.policy_bytes.to_string(),
         ]
     }
 }

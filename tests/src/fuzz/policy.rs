@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use larder_engine::decision::QuestionParts;
 use larder_engine::{Evictor, EvictorFactory, Unfit};
+use larder_policy_runtime::chain::Answers;
 use larder_policy_runtime::{Policy, Sandbox, SandboxConfig, Settings};
 
 use super::engine::{LITTLE_BYTES, World};

@@ -138,14 +138,14 @@ struct NativeFactory<F> {
 impl<E, F> EvictorFactory for NativeFactory<F>
 where
     E: Eviction + Send + 'static,
-    F: Fn() -> E + Send + Sync,
+    F: Fn(u64) -> Result<E, Unfit> + Send + Sync,
 {
     fn name(&self) -> &str {
         self.name
     }
 
-    fn build(&self, _seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
-        Ok(Box::new(Native((self.make)())))
+    fn build(&self, seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
+        Ok(Box::new(Native((self.make)(seed)?)))
     }
 }
 
@@ -153,6 +153,14 @@ where
 pub fn native<E: Eviction + Send + 'static>(
     name: &'static str,
     make: impl Fn() -> E + Send + Sync + 'static,
+) -> Arc<dyn EvictorFactory> {
+    native_seeded(name, move |_| Ok(make()))
+}
+
+/// As [`native`], of a policy that takes the seed of its shard, or may not be made at all.
+pub fn native_seeded<E: Eviction + Send + 'static>(
+    name: &'static str,
+    make: impl Fn(u64) -> Result<E, Unfit> + Send + Sync + 'static,
 ) -> Arc<dyn EvictorFactory> {
     Arc::new(NativeFactory { name, make })
 }

@@ -26,7 +26,7 @@ pub use entry::{
     DATABASES, Entry, KEY_BYTES_MAX, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis,
 };
 pub use error::{ConfigError, Error};
-pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
+pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native, native_seeded};
 pub use policies::{Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState};
 pub use size_class::SizeClasses;
 pub use stats::TenantStats;

@@ -6,6 +6,7 @@
 //! | `sandbox` | the engine, its limits, and what becomes of a file before it may run |
 //! | `policy` | a loaded policy, its instances, and what they may do |
 //! | `folder` | the folder, its events, side-cars, when a file counts as complete |
+//! | [`chain`] | how the answers of several policies make one verdict |
 //! | `keeper` | which policy is in force where, since when and why |
 //!
 //! Nothing outside this crate names wasmtime. Whatever a guest returns is checked before it is
@@ -13,6 +14,7 @@
 //! [`larder_abi`]. What breaks a rule is an offence: it is counted, logged and returned as
 //! [`larder_engine::Unfit`], and the instance is never called again.
 
+pub mod chain;
 mod check;
 mod folder;
 mod keeper;

@@ -3,6 +3,7 @@
 //! A trace has to say when each object is asked for again.
 
 use std::collections::BinaryHeap;
+use std::time::Duration;
 
 use crate::Request;
 use crate::replay::{Cell, Fault, Tally};
@@ -166,5 +167,9 @@ impl Cell for Bound {
         (self.residents.capacity() * size_of::<Option<Resident>>()
             + self.here.capacity() * size_of::<u32>()
             + self.order.capacity() * size_of::<(u64, u32)>()) as u64
+    }
+
+    fn policy_time(&self) -> Option<Duration> {
+        None
     }
 }

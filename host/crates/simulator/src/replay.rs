@@ -2,16 +2,25 @@
 
 mod driver;
 mod expiry;
+mod judge;
+mod sampled;
 mod shard;
 
 use std::fmt;
+use std::time::Duration;
 
 use larder_engine::Unfit;
 
 use crate::Request;
 
 pub use driver::{Driver, Native, Ported};
+use judge::Door;
+pub use judge::Judge;
+use sampled::Sampled;
 use shard::Shard;
+
+/// Of the requests that are made at once, so many are timed.
+const TIMED: usize = 256;
 
 /// What came of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,7 +35,7 @@ pub struct Tally {
     pub miss_bytes: u64,
     /// Entries that went to make room.
     pub evictions: u64,
-    /// Entries that were not kept: larger than the cache, or refused by the policy.
+    /// Entries that were not kept: larger than the cache, or refused by a policy.
     pub rejected: u64,
     /// Entries whose time to live ended.
     pub expired: u64,
@@ -81,17 +90,22 @@ pub trait Cell: Send {
     /// What came of it so far.
     fn tally(&self) -> Tally;
 
-    /// Bytes that the policy holds.
+    /// Bytes that the eviction policy holds.
     fn policy_bytes(&self) -> u64;
+
+    /// What a request takes within the eviction policy, by the mean of some; `None` where nothing was
+    /// timed.
+    fn policy_time(&self) -> Option<Duration>;
 }
 
 /// A cache of one policy: its objects have sizes, and no values.
-#[derive(Debug)]
 pub struct Replay<D> {
-    shards: Vec<Shard<D>>,
+    door: Door,
+    shards: Vec<Shard<Sampled<D>>>,
     /// The slot of each object in its shard.
     places: Vec<u32>,
     tally: Tally,
+    timed: u32,
 }
 
 /// Not in the cache.
@@ -109,13 +123,39 @@ impl<D: Driver> Replay<D> {
         }
         let share = capacity_bytes / drivers.len() as u64;
         Ok(Self {
+            door: Door::default(),
             shards: drivers
                 .into_iter()
-                .map(|driver| Shard::new(driver, share))
+                .map(|driver| Shard::new(Sampled::new(driver), share))
                 .collect(),
             places: Vec::new(),
             tally: Tally::default(),
+            timed: 0,
         })
+    }
+
+    /// The same with somebody who decides over newcomers.
+    #[must_use]
+    pub fn judged_by(mut self, judge: Option<Box<dyn Judge>>) -> Self {
+        self.door.judge = judge;
+        self
+    }
+
+    fn run_all(&mut self, requests: &[Request]) -> Result<(), Fault> {
+        for request in requests {
+            if let Err(unfit) = self.request(request) {
+                return Err(Fault {
+                    request: self.tally.requests - 1,
+                    why: unfit.0,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, is_on: bool) {
+        let drivers = self.shards.iter_mut().map(|shard| &mut shard.driver);
+        drivers.for_each(|driver| driver.is_on = is_on);
     }
 
     #[inline]
@@ -135,7 +175,8 @@ impl<D: Driver> Replay<D> {
             NOWHERE => {
                 self.tally.misses += 1;
                 self.tally.miss_bytes += u64::from(request.size_bytes);
-                shard.insert(request, &mut self.places, &mut self.tally)
+                let verdict = self.door.decide(request)?;
+                shard.insert(request, verdict, &mut self.places, &mut self.tally)
             }
             slot => shard.driver.hit(slot, request.hash),
         }
@@ -144,15 +185,15 @@ impl<D: Driver> Replay<D> {
 
 impl<D: Driver> Cell for Replay<D> {
     fn run(&mut self, requests: &[Request]) -> Result<(), Fault> {
-        for request in requests {
-            if let Err(unfit) = self.request(request) {
-                return Err(Fault {
-                    request: self.tally.requests - 1,
-                    why: unfit.0,
-                });
-            }
-        }
-        Ok(())
+        // From the middle, where what it needs is at hand again, whatever ran before.
+        let (before, rest) = requests.split_at(requests.len() / 2);
+        let (timed, after) = rest.split_at(rest.len().min(TIMED));
+        self.run_all(before)?;
+        self.time(true);
+        self.run_all(timed)?;
+        self.time(false);
+        self.timed += timed.len() as u32;
+        self.run_all(after)
     }
 
     fn tally(&self) -> Tally {
@@ -161,6 +202,11 @@ impl<D: Driver> Cell for Replay<D> {
 
     fn policy_bytes(&self) -> u64 {
         self.shards.iter().map(|shard| shard.driver.bytes()).sum()
+    }
+
+    fn policy_time(&self) -> Option<Duration> {
+        let time: Duration = self.shards.iter().map(|shard| shard.driver.time()).sum();
+        (self.timed > 0).then(|| time / self.timed)
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::replay::{Cell, Fault, Tally};
 use crate::trace::{Record, TraceError};
@@ -84,9 +86,11 @@ impl Footprint {
 pub struct Outcome {
     /// What it counted, up to the end or to where it stopped.
     pub tally: Tally,
-    /// Time that its requests took, on one core.
+    /// Processor time that its requests took.
     pub time: Duration,
-    /// The most that the policy held.
+    /// The part of it that a request takes within the eviction policy.
+    pub policy_time: Option<Duration>,
+    /// The most that the eviction policy held.
     pub policy_bytes: u64,
     /// Why it stopped early.
     pub fault: Option<Fault>,
@@ -112,12 +116,20 @@ impl Runner {
         if self.outcome.fault.is_some() {
             return;
         }
-        let began = Instant::now();
+        let began = thread_time();
         self.outcome.fault = self.cell.run(requests).err();
-        self.outcome.time += began.elapsed();
+        self.outcome.time += thread_time().saturating_sub(began);
+        self.outcome.policy_time = self.cell.policy_time();
         self.outcome.tally = self.cell.tally();
         self.outcome.policy_bytes = self.outcome.policy_bytes.max(self.cell.policy_bytes());
     }
+}
+
+/// The processor time of this thread: what else runs on the machine does not count.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    Duration::new(seconds, u32::try_from(nanoseconds).unwrap_or(0))
 }
 
 /// Makes the requests of a trace to all `cells`, on so many threads beside the one that reads; at
@@ -139,6 +151,7 @@ pub fn run(
         let outcome = Outcome {
             tally: Tally::default(),
             time: Duration::ZERO,
+            policy_time: None,
             policy_bytes: 0,
             fault: None,
         };

@@ -72,3 +72,53 @@ fn victims_are_the_same_natively_and_in_webassembly() {
         }
     }
 }
+
+/// Of each, the policy that decides over newcomers, and the one that evicts.
+const JUDGED: [(&str, &str, &str); 6] = [
+    ("size-gate", ":max_bytes=16KiB", "lru"),
+    ("second-hit", "", "s3-fifo"),
+    ("tinylfu-gate", ":threshold=3", "gdsf"),
+    ("ttl-by-prefix", ":rules=[\"1: 60s\"]", "fifo"),
+    ("adaptive-ttl", "", "lru"),
+    (
+        "business-priority",
+        ":rules=[\"prefix 1: 200\"]",
+        "business-priority",
+    ),
+];
+
+#[test]
+fn newcomers_are_judged_alike_natively_and_in_webassembly() {
+    let (trace, records) = traces().swap_remove(traces().len() / 2);
+    let (footprint, _) = Footprint::of(records.iter().map(|record| Ok(*record)));
+    let mut cells: Vec<Box<dyn Cell>> = Vec::new();
+    for (judge, parameters, evicts) in JUDGED {
+        let file = |name| policy(name).display().to_string();
+        let (native, wasm) = match judge == evicts {
+            true => (
+                format!("{judge}{parameters}"),
+                format!("{}{parameters}", file(judge)),
+            ),
+            false => (
+                format!("{judge}{parameters}+{evicts}"),
+                format!("{}{parameters}+{}", file(judge), file(evicts)),
+            ),
+        };
+        for spec in [native, wasm, evicts.to_owned()] {
+            cells.push(simulate::cell(&spec, footprint.bytes / 20, 1, 7).unwrap());
+        }
+    }
+    let records = records.iter().map(|record| Ok(*record));
+    let (outcomes, _) = run(records, cells, 2, false, &Control::default());
+    for (judged, outcomes) in JUDGED.iter().zip(outcomes.chunks_exact(3)) {
+        assert_eq!(outcomes[0].fault, None, "{judged:?} on {trace}");
+        assert_eq!(
+            outcomes[0].tally, outcomes[1].tally,
+            "{judged:?} on {trace}"
+        );
+        assert_ne!(
+            outcomes[0].tally, outcomes[2].tally,
+            "{judged:?} changes nothing"
+        );
+    }
+}

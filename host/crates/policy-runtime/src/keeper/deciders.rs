@@ -15,9 +15,9 @@ use larder_engine::evictor::Unfit;
 use parking_lot::Mutex;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::chain::{self, Said};
 use super::memory::{Label, Memory};
 use super::version::Version;
+use crate::chain::{self, Said};
 use crate::policy::Decisions;
 
 /// The desks of all threads.
@@ -269,7 +269,7 @@ impl Link {
         }
         let may_extend = version.side_car.may_extend;
         let asked = chain::ask(
-            decisions,
+            &mut **decisions,
             version.decisions(),
             may_extend,
             question,

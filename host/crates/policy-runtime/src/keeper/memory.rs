@@ -2,7 +2,7 @@
 
 use larder_engine::Millis;
 
-use super::chain::{Said, TtlSaid};
+use crate::chain::{Said, TtlSaid};
 
 /// Decisions remembered a thread: a newer one takes the place of an older one whose hash falls there.
 const REMEMBERED_MAX: usize = 4096;

@@ -3,11 +3,9 @@
 //! One thread, `larder-policies`, does everything: looks at the folder, loads, installs, records,
 //! minds what fails. Requests never wait for it. What it decides over lies in small parts without
 //! threads or files: `record` (the order of deployment, which says who rules), `offences` (when a
-//! policy is tried again, and when not any more), `chain` (how answers make a verdict), `rows`
-//! (the words for it all).
+//! policy is tried again, and when not any more), `rows` (the words for it all).
 
 mod board;
-mod chain;
 mod deciders;
 mod disk;
 mod loader;

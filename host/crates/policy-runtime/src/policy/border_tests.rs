@@ -1,5 +1,6 @@
 //! The border under whatever guests may answer.
 
+use crate::chain::Answers;
 use std::collections::BTreeMap;
 
 use larder_abi::{Event, EventKind, QuestionParts, Request, TTL_MS_MAX, TtlAnswer, VICTIMS_MAX};

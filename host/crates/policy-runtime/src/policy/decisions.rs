@@ -11,6 +11,7 @@ use larder_engine::Unfit;
 use super::Policy;
 use super::instance::{Export, Instance, Purpose};
 use super::offence::Offence;
+use crate::chain::{Answers, undecided};
 
 /// An instance that decides over values. After the first error it is of no more use.
 pub struct Decisions {
@@ -45,63 +46,6 @@ impl Decisions {
             instance,
             value_prefix_bytes: policy.manifest.value_prefix_bytes,
             asked: Kinds::NONE,
-        })
-    }
-
-    /// Whether the value is kept.
-    ///
-    /// # Errors
-    /// When it broke a rule, or was not made for this kind.
-    pub fn should_cache(&mut self, question: &QuestionParts<'_>) -> Result<bool, Unfit> {
-        let bytes = self.put(question, Kind::ShouldCache)?;
-        let Some(export) = &self.should_cache else {
-            return Err(not_made_for(Kind::ShouldCache));
-        };
-        match self.instance.call(export, bytes)? {
-            1 => Ok(true),
-            0 => {
-                self.instance.tally().refused_values.add(1);
-                Ok(false)
-            }
-            other => Err(self.wrong(
-                export::SHOULD_CACHE,
-                format!("answered {other}, which is neither 0 nor 1"),
-            )),
-        }
-    }
-
-    /// What becomes of its time to live.
-    ///
-    /// # Errors
-    /// As [`Self::should_cache`].
-    pub fn ttl(&mut self, question: &QuestionParts<'_>) -> Result<TtlAnswer, Unfit> {
-        let bytes = self.put(question, Kind::Ttl)?;
-        let Some(export) = &self.ttl else {
-            return Err(not_made_for(Kind::Ttl));
-        };
-        let answer = self.instance.call(export, bytes)?;
-        TtlAnswer::from_raw(answer).ok_or_else(|| {
-            let why = format!(
-                "answered {answer}, which is no TTL: milliseconds from 1 to a hundred years, -2 to \
-                 keep it, -3 for ever"
-            );
-            self.wrong(export::TTL, why)
-        })
-    }
-
-    /// What the value is worth.
-    ///
-    /// # Errors
-    /// As [`Self::should_cache`].
-    pub fn priority(&mut self, question: &QuestionParts<'_>) -> Result<u8, Unfit> {
-        let bytes = self.put(question, Kind::Priority)?;
-        let Some(export) = &self.priority else {
-            return Err(not_made_for(Kind::Priority));
-        };
-        let answer = self.instance.call(export, bytes)?;
-        u8::try_from(answer).map_err(|_| {
-            let why = format!("answered {}, which is not in 0 to 255", answer as i32);
-            self.wrong(export::PRIORITY, why)
         })
     }
 
@@ -146,9 +90,49 @@ impl Decisions {
     }
 }
 
-fn not_made_for(kind: Kind) -> Unfit {
-    Unfit(format!(
-        "this instance does not decide over {}",
-        kind.name()
-    ))
+impl Answers for Decisions {
+    fn should_cache(&mut self, question: &QuestionParts<'_>) -> Result<bool, Unfit> {
+        let bytes = self.put(question, Kind::ShouldCache)?;
+        let Some(export) = &self.should_cache else {
+            return Err(undecided(Kind::ShouldCache));
+        };
+        match self.instance.call(export, bytes)? {
+            1 => Ok(true),
+            0 => {
+                self.instance.tally().refused_values.add(1);
+                Ok(false)
+            }
+            other => Err(self.wrong(
+                export::SHOULD_CACHE,
+                format!("answered {other}, which is neither 0 nor 1"),
+            )),
+        }
+    }
+
+    fn ttl(&mut self, question: &QuestionParts<'_>) -> Result<TtlAnswer, Unfit> {
+        let bytes = self.put(question, Kind::Ttl)?;
+        let Some(export) = &self.ttl else {
+            return Err(undecided(Kind::Ttl));
+        };
+        let answer = self.instance.call(export, bytes)?;
+        TtlAnswer::from_raw(answer).ok_or_else(|| {
+            let why = format!(
+                "answered {answer}, which is no TTL: milliseconds from 1 to a hundred years, -2 to \
+                 keep it, -3 for ever"
+            );
+            self.wrong(export::TTL, why)
+        })
+    }
+
+    fn priority(&mut self, question: &QuestionParts<'_>) -> Result<u8, Unfit> {
+        let bytes = self.put(question, Kind::Priority)?;
+        let Some(export) = &self.priority else {
+            return Err(undecided(Kind::Priority));
+        };
+        let answer = self.instance.call(export, bytes)?;
+        u8::try_from(answer).map_err(|_| {
+            let why = format!("answered {}, which is not in 0 to 255", answer as i32);
+            self.wrong(export::PRIORITY, why)
+        })
+    }
 }

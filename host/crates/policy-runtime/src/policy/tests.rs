@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::chain::Answers;
 use crate::sandbox::{Given, Settings};
 use crate::testing::{FOREVER, LOG, guest, insert, load, sandbox, untried};
 use larder_abi::{EVENTS_MAX, Event, EventKind, Kind, NEWCOMER, QuestionParts, Request, TtlAnswer};

@@ -3,6 +3,7 @@
 
 mod shard;
 
+use crate::chain::Answers;
 use std::sync::Arc;
 
 use larder_abi::{Kind, Kinds, Operation, QuestionParts, TextPair};

@@ -1,6 +1,7 @@
 //! The entries of one shard.
 
 use larder_engine::Unfit;
+use larder_engine::decision::Verdict;
 use larder_sdk::{
     Entry, Event, EventKind, NEWCOMER, Removal, Request as RoomRequest, Slot, VICTIMS_MAX,
 };
@@ -69,6 +70,7 @@ impl<D: Driver> Shard<D> {
     pub(super) fn insert(
         &mut self,
         request: &Request,
+        verdict: Verdict,
         places: &mut [u32],
         tally: &mut Tally,
     ) -> Result<(), Unfit> {
@@ -77,7 +79,13 @@ impl<D: Driver> Shard<D> {
                 .tell(Event::new(EventKind::Miss, 0, request.hash))?;
         }
         let size = u64::from(request.size_bytes);
-        if size > self.capacity_bytes || !self.make_room(request, places, tally)? {
+        let newcomer = Entry {
+            hash: request.hash,
+            size: request.size_bytes,
+            priority: verdict.priority,
+        };
+        let may_come = verdict.keep && size <= self.capacity_bytes;
+        if !may_come || !self.make_room(newcomer, places, tally)? {
             tally.rejected += 1;
             return Ok(());
         }
@@ -100,12 +108,13 @@ impl<D: Driver> Shard<D> {
         };
         places[request.object as usize] = slot;
         self.used_bytes += size;
-        if request.ttl_seconds != 0 {
-            let at = u64::from(request.time_seconds) + u64::from(request.ttl_seconds);
+        if let Some(ttl_ms) = verdict.ttl_ms {
+            let at = u64::from(request.time_seconds).saturating_add(ttl_ms.div_ceil(1000));
             self.expiries.add(at, slot, self.comings);
         }
         self.driver.tell(Event {
             size: request.size_bytes,
+            priority: verdict.priority,
             ..Event::new(EventKind::Insert, slot, request.hash)
         })
     }
@@ -113,23 +122,19 @@ impl<D: Driver> Shard<D> {
     /// Evicts until the newcomer fits; whether it may come.
     fn make_room(
         &mut self,
-        request: &Request,
+        newcomer: Entry,
         places: &mut [u32],
         tally: &mut Tally,
     ) -> Result<bool, Unfit> {
         loop {
-            let needed = self.used_bytes + u64::from(request.size_bytes);
+            let needed = self.used_bytes + u64::from(newcomer.size);
             if needed <= self.capacity_bytes {
                 return Ok(true);
             }
             let room = RoomRequest {
                 bytes: needed - self.capacity_bytes,
                 capacity_bytes: self.capacity_bytes,
-                newcomer: Some(Entry {
-                    hash: request.hash,
-                    size: request.size_bytes,
-                    priority: 0,
-                }),
+                newcomer: Some(newcomer),
             };
             let mut victims = std::mem::take(&mut self.victims);
             victims.clear();
@@ -139,7 +144,7 @@ impl<D: Driver> Shard<D> {
                 return Ok(false);
             }
             for &slot in &victims {
-                if self.used_bytes + u64::from(request.size_bytes) <= self.capacity_bytes {
+                if self.used_bytes + u64::from(newcomer.size) <= self.capacity_bytes {
                     break;
                 }
                 self.check_victim(slot)?;
@@ -148,7 +153,7 @@ impl<D: Driver> Shard<D> {
                 tally.evictions += 1;
                 self.remove(slot, Removal::Evicted, places)?;
             }
-            let is_short = self.used_bytes + u64::from(request.size_bytes) > self.capacity_bytes;
+            let is_short = self.used_bytes + u64::from(newcomer.size) > self.capacity_bytes;
             if is_short && victims.len() < VICTIMS_MAX {
                 return Err(Unfit(format!(
                     "it named {} victims, which free less than the {} bytes that are needed",

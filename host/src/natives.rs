@@ -1,26 +1,33 @@
-//! The eviction policies that are compiled in.
+//! The eviction policies that are compiled in: a server can be set to them, and they are simulated.
 
+use std::sync::Arc;
+
+use larder_engine::{EvictorFactory, Unfit, native_seeded};
 use larder_policy_runtime::{Settings, native_setup};
 use larder_sdk::{Eviction, Parameters, Policy, Setup};
-use larder_simulator::replay::{Cell, Native, Replay};
+use larder_simulator::replay::{Cell, Judge, Native, Replay};
+
+use crate::simulate::shard_seed;
 
 /// Makes a cache: of a setup, a capacity in bytes, so many shards, and a seed.
-type MakeCell = fn(&[u8], u64, u32, u64) -> Result<Box<dyn Cell>, String>;
+type MakeCell = fn(&[u8], Option<Box<dyn Judge>>, u64, u32, u64) -> Result<Box<dyn Cell>, String>;
 
 /// A policy by name.
-pub(super) struct NativePolicy {
-    pub(super) name: &'static str,
+pub(crate) struct NativePolicy {
+    pub(crate) name: &'static str,
     manifest: &'static str,
     cell: MakeCell,
+    evictor: fn(&'static Self) -> Arc<dyn EvictorFactory>,
 }
 
 macro_rules! natives {
     ($($name:literal: $module:ident::$policy:ident),* $(,)?) => {
         /// All of them.
-        pub(super) const NATIVES: &[NativePolicy] = &[$(NativePolicy {
+        pub(crate) static NATIVES: &[NativePolicy] = &[$(NativePolicy {
             name: $name,
             manifest: $module::MANIFEST,
             cell: cell::<$module::$policy>,
+            evictor: evictor::<$module::$policy>,
         }),*];
     };
 }
@@ -44,33 +51,50 @@ natives! {
 }
 
 impl NativePolicy {
+    /// What makes evictors of it, with its defaults.
+    pub(crate) fn evictor(&'static self) -> Arc<dyn EvictorFactory> {
+        (self.evictor)(self)
+    }
+
     /// An empty cache of it.
     ///
     /// # Errors
     /// What of its settings cannot be.
-    pub(super) fn cell(
+    pub(crate) fn cell(
         &self,
         settings: &Settings,
+        judge: Option<Box<dyn Judge>>,
         capacity_bytes: u64,
         shards: u32,
         seed: u64,
     ) -> Result<Box<dyn Cell>, String> {
         let setup = native_setup(self.manifest, settings, seed).map_err(|refusal| refusal.0)?;
-        (self.cell)(&setup, capacity_bytes, shards, seed)
+        (self.cell)(&setup, judge, capacity_bytes, shards, seed)
     }
+}
+
+fn evictor<P: Eviction + Policy + Send + 'static>(
+    native: &'static NativePolicy,
+) -> Arc<dyn EvictorFactory> {
+    native_seeded(native.name, move |seed| {
+        let setup = native_setup(native.manifest, &Settings::default(), seed);
+        let setup = setup.map_err(|refusal| Unfit(refusal.0))?;
+        P::new(P::Parameters::read(&Setup::new(&setup)), seed).map_err(Unfit)
+    })
 }
 
 fn cell<P: Eviction + Policy + Send + 'static>(
     setup: &[u8],
+    judge: Option<Box<dyn Judge>>,
     capacity_bytes: u64,
     shards: u32,
     seed: u64,
 ) -> Result<Box<dyn Cell>, String> {
     let driver = |shard| {
         let parameters = P::Parameters::read(&Setup::new(setup));
-        P::new(parameters, super::shard_seed(seed, shard)).map(Native)
+        P::new(parameters, shard_seed(seed, shard)).map(Native)
     };
     let drivers: Result<Vec<_>, _> = (0..shards).map(driver).collect();
     let replay = Replay::new(drivers?, capacity_bytes).map_err(|unfit| unfit.0)?;
-    Ok(Box::new(replay))
+    Ok(Box::new(replay.judged_by(judge)))
 }

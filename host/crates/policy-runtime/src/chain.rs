@@ -5,15 +5,52 @@ use larder_abi::{Kind, Kinds, QuestionParts, TtlAnswer};
 use larder_engine::decision::Verdict;
 use larder_engine::evictor::Unfit;
 
-use crate::policy::Decisions;
+/// What answers questions about values, wherever it runs: one question after the other, each kind at
+/// most once a question.
+pub trait Answers: Send {
+    /// Whether the value is kept.
+    ///
+    /// # Errors
+    /// When it broke a rule, or does not decide over this; after that it is of no more use.
+    fn should_cache(&mut self, _question: &QuestionParts<'_>) -> Result<bool, Unfit> {
+        Err(undecided(Kind::ShouldCache))
+    }
+
+    /// For how long it is kept.
+    ///
+    /// # Errors
+    /// As [`Self::should_cache`].
+    fn ttl(&mut self, _question: &QuestionParts<'_>) -> Result<TtlAnswer, Unfit> {
+        Err(undecided(Kind::Ttl))
+    }
+
+    /// What it is worth.
+    ///
+    /// # Errors
+    /// As [`Self::should_cache`].
+    fn priority(&mut self, _question: &QuestionParts<'_>) -> Result<u8, Unfit> {
+        Err(undecided(Kind::Priority))
+    }
+}
+
+/// That something does not decide over `kind`.
+pub(crate) fn undecided(kind: Kind) -> Unfit {
+    Unfit(format!(
+        "this instance does not decide over {}",
+        kind.name()
+    ))
+}
 
 /// What one policy said, in the form in which it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub enum Said {
     /// It answered; `None` for what it was not asked.
     Answer {
+        /// Whether to keep the value.
         keep: Option<bool>,
+        /// For how long.
         ttl: Option<TtlSaid>,
+        /// What it is worth.
         priority: Option<u8>,
     },
     /// It broke a rule, so it has no say.
@@ -22,7 +59,7 @@ pub(super) enum Said {
 
 /// What became of a TTL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TtlSaid {
+pub enum TtlSaid {
     /// It was left as it stood.
     Kept,
     /// It was set, to milliseconds or none.
@@ -33,7 +70,7 @@ pub(super) enum TtlSaid {
 
 /// The TTL after a policy's answer to one of `standing` milliseconds, `None` for none. A TTL that
 /// stands may be shortened; lengthened, or taken away, only where `may_extend`.
-pub(super) fn pipe(standing: Option<u64>, answer: TtlAnswer, may_extend: bool) -> TtlSaid {
+pub fn pipe(standing: Option<u64>, answer: TtlAnswer, may_extend: bool) -> TtlSaid {
     let wanted = match answer {
         TtlAnswer::Keep => return TtlSaid::Kept,
         TtlAnswer::Never => None,
@@ -57,8 +94,8 @@ pub(super) fn pipe(standing: Option<u64>, answer: TtlAnswer, may_extend: bool) -
 ///
 /// # Errors
 /// When it breaks a rule; `verdict` is as it was.
-pub(super) fn ask(
-    decisions: &mut Decisions,
+pub fn ask(
+    answers: &mut (impl Answers + ?Sized),
     kinds: Kinds,
     may_extend: bool,
     question: &QuestionParts<'_>,
@@ -71,18 +108,18 @@ pub(super) fn ask(
     let mut next = *verdict;
     let (mut keep, mut ttl, mut priority) = (None, None, None);
     if kinds.has(Kind::ShouldCache) {
-        next.keep = decisions.should_cache(&question)?;
+        next.keep = answers.should_cache(&question)?;
         keep = Some(next.keep);
     }
     if next.keep && kinds.has(Kind::Ttl) {
-        let said = pipe(question.ttl_ms, decisions.ttl(&question)?, may_extend);
+        let said = pipe(question.ttl_ms, answers.ttl(&question)?, may_extend);
         if let TtlSaid::Set(ttl_ms) = said {
             next.ttl_ms = ttl_ms;
         }
         ttl = Some(said);
     }
     if next.keep && kinds.has(Kind::Priority) {
-        next.priority = decisions.priority(&question)?;
+        next.priority = answers.priority(&question)?;
         priority = Some(next.priority);
     }
     *verdict = next;

@@ -1,0 +1,92 @@
+//! How policies are named on the command line.
+
+use std::str::FromStr;
+
+/// `NAME` or `FILE.wasm` with `:param=value,…` behind it; several, which stand together, with `+`
+/// between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spec {
+    /// As it was given.
+    pub(super) text: String,
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// One policy and its parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// A name, or a file.
+    pub(super) policy: String,
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+impl FromStr for Spec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self {
+            text: text.to_owned(),
+            pieces: text.split('+').map(str::parse).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl FromStr for Piece {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let end_of_file = text.find(".wasm").map(|at| at + ".wasm".len());
+        let from = end_of_file.unwrap_or(0);
+        let (policy, parameters) = match text[from..].find(':') {
+            Some(at) => (&text[..from + at], &text[from + at + 1..]),
+            None => (text, ""),
+        };
+        let pairs = parameters.split(',').filter(|pair| !pair.is_empty());
+        let pair = |pair: &str| match pair.split_once('=') {
+            Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+            None => Err(format!("'{pair}' has to be a parameter=value")),
+        };
+        Ok(Self {
+            policy: policy.to_owned(),
+            parameters: pairs.map(pair).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, Vec<(String, String)>)> {
+        let spec: Spec = text.parse().unwrap();
+        let pieces = spec.pieces.into_iter();
+        pieces
+            .map(|piece| (piece.policy, piece.parameters))
+            .collect()
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn a_piece_is_a_name_or_a_file_with_parameters() {
+        assert_eq!(read("lru"), [("lru".to_owned(), vec![])]);
+        let parameters = vec![pair("small_percent", "20"), pair("ghost_percent", "10")];
+        assert_eq!(
+            read("s3-fifo:small_percent=20,ghost_percent=10"),
+            [("s3-fifo".to_owned(), parameters)]
+        );
+        assert_eq!(
+            read("a:b/c.wasm:x=1"),
+            [("a:b/c.wasm".to_owned(), vec![pair("x", "1")])]
+        );
+        assert!("lru:x".parse::<Spec>().unwrap_err().contains("'x'"));
+    }
+
+    #[test]
+    fn policies_stand_together() {
+        let gate = ("size-gate".to_owned(), vec![pair("max_bytes", "4KiB")]);
+        let lru = ("c/lru.wasm".to_owned(), vec![]);
+        assert_eq!(read("size-gate:max_bytes=4KiB+c/lru.wasm"), [gate, lru]);
+    }
+}
