@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Loaded, Problems, Sources};
 use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
+use crate::record::RecordArgs;
 use crate::serve;
 use crate::simulate::SimulateArgs;
 use crate::traces::TraceArgs;
@@ -31,6 +32,7 @@ Examples:
   larder print-config --config larder.toml            what would be in force, and why
   larder bench --clients 50 --duration 10s            load a running server
   larder replay trace.oracleGeneral.zst               replay a recorded trace
+  larder record --out monday.larder --for 10m         record what clients do
   larder simulate trace.oracleGeneral.zst --policy lru --policy s3-fifo
   larder trace info trace.oracleGeneral.zst           what is in a trace
   larder policy new my-ttl --kind ttl                 begin a policy of your own
@@ -65,6 +67,7 @@ enum Command {
     PrintConfig(Said),
     Bench(BenchArgs),
     Replay(ReplayArgs),
+    Record(RecordArgs),
     Simulate(SimulateArgs),
     Trace(TraceArgs),
     Policy(PolicyArgs),
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::PrintConfig(said) => (said.print(), EXIT_REFUSED),
         Command::Bench(bench) => (bench.run(), 1),
         Command::Replay(replay) => (replay.run(), 1),
+        Command::Record(record) => (record.run(), 1),
         Command::Simulate(simulate) => (simulate.run(), 1),
         Command::Trace(trace) => (trace.run(), 1),
         Command::Policy(policy) => (policy.run(), 1),

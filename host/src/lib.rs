@@ -14,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 mod natives;
 pub mod policy;
+pub mod record;
 pub mod serve;
 pub mod simulate;
 pub mod traces;

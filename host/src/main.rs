@@ -29,14 +29,61 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use larder::SizeClasses;
-    use tikv_jemalloc_ctl::{background_thread, opt, stats};
+    use larder::{
+        Access, Edit, Engine, EngineConfig, Expiry, Key, S3Fifo, SizeClasses, TenantConfig, native,
+    };
+    use larder_engine::recording::{Plan, Salt, Threshold};
+    use tikv_jemalloc_ctl::{background_thread, opt, stats, thread};
 
     #[test]
     fn jemalloc_runs_as_it_was_told() {
         assert!(background_thread::read().unwrap());
         assert_eq!(opt::narenas::read().unwrap(), 4);
         assert!(stats::allocated::read().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_read_allocates_nothing_whether_it_is_recorded_or_not() {
+        const ROUNDS: usize = 200_000;
+        let engine = Engine::new(EngineConfig {
+            memory_bytes: 8 << 20,
+            threads: 1,
+            seed: 1,
+            size_classes: SizeClasses::Jemalloc,
+            start_ms: 1,
+            tenants: vec![TenantConfig {
+                name: "default".to_owned(),
+                memory_bytes: 8 << 20,
+                evictor: native("s3-fifo", S3Fifo::default),
+            }],
+        })
+        .unwrap();
+        let tenant = engine.default_tenant();
+        let (there, absent) = (Key::new(0, b"there"), Key::new(0, b"absent"));
+        let put = Edit::put(&b"v"[..], Expiry::Never);
+        let stored = tenant.update(there, 1, Access::Write, 1, |_| (put.clone(), ()));
+        stored.unwrap();
+        let allocated_bytes = || {
+            let counter = thread::allocatedp::read().unwrap();
+            let before = counter.get();
+            let hits = (0..ROUNDS).filter(|_| tenant.get(there, 2, |_| ()).is_some());
+            assert_eq!(hits.count(), ROUNDS);
+            assert!((0..ROUNDS).all(|_| tenant.get(absent, 2, |_| ()).is_none()));
+            counter.get() - before
+        };
+        // What is noted for the evictor grows to its size.
+        allocated_bytes();
+        assert_eq!(allocated_bytes(), 0);
+        let plan = Plan {
+            db: 0,
+            salt: Salt([0; 16]),
+            threshold: Threshold::ALL,
+            rate_max: u64::MAX,
+        };
+        let recording = tenant.record(&plan).unwrap();
+        assert_eq!(allocated_bytes(), 0);
+        // Twice as much as there is room for, and some more.
+        assert!(recording.take(0, &mut Vec::new()).lost > ROUNDS as u64);
     }
 
     /// Above 32 KiB jemalloc gives whole pages; the classes that the engine counts with are up to a

@@ -19,6 +19,7 @@ mod value;
 mod worker;
 
 pub use bench::BenchArgs;
+pub(crate) use options::duration;
 pub use replay::ReplayArgs;
 
 use std::time::Duration;

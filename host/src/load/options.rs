@@ -62,7 +62,7 @@ impl FromStr for Weight {
 }
 
 /// `90`, `90s` (seconds), `500ms` or `2m`; at most a year.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {

@@ -51,12 +51,17 @@ Exit codes: 0 done; 1 a trace or a policy failed: what was found until then is p
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SimulateArgs {
-    /// The traces, each plain or zstd: .csv with a line of names, .txt or .keys with a key a line, all
-    /// others oracleGeneral (24-byte little-endian records: u32 time, u64 object id, u32 size, i64
-    /// next access)
+    /// The traces, each plain or zstd: .csv with a line of names, .txt or .keys with a key a line,
+    /// .larder from `larder record`, all others oracleGeneral (24-byte little-endian records: u32 time,
+    /// u64 object id, u32 size, i64 next access)
     #[arg(required = true, value_name = "TRACE")]
     traces: Vec<PathBuf>,
     /// A policy by name or file, NAME or FILE.wasm, with :param=value,… behind it; may be repeated
+    ///
+    /// Policies that decide over values stand before the one that evicts, in the order in which they
+    /// are asked: size-gate:max_bytes=1MiB+second-hit+lru; without one that evicts, the server's
+    /// default does. They know of a value its key, which is a number here, its size and its time to
+    /// live: what they make of prefixes, types, tags or attributes cannot be seen.
     ///
     /// `belady` and `belady-size` know the future: the first is the best there is where all sizes
     /// are the same, the second weighs by size.
@@ -209,12 +214,7 @@ impl SimulateArgs {
         let honour = self.ttl == Ttl::Honour;
         let (outcomes, error) = run(records, cells, self.threads(), honour, control);
         bar.finish_and_clear();
-        let file = trace
-            .file_name()
-            .unwrap_or(trace.as_os_str())
-            .to_string_lossy();
-        let name = file.trim_end_matches(".zst");
-        let name = name.rsplit_once('.').map_or(name, |(name, _)| name);
+        let name = &*TraceFile::name(trace);
         for ((contender, size, capacity), outcome) in labels.into_iter().zip(&outcomes) {
             let policy = (name, &*contender.name, contender.runtime());
             found

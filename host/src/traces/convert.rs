@@ -33,8 +33,8 @@ written (nothing is left behind); 2 wrong command line.";
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ConvertArgs {
-    /// The trace, plain or zstd: .csv with a line of names, .txt or .keys with a key a line, all
-    /// others oracleGeneral
+    /// The trace, plain or zstd: .csv with a line of names, .txt or .keys with a key a line,
+    /// .larder from `larder record`, all others oracleGeneral
     #[arg(value_name = "IN")]
     trace: PathBuf,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 const EXAMPLES: &str = "\
 What is told of each trace:
-  trace, format           its name, and how it was read: as oracleGeneral, csv or keys
+  trace, format           its name, and how it was read: as oracleGeneral, csv, keys or larder
   requests, objects       how many
   requests_per_object     on average
   footprint_bytes         of all objects, each as large as when it was first asked for
@@ -40,8 +40,8 @@ Exit codes: 0 done; 1 a trace could not be read to its end: what was read of it 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct InfoArgs {
-    /// The traces, each plain or zstd: .csv with a line of names, .txt or .keys with a key a line, all
-    /// others oracleGeneral
+    /// The traces, each plain or zstd: .csv with a line of names, .txt or .keys with a key a line,
+    /// .larder from `larder record`, all others oracleGeneral
     #[arg(required = true, value_name = "TRACE")]
     traces: Vec<PathBuf>,
     /// What is in which column of a .csv: key=NAME,time=NAME,size=NAME,ttl=NAME; what is left out goes

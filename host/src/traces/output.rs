@@ -79,8 +79,8 @@ fn form(path: &Path) -> anyhow::Result<(Form, bool)> {
     let plain = name.strip_suffix(".zst").unwrap_or(&name);
     let form = match plain.rsplit_once('.').map(|(_, ending)| ending) {
         Some("csv") => Form::Csv,
-        Some(ending @ ("txt" | "keys")) => bail!(
-            "{} cannot be written: .{ending} would be read as a key a line; call it .csv or \
+        Some(ending @ ("txt" | "keys" | "larder")) => bail!(
+            "{} cannot be written: .{ending} would be read as something else; call it .csv or \
              .oracleGeneral",
             path.display()
         ),

@@ -137,7 +137,7 @@ impl Process {
     }
 
     /// All it said, once it has ended with `status`.
-    pub(super) fn finished(&self, status: ExitStatus) -> Finished {
+    pub fn finished(&self, status: ExitStatus) -> Finished {
         // Whoever inherited the pipes may outlive the program: then the output is what there is.
         within(PATIENCE, || {
             (self.stdout.is_whole() && self.stderr.is_whole()).then_some(())

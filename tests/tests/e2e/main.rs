@@ -9,6 +9,7 @@ mod load;
 mod main_job;
 mod memory;
 mod policies;
+mod record;
 mod simulate;
 mod traces;
 mod values;

@@ -14,6 +14,7 @@ mod entry;
 mod error;
 pub mod evictor;
 pub mod policies;
+pub mod recording;
 mod shard;
 mod size_class;
 mod stats;

@@ -10,12 +10,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use larder_engine::FlushCursor;
+use larder_engine::recording::Plan;
 use larder_resp::Reply;
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
+use crate::feed::Feed;
 use crate::held::{BuffersFull, Held};
 use crate::order::{self, Done};
 use crate::registry::{Entry, Phase};
@@ -24,6 +26,8 @@ use crate::stream::Stream;
 use crate::worker::{Scratch, TURN_BYTES, Worker};
 
 const BUFFERS_FULL: &str = "ERR client buffers of the server are full, try again later";
+const RECORDED_ALREADY: &str =
+    "somebody else records what is done here; there is one recording at a time";
 
 /// One client's connection.
 pub(crate) struct Connection {
@@ -47,6 +51,10 @@ enum Stage {
     Emptying(Option<u8>, FlushCursor),
     /// Wait until an order has been carried out.
     Ordered(oneshot::Receiver<Done>),
+    /// Begin to record.
+    Beginning(Plan),
+    /// Send what is recorded.
+    Recording(Box<Feed>),
     /// Tell the client that this is the end.
     Closing,
     /// Wait until the client closes too, so that it gets the last reply whatever it was sending.
@@ -112,7 +120,7 @@ impl Connection {
     fn phase(&self) -> Phase {
         if !self.held.output().is_empty() {
             Phase::Sending
-        } else if matches!(self.stage, Stage::Ordered(_)) {
+        } else if matches!(self.stage, Stage::Ordered(_) | Stage::Recording(_)) {
             Phase::Working
         } else if matches!(self.stage, Stage::Closing | Stage::Lingering) {
             Phase::Lingering
@@ -131,7 +139,13 @@ impl Connection {
         scratch: &mut Scratch,
         turn_bytes: &mut usize,
     ) -> Poll<Result<(), End>> {
-        ready!(self.poll_send(cx))?;
+        if self.poll_send(cx)?.is_pending() {
+            // A recording is no reason for a server that drains to wait.
+            if self.worker.draining.get() && matches!(self.stage, Stage::Recording(_)) {
+                return Poll::Ready(Err(End::Drained));
+            }
+            return Poll::Pending;
+        }
         match &mut self.stage {
             Stage::Reading => {
                 let parser_bytes = self.dialogue.parser_bytes();
@@ -163,6 +177,11 @@ impl Connection {
                 let done = ready!(Pin::new(answered).poll(cx)).unwrap_or_else(gone);
                 self.reply(cx, scratch, done)?;
             }
+            Stage::Beginning(plan) => {
+                let plan = *plan;
+                self.begin(cx, scratch, &plan)?;
+            }
+            Stage::Recording(_) => ready!(self.poll_record(cx, scratch, turn_bytes))?,
             Stage::Closing => {
                 self.held.drop_input();
                 ready!(self.stream.poll_shutdown(cx)).map_err(End::Lost)?;
@@ -276,12 +295,65 @@ impl Connection {
             Stop::Order(order) => {
                 self.stage = Stage::Ordered(order::give(&worker.shared.policies, order));
             }
+            Stop::Record(plan) => self.stage = Stage::Beginning(plan),
             Stop::Close => self.stage = Stage::Closing,
         }
         match kept {
             Ok(()) => self.write(cx, output),
             Err(BuffersFull) => self.refuse(cx, output),
         }
+    }
+
+    /// Begins to record, unless somebody else does.
+    fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        plan: &Plan,
+    ) -> Result<(), End> {
+        let Some(recording) = self.dialogue.session.tenant.record(plan) else {
+            return self.reply(cx, scratch, Err(RECORDED_ALREADY.to_owned()));
+        };
+        self.held.drop_input();
+        if self.held.hold_beside(Feed::BYTES).is_err() {
+            scratch.output.clear();
+            return self.refuse(cx, &mut scratch.output);
+        }
+        self.stage = Stage::Recording(Box::new(Feed::new(recording)));
+        Ok(())
+    }
+
+    /// Sends what was recorded, one block. Whatever the client says is of no account but that it says no
+    /// more: that ends the recording, as does a server that drains.
+    fn poll_record(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        turn_bytes: &mut usize,
+    ) -> Poll<Result<(), End>> {
+        let is_over = match self.poll_receive(cx, scratch) {
+            Poll::Ready(Ok(bytes)) => {
+                *turn_bytes = turn_bytes.saturating_sub(bytes);
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Err(End::Closed | End::Drained)) => true,
+            Poll::Ready(Err(end)) => return Poll::Ready(Err(end)),
+            Poll::Pending => false,
+        };
+        let Stage::Recording(feed) = &mut self.stage else {
+            return Poll::Ready(Ok(()));
+        };
+        if is_over {
+            feed.end();
+        }
+        let now = self.worker.shared.now();
+        let Some(block) = ready!(feed.poll_block(cx, now)) else {
+            return Poll::Ready(Err(End::Closed));
+        };
+        *turn_bytes = turn_bytes.saturating_sub(block.len());
+        scratch.output.clear();
+        Reply::new(&mut scratch.output, self.dialogue.session.version).bulk(block);
+        Poll::Ready(self.write(cx, &mut scratch.output))
     }
 
     /// Ends the connection with an error, because it would hold more than the server has room for.

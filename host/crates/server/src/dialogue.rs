@@ -1,6 +1,7 @@
 //! Requests in, replies out: what a connection does with bytes, apart from the socket.
 
 use larder_engine::Decider;
+use larder_engine::recording::Plan;
 use larder_resp::{Limits, Parsed, Reply, RequestParser};
 
 use crate::commands::dispatch;
@@ -38,6 +39,8 @@ pub(crate) enum Stop {
     Empty(Option<u8>),
     /// An order has to be carried out and answered before the next request.
     Order(Order),
+    /// What clients do has to be recorded and streamed from now on; what follows is no request.
+    Record(Plan),
 }
 
 /// Limits of the protocol, from the settings.
@@ -110,6 +113,7 @@ impl Dialogue {
                 Flow::Close => break Stop::Close,
                 Flow::Flush(db) => break Stop::Empty(db),
                 Flow::Order(order) => break Stop::Order(order),
+                Flow::Record(plan) => break Stop::Record(plan),
             }
         };
         shared.workers[worker].add_commands(commands, errors);

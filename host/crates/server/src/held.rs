@@ -55,6 +55,8 @@ pub(crate) struct Held {
     input_at: usize,
     output: Vec<u8>,
     output_at: usize,
+    /// What the connection holds beside its buffers.
+    beside_bytes: usize,
 }
 
 impl Held {
@@ -66,7 +68,15 @@ impl Held {
             input_at: 0,
             output: Vec::new(),
             output_at: 0,
+            beside_bytes: 0,
         }
+    }
+
+    /// Pays for what the connection holds beside its buffers, until it ends; where that fails it has to
+    /// end.
+    pub(crate) fn hold_beside(&mut self, bytes: usize) -> Result<(), BuffersFull> {
+        self.beside_bytes = bytes;
+        self.charge(self.input.capacity(), self.output.capacity())
     }
 
     /// Input that is not executed yet.
@@ -177,7 +187,7 @@ impl Held {
 
     /// Pays for buffers of these capacities, before they are allocated.
     fn charge(&mut self, input_bytes: usize, output_bytes: usize) -> Result<(), BuffersFull> {
-        let wanted = input_bytes + output_bytes;
+        let wanted = self.beside_bytes + input_bytes + output_bytes;
         let more = wanted.saturating_sub(self.charged_bytes);
         if more > 0 && !self.shared.buffers.take(more) {
             return Err(BuffersFull);
@@ -188,7 +198,7 @@ impl Held {
 
     /// Gives back what freed buffers were charged.
     fn release(&mut self) {
-        let kept = self.input.capacity() + self.output.capacity();
+        let kept = self.beside_bytes + self.input.capacity() + self.output.capacity();
         let freed = self.charged_bytes.saturating_sub(kept);
         if freed > 0 {
             self.shared.buffers.give_back(freed);

@@ -9,6 +9,7 @@ mod connection;
 mod dialogue;
 mod end;
 mod error;
+mod feed;
 mod held;
 mod http;
 mod listen;

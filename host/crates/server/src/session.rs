@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Tenant};
 use larder_resp::{Reply, Version};
 
@@ -66,6 +67,9 @@ pub enum Flow {
     /// Have the order carried out while other connections are served; then reply `+OK`, or why it could
     /// not be. The command itself has replied nothing.
     Order(Order),
+    /// Record what clients do to the tenant, and stream it until the client says no more; requests after
+    /// this one are not executed. The command itself has replied nothing.
+    Record(Plan),
 }
 
 /// What an operator wants done with the policies; it may take seconds.

@@ -108,7 +108,7 @@ fn settings_that_cannot_be_are_refused() {
         ("--listen", "nowhere", "an IP address with a port"),
         ("--listen", "0.0.0.0:0", "a loopback address"),
         ("--threads", "0", "from 1 to"),
-        ("--eviction", "best", "\"arc\", \"business-priority\", \"clock\", \"clock2q-plus\", \"fifo\", \"gdsf\", \"lfu\", \"lhd\", \"lirs\", \"lru\", \"s3-fifo\", \"sieve\", \"slru\", \"two-q\" or \"w-tinylfu\""),
+        ("--eviction", "best", "\"arc\", \"business-priority\""),
         ("--config", "missing.toml", "missing.toml"),
     ] {
         let sentence = refused(&[flag, value]);

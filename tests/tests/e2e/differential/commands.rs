@@ -25,7 +25,7 @@ pub(super) fn names(client: &mut Client) -> Vec<String> {
 }
 
 /// Commands that only Larder has.
-const OWN: [&str; 3] = ["cache.explain", "cache.set", "policy"];
+const OWN: [&str; 4] = ["cache.explain", "cache.record", "cache.set", "policy"];
 
 /// The version that Larder follows declares these otherwise than the one compared with.
 const OTHERWISE: [(&str, &str); 0] = [];

@@ -6,6 +6,7 @@ pub(crate) mod block;
 mod fallback;
 mod index;
 mod named;
+mod recorder;
 mod slab;
 mod state;
 mod succession;
@@ -20,6 +21,7 @@ use larder_sdk::{Event, NEWCOMER, Request, Slot};
 use parking_lot::Mutex;
 
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
+pub(crate) use recorder::Recorder;
 pub(crate) use state::{At, Garbage, ShardConfig, State, hash};
 pub(crate) use succession::{Setback, Successor};
 pub(crate) use write::Refusal;

@@ -1,6 +1,7 @@
 //! The entries of a shard and everything kept to find them; always under the shard's lock.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use larder_sdk::{Event, EventKind, Removal, Slot};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -8,11 +9,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::block::Block;
 use super::index::Index;
 use super::named::Marks;
+use super::recorder::Recorder;
 use super::slab::Slab;
 use super::tap::Tap;
 use super::watch::Watches;
 use super::wheel::{Step, Wheel};
 use crate::entry::{Entry, Key, Millis, stamp};
+use crate::recording::Kind;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
 
@@ -54,6 +57,8 @@ pub(crate) struct State {
     pub(super) marks: Marks,
     /// What an evictor that is to take over will be told.
     pub(super) tap: Option<Box<Tap>>,
+    /// Who records what clients do.
+    pub(super) recorder: Option<Arc<Recorder>>,
     pub(super) wants_misses: bool,
     pub(super) random: u64,
     pub(super) block_bytes: u64,
@@ -98,6 +103,7 @@ impl State {
             retired: Vec::new(),
             marks: Marks::default(),
             tap: None,
+            recorder: None,
             wants_misses,
             random: config.random_seed | 1,
             block_bytes: 0,
@@ -244,19 +250,21 @@ impl State {
         self.entry(slot).map(read)
     }
 
-    /// Counts a hit and notes it for the evictor.
+    /// Counts a hit and notes it for the evictor and whoever records.
     #[inline]
     pub(super) fn count_hit(&mut self, slot: Slot, at: &At<'_>) {
         self.stats.hits += 1;
         self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
+        self.record(Kind::Hit, at, Some(slot));
     }
 
-    /// Counts a miss and notes it for an evictor that wants to know.
+    /// Counts a miss and notes it for an evictor that wants to know, and whoever records.
     pub(super) fn count_miss(&mut self, at: &At<'_>) {
         self.stats.misses += 1;
         if self.wants_misses {
             self.note_if_room(Event::new(EventKind::Miss, 0, at.hash as u32));
         }
+        self.record(Kind::Miss, at, None);
     }
 
     pub(super) fn touch(&mut self, slot: Slot, now: Millis) {

@@ -7,6 +7,7 @@ use super::state::{At, State};
 use crate::edit::{Access, Edit, Expiry};
 use crate::entry::{Entry, LABEL_NOTE_BYTES_MAX, Label, Millis, stamp};
 use crate::error::Error;
+use crate::recording::Kind;
 
 /// Why a write did not take place. Nothing was changed.
 pub(crate) enum Refusal {
@@ -44,13 +45,15 @@ impl State {
                     self.touch(slot, at.now);
                 }
             }
-            Edit::Remove => self.remove_live(slot),
+            Edit::Remove => self.remove_live(at, slot),
             Edit::Expire(expiry) => {
                 self.watches.changed(at.hash);
                 match (slot, expiry) {
-                    (Some(slot), Some(expiry)) if expiry > at.now => self.set_expiry(slot, expiry),
-                    (slot, Some(_)) => self.remove_live(slot),
-                    (Some(slot), None) => self.set_expiry(slot, 0),
+                    (Some(slot), Some(expiry)) if expiry > at.now => {
+                        self.change_expiry(at, slot, expiry);
+                    }
+                    (slot, Some(_)) => self.remove_live(at, slot),
+                    (Some(slot), None) => self.change_expiry(at, slot, 0),
                     (None, None) => {}
                 }
             }
@@ -59,7 +62,7 @@ impl State {
                 expiry,
                 label,
             } => match expiry {
-                Expiry::At(expiry) if expiry <= at.now => self.remove_live(slot),
+                Expiry::At(expiry) if expiry <= at.now => self.remove_live(at, slot),
                 Expiry::At(expiry) => self.put(at, slot, &value, label, Some(expiry))?,
                 Expiry::Never => self.put(at, slot, &value, label, Some(0))?,
                 Expiry::Keep => self.put(at, slot, &value, label, None)?,
@@ -72,12 +75,13 @@ impl State {
     /// Removes a key. Whether it was there.
     pub(crate) fn remove(&mut self, at: &At<'_>) -> bool {
         let slot = self.live_slot(at);
-        self.remove_live(slot);
+        self.remove_live(at, slot);
         slot.is_some()
     }
 
-    fn remove_live(&mut self, slot: Option<Slot>) {
+    fn remove_live(&mut self, at: &At<'_>, slot: Option<Slot>) {
         if let Some(slot) = slot {
+            self.record(Kind::Remove, at, Some(slot));
             self.remove_slot(slot, Removal::Deleted);
         }
     }
@@ -260,6 +264,12 @@ impl State {
             ..Event::new(kind, slot, at.hash as u32)
         });
         self.watches.changed(at.hash);
+        self.record(Kind::Write, at, Some(slot));
+    }
+
+    fn change_expiry(&mut self, at: &At<'_>, slot: Slot, expiry: Millis) {
+        self.set_expiry(slot, expiry);
+        self.record(Kind::Expire, at, Some(slot));
     }
 
     fn set_expiry(&mut self, slot: Slot, expiry: Millis) {

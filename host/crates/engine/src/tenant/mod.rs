@@ -2,13 +2,14 @@
 
 mod install;
 mod locked;
+mod record;
 mod room;
 mod standing;
 mod walk;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -23,6 +24,7 @@ use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
 
 pub use locked::Locked;
+pub use record::Recording;
 pub use standing::Standing;
 pub use walk::FlushCursor;
 pub use watch::Watch;
@@ -55,6 +57,8 @@ pub struct Tenant {
     budget_bytes: AtomicU64,
     /// Where evicting ahead goes on.
     next_shard: AtomicU64,
+    /// Whether somebody records what clients do.
+    is_recorded: AtomicBool,
 }
 
 /// What the engine shares among tenants.
@@ -107,6 +111,7 @@ impl Tenant {
             used_bytes: AtomicU64::new(0),
             budget_bytes: AtomicU64::new(config.memory_bytes),
             next_shard: AtomicU64::new(0),
+            is_recorded: AtomicBool::new(false),
         };
         for shard in &tenant.shards {
             tenant.use_bytes(shard.state.lock().settle());

@@ -3,6 +3,7 @@
 
 mod append;
 mod cache_explain;
+mod cache_record;
 mod cache_set;
 mod client;
 mod command;

@@ -2,15 +2,16 @@
 
 use super::metadata::Command;
 use super::{
-    append, cache_explain, cache_set, client, command, config, dbsize, del, echo, exists, expire,
-    flush, get, getdel, getex, getset, hello, incr, info, mget, mset, persist, ping, policy, quit,
-    scan, select, set, setex, setnx, strlen, time, ttl, type_of,
+    append, cache_explain, cache_record, cache_set, client, command, config, dbsize, del, echo,
+    exists, expire, flush, get, getdel, getex, getset, hello, incr, info, mget, mset, persist,
+    ping, policy, quit, scan, select, set, setex, setnx, strlen, time, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 47] = [
+pub(crate) static TABLE: [Command; 48] = [
     append::COMMAND,
     cache_explain::COMMAND,
+    cache_record::COMMAND,
     cache_set::COMMAND,
     client::COMMAND,
     command::COMMAND,

@@ -5,6 +5,7 @@ mod errors;
 mod generic;
 mod introspection;
 mod policies;
+mod recording;
 mod string;
 
 use larder_engine::{Decider, Millis, Undecided};

@@ -5,11 +5,11 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::lines::{Columns, CsvReader, KeysReader};
-use super::{OracleReader, Record, TraceError};
+use super::{OracleReader, Record, RecordedReader, TraceError};
 
 /// The records of a file. Its name says its form: `.csv` and `.csv.zst` are comma-separated with a line
-/// of names, `.txt`, `.keys` and the same with `.zst` are a key a line, everything else is
-/// oracleGeneral, compressed or not.
+/// of names, `.txt`, `.keys` and the same with `.zst` are a key a line, `.larder` is what was recorded from a
+/// server, everything else is oracleGeneral, compressed or not.
 pub enum TraceFile {
     /// Records of 24 bytes.
     Oracle(OracleReader<File>),
@@ -17,6 +17,8 @@ pub enum TraceFile {
     Csv(CsvReader<Box<dyn Read + Send>>),
     /// A key a line.
     Keys(KeysReader<Box<dyn Read + Send>>),
+    /// Recorded from a server.
+    Recorded(RecordedReader<Box<dyn Read + Send>>),
 }
 
 impl TraceFile {
@@ -27,7 +29,7 @@ impl TraceFile {
     pub fn open(path: &Path, columns: &Columns) -> Result<Self, TraceError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let plain = name.strip_suffix(".zst").unwrap_or(&name);
-        let text = || -> Result<Box<dyn Read + Send>, TraceError> {
+        let bytes = || -> Result<Box<dyn Read + Send>, TraceError> {
             let file = File::open(path).map_err(|source| TraceError::Open { source })?;
             let file = BufReader::new(file);
             if plain == name {
@@ -39,14 +41,13 @@ impl TraceFile {
             })?))
         };
         Ok(match plain.rsplit_once('.').map(|(_, form)| form) {
-            Some("csv") => Self::Csv(CsvReader::new(text()?, columns)?),
-            Some("txt" | "keys") => Self::Keys(KeysReader::new(text()?)),
+            Some("csv") => Self::Csv(CsvReader::new(bytes()?, columns)?),
+            Some("txt" | "keys") => Self::Keys(KeysReader::new(bytes()?)),
+            Some("larder") => Self::Recorded(RecordedReader::new(bytes()?)?),
             _ => Self::Oracle(OracleReader::open(path)?),
         })
     }
-}
 
-impl TraceFile {
     /// What a trace is called: its file without folder and endings.
     #[must_use]
     pub fn name(path: &Path) -> String {
@@ -64,6 +65,7 @@ impl TraceFile {
             Self::Oracle(_) => "oracleGeneral",
             Self::Csv(_) => "csv",
             Self::Keys(_) => "keys",
+            Self::Recorded(_) => "larder",
         }
     }
 }
@@ -77,6 +79,7 @@ impl Iterator for TraceFile {
             Self::Oracle(reader) => reader.next(),
             Self::Csv(reader) => reader.next(),
             Self::Keys(reader) => reader.next(),
+            Self::Recorded(reader) => reader.next(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod link;
 mod oracle;
 mod random;
 mod record;
+mod recorded;
 mod zipf;
 
 pub use file::TraceFile;
@@ -25,6 +26,7 @@ pub use lines::{Columns, CsvReader, KeysReader, write_csv_line, write_csv_names}
 pub use link::link_file;
 pub use oracle::{OracleReader, TraceError};
 pub use record::{RECORD_BYTES, Record, write};
+pub use recorded::{RecordedHead, RecordedReader};
 
 pub use random::{Random, mix};
 pub use zipf::Zipf;

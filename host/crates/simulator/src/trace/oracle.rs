@@ -67,6 +67,14 @@ pub enum TraceError {
         /// What is wrong with it.
         why: String,
     },
+    /// A recording cannot be read.
+    #[error("byte {offset}: {why}")]
+    Recording {
+        /// Where; of what is compressed, after decompression.
+        offset: u64,
+        /// What is wrong there.
+        why: String,
+    },
     /// More objects than can be numbered.
     #[error("the trace has more than {} objects", u32::MAX)]
     TooMany,

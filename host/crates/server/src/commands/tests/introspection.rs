@@ -229,7 +229,7 @@ fn command_list_filters() {
     );
     let admin = list("COMMAND LIST FILTERBY ACLCAT admin");
     assert!(
-        admin.starts_with("config|get policy|disable policy|enable"),
+        admin.starts_with("cache.record config|get policy|disable policy|enable"),
         "{admin}"
     );
     assert_eq!(list("COMMAND LIST FILTERBY MODULE json"), "");
