@@ -278,7 +278,7 @@ fn what_cannot_be_is_refused_and_leaves_nothing_behind() {
         generate,
         &[&place("a.txt")],
         1,
-        "would be read as a key a line",
+        "would be read as something else",
     );
     fails(generate, &[&place("none/a")], 1, "none/a");
     fails(
