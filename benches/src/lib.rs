@@ -12,6 +12,7 @@ mod sample;
 pub mod server;
 pub mod servers;
 pub mod shifting;
+pub mod simulator;
 pub mod store;
 
 pub use sample::Sample;

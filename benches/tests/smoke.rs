@@ -1,10 +1,13 @@
 //! The benchmarks at a small size: they run and its figures make sense. Times are never judged.
 
+use std::path::PathBuf;
+
 use bench::l1::{self, Operation};
 use bench::policy;
 use bench::server::{self, Contestant};
 use bench::servers::Kind;
 use bench::shifting;
+use bench::simulator;
 
 #[test]
 fn l1_finds_what_it_holds() {
@@ -83,17 +86,32 @@ fn a_server_is_beside_itself() {
 
 #[test]
 fn a_policy_is_beside_its_native_twin() {
-    let own = std::env::current_exe().unwrap();
     let options = policy::Options {
         keys: 10_000,
         requests: 30_000,
         calls: 2_000,
         entries: 32_000,
         runs: 2,
-        // Where `cargo xtask policies` leaves them: a step of `cargo xtask test` before this one.
-        policies: own.ancestors().nth(3).unwrap().join("policies"),
+        policies: policies(),
     };
     let tables = policy::run(&options).unwrap();
     let rows: Vec<_> = tables.iter().map(|table| table.rows.len()).collect();
     assert_eq!(rows, [3, 2, 2]);
+}
+
+#[test]
+fn a_simulated_policy_is_beside_its_native_twin() {
+    let options = simulator::Options {
+        trace: None,
+        requests: 20_000,
+        runs: 2,
+        policies: policies(),
+    };
+    assert_eq!(simulator::run(&options).unwrap().rows.len(), 4);
+}
+
+/// Where `cargo xtask policies` leaves them: a step of `cargo xtask test` before this one.
+fn policies() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().nth(3).unwrap().join("policies")
 }
