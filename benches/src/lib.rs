@@ -1,9 +1,11 @@
 //! Speed and memory of Larder beside its rivals.
 //!
 //! Each program in `src/bin` is one benchmark and prints [`report`]s; what it measures is a function
-//! here, so that the tests run it at a small size. Figures are recorded in `RESULTS.md`.
+//! here, so that the tests run it at a small size. Figures are recorded in `RESULTS.md` and
+//! `HIT_RATIO.md`.
 
 mod client;
+pub mod hit_ratio;
 pub mod l1;
 pub mod memory;
 pub mod policy;

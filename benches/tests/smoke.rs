@@ -1,13 +1,17 @@
 //! The benchmarks at a small size: they run and its figures make sense. Times are never judged.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
+use bench::hit_ratio;
 use bench::l1::{self, Operation};
 use bench::policy;
+use bench::report::{Cell, Table};
 use bench::server::{self, Contestant};
 use bench::servers::Kind;
 use bench::shifting;
 use bench::simulator;
+use larder_simulator::trace::{Generator, write};
 
 #[test]
 fn l1_finds_what_it_holds() {
@@ -108,6 +112,65 @@ fn a_simulated_policy_is_beside_its_native_twin() {
         policies: policies(),
     };
     assert_eq!(simulator::run(&options).unwrap().rows.len(), 4);
+}
+
+#[test]
+fn policies_stand_between_the_future_known_and_everything_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = |name: &str, size_bytes| {
+        let made = Generator {
+            requests: 20_000,
+            objects: 2_000,
+            size_bytes,
+            ..Generator::default()
+        };
+        let mut file = File::create(folder.path().join(name)).unwrap();
+        write(&made.records(), &mut file).unwrap();
+    };
+    made("even.oracleGeneral", (1, 1));
+    made("sized.oracleGeneral", (10, 2_000));
+    let plots = folder.path().join("plots");
+    let options = hit_ratio::Options {
+        traces: Some(folder.path().to_owned()),
+        also: vec!["s3-fifo:promoting_reads=1".to_owned()],
+        apart: vec!["sized".to_owned()],
+        runs: 1,
+        plots: Some(plots.clone()),
+    };
+    let tables = hit_ratio::run(&options).unwrap();
+    // Four summaries, who is best, the even trace, and the one with sizes also by bytes.
+    assert_eq!(tables.len(), 8);
+    let (even, policies) = (misses(&tables[5]), tables[0].rows.len());
+    assert_eq!(even.len(), policies + 2, "belady and belady-size come last");
+    for (name, ratios) in &even[..policies] {
+        for (ratio, least) in ratios.iter().zip(&even[policies].1) {
+            assert!((*least..=1.0).contains(ratio), "{name}: {ratio}, {least}");
+        }
+    }
+    assert_eq!(misses(&tables[6]).len(), policies + 1);
+    for name in ["even.svg", "sized.svg"] {
+        assert!(is_image(&plots.join(name)), "{name}");
+    }
+}
+
+/// The rows of a trace: the policy, and its miss ratio at each size.
+fn misses(table: &Table) -> Vec<(String, Vec<f64>)> {
+    let row = |row: &Vec<Cell>| {
+        let Cell::Text(name) = &row[0] else {
+            panic!("{row:?}")
+        };
+        let ratio = |cell: &Cell| match cell {
+            Cell::Number(ratio, _) => *ratio,
+            other => panic!("{other:?}"),
+        };
+        (name.clone(), row[1..5].iter().map(ratio).collect())
+    };
+    table.rows.iter().map(row).collect()
+}
+
+fn is_image(path: &Path) -> bool {
+    let image = fs::read_to_string(path).unwrap();
+    image.starts_with("<svg") && image.contains("s3-fifo") && image.len() < 60_000
 }
 
 /// Where `cargo xtask policies` leaves them: a step of `cargo xtask test` before this one.
