@@ -20,6 +20,7 @@ pub mod run;
 pub mod statistics;
 pub mod trace;
 
+mod clock;
 mod request;
 
 pub(crate) use request::IdMap;

@@ -7,16 +7,17 @@ mod sampled;
 mod shard;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_engine::Unfit;
 
 use crate::Request;
+use crate::clock::thread_time;
 
 pub use driver::{Driver, Native, Ported};
 use judge::Door;
 pub use judge::Judge;
-use sampled::Sampled;
+use sampled::{Calls, Sampled};
 use shard::Shard;
 
 /// Of the requests that are made at once, so many are timed.
@@ -105,7 +106,14 @@ pub struct Replay<D> {
     /// The slot of each object in its shard.
     places: Vec<u32>,
     tally: Tally,
-    timed: u32,
+    timed: Timed,
+}
+
+/// Requests of which is known what they took within the eviction policy.
+#[derive(Clone, Copy, Default)]
+struct Timed {
+    requests: u32,
+    calls: Calls,
 }
 
 /// Not in the cache.
@@ -130,7 +138,7 @@ impl<D: Driver> Replay<D> {
                 .collect(),
             places: Vec::new(),
             tally: Tally::default(),
-            timed: 0,
+            timed: Timed::default(),
         })
     }
 
@@ -153,9 +161,27 @@ impl<D: Driver> Replay<D> {
         Ok(())
     }
 
-    fn time(&mut self, is_on: bool) {
-        let drivers = self.shards.iter_mut().map(|shard| &mut shard.driver);
-        drivers.for_each(|driver| driver.is_on = is_on);
+    /// Makes requests while the policy's calls are timed; what fell into a time in which others had
+    /// the processor does not count.
+    fn run_timed(&mut self, requests: &[Request]) -> Result<(), Fault> {
+        self.drivers().for_each(|driver| driver.is_on = true);
+        let (began, own_began) = (Instant::now(), thread_time());
+        let outcome = self.run_all(requests);
+        let (gone_by, own) = (began.elapsed(), thread_time().saturating_sub(own_began));
+        let mut calls = Calls::default();
+        for driver in self.drivers() {
+            driver.is_on = false;
+            calls += driver.take_calls();
+        }
+        if gone_by < own + own / 10 {
+            self.timed.requests += requests.len() as u32;
+            self.timed.calls += calls;
+        }
+        outcome
+    }
+
+    fn drivers(&mut self) -> impl Iterator<Item = &mut Sampled<D>> {
+        self.shards.iter_mut().map(|shard| &mut shard.driver)
     }
 
     #[inline]
@@ -189,10 +215,7 @@ impl<D: Driver> Cell for Replay<D> {
         let (before, rest) = requests.split_at(requests.len() / 2);
         let (timed, after) = rest.split_at(rest.len().min(TIMED));
         self.run_all(before)?;
-        self.time(true);
-        self.run_all(timed)?;
-        self.time(false);
-        self.timed += timed.len() as u32;
+        self.run_timed(timed)?;
         self.run_all(after)
     }
 
@@ -205,8 +228,8 @@ impl<D: Driver> Cell for Replay<D> {
     }
 
     fn policy_time(&self) -> Option<Duration> {
-        let time: Duration = self.shards.iter().map(|shard| shard.driver.time()).sum();
-        (self.timed > 0).then(|| time / self.timed)
+        let Timed { requests, calls } = self.timed;
+        (requests > 0).then(|| calls.time() / requests)
     }
 }
 

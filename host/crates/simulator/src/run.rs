@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
+use crate::clock::thread_time;
 use crate::replay::{Cell, Fault, Tally};
 use crate::trace::{Record, TraceError};
 use crate::{Interner, Request};
@@ -123,13 +122,6 @@ impl Runner {
         self.outcome.tally = self.cell.tally();
         self.outcome.policy_bytes = self.outcome.policy_bytes.max(self.cell.policy_bytes());
     }
-}
-
-/// The processor time of this thread: what else runs on the machine does not count.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let (seconds, nanoseconds) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
-    Duration::new(seconds, u32::try_from(nanoseconds).unwrap_or(0))
 }
 
 /// Makes the requests of a trace to all `cells`, on so many threads beside the one that reads; at

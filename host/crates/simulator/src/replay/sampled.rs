@@ -1,5 +1,7 @@
 //! How much of a replay's time is its policy's own.
 
+use std::mem;
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use larder_engine::Unfit;
@@ -15,8 +17,30 @@ const LOOKS: u32 = 64;
 pub(super) struct Sampled<D> {
     driver: D,
     pub(super) is_on: bool,
+    calls: Calls,
+}
+
+/// Calls, and the time they took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Calls {
     time: Duration,
-    calls: u32,
+    count: u32,
+}
+
+impl Calls {
+    /// What they took, without looking at the clock.
+    pub(super) fn time(self) -> Duration {
+        let looks = (0..LOOKS).map(|_| Instant::now().elapsed());
+        let look = looks.min().unwrap_or_default();
+        self.time.saturating_sub(look * self.count)
+    }
+}
+
+impl AddAssign for Calls {
+    fn add_assign(&mut self, more: Self) {
+        self.time += more.time;
+        self.count += more.count;
+    }
 }
 
 impl<D: Driver> Sampled<D> {
@@ -24,14 +48,13 @@ impl<D: Driver> Sampled<D> {
         Self {
             driver,
             is_on: false,
-            time: Duration::ZERO,
-            calls: 0,
+            calls: Calls::default(),
         }
     }
 
-    /// What the timed calls took so far, without looking at the clock.
-    pub(super) fn time(&self) -> Duration {
-        self.time.saturating_sub(look_time() * self.calls)
+    /// The calls that were timed since the last time.
+    pub(super) fn take_calls(&mut self) -> Calls {
+        mem::take(&mut self.calls)
     }
 
     #[inline]
@@ -41,15 +64,12 @@ impl<D: Driver> Sampled<D> {
         }
         let began = Instant::now();
         let result = call(&mut self.driver);
-        self.time += began.elapsed();
-        self.calls += 1;
+        self.calls += Calls {
+            time: began.elapsed(),
+            count: 1,
+        };
         result
     }
-}
-
-fn look_time() -> Duration {
-    let looks = (0..LOOKS).map(|_| Instant::now().elapsed());
-    looks.min().unwrap_or_default()
 }
 
 impl<D: Driver> Driver for Sampled<D> {
