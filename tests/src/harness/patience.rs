@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take that should take next to no time: long, because a machine that runs
 /// tests has other things to do, and because only a failure ever waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 const PAUSE: Duration = Duration::from_millis(2);
 
