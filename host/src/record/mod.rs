@@ -92,6 +92,10 @@ impl RecordArgs {
             "--out {shown} has to end in .{ENDING}, by which the simulator knows what it is"
         );
         ensure!(
+            !self.out.exists() || self.out.is_file(),
+            "{shown} is no file, so it cannot be replaced"
+        );
+        ensure!(
             self.force || !self.out.exists(),
             "{shown} is there already; --force replaces it"
         );

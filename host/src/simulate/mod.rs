@@ -8,7 +8,7 @@ mod row;
 mod size;
 mod spec;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use larder_simulator::replay::Cell;
@@ -132,10 +132,15 @@ impl SimulateArgs {
     /// Simulates, and prints what was found. The exit code is 1 where a trace or a policy failed.
     ///
     /// # Errors
-    /// When a policy would be refused, or nothing can be printed.
+    /// When a policy would be refused, a file for charts cannot be written, or nothing can be printed.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let contenders = self.policies.iter().map(Contender::find);
         let contenders: Vec<_> = contenders.collect::<anyhow::Result<_>>()?;
+        for file in [&self.plot, &self.html].into_iter().flatten() {
+            // Better told now than after hours.
+            let opened = OpenOptions::new().append(true).create(true).open(file);
+            opened.with_context(|| cannot_write(file))?;
+        }
         let control = Arc::new(Control::default());
         let interrupted = Arc::clone(&control);
         ctrlc::set_handler(move || interrupted.stop.store(true, Ordering::Relaxed))
@@ -156,11 +161,12 @@ impl SimulateArgs {
                 .complaints
                 .push("interrupted: the last trace was not read to its end".to_owned());
         }
-        self.print(&found.rows)?;
+        let printed = self.print(&found.rows);
         found
             .complaints
             .iter()
             .for_each(|complaint| eprintln!("error: {complaint}"));
+        printed.and(self.draw(&found.rows))?;
         Ok(match found.complaints.is_empty() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
@@ -174,8 +180,15 @@ impl SimulateArgs {
         control: &Control,
         found: &mut Findings,
     ) -> anyhow::Result<()> {
+        let is_stream = fs::metadata(trace).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        ensure!(!is_stream, "it is read twice, so it has to be a file");
         // What can be read of a damaged trace is simulated all the same; the second reading tells.
-        let (footprint, error) = Footprint::of(TraceFile::open(trace, &self.columns)?);
+        let records = TraceFile::open(trace, &self.columns)?;
+        let is_stopped = || control.stop.load(Ordering::Relaxed);
+        let (footprint, error) = Footprint::of(records.take_while(|_| !is_stopped()));
+        if is_stopped() {
+            return Ok(());
+        }
         if let (0, Some(error)) = (footprint.requests, error) {
             return Err(error.into());
         }
@@ -214,8 +227,12 @@ impl SimulateArgs {
         let honour = self.ttl == Ttl::Honour;
         let (outcomes, error) = run(records, cells, self.threads(), honour, control);
         bar.finish_and_clear();
-        let name = &*TraceFile::name(trace);
+        let name = &*self.name(trace);
         for ((contender, size, capacity), outcome) in labels.into_iter().zip(&outcomes) {
+            // Interrupted before it began.
+            if outcome.tally.requests == 0 {
+                continue;
+            }
             let policy = (name, &*contender.name, contender.runtime());
             found
                 .rows
@@ -232,6 +249,16 @@ impl SimulateArgs {
         error.map_or(Ok(()), |error| Err(error.into()))
     }
 
+    /// What a trace is called in the result: by its path where another one has its name.
+    fn name(&self, trace: &Path) -> String {
+        let name = TraceFile::name(trace);
+        let mut others = self.traces.iter().filter(|other| *other != trace);
+        match others.any(|other| TraceFile::name(other) == name) {
+            true => trace.display().to_string(),
+            false => name,
+        }
+    }
+
     fn threads(&self) -> usize {
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)
@@ -246,18 +273,25 @@ impl SimulateArgs {
                 .map_err(io::Error::from)
                 .and_then(|()| writeln!(out)),
         };
-        printed.context("cannot print the result")?;
+        printed.context("cannot print the result")
+    }
+
+    fn draw(&self, rows: &[Row]) -> anyhow::Result<()> {
         for (file, image) in [
             (&self.plot, report::plot as fn(&[Row]) -> _),
             (&self.html, report::page),
         ] {
             if let Some(file) = file {
                 let written = fs::write(file, image(rows)?);
-                written.with_context(|| format!("cannot write {}", file.display()))?;
+                written.with_context(|| cannot_write(file))?;
             }
         }
         Ok(())
     }
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write {}", file.display())
 }
 
 /// The names of the eviction policies that are compiled in.
@@ -299,4 +333,48 @@ fn progress(requests: u64, trace: &Path) -> ProgressBar {
 /// The seed of a shard.
 pub(crate) fn shard_seed(seed: u64, shard: u32) -> u64 {
     mix(seed ^ u64::from(shard) << 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+    use larder_simulator::trace::{Generator, write};
+
+    use super::*;
+
+    fn arguments(traces: &[&Path]) -> SimulateArgs {
+        let command = SimulateArgs::augment_args(Command::new("simulate"));
+        let paths = traces.iter().map(|trace| trace.display().to_string());
+        let args = ["simulate", "--policy", "lru", "--size", "10"].map(str::to_owned);
+        let matches = command.get_matches_from(args.into_iter().chain(paths));
+        SimulateArgs::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn what_was_interrupted_before_it_began_has_no_row() {
+        let trace = tempfile::NamedTempFile::new().unwrap();
+        write(&Generator::default().records(), &mut trace.as_file()).unwrap();
+        let args = arguments(&[trace.path()]);
+        let contenders = [Contender::find(&args.policies[0]).unwrap()];
+        let rows = |control: &Control| {
+            let mut found = Findings::default();
+            let simulated = args.simulate(trace.path(), &contenders, control, &mut found);
+            simulated.unwrap();
+            found.rows.len()
+        };
+        let control = Control::default();
+        assert_eq!(rows(&control), 1);
+        control.stop.store(true, Ordering::Relaxed);
+        assert_eq!(rows(&control), 0);
+    }
+
+    #[test]
+    fn traces_of_one_name_are_told_apart() {
+        let [one, other, third] = ["a/x.csv", "b/x.keys.zst", "b/y.csv"].map(Path::new);
+        let args = arguments(&[one, other, third]);
+        assert_eq!(
+            [one, other, third].map(|trace| args.name(trace)),
+            ["a/x.csv", "b/x.keys.zst", "y"]
+        );
+    }
 }

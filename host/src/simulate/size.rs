@@ -14,7 +14,7 @@ pub(super) struct Size {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Amount {
-    Part(f64),
+    Percent(f64),
     Bytes(u64),
 }
 
@@ -29,16 +29,14 @@ impl FromStr for Size {
             )
         };
         let amount = match text.strip_suffix('%') {
-            Some(percent) => {
-                Amount::Part(percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0)
-            }
+            Some(percent) => Amount::Percent(percent.trim().parse().map_err(|_| wrong())?),
             None => match text.parse() {
                 Ok(bytes) => Amount::Bytes(bytes),
                 Err(_) => Amount::Bytes(text.parse::<ByteSize>().map_err(|_| wrong())?.bytes()),
             },
         };
         let is_some = match amount {
-            Amount::Part(part) => part > 0.0 && part.is_finite(),
+            Amount::Percent(percent) => percent > 0.0 && percent.is_finite(),
             Amount::Bytes(bytes) => bytes > 0,
         };
         if !is_some {
@@ -57,7 +55,8 @@ impl Size {
     /// Bytes of a cache for a trace with that footprint; at least one.
     pub(super) fn capacity_bytes(&self, footprint_bytes: u64) -> u64 {
         match self.amount {
-            Amount::Part(part) => ((part * footprint_bytes as f64) as u64).max(1),
+            // Divided last: 0.29 × 100 is 28.999999999999996.
+            Amount::Percent(percent) => ((percent * footprint_bytes as f64 / 100.0) as u64).max(1),
             Amount::Bytes(bytes) => bytes,
         }
     }
@@ -73,6 +72,7 @@ mod tests {
         assert_eq!(capacity("0.1%"), 258);
         assert_eq!(capacity("10%"), 25_836);
         assert_eq!(capacity("0.00001%"), 1);
+        assert_eq!("29%".parse::<Size>().unwrap().capacity_bytes(100), 29);
         assert_eq!(capacity("1000"), 1000);
         assert_eq!(capacity("64MiB"), 64 << 20);
         for wrong in ["", "0", "0%", "-1%", "x%", "inf%", "12parsecs", "0MiB"] {

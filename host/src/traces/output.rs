@@ -53,7 +53,11 @@ impl OutputArgs {
     pub(super) fn open(self) -> anyhow::Result<Output> {
         let path = self.out;
         let (form, is_packed) = form(&path)?;
-        ensure!(!path.is_dir(), "{} is a folder", path.display());
+        ensure!(
+            !path.exists() || path.is_file(),
+            "{} is no file, so it cannot be replaced",
+            path.display()
+        );
         ensure!(
             self.force || path.symlink_metadata().is_err(),
             "{} is there already; --force replaces it",

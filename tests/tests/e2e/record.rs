@@ -253,6 +253,8 @@ fn what_cannot_be_recorded_is_refused_and_leaves_nothing() {
     let (_, out) = recorder.stop();
     let before = fs::read(&out).unwrap();
     refused("first.larder", &[], "is there already; --force replaces it");
+    fs::create_dir(server.folder().join("folder.larder")).unwrap();
+    refused("folder.larder", &["--force"], "is no file");
     assert_eq!(fs::read(&out).unwrap(), before);
     let forced = Recorder::start(&server, "first.larder", &["--force"]);
     server.client().call(&["SET", "k", "longer"]);

@@ -273,7 +273,7 @@ fn what_cannot_be_is_refused_and_leaves_nothing_behind() {
     let place = |name: &str| folder.path().join(name);
     let out = place("a");
     let generate: &[&str] = &["generate", "--requests", "100"];
-    fails(generate, &[folder.path()], 1, "is a folder");
+    fails(generate, &[folder.path()], 1, "is no file");
     fails(
         generate,
         &[&place("a.txt")],

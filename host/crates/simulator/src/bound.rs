@@ -24,6 +24,9 @@ pub enum Rule {
 /// Entries compared for one victim by [`Rule::FarthestTimesSize`].
 const SAMPLES: usize = 64;
 
+/// Turns that are kept in order however few entries there are.
+const TURNS_MIN: usize = 1024;
+
 /// A cache that knows the future.
 #[derive(Debug)]
 pub struct Bound {
@@ -101,8 +104,20 @@ impl Bound {
 
     fn order(&mut self, request: &Request) {
         if self.rule == Rule::Farthest {
+            if self.order.len() >= TURNS_MIN.max(2 * self.here.len()) {
+                self.drop_past();
+            }
             self.order.push((request.next_access, request.object));
         }
+    }
+
+    /// Drops what was left behind: each hit leaves something, which otherwise stays to the end.
+    fn drop_past(&mut self) {
+        let residents = &self.residents;
+        self.order.retain(|&(next_access, object)| {
+            let resident = residents[object as usize];
+            resident.is_some_and(|resident| resident.next_access == next_access)
+        });
     }
 
     fn farthest(&mut self) -> Option<u32> {

@@ -126,11 +126,10 @@ fn what_cannot_be_simulated_is_named_and_the_rest_is_printed() {
         // What could be read of it, and the other trace.
         assert_eq!(finished.stdout.lines().count(), 2 + rows, "{finished:?}");
     }
+    let page = folder.path().display().to_string();
     for (args, why) in [
-        (
-            &["--policy", "lur"][..],
-            "there is no policy 'lur'; there are",
-        ),
+        (&["--policy", "lru", "--html", &page][..], "cannot write"),
+        (&["--policy", "lur"], "there is no policy 'lur'; there are"),
         (&["--policy", "lru", "--size", "0"], "more than nothing"),
         (&["--policy", "s3-fifo:small=3"], "no parameter 'small'"),
         (&["--policy", "/no/such.wasm"], "/no/such.wasm"),
@@ -140,7 +139,10 @@ fn what_cannot_be_simulated_is_named_and_the_rest_is_printed() {
             !finished.status.success() && finished.stderr.contains(why),
             "{finished:?}"
         );
+        assert_eq!(finished.stdout, "", "before anything is simulated");
     }
+    let finished = simulate(Path::new("/dev/null"), &["--policy", "lru"]);
+    assert!(finished.stderr.contains("has to be a file"), "{finished:?}");
 }
 
 #[test]

@@ -35,6 +35,13 @@ struct Resident {
     coming: u32,
 }
 
+impl Resident {
+    /// Whether it is here since it came with that number.
+    fn is_since(&self, coming: u32) -> bool {
+        self.object != NOBODY && self.coming == coming
+    }
+}
+
 impl<D: Driver> Shard<D> {
     pub(super) fn new(driver: D, capacity_bytes: u64) -> Self {
         Self {
@@ -58,8 +65,7 @@ impl<D: Driver> Shard<D> {
         tally: &mut Tally,
     ) -> Result<(), Unfit> {
         while let Some((slot, coming)) = self.expiries.due(u64::from(now_seconds)) {
-            let resident = self.residents[slot as usize];
-            if resident.object != NOBODY && resident.coming == coming {
+            if self.residents[slot as usize].is_since(coming) {
                 self.remove(slot, Removal::Expired, places)?;
                 tally.expired += 1;
             }
@@ -110,6 +116,10 @@ impl<D: Driver> Shard<D> {
         self.used_bytes += size;
         if let Some(ttl_ms) = verdict.ttl_ms {
             let at = u64::from(request.time_seconds).saturating_add(ttl_ms.div_ceil(1000));
+            let residents = &self.residents;
+            self.expiries.tidy(residents.len(), |slot, coming| {
+                residents[slot as usize].is_since(coming)
+            });
             self.expiries.add(at, slot, self.comings);
         }
         self.driver.tell(Event {
@@ -186,5 +196,47 @@ impl<D: Driver> Shard<D> {
             removal,
             ..Event::new(EventKind::Remove, slot, hash)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_policy_lru::Lru;
+
+    use super::*;
+    use crate::replay::Native;
+
+    #[test]
+    fn who_went_before_its_time_is_not_remembered_until_then() {
+        let mut shard = Shard::new(Native(Lru::default()), 10);
+        let mut places = vec![NOWHERE; 50_000];
+        let mut tally = Tally::default();
+        let verdict = |seconds: u64| Verdict {
+            keep: true,
+            ttl_ms: Some(seconds * 1000),
+            priority: 0,
+        };
+        for object in 0..50_000 {
+            let request = Request {
+                object,
+                hash: object,
+                size_bytes: 1,
+                time_seconds: 0,
+                ttl_seconds: 0,
+                next_access: u64::MAX,
+            };
+            // Those that stay to the end go one a second.
+            let verdict = verdict(100_000 - u64::from(object));
+            let inserted = shard.insert(&request, verdict, &mut places, &mut tally);
+            inserted.unwrap();
+        }
+        assert!(shard.expiries.turns() <= 1024, "{}", shard.expiries.turns());
+        assert_eq!((tally.evictions, tally.expired), (49_990, 0));
+        for gone in 1..=10 {
+            shard
+                .expire(50_000 + gone, &mut places, &mut tally)
+                .unwrap();
+            assert_eq!(tally.expired, u64::from(gone));
+        }
     }
 }

@@ -114,3 +114,18 @@ fn a_damaged_trace_and_a_stop_keep_what_was_counted() {
     let (outcomes, error) = run(cut(30_000), vec![lru(500)], 2, false, &control);
     assert_eq!((outcomes[0].tally.requests, error.is_none()), (0, true));
 }
+
+#[test]
+fn a_bound_holds_memory_for_its_entries_and_not_for_the_requests() {
+    let generator = Generator {
+        requests: 200_000,
+        objects: 100,
+        drift_requests: 0,
+        one_hit_share: 0.0,
+        scan_share: 0.0,
+        ..Generator::default()
+    };
+    let farthest = Bound::new(Rule::Farthest, 50, 1);
+    let outcomes = run_all(&generator.records(), vec![Box::new(farthest)], 1);
+    assert!(outcomes[0].policy_bytes < 64 << 10, "{:?}", outcomes[0]);
+}

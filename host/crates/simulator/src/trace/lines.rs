@@ -1,15 +1,17 @@
 //! Traces as text: comma-separated, or a key a line.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Take, Write};
 use std::str::FromStr;
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use csv::{ByteRecord, ErrorKind, Position, Reader, ReaderBuilder};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Record, TraceError};
 
 /// Bytes of a line at most: more is no line of a trace.
 const LINE_BYTES_MAX: u64 = 1 << 20;
+/// Bytes that are read at a time of what is comma-separated, and so at most of what follows a line.
+const READ_BYTES: u64 = 8 << 10;
 
 /// The names of the columns that are read. Where one is not named, the first of some usual names that
 /// the file has is taken.
@@ -58,10 +60,12 @@ impl FromStr for Columns {
     }
 }
 
-/// Iterates over the records of a comma-separated trace (RFC 4180) with a line of names. After an
-/// error it yields nothing more.
+/// Iterates over the records of a comma-separated trace (RFC 4180) with a line of names. A line that
+/// goes on beyond a mebibyte is an error, whatever of it is quoted. After an error it yields nothing
+/// more.
 pub struct CsvReader<R> {
-    reader: Reader<R>,
+    /// Limited to what a line may have, anew for each.
+    reader: Reader<Take<R>>,
     line: ByteRecord,
     key: usize,
     time: Option<usize>,
@@ -75,13 +79,17 @@ impl<R: Read> CsvReader<R> {
     /// Reads from `input`.
     ///
     /// # Errors
-    /// When its first line cannot be read, or names no column that is needed.
+    /// When its first line cannot be read, or does not name a column that is needed.
     pub fn new(input: R, columns: &Columns) -> Result<Self, TraceError> {
-        let mut reader = ReaderBuilder::new().flexible(false).from_reader(input);
-        let names = reader
-            .byte_headers()
-            .map_err(|error| line_error(&error))?
-            .clone();
+        let mut reader = ReaderBuilder::new()
+            .flexible(false)
+            .buffer_capacity(READ_BYTES as usize)
+            .from_reader(input.take(LINE_BYTES_MAX + READ_BYTES));
+        let names = reader.byte_headers().cloned();
+        let names = whole(&reader, 1, names)?;
+        if names.is_empty() {
+            return Err(TraceError::Empty);
+        }
         let find = |wanted: &Option<String>, usual: &[&str]| {
             let at = |name: &str| names.iter().position(|found| found == name.as_bytes());
             match wanted {
@@ -103,8 +111,11 @@ impl<R: Read> CsvReader<R> {
     }
 
     fn record(&mut self) -> Result<Option<Record>, TraceError> {
+        let line = self.reader.position().line();
+        let limit = LINE_BYTES_MAX + READ_BYTES;
+        self.reader.get_mut().set_limit(limit);
         let read = self.reader.read_byte_record(&mut self.line);
-        if !read.map_err(|error| line_error(&error))? {
+        if !whole(&self.reader, line, read)? {
             return match self.is_empty {
                 true => Err(TraceError::Empty),
                 false => Ok(None),
@@ -136,16 +147,25 @@ impl<R: Read> CsvReader<R> {
     fn number(&self, at: usize) -> Result<i64, TraceError> {
         let field = self.line.get(at).unwrap_or_default();
         let text = String::from_utf8_lossy(field);
-        let whole = text.trim().split('.').next().unwrap_or_default();
-        if whole.is_empty() {
-            return Ok(0);
-        }
-        let wrong = |_| self.wrong(format!("'{text}' in column {} is no number", at + 1));
-        whole.parse().map_err(wrong)
+        let (whole, fraction) = match text.trim().split_once('.') {
+            Some((whole, fraction)) => (whole, fraction),
+            None => (text.trim(), ""),
+        };
+        // 1.7e9 is not 1.
+        let is_fraction = fraction.bytes().all(|digit| digit.is_ascii_digit());
+        let number = match whole {
+            "" => Some(0),
+            whole => whole.parse().ok(),
+        };
+        let wrong = || {
+            let why = "is no number that can be read; it has to be in decimal digits";
+            self.wrong(format!("'{text}' in column {} {why}", at + 1))
+        };
+        number.filter(|_| is_fraction).ok_or_else(wrong)
     }
 
     fn wrong(&self, why: String) -> TraceError {
-        let line = self.line.position().map_or(0, csv::Position::line);
+        let line = self.line.position().map_or(0, Position::line);
         TraceError::Line { line, why }
     }
 }
@@ -186,10 +206,34 @@ fn missing(name: &str, names: &ByteRecord) -> TraceError {
     }
 }
 
-fn line_error(error: &csv::Error) -> TraceError {
-    let line = error.position().map_or(0, csv::Position::line);
-    let why = error.to_string();
-    TraceError::Line { line, why }
+/// What was read of a line with that number, unless it is too long: then a part only was read.
+fn whole<R: Read, T>(
+    reader: &Reader<Take<R>>,
+    line: u64,
+    read: csv::Result<T>,
+) -> Result<T, TraceError> {
+    if reader.get_ref().limit() == 0 {
+        let why = too_long();
+        return Err(TraceError::Line { line, why });
+    }
+    read.map_err(|error| match error.kind() {
+        ErrorKind::Io(error) => TraceError::Line {
+            line,
+            why: cannot_read_on(error),
+        },
+        _ => TraceError::Line {
+            line: error.position().map_or(line, Position::line),
+            why: error.to_string(),
+        },
+    })
+}
+
+fn too_long() -> String {
+    format!("it has {LINE_BYTES_MAX} bytes or more")
+}
+
+fn cannot_read_on(error: &io::Error) -> String {
+    format!("cannot read on: {error}")
 }
 
 impl<R: Read> Iterator for CsvReader<R> {
@@ -235,9 +279,9 @@ impl<R: Read> KeysReader<R> {
             let wrong = |why: String| TraceError::Line { line, why };
             let mut limited = (&mut self.input).take(LINE_BYTES_MAX);
             let read = limited.read_until(b'\n', &mut self.line);
-            let bytes = read.map_err(|error| wrong(format!("cannot read on: {error}")))?;
+            let bytes = read.map_err(|error| wrong(cannot_read_on(&error)))?;
             if bytes as u64 == LINE_BYTES_MAX {
-                return Err(wrong(format!("it has {LINE_BYTES_MAX} bytes or more")));
+                return Err(wrong(too_long()));
             }
             if bytes == 0 {
                 return match self.keys {
@@ -307,13 +351,14 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         for (text, columns, told) in [
             ("key\n", "", "empty"),
-            ("", "", "no column 'key'"),
+            ("", "", "empty"),
             ("a,b\n1,2\n", "", "no column 'key'; there are a, b"),
             (
                 "key,size\nx,1\ny,z\n",
                 "",
                 "line 3: 'z' in column 2 is no number",
             ),
+            ("key,size\nx,1.25e4\n", "", "line 2: '1.25e4' in column 2"),
             ("key,size\nx,1,9\n", "", "line 2"),
             (
                 "key,time\nx,4294967296\n",
@@ -331,6 +376,40 @@ mod tests {
             let why = csv(text, columns).unwrap_err();
             assert!(why.contains(told), "{text:?}: {why}");
         }
+    }
+
+    #[test]
+    fn a_line_that_does_not_end_is_given_up() {
+        let long = "x".repeat((LINE_BYTES_MAX + 2 * READ_BYTES) as usize);
+        for (text, line) in [
+            (long.clone(), 1),
+            (format!("key\na\n{long}"), 3),
+            (format!("key,size\na,1\n\"{}", "x\n".repeat(1 << 20)), 3),
+        ] {
+            let why = csv(&text, "").unwrap_err();
+            assert_eq!(why, format!("line {line}: it has 1048576 bytes or more"));
+        }
+        let whole = &long[..LINE_BYTES_MAX as usize];
+        let many = "y\n".repeat(1 << 20);
+        let read = csv(&format!("key\n{whole}\n{many}"), "").unwrap();
+        assert_eq!(read.len(), 1 + (1 << 20));
+    }
+
+    #[test]
+    fn what_cannot_be_read_on_is_told_with_its_line() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("torn"))
+            }
+        }
+        let input = &b"key,size\na,1\nb,2\n"[..];
+        let reader = CsvReader::new(input.chain(Broken), &Columns::default()).unwrap();
+        let (read, failed): (Vec<_>, Vec<_>) = reader.partition(Result::is_ok);
+        let failed = failed.into_iter().filter_map(Result::err);
+        let failed: Vec<_> = failed.map(|error| error.to_string()).collect();
+        assert_eq!(read.len(), 2);
+        assert_eq!(failed, ["line 4: cannot read on: torn"]);
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl RecordedHead {
 
 /// Iterates over the requests that were recorded: each read that found something, each write, and in
 /// place of a read that found nothing and the write that answered it one request, of the write's size
-/// and time to live and where the read was. The write may come 65,536 requests later at most, with
+/// and time to live and where the read was. The write may come 65,535 requests later at most, with
 /// nothing else for the object between; a read that none answers is no request, and is counted.
 /// Removals and changes of expiry are passed over. Seconds count from the start of the recording.
 ///
