@@ -1,7 +1,7 @@
 //! The file of a recording, under another name until it is whole.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -37,21 +37,27 @@ impl Part {
     }
 
     /// Appends records.
-    pub(super) fn write(&mut self, records: &[u8]) -> anyhow::Result<()> {
-        let written = self.encoder.write_all(records);
-        written.with_context(|| cannot_write(&self.hidden.0))
+    pub(super) fn write(&mut self, records: &[u8]) -> io::Result<()> {
+        self.encoder.write_all(records)
     }
 
-    /// Writes the head, and moves the recording to its place.
+    /// Writes the head, and moves the recording to its place; with what there is room for, where the disk
+    /// is full.
+    ///
+    /// # Errors
+    /// When not all could be written.
     pub(super) fn finish(self, head: &RecordedHead) -> anyhow::Result<()> {
         let Self {
             place,
             encoder,
             hidden,
         } = self;
-        end(encoder, head)
+        let flushed = |mut file: BufWriter<File>| file.flush();
+        let ended = encoder.finish().and_then(flushed);
+        put_head(&hidden.0, head)
             .and_then(|()| fs::rename(&hidden.0, &place))
-            .with_context(|| cannot_write(&place))
+            .with_context(|| cannot_write(&place))?;
+        ended.with_context(|| format!("{} has only what there is room for", place.display()))
     }
 }
 
@@ -64,9 +70,8 @@ fn begin(path: &Path) -> io::Result<Encoder<'static, BufWriter<File>>> {
     Ok(encoder)
 }
 
-fn end(encoder: Encoder<'static, BufWriter<File>>, head: &RecordedHead) -> io::Result<()> {
-    let mut file = encoder.finish()?.into_inner()?;
-    file.rewind()?;
+fn put_head(path: &Path, head: &RecordedHead) -> io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
     file.write_all(&head.to_bytes())?;
     file.sync_all()
 }

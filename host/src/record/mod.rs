@@ -81,10 +81,10 @@ pub struct RecordArgs {
 
 impl RecordArgs {
     /// Records until it is told to end, and prints what was recorded. The exit code is 1 when the server
-    /// went away before.
+    /// went away before, or the disk was full.
     ///
     /// # Errors
-    /// When the server cannot be reached or refuses, or the file cannot be written; there is none then.
+    /// When the server cannot be reached or refuses, or the file cannot be written.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let shown = self.out.display();
         ensure!(
@@ -106,14 +106,15 @@ impl RecordArgs {
         let mut part = Part::create(&self.out)?;
         let mut blocks = self.begin()?;
         let mut tally = Tally::new();
-        let trouble = self.record(&mut blocks, &mut part, &mut tally, &stop)?;
+        let trouble = self.record(&mut blocks, &mut part, &mut tally, &stop);
         if let Some(trouble) = &trouble
             && !tally.has_begun()
         {
             bail!("{trouble}");
         }
-        part.finish(&tally.head())?;
+        let finished = part.finish(&tally.head());
         println!("{shown}: {tally}");
+        finished?;
         let Some(trouble) = trouble else {
             return Ok(ExitCode::SUCCESS);
         };
@@ -148,17 +149,15 @@ impl RecordArgs {
         Blocks::order(self.addr.connect()?, &order).with_context(lost)
     }
 
-    /// Writes what comes until it is to end, or nothing comes any more: what happened then.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
+    /// Writes what comes until it is to end, or nothing comes any more, or nothing can be written: what
+    /// happened then.
     fn record(
         &self,
         blocks: &mut Blocks,
         part: &mut Part,
         tally: &mut Tally,
         stop: &AtomicBool,
-    ) -> anyhow::Result<Option<String>> {
+    ) -> Option<String> {
         let bar = ProgressBar::new_spinner();
         let began = Instant::now();
         let mut last = began;
@@ -179,10 +178,12 @@ impl RecordArgs {
                     let left = records_max.saturating_sub(tally.records());
                     let few =
                         usize::try_from(left).map_or(records.len(), |left| left.min(records.len()));
-                    part.write(records[..few].as_flattened())?;
+                    if let Err(error) = part.write(records[..few].as_flattened()) {
+                        return Some(format!("cannot write on: {error}"));
+                    }
                     tally.add(head, &records[..few], began.elapsed());
                     if tally.records() == records_max {
-                        return Ok(None);
+                        return None;
                     }
                     last = Instant::now();
                     bar.set_message(tally.to_string());
@@ -191,12 +192,12 @@ impl RecordArgs {
                 }
                 Ok(Came::Nothing) if last.elapsed() <= SILENCE_MAX => continue,
                 Ok(Came::Nothing) => "has fallen silent".to_owned(),
-                Ok(Came::End) if is_ending => return Ok(None),
+                Ok(Came::End) if is_ending => return None,
                 Ok(Came::End) => "closed the connection".to_owned(),
                 Ok(Came::Refusal(why)) => format!("refuses: {why}"),
                 Err(error) => format!("is lost: {error}"),
             };
-            return Ok(Some(format!("{} {trouble}", self.addr)));
+            return Some(format!("{} {trouble}", self.addr));
         }
     }
 }

@@ -52,20 +52,25 @@ impl Contender {
     /// # Errors
     /// When there is none of that name, one would not be taken, or they cannot stand together.
     pub(super) fn find(spec: &Spec) -> anyhow::Result<Self> {
-        let (mut evictions, mut deciders) = (Vec::new(), Vec::new());
+        let (mut evicts, mut deciders) = (None, Vec::new());
+        let mut is_settled = false;
         for piece in &spec.pieces {
             let (eviction, decides) = find(piece)?;
-            evictions.extend(eviction);
+            if eviction.is_some() {
+                ensure!(
+                    !is_settled,
+                    "{}: only one of them can say what is evicted",
+                    spec.text
+                );
+                // One that decides over values, too, leaves it to a later one.
+                is_settled = decides.is_none();
+                evicts = eviction;
+            }
             let mut settings = Settings::from_texts(&piece.parameters);
             settings.deadline = Some(DEADLINE);
             deciders.extend(decides.map(|decides| (settings, decides)));
         }
-        ensure!(
-            evictions.len() < 2,
-            "{}: only one of them can say what is evicted",
-            spec.text
-        );
-        let evicts = match evictions.pop() {
+        let evicts = match evicts {
             Some(evicts) => evicts,
             None => default_eviction()?,
         };
@@ -241,6 +246,8 @@ mod tests {
         assert!(find("belady:x=1").contains("no parameters"));
         assert!(find("/none.wasm").contains("cannot read /none.wasm"));
         assert!(find("lru+fifo").contains("only one"));
+        assert!(find("lru+business-priority").contains("only one"));
+        assert_eq!(find("business-priority+lru"), "");
         assert!(find("belady+size-gate").contains("knows best"));
         assert!(find("size-gate:max_bytes=1B,min_bytes=2B").contains("nothing would be kept"));
         assert_eq!(

@@ -121,6 +121,9 @@ enum Format {
     Csv,
 }
 
+/// A contender at one size, in bytes too, and its cache.
+type Entrant<'c> = ((&'c Contender, &'c Size, u64), Box<dyn Cell>);
+
 /// What was found, and what went wrong.
 #[derive(Default)]
 struct Findings {
@@ -200,21 +203,8 @@ impl SimulateArgs {
                  what has expired; leave out --ttl honour"
             );
         }
-        let mut labels = Vec::new();
-        let mut cells: Vec<Box<dyn Cell>> = Vec::new();
-        for contender in contenders {
-            if let Some(why) = contender.cannot_run(&footprint) {
-                let name = &contender.name;
-                let complaint = format!("{}: {name} {why}", trace.display());
-                found.complaints.push(complaint);
-                continue;
-            }
-            for size in &self.sizes {
-                let capacity = size.capacity_bytes(footprint.bytes);
-                cells.push(contender.cell(capacity, self.shards, self.seed)?);
-                labels.push((contender, size, capacity));
-            }
-        }
+        let entrants = self.entrants(contenders, &footprint, trace, found)?;
+        let (labels, cells): (Vec<_>, Vec<_>) = entrants.into_iter().unzip();
         let bar = progress(footprint.requests, trace);
         let records = (1..)
             .zip(TraceFile::open(trace, &self.columns)?)
@@ -247,6 +237,39 @@ impl SimulateArgs {
             }
         }
         error.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Empty caches of all contenders at all sizes that a trace lets them have, and complaints for the
+    /// rest.
+    fn entrants<'c>(
+        &'c self,
+        contenders: &'c [Contender],
+        footprint: &Footprint,
+        trace: &Path,
+        found: &mut Findings,
+    ) -> anyhow::Result<Vec<Entrant<'c>>> {
+        let (trace, shards) = (trace.display(), self.shards);
+        let mut entrants = Vec::new();
+        for contender in contenders {
+            if let Some(why) = contender.cannot_run(footprint) {
+                let complaint = format!("{trace}: {} {why}", contender.name);
+                found.complaints.push(complaint);
+                continue;
+            }
+            for size in &self.sizes {
+                let capacity = size.capacity_bytes(footprint.bytes);
+                if capacity < u64::from(shards) {
+                    found.complaints.push(format!(
+                        "{trace}: {} at {} has {capacity} bytes, less than one for each of {shards} shards",
+                        contender.name, size.text
+                    ));
+                    continue;
+                }
+                let cell = contender.cell(capacity, shards, self.seed)?;
+                entrants.push(((contender, size, capacity), cell));
+            }
+        }
+        Ok(entrants)
     }
 
     /// What a trace is called in the result: by its path where another one has its name.

@@ -25,7 +25,7 @@ impl FromStr for Spec {
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(Self {
             text: text.to_owned(),
-            pieces: text.split('+').map(str::parse).collect::<Result<_, _>>()?,
+            pieces: split(text, '+').map(str::parse).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -40,7 +40,7 @@ impl FromStr for Piece {
             Some(at) => (&text[..from + at], &text[from + at + 1..]),
             None => (text, ""),
         };
-        let pairs = parameters.split(',').filter(|pair| !pair.is_empty());
+        let pairs = split(parameters, ',').filter(|pair| !pair.is_empty());
         let pair = |pair: &str| match pair.split_once('=') {
             Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
             None => Err(format!("'{pair}' has to be a parameter=value")),
@@ -50,6 +50,19 @@ impl FromStr for Piece {
             parameters: pairs.map(pair).collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// Splits at a character where it stands neither in quotes nor in brackets.
+fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_listed) = (false, false);
+    text.split(move |c| {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            '[' | ']' if !is_quoted => is_listed = c == '[',
+            _ => {}
+        }
+        c == at && !is_quoted && !is_listed
+    })
 }
 
 #[cfg(test)]
@@ -81,6 +94,15 @@ mod tests {
             [("a:b/c.wasm".to_owned(), vec![pair("x", "1")])]
         );
         assert!("lru:x".parse::<Spec>().unwrap_err().contains("'x'"));
+    }
+
+    #[test]
+    fn lists_and_quotes_hold_together() {
+        let rules = r#"["prefix a+b: 9", "x,]y: 1"]"#;
+        let text = format!("business-priority:rules={rules},floor=1+lru");
+        let parameters = vec![pair("rules", rules), pair("floor", "1")];
+        let first = ("business-priority".to_owned(), parameters);
+        assert_eq!(read(&text), [first, ("lru".to_owned(), vec![])]);
     }
 
     #[test]

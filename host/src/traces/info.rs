@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use larder_simulator::statistics::Statistics;
-use larder_simulator::trace::{Columns, TraceFile};
+use larder_simulator::trace::{Columns, RecordedHead, TraceFile};
 use serde_json::{Value as Json, json};
 
 const EXAMPLES: &str = "\
 What is told of each trace:
   trace, format           its name, and how it was read: as oracleGeneral, csv, keys or larder
+  recorded_share, _lost   of a recording, the part of the objects that is in it, and accesses that are
+                          missing
   requests, objects       how many
   requests_per_object     on average
   footprint_bytes         of all objects, each as large as when it was first asked for
@@ -73,10 +75,10 @@ impl InfoArgs {
             let complaint = match TraceFile::open(path, &columns) {
                 Err(error) => Some(error),
                 Ok(trace) => {
-                    let format = trace.form();
+                    let (format, recorded) = (trace.form(), trace.recorded());
                     let (found, error) = Statistics::of(trace);
                     if found.footprint.requests > 0 {
-                        all.push(facts(path, format, &found));
+                        all.push(facts(path, format, recorded, &found));
                     }
                     error
                 }
@@ -101,7 +103,7 @@ impl InfoArgs {
     }
 }
 
-fn facts(path: &Path, format: &str, found: &Statistics) -> Facts {
+fn facts(path: &Path, format: &str, recorded: Option<RecordedHead>, found: &Statistics) -> Facts {
     let footprint = &found.footprint;
     let (requests, objects) = (footprint.requests, footprint.objects);
     let ratio = |part: u64, whole: u64| rounded(part as f64 / whole as f64);
@@ -109,6 +111,14 @@ fn facts(path: &Path, format: &str, found: &Statistics) -> Facts {
     vec![
         ("trace", json!(TraceFile::name(path))),
         ("format", json!(format)),
+        (
+            "recorded_share",
+            recorded.map_or(Json::Null, |head| rounded(head.threshold.percent() / 100.0)),
+        ),
+        (
+            "recorded_lost",
+            recorded.map_or(Json::Null, |head| json!(head.lost)),
+        ),
         ("requests", json!(requests)),
         ("objects", json!(objects)),
         ("requests_per_object", ratio(requests, objects)),

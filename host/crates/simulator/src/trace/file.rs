@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::lines::{Columns, CsvReader, KeysReader};
-use super::{OracleReader, Record, RecordedReader, TraceError};
+use super::{OracleReader, Record, RecordedHead, RecordedReader, TraceError};
 
 /// The records of a file. Its name says its form: `.csv` and `.csv.zst` are comma-separated with a line
 /// of names, `.txt`, `.keys` and the same with `.zst` are a key a line, `.larder` is what was recorded from a
@@ -56,6 +56,15 @@ impl TraceFile {
         let plain = file.strip_suffix(".zst").unwrap_or(&file);
         let name = plain.rsplit_once('.').map_or(plain, |(name, _)| name);
         name.to_owned()
+    }
+
+    /// What a recording begins with; `None` for all others.
+    #[must_use]
+    pub fn recorded(&self) -> Option<RecordedHead> {
+        match self {
+            Self::Recorded(reader) => Some(reader.head()),
+            _ => None,
+        }
     }
 
     /// What its form is called.

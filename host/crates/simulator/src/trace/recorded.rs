@@ -1,4 +1,4 @@
-//! Reader of what was recorded from a server: a head of 48 bytes, and records of 24 bytes in a zstd frame.
+//! Reader of what was recorded from a server: a head of 56 bytes, and records of 24 bytes in a zstd frame.
 
 mod fold;
 
@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read};
 
 use larder_engine::Millis;
 use larder_engine::recording::{RECORDED_BYTES, Recorded, Threshold};
+use xxhash_rust::xxh3::xxh3_64;
 use zstd::stream::read::Decoder;
 
 use super::{Record, TraceError};
@@ -28,11 +29,12 @@ pub struct RecordedHead {
 }
 
 impl RecordedHead {
+    const SUM_AT: usize = Self::BYTES - size_of::<u64>();
     /// Bytes of a head.
-    pub const BYTES: usize = 48;
+    pub const BYTES: usize = 56;
 
-    /// As it stands in a file: the magic number, and little-endian u64 version, threshold, start, records
-    /// and lost.
+    /// As it stands in a file: the magic number, little-endian u64 version, threshold, start, records and
+    /// lost, and the XXH3 of what comes before.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
@@ -48,6 +50,8 @@ impl RecordedHead {
         for (place, field) in places.iter_mut().zip(fields) {
             *place = field.to_le_bytes();
         }
+        let sum = xxh3_64(&bytes[..Self::SUM_AT]);
+        bytes[Self::SUM_AT..].copy_from_slice(&sum.to_le_bytes());
         bytes
     }
 
@@ -60,11 +64,15 @@ impl RecordedHead {
             return Err(wrong(bytes.len() as u64, why));
         };
         let (fields, _) = bytes.as_chunks();
-        let [version, threshold, start_ms, records, lost] =
-            [1, 2, 3, 4, 5].map(|at| u64::from_le_bytes(fields[at]));
+        let [version, threshold, start_ms, records, lost, sum] =
+            [1, 2, 3, 4, 5, 6].map(|at| u64::from_le_bytes(fields[at]));
         if version != VERSION {
             let why = format!("the recording is of version {version}; {VERSION} can be read");
             return Err(wrong(MAGIC.len() as u64, why));
+        }
+        if sum != xxh3_64(&bytes[..Self::SUM_AT]) {
+            let why = "the head of the recording is damaged".to_owned();
+            return Err(wrong(Self::SUM_AT as u64, why));
         }
         Ok(Self {
             threshold: Threshold(threshold),

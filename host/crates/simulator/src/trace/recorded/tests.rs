@@ -167,10 +167,10 @@ fn what_is_cut_off_or_damaged_is_told_with_its_place_after_what_came_before() {
     damaged[whole.len() / 2] ^= 1;
     told(&damaged, "damaged or truncated zstd data");
     told(
-        &whole[..48],
+        &whole[..56],
         "zstd data after byte 0 of the decompressed trace",
     );
-    told(&whole[..47], "byte 47: the recording ends in its head");
+    told(&whole[..55], "byte 55: the recording ends in its head");
     told(b"", "the trace is empty");
     told(&whole[1..], "byte 0: this is no recording of larder");
     let mut newer = whole.clone();
@@ -179,6 +179,9 @@ fn what_is_cut_off_or_damaged_is_told_with_its_place_after_what_came_before() {
         &newer,
         "byte 8: the recording is of version 2; 1 can be read",
     );
+    let mut altered = whole.clone();
+    altered[16] ^= 1;
+    told(&altered, "byte 48: the head of the recording is damaged");
     let missing = file(&head(u64::MAX, records.len() + 1), &records);
     assert_eq!(
         told(
