@@ -98,7 +98,8 @@ impl World {
         let (db, amount) = (name.0, usize::from(amount));
         let soon = self.now + amount as u64;
         match what % 12 {
-            0..=2 => self.check(&name),
+            0..=1 => self.check(&name),
+            2 => self.patch(&name, usize::from(fill) * 4, &vec![fill; amount]),
             3 => self.put(&name, &vec![fill; amount], Expiry::Never),
             4 => self.put(&name, &vec![fill; amount * amount], Expiry::Keep),
             5 => self.put(&name, &vec![fill; amount], Expiry::At(soon)),
@@ -221,6 +222,27 @@ impl World {
             .or_default()
             .0
             .extend_from_slice(more);
+    }
+
+    fn patch(&mut self, name: &Name, at: usize, bytes: &[u8]) {
+        self.settle(name);
+        let patch = |entry: Option<larder_engine::Entry<'_>>| {
+            let bytes = bytes.into();
+            (Edit::Patch { at, bytes }, entry.is_some())
+        };
+        let was_there = self
+            .tenant()
+            .update(key(name), self.now, Access::Write, 0, patch)
+            .expect("it fits");
+        if !was_there {
+            // The entry itself may have made room for its successor.
+            let before = self.model.remove(name);
+            assert!(before.is_none() || !self.roomy, "{name:?} was lost");
+        }
+        let (value, _) = self.model.entry(name.clone()).or_default();
+        let end = at + bytes.len();
+        value.resize(value.len().max(end), 0);
+        value[at..end].copy_from_slice(bytes);
     }
 
     fn expire(&mut self, name: &Name, expiry: Option<Millis>) {

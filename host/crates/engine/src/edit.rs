@@ -32,6 +32,14 @@ pub enum Edit<'v> {
     },
     /// These bytes go behind its value; its expiry and label stay. Where there was none it comes into being.
     Append(&'v [u8]),
+    /// These bytes go into its value, over what is there and beyond its end; where its value ends before
+    /// `at`, zeros go between, even if no byte follows. Its expiry and label stay. Where there was none it comes into being.
+    Patch {
+        /// Where in the value, in bytes.
+        at: usize,
+        /// What to write there.
+        bytes: Cow<'v, [u8]>,
+    },
     /// Only its expiry changes; `None` takes it away.
     Expire(Option<Millis>),
     /// It goes.

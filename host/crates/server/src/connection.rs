@@ -19,6 +19,7 @@ use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
 use crate::feed::Feed;
 use crate::held::{BuffersFull, Held};
+use crate::listing::Listing;
 use crate::order::{self, Done};
 use crate::registry::{Entry, Phase};
 use crate::stats::bump;
@@ -26,6 +27,7 @@ use crate::stream::Stream;
 use crate::worker::{Scratch, TURN_BYTES, Worker};
 
 const BUFFERS_FULL: &str = "ERR client buffers of the server are full, try again later";
+const LIST_TOO_LONG: &str = "reply too large: ask for fewer keys by the pattern, or use SCAN";
 const RECORDED_ALREADY: &str =
     "somebody else records what is done here; there is one recording at a time";
 
@@ -49,6 +51,8 @@ enum Stage {
     Behind,
     /// Empty a database, or all, step by step.
     Emptying(Option<u8>, FlushCursor),
+    /// List keys, step by step.
+    Listing(Box<Listing>),
     /// Wait until an order has been carried out.
     Ordered(oneshot::Receiver<Done>),
     /// Begin to record.
@@ -172,6 +176,10 @@ impl Connection {
                     None => self.reply(cx, scratch, Ok(()))?,
                 }
             }
+            Stage::Listing(_) => {
+                *turn_bytes = 0;
+                self.list(cx, scratch)?;
+            }
             Stage::Ordered(answered) => {
                 let gone = |_| Err("the order could not be carried out".to_owned());
                 let done = ready!(Pin::new(answered).poll(cx)).unwrap_or_else(gone);
@@ -292,6 +300,7 @@ impl Connection {
                 self.stage = Stage::Behind;
             }
             Stop::Empty(db) => self.stage = Stage::Emptying(db, FlushCursor::default()),
+            Stop::List(pattern) => self.stage = Stage::Listing(Box::new(Listing::new(pattern))),
             Stop::Order(order) => {
                 self.stage = Stage::Ordered(order::give(&worker.shared.policies, order));
             }
@@ -301,6 +310,36 @@ impl Connection {
         match kept {
             Ok(()) => self.write(cx, output),
             Err(BuffersFull) => self.refuse(cx, output),
+        }
+    }
+
+    /// Lists keys for one step; replies when the list is complete, or too long.
+    fn list(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
+        let Stage::Listing(listing) = &mut self.stage else {
+            return Ok(());
+        };
+        let (shared, session) = (&self.worker.shared, &self.dialogue.session);
+        let is_complete = listing.step(session, shared.now());
+        if listing.reply_bytes() > shared.config.output_bytes_max {
+            self.held
+                .hold_beside(0)
+                .map_err(|BuffersFull| End::BuffersFull)?;
+            return self.reply(cx, scratch, Err(LIST_TOO_LONG.to_owned()));
+        }
+        if self.held.hold_beside(listing.bytes()).is_err() {
+            scratch.output.clear();
+            return self.refuse(cx, &mut scratch.output);
+        }
+        if !is_complete {
+            return Ok(());
+        }
+        let stage = std::mem::replace(&mut self.stage, Stage::Behind);
+        self.held
+            .hold_beside(0)
+            .map_err(|BuffersFull| End::BuffersFull)?;
+        match stage {
+            Stage::Listing(listing) => self.write(cx, &mut listing.into_reply(session.version)),
+            _ => Ok(()),
         }
     }
 

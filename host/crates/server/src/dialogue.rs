@@ -37,6 +37,8 @@ pub(crate) enum Stop {
     Close,
     /// A database, or all, has to be emptied and `+OK` replied before the next request.
     Empty(Option<u8>),
+    /// The keys that match a pattern have to be listed before the next request.
+    List(Vec<u8>),
     /// An order has to be carried out and answered before the next request.
     Order(Order),
     /// What clients do has to be recorded and streamed from now on; what follows is no request.
@@ -112,6 +114,7 @@ impl Dialogue {
                 Flow::Continue => {}
                 Flow::Close => break Stop::Close,
                 Flow::Flush(db) => break Stop::Empty(db),
+                Flow::Keys(pattern) => break Stop::List(pattern),
                 Flow::Order(order) => break Stop::Order(order),
                 Flow::Record(plan) => break Stop::Record(plan),
             }

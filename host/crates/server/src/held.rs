@@ -72,11 +72,13 @@ impl Held {
         }
     }
 
-    /// Pays for what the connection holds beside its buffers, until it ends; where that fails it has to
-    /// end.
+    /// Pays for what the connection holds beside its buffers, until this is called again or it ends;
+    /// where that fails it has to end.
     pub(crate) fn hold_beside(&mut self, bytes: usize) -> Result<(), BuffersFull> {
         self.beside_bytes = bytes;
-        self.charge(self.input.capacity(), self.output.capacity())
+        self.charge(self.input.capacity(), self.output.capacity())?;
+        self.release();
+        Ok(())
     }
 
     /// Input that is not executed yet.

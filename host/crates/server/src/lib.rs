@@ -13,6 +13,7 @@ mod feed;
 mod held;
 mod http;
 mod listen;
+mod listing;
 mod maintenance;
 mod order;
 mod registry;

@@ -64,6 +64,10 @@ pub enum Flow {
     /// Empty one database, or all (`None`), in steps between which other connections are served; then
     /// reply `+OK` and go on with the next request. The command itself has replied nothing.
     Flush(Option<u8>),
+    /// List the keys of the selected database that match the pattern, which has 1,024 bytes at most, in
+    /// steps between which other connections are served; then go on with the next request. The command
+    /// itself has replied nothing.
+    Keys(Vec<u8>),
     /// Have the order carried out while other connections are served; then reply `+OK`, or why it could
     /// not be. The command itself has replied nothing.
     Order(Order),

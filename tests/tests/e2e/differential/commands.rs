@@ -39,7 +39,7 @@ fn commands_are_described_as_redis_describes_them() {
     let larder = Server::start(&[]);
     let (mut redis, mut larder) = (redis.client(), larder.client());
     let names = names(&mut larder);
-    assert!(names.len() >= 44, "{names:?}");
+    assert!(names.len() >= 77, "{names:?}");
     for name in names {
         let describe = |client: &mut Client| {
             let Value::Array(all) = client.call(&["COMMAND", "INFO", &name]) else {

@@ -2,132 +2,12 @@
 
 use e2e::harness::Random;
 
+use super::table::{Arg, COMMANDS};
+
 /// The words of a request.
 pub(super) type Request = Vec<Vec<u8>>;
 
-/// What stands for an argument.
-#[derive(Clone, Copy)]
-enum Arg {
-    Key,
-    Keys,
-    Pairs,
-    Value,
-    Integer,
-    /// A key that holds fractions, and fractions whose sums take few bits: Redis adds `long
-    /// double`s, which larger ones would tell from Larder's decimals (see `stated`).
-    FractionKey,
-    Fraction,
-    Seconds,
-    Milliseconds,
-    UnixSeconds,
-    UnixMilliseconds,
-    SetOptions,
-    GetexOptions,
-    ExpireOptions,
-    ScanOptions,
-    OneOf(&'static [&'static str]),
-}
-
 use Arg::*;
-
-/// Every command, with how often it comes.
-const COMMANDS: &[(usize, &str, &[Arg])] = &[
-    (6, "SET", &[Key, Value]),
-    (9, "SET", &[Key, Value, SetOptions]),
-    (2, "SET", &[FractionKey, Fraction]),
-    (6, "GET", &[Key]),
-    (1, "GET", &[FractionKey]),
-    (3, "GETEX", &[Key, GetexOptions]),
-    (2, "GETDEL", &[Key]),
-    (2, "GETSET", &[Key, Value]),
-    (2, "SETNX", &[Key, Value]),
-    (2, "SETEX", &[Key, Seconds, Value]),
-    (2, "PSETEX", &[Key, Milliseconds, Value]),
-    (2, "MGET", &[Keys]),
-    (2, "MSET", &[Pairs]),
-    (3, "APPEND", &[Key, Value]),
-    (2, "STRLEN", &[Key]),
-    (2, "INCR", &[Key]),
-    (2, "DECR", &[Key]),
-    (3, "INCRBY", &[Key, Integer]),
-    (3, "DECRBY", &[Key, Integer]),
-    (4, "INCRBYFLOAT", &[FractionKey, Fraction]),
-    (2, "DEL", &[Keys]),
-    (1, "UNLINK", &[Keys]),
-    (2, "EXISTS", &[Keys]),
-    (2, "TYPE", &[Key]),
-    (3, "EXPIRE", &[Key, Seconds, ExpireOptions]),
-    (3, "PEXPIRE", &[Key, Milliseconds, ExpireOptions]),
-    (3, "EXPIREAT", &[Key, UnixSeconds, ExpireOptions]),
-    (3, "PEXPIREAT", &[Key, UnixMilliseconds, ExpireOptions]),
-    (3, "TTL", &[Key]),
-    (3, "PTTL", &[Key]),
-    (2, "EXPIRETIME", &[Key]),
-    (2, "PEXPIRETIME", &[Key]),
-    (2, "PERSIST", &[Key]),
-    (2, "SCAN", &[OneOf(&["0", "x", "-"]), ScanOptions]),
-    (1, "DBSIZE", &[]),
-    (1, "FLUSHDB", &[OneOf(&["", "ASYNC", "sync", "now"])]),
-    (1, "FLUSHALL", &[OneOf(&["", "ASYNC", "now", "now"])]),
-    (2, "SELECT", &[OneOf(&["0", "1", "15", "16", "-1", "abc"])]),
-    (1, "PING", &[]),
-    (1, "PING", &[Value]),
-    (1, "ECHO", &[Value]),
-    (1, "TIME", &[]),
-    (1, "INFO", &[OneOf(&["server", "nothing", "keyspace"])]),
-    (1, "HELLO", &[OneOf(&["2", "3", "3", "4", "abc"])]),
-    (
-        1,
-        "HELLO",
-        &[
-            OneOf(&["2", "3"]),
-            OneOf(&["SETNAME"]),
-            OneOf(&["me", "a b"]),
-        ],
-    ),
-    (
-        1,
-        "CLIENT",
-        &[
-            OneOf(&["SETNAME"]),
-            OneOf(&["me", "a b", "", "new\nline", "\u{7f}"]),
-        ],
-    ),
-    (1, "CLIENT", &[OneOf(&["GETNAME", "ID", "getname", "NONE"])]),
-    (
-        1,
-        "CLIENT",
-        &[
-            OneOf(&["SETINFO"]),
-            OneOf(&["LIB-NAME", "LIB-VER", "LIB"]),
-            OneOf(&["x"]),
-        ],
-    ),
-    (
-        1,
-        "CONFIG",
-        &[
-            OneOf(&["GET"]),
-            OneOf(&["databases", "APPENDONLY", "save", "none"]),
-        ],
-    ),
-    (1, "COMMAND", &[OneOf(&["COUNT", "NONE"])]),
-    (
-        1,
-        "COMMAND",
-        &[
-            OneOf(&["GETKEYS"]),
-            OneOf(&["MGET", "none", "DEL", "MSET", "ping"]),
-            Keys,
-        ],
-    ),
-    (
-        1,
-        "COMMAND",
-        &[OneOf(&["INFO", "DOCS", "LIST"]), OneOf(&["nothing"])],
-    ),
-    (1, "NONSENSE", &[Keys]),
-];
 
 const KEYS: [&[u8]; 10] = [
     b"a",
@@ -170,6 +50,33 @@ const INTEGERS: [&str; 10] = [
 ];
 const FRACTIONS: [&str; 11] = [
     "0.5", "-0.25", "1.5", "3", "-7", "1e2", "2.5e-1", "-0.0", "5.0", "abc", "",
+];
+const FIELD_TYPES: [&str; 12] = [
+    "u8", "i8", "i5", "u63", "i64", "u1", "i16", "u8", "i8", "u64", "i0", "x",
+];
+const FIELD_OFFSETS: [&str; 10] = [
+    "0",
+    "7",
+    "#1",
+    "#3",
+    "100",
+    "0",
+    "#0",
+    "-1",
+    "#-1",
+    "4294967296",
+];
+const FIELD_NUMBERS: [&str; 10] = [
+    "0",
+    "1",
+    "-1",
+    "127",
+    "255",
+    "-200",
+    "9223372036854775807",
+    "-40",
+    "1000",
+    "abc",
 ];
 /// No small positive number: taken for a time to live it would let a key expire at a moment that
 /// is not the same on both sides.
@@ -256,6 +163,8 @@ impl Generator {
                 at = at.max(2);
                 self.random.pick(&JUNK_TEXT)
             }
+            // Redis takes -2^63 for a large number there (see `stated`).
+            Some(_) if name.starts_with("BITFIELD") => self.random.pick(&JUNK_TEXT),
             // Before version 7.2 Redis takes the name of a greeting that it refuses.
             Some(_) if name == "HELLO" => return request.truncate(1),
             _ => self.random.pick(&JUNK),
@@ -297,7 +206,7 @@ impl Generator {
                 let part = random.below(1000);
                 format!("{}{part:03}", self.unix_seconds()).into()
             }
-            Keys | Pairs | SetOptions | GetexOptions | ExpireOptions | ScanOptions => {
+            Keys | Pairs | SetOptions | GetexOptions | ExpireOptions | ScanOptions | Fields => {
                 return self.append_some(arg, request);
             }
         };
@@ -331,7 +240,28 @@ impl Generator {
                     .pick(&["NX", "XX", "GT", "LT", "gt", "lt", "none"]);
                 request.push(word.into());
             }),
+            Fields => (0..=count).for_each(|_| self.append_field(request)),
             _ => self.append_scan(request),
+        }
+    }
+
+    fn append_field(&mut self, request: &mut Request) {
+        let name = self
+            .random
+            .pick(&["GET", "get", "SET", "INCRBY", "OVERFLOW", "none"]);
+        request.push(name.into());
+        if name == "OVERFLOW" {
+            request.push(
+                self.random
+                    .pick(&["WRAP", "sat", "FAIL", "SAT", "none"])
+                    .into(),
+            );
+            return self.append_field(request);
+        }
+        request.push(self.random.pick(&FIELD_TYPES).into());
+        request.push(self.random.pick(&FIELD_OFFSETS).into());
+        if !name.eq_ignore_ascii_case("GET") {
+            request.push(self.random.pick(&FIELD_NUMBERS).into());
         }
     }
 

@@ -6,6 +6,7 @@
 mod commands;
 mod generate;
 mod stated;
+mod table;
 mod wanted;
 
 use std::collections::BTreeSet;

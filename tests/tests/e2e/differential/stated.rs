@@ -13,7 +13,7 @@ type Stated = (
     fn() -> Value,
 );
 
-const STATED: [Stated; 7] = [
+const STATED: [Stated; 10] = [
     (
         "sums of decimals are exact, where Redis shows the noise of binary fractions",
         &[&["SET", "k", "1000000"], &["INCRBYFLOAT", "k", "0.1"]],
@@ -28,6 +28,45 @@ const STATED: [Stated; 7] = [
         "numbers are decimal: Redis leaves hexadecimal ones to the C library",
         &[&["SET", "k", "1"], &["INCRBYFLOAT", "k", "0x10"]],
         || Value::Error("ERR value is not a valid float".into()),
+    ),
+    (
+        "a number below all that fit is one, where Redis takes -2^63 for one above",
+        &[
+            &[
+                "BITFIELD",
+                "k",
+                "OVERFLOW",
+                "SAT",
+                "SET",
+                "i8",
+                "0",
+                "-9223372036854775808",
+            ],
+            &["BITFIELD", "k", "GET", "i8", "0"],
+        ],
+        || Value::Array(vec![Value::Integer(-128)]),
+    ),
+    (
+        "two databases cannot be exchanged at one moment",
+        &[&["SWAPDB", "0", "1"]],
+        || {
+            Value::Error(
+                "ERR SWAPDB is not supported: entries are kept by the number of their database, so \
+                 two databases cannot change places at one moment"
+                    .into(),
+            )
+        },
+    ),
+    (
+        "bytes of another server are no dump",
+        &[&[
+            "RESTORE",
+            "k",
+            "0",
+            "\0\nvalue:v687\n\0\u{8}K\u{17}6)`\u{1f}\t",
+            "REPLACE",
+        ]],
+        || Value::Error("ERR DUMP payload version or checksum are wrong".into()),
     ),
     (
         "a cursor is a number, and never negative",

@@ -70,10 +70,71 @@ pub(super) const WANTED: &[Wanted] = &[
     },
     Wanted {
         reason: "the clock has gone on, and Larder's has milliseconds",
-        covers: |request, redis, larder| match (seconds(redis), seconds(larder)) {
-            (Some(redis), Some(larder)) => {
-                name(request) == "TIME" && redis.abs_diff(larder) * 1000 <= TOLERANCE_MS
+        covers: |request, redis, larder| {
+            let tells_time = name(request) == "TIME" || full_name(request) == "OBJECT IDLETIME";
+            match (seconds(redis), seconds(larder)) {
+                (Some(redis), Some(larder)) => {
+                    tells_time && redis.abs_diff(larder) * 1000 <= TOLERANCE_MS
+                }
+                _ => false,
             }
+        },
+    },
+    Wanted {
+        reason: "the order of KEYS, and which key is drawn by chance, is each server's own",
+        covers: |request, redis, larder| match (redis, larder) {
+            (Value::Bulk(Some(_)), Value::Bulk(Some(_))) => name(request) == "RANDOMKEY",
+            (Value::Array(redis), Value::Array(larder)) => {
+                name(request) == "KEYS" && sorted(redis) == sorted(larder)
+            }
+            _ => false,
+        },
+    },
+    Wanted {
+        reason: "bytes that an entry takes, expired or not, and those of a dump are each server's own",
+        covers: |request, redis, larder| match (redis, larder) {
+            (Value::Integer(1..), Value::Integer(1..) | Value::Null | Value::Bulk(None)) => {
+                full_name(request) == "MEMORY USAGE"
+            }
+            (Value::Bulk(Some(_)), Value::Bulk(Some(_))) => name(request) == "DUMP",
+            _ => false,
+        },
+    },
+    Wanted {
+        reason: "encodings follow from values, where in Redis a value that was changed stays raw",
+        covers: |request, redis, _| {
+            full_name(request) == "OBJECT ENCODING" && bytes(redis) == Some(b"raw")
+        },
+    },
+    Wanted {
+        reason: "values are not shared, as the small integers of Redis are",
+        covers: |request, redis, larder| {
+            full_name(request) == "OBJECT REFCOUNT"
+                && *redis == Value::Integer(i32::MAX.into())
+                && *larder == Value::Integer(1)
+        },
+    },
+    Wanted {
+        reason: "the work of LCS is bounded",
+        covers: |request, _, larder| {
+            let is_bound = |text: &str| text.starts_with("ERR values too long: LCS compares");
+            name(request) == "LCS" && matches!(larder, Value::Error(text) if is_bound(text))
+        },
+    },
+    Wanted {
+        reason: "wrong arguments are an error whether the key is there or not, since Redis 7.2",
+        covers: |request, redis, larder| {
+            ["BITCOUNT", "BITPOS"].contains(&name(request).as_str())
+                && matches!(redis, Value::Integer(-1 | 0))
+                && matches!(larder, Value::Error(_))
+        },
+    },
+    Wanted {
+        reason: "LOLWUT names the server, and LASTSAVE tells when it started, as nothing is saved",
+        covers: |request, redis, larder| match (redis, larder) {
+            (Value::Integer(1..), Value::Integer(1..)) => name(request) == "LASTSAVE",
+            (Value::Bulk(Some(_)), Value::Bulk(Some(_)))
+            | (Value::Verbatim(_), Value::Verbatim(_)) => name(request) == "LOLWUT",
             _ => false,
         },
     },
@@ -134,7 +195,8 @@ pub(super) const WANTED: &[Wanted] = &[
         covers: |request, redis, larder| {
             let text = "ERR DB index is out of range";
             let is_error = matches!(redis, Value::Error(text) if text.contains("out of range"));
-            name(request) == "SELECT" && is_error && *larder == Value::Error(text.into())
+            let names_a_database = ["SELECT", "MOVE", "COPY"].contains(&name(request).as_str());
+            names_a_database && is_error && *larder == Value::Error(text.into())
         },
     },
     Wanted {
@@ -228,6 +290,12 @@ fn scanned(reply: &Value) -> Option<(&[u8], Vec<&[u8]>)> {
     Some((cursor, keys))
 }
 
+fn sorted(keys: &[Value]) -> Vec<Option<&[u8]>> {
+    let mut keys: Vec<_> = keys.iter().map(bytes).collect();
+    keys.sort_unstable();
+    keys
+}
+
 fn bytes(value: &Value) -> Option<&[u8]> {
     match value {
         Value::Bulk(Some(bytes)) => Some(bytes),
@@ -235,8 +303,11 @@ fn bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
-/// The seconds that TIME tells.
+/// The seconds that TIME or OBJECT IDLETIME tells.
 fn seconds(reply: &Value) -> Option<u64> {
+    if let Value::Integer(seconds) = reply {
+        return u64::try_from(*seconds).ok();
+    }
     let Value::Array(parts) = reply else {
         return None;
     };

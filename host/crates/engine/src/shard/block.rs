@@ -164,6 +164,20 @@ impl Block {
         }
     }
 
+    /// Writes over a part of the value.
+    ///
+    /// # Panics
+    /// Where the value does not reach as far.
+    pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
+        let offset = self.key_offset() + self.key_len();
+        let len = self.value_len();
+        // SAFETY: the value's bytes follow the key's and were written with `value_len`; `&mut self` is
+        // the only access.
+        let value =
+            unsafe { slice::from_raw_parts_mut(self.0.cast::<u8>().add(offset).as_ptr(), len) };
+        value[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
     fn fits(&self, classes: SizeClasses, value_len: usize) -> bool {
         u32::try_from(value_len).is_ok()
             && block_bytes(classes, self.label_len(), self.key_len(), value_len)

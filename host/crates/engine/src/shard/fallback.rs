@@ -4,6 +4,7 @@
 use larder_sdk::{Removal, Slot};
 
 use super::state::{At, State};
+use crate::entry::{Entry, Millis};
 use crate::tenant::Standing;
 
 /// Entries compared for one victim, as many as Redis compares.
@@ -47,6 +48,24 @@ impl State {
         })
     }
 
+    /// A live entry of `db` by chance, if there is one: looks at some slots drawn at random, then from
+    /// another one on at all of them.
+    pub(crate) fn random_entry(&mut self, db: u8, now: Millis) -> Option<Entry<'_>> {
+        if self.stats.entries[usize::from(db)] == 0 {
+            return None;
+        }
+        let drawn = (0..LOOKS_MAX).find_map(|_| {
+            let slot = self.random_slot();
+            self.visit(slot, db, now).map(|_| slot)
+        });
+        let slot = drawn.or_else(|| {
+            let (from, slots) = (self.random_slot(), self.slots());
+            let mut all = (from..slots).chain(0..from);
+            all.find(|&slot| self.visit(slot, db, now).is_some())
+        });
+        slot.and_then(|slot| self.entry(slot))
+    }
+
     fn random_slot(&mut self) -> Slot {
         ((u64::from(self.next_random()) * u64::from(self.slots())) >> 32) as Slot
     }
@@ -76,7 +95,7 @@ impl State {
 
     /// The upper half of a 64-bit xorshift* ("An experimental exploration of Marsaglia's xorshift
     /// generators, scrambled", Vigna, 2016).
-    fn next_random(&mut self) -> u32 {
+    pub(crate) fn next_random(&mut self) -> u32 {
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;
         self.random ^= self.random >> 27;

@@ -9,6 +9,9 @@ use crate::entry::{Entry, LABEL_NOTE_BYTES_MAX, Label, Millis, stamp};
 use crate::error::Error;
 use crate::recording::Kind;
 
+/// Bytes that any value may have.
+const VALUE_BYTES_MAX: usize = u32::MAX as usize;
+
 /// Why a write did not take place. Nothing was changed.
 pub(crate) enum Refusal {
     /// More room has to be made first.
@@ -68,6 +71,7 @@ impl State {
                 Expiry::Keep => self.put(at, slot, &value, label, None)?,
             },
             Edit::Append(more) => self.append(at, slot, more)?,
+            Edit::Patch { at: from, bytes } => self.patch(at, slot, from, &bytes)?,
         }
         Ok(result)
     }
@@ -103,6 +107,11 @@ impl State {
                 Some((label_len, value.len()))
             }
             Edit::Append(more) => Some((self.label_len(slot), self.value_len(slot) + more.len())),
+            Edit::Patch { at, bytes } => {
+                // What would exceed the longest value is refused, however far it reaches.
+                let end = at.saturating_add(bytes.len()).min(VALUE_BYTES_MAX + 1);
+                Some((self.label_len(slot), self.value_len(slot).max(end)))
+            }
             Edit::Keep | Edit::Expire(_) | Edit::Remove => None,
         }
     }
@@ -194,6 +203,34 @@ impl State {
             self.swap(slot, block);
         }
         self.written(at, slot, before);
+        Ok(())
+    }
+
+    /// Writes over a part of the value; what goes beyond its end is appended.
+    fn patch(
+        &mut self,
+        at: &At<'_>,
+        slot: Option<Slot>,
+        from: usize,
+        bytes: &[u8],
+    ) -> Result<(), Refusal> {
+        let len = self.value_len(slot);
+        let (over, beyond) = bytes.split_at(bytes.len().min(len.saturating_sub(from)));
+        let grows = from + bytes.len() > len;
+        if slot.is_none() || grows {
+            let mut tail = vec![0; from.saturating_sub(len)];
+            tail.extend_from_slice(beyond);
+            self.append(at, slot, &tail)?;
+        }
+        let Some(slot) = slot else {
+            return Ok(());
+        };
+        if let Some(block) = self.slab.get_mut(slot) {
+            block.patch(from, over);
+        }
+        if !grows {
+            self.written(at, slot, len);
+        }
         Ok(())
     }
 

@@ -129,6 +129,70 @@ fn appends_grow_beyond_what_was_reserved() {
 }
 
 #[test]
+fn patches_write_over_fill_up_and_grow() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let mut expected = Vec::new();
+    for (at, len) in [
+        (3, 2),
+        (0, 4),
+        (4, 1),
+        (5, 300),
+        (304, 0),
+        (400, 0),
+        (100, 50),
+        (2000, 9),
+        (1, 2008),
+    ] {
+        let bytes = vec![b'a' + (at % 26) as u8; len];
+        let patch = |_: Option<Entry<'_>>| {
+            let bytes = (&bytes[..]).into();
+            (Edit::Patch { at, bytes }, ())
+        };
+        let written = tenant.update(key(b"k"), NOW, Access::Write, 0, patch);
+        written.unwrap();
+        expected.resize(expected.len().max(at + len), 0);
+        expected[at..at + len].copy_from_slice(&bytes);
+        assert_eq!(get(tenant, "k", NOW).as_ref(), Some(&expected));
+    }
+    let stats = tenant.stats();
+    assert_eq!(stats.data_bytes, 1 + expected.len() as u64);
+    let far = |_: Option<Entry<'_>>| {
+        let bytes = (&b"x"[..]).into();
+        (
+            Edit::Patch {
+                at: usize::MAX,
+                bytes,
+            },
+            (),
+        )
+    };
+    let refused = tenant.update(key(b"k"), NOW, Access::Write, 0, far);
+    assert!(matches!(refused, Err(Error::EntryTooLarge { .. })));
+    assert_eq!(get(tenant, "k", NOW), Some(expected));
+}
+
+#[test]
+fn any_entry_is_found_by_chance_and_none_of_another_database() {
+    let engine = engine(8 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let draw = |db, now| tenant.random(db, now, |entry| entry.key().to_vec());
+    assert_eq!(draw(0, NOW), None);
+    for number in 0..1000 {
+        put(tenant, &format!("gone:{number}"), b"v", Expiry::At(NOW + 1)).unwrap();
+    }
+    let names: HashSet<_> = (0..8).map(|number| format!("k:{number}")).collect();
+    for name in &names {
+        put(tenant, name, b"v", Expiry::Never).unwrap();
+    }
+    let drawn: HashSet<_> = (0..500)
+        .filter_map(|_| String::from_utf8(draw(0, NOW + 1)?).ok())
+        .collect();
+    assert_eq!(drawn, names);
+    assert_eq!(draw(1, NOW), None);
+}
+
+#[test]
 fn what_is_too_large_is_refused_and_changes_nothing() {
     let engine = engine(8 << 20, s3_fifo());
     let tenant = engine.default_tenant();

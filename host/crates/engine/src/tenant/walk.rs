@@ -1,7 +1,8 @@
-//! Walks over all slots: SCAN and FLUSH.
+//! Walks over all slots: SCAN and FLUSH; and a look at any of them.
 
 use super::Tenant;
 use crate::entry::{Entry, Key, Millis};
+use crate::shard::Shard;
 
 /// Bits of a cursor that name the shard; the slot stands above them.
 const SHARD_BITS: u32 = 12;
@@ -52,6 +53,26 @@ impl Tenant {
             slot = 0;
         }
         0
+    }
+
+    /// A live entry of `db` by chance; `None` where there is none. Leaves no trace. `read` runs under the
+    /// shard's lock. All slots of a shard are looked at where entries are few among them, one shard after
+    /// another.
+    pub fn random<R>(
+        &self,
+        db: u8,
+        now: Millis,
+        mut read: impl FnMut(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let db = Key::new(db, b"").db;
+        let draw = |shard: &Shard| shard.state.lock().next_random() as usize;
+        let first = self.shards.first().map_or(0, draw);
+        let shards = (0..self.shards.len()).map(|turn| (first + turn) % self.shards.len());
+        let mut found = shards.filter_map(|shard| {
+            let mut state = self.shards[shard].state.lock();
+            state.random_entry(db, now).map(&mut read)
+        });
+        found.next()
     }
 
     /// One bounded step of removing every entry of `db` (or of all databases). Returns where to go

@@ -107,6 +107,18 @@ impl Keys {
         last: 1,
         step: 1,
     };
+    /// The first two arguments are keys.
+    pub(crate) const FIRST_TWO: Self = Self {
+        first: 1,
+        last: 2,
+        step: 1,
+    };
+    /// Of a subcommand: the argument behind its name is the only key.
+    pub(crate) const SECOND: Self = Self {
+        first: 2,
+        last: 2,
+        step: 1,
+    };
     /// All arguments are keys.
     pub(crate) const ALL: Self = Self {
         first: 1,
@@ -124,8 +136,11 @@ impl Keys {
 /// Chapter of the manual.
 #[derive(Clone, Copy)]
 pub(crate) enum Group {
+    Bitmap,
+    Cluster,
     Connection,
     Generic,
+    Scripting,
     Server,
     String,
 }
@@ -134,8 +149,11 @@ impl Group {
     /// As COMMAND DOCS spells it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Bitmap => "bitmap",
+            Self::Cluster => "cluster",
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Scripting => "scripting",
             Self::Server => "server",
             Self::String => "string",
         }
@@ -145,9 +163,12 @@ impl Group {
 /// Category of access control that does not follow from the flags.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Category {
+    Admin,
+    Bitmap,
     Connection,
     Dangerous,
     Keyspace,
+    Scripting,
     String,
 }
 

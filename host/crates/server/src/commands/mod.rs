@@ -2,20 +2,27 @@
 //! to the function that answers it.
 
 mod append;
+mod bit;
+mod bitcount;
+mod bitfield;
+mod bitop;
 mod cache_explain;
 mod cache_record;
 mod cache_set;
 mod client;
+mod cluster;
 mod command;
 mod config;
 mod dbsize;
 mod decimal;
 mod del;
+mod dump;
 mod echo;
 mod exists;
 mod expire;
 mod failure;
 mod flush;
+mod function;
 mod get;
 mod getdel;
 mod getex;
@@ -24,24 +31,36 @@ mod glob;
 mod hello;
 mod incr;
 mod info;
+mod keys;
+mod lcs;
+mod lolwut;
+mod memory;
 mod metadata;
 mod mget;
+mod module;
 mod moment;
 mod mset;
 mod note;
+mod object;
 mod offer;
 mod persist;
 mod ping;
 mod policy;
 mod quit;
+mod randomkey;
+mod range;
+mod relocate;
+mod replication;
 mod scan;
 mod select;
 mod set;
 mod setex;
 mod setnx;
 mod strlen;
+mod swapdb;
 mod table;
 mod time;
+mod touch;
 mod ttl;
 mod type_of;
 
@@ -50,6 +69,8 @@ use larder_resp::Args;
 
 use crate::stats::bump;
 use crate::{Context, Flow};
+
+pub(crate) use glob::matches;
 
 use failure::Failure;
 use metadata::{Action, Category, Command, Flag, Group, Keys};

@@ -1,4 +1,4 @@
-//! MSET.
+//! MSET and MSETNX.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use larder_engine::{Access, Edit, Expiry, Key};
 use larder_resp::Args;
 
 use super::offer::Offer;
-use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use super::{Action, Category, Command, Failure, Flag, Group, Keys};
 use crate::{Context, Flow};
 
-pub(super) const COMMAND: Command = Command {
+pub(super) const MSET: Command = Command {
     name: "MSET",
     arity: -3,
     flags: &[Flag::Write, Flag::DenyOom],
@@ -18,16 +18,32 @@ pub(super) const COMMAND: Command = Command {
     categories: &[Category::String],
     since: "1.0.1",
     summary: "Sets the values of several keys, all at one moment",
-    action: Action::Run(run),
+    action: Action::Run(|ctx, args| {
+        write(ctx, args, &MSET)?;
+        ctx.reply.ok();
+        Ok(Flow::Continue)
+    }),
+};
+
+pub(super) const MSETNX: Command = Command {
+    name: "MSETNX",
+    summary: "Sets the values of several keys, all at one moment, unless one of them exists",
+    action: Action::Run(|ctx, args| {
+        let set = write(ctx, args, &MSETNX)?;
+        ctx.reply.integer(set.into());
+        Ok(Flow::Continue)
+    }),
+    ..MSET
 };
 
 /// How long the policies may take for all pairs together; the rest is kept as the client wishes. Honest
 /// ones decide over thousands in that time.
 const DECIDING_MAX: Duration = Duration::from_millis(3);
 
-fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+/// Sets all pairs, or none where MSETNX finds one of the keys. Whether it set them.
+fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<bool, Failure> {
     if args.len().is_multiple_of(2) {
-        return Err(Failure::arity("mset"));
+        return Err(Failure::arity(&command.lowercase_name()));
     }
     // Decided before anything is locked.
     let (db, offer) = (ctx.session.db, |(key, value)| {
@@ -46,6 +62,10 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let values_bytes = pairs().map(|(_, value)| value.len()).sum();
     let tenant = &ctx.session.tenant;
     let mut locked = tenant.lock(pairs().map(|(key, _)| key), values_bytes, ctx.now)?;
+    let mut exists = |(key, _)| locked.peek(key, ctx.now, |_| ()).is_some();
+    if command.name == MSETNX.name && pairs().any(&mut exists) {
+        return Ok(false);
+    }
     let mut put = |(at, (key, value))| {
         let edit = match kept.get(at) {
             Some(kept) => offer((key, value)).edit(*kept),
@@ -65,7 +85,5 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         put(pair)?;
     }
     pairs().enumerate().try_for_each(put)?;
-    drop(locked);
-    ctx.reply.ok();
-    Ok(Flow::Continue)
+    Ok(true)
 }

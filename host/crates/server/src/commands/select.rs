@@ -19,9 +19,14 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let number = parse_integer(&args[1]).ok_or(Failure::NOT_AN_INTEGER)?;
-    let database = u8::try_from(number).ok().filter(|&db| db < DATABASES);
-    ctx.session.db = database.ok_or(Failure::new("ERR DB index is out of range"))?;
+    ctx.session.db = database(&args[1])?;
     ctx.reply.ok();
     Ok(Flow::Continue)
+}
+
+/// The database that an argument names.
+pub(super) fn database(text: &[u8]) -> Result<u8, Failure> {
+    let number = parse_integer(text).ok_or(Failure::NOT_AN_INTEGER)?;
+    let database = u8::try_from(number).ok().filter(|&db| db < DATABASES);
+    database.ok_or(Failure::new("ERR DB index is out of range"))
 }

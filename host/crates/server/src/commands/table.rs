@@ -2,24 +2,34 @@
 
 use super::metadata::Command;
 use super::{
-    append, cache_explain, cache_record, cache_set, client, command, config, dbsize, del, echo,
-    exists, expire, flush, get, getdel, getex, getset, hello, incr, info, mget, mset, persist,
-    ping, policy, quit, scan, select, set, setex, setnx, strlen, time, ttl, type_of,
+    append, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set, client,
+    cluster, command, config, dbsize, del, dump, echo, exists, expire, flush, function, get,
+    getdel, getex, getset, hello, incr, info, keys, lcs, lolwut, memory, mget, module, mset,
+    object, persist, ping, policy, quit, randomkey, range, relocate, replication, scan, select,
+    set, setex, setnx, strlen, swapdb, time, touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 48] = [
+pub(crate) static TABLE: [Command; 81] = [
     append::COMMAND,
+    bitcount::BITCOUNT,
+    bitfield::BITFIELD,
+    bitfield::BITFIELD_RO,
+    bitop::COMMAND,
+    bitcount::BITPOS,
     cache_explain::COMMAND,
     cache_record::COMMAND,
     cache_set::COMMAND,
     client::COMMAND,
+    cluster::COMMAND,
     command::COMMAND,
     config::COMMAND,
+    relocate::COPY,
     dbsize::COMMAND,
     incr::DECR,
     incr::DECRBY,
     del::DEL,
+    dump::DUMP,
     echo::COMMAND,
     exists::COMMAND,
     expire::EXPIRE,
@@ -27,17 +37,29 @@ pub(crate) static TABLE: [Command; 48] = [
     ttl::EXPIRETIME,
     flush::FLUSHALL,
     flush::FLUSHDB,
+    function::COMMAND,
     get::COMMAND,
+    bit::GETBIT,
     getdel::COMMAND,
     getex::COMMAND,
+    range::GETRANGE,
     getset::COMMAND,
     hello::COMMAND,
     incr::INCR,
     incr::INCRBY,
     incr::INCRBYFLOAT,
     info::COMMAND,
+    keys::COMMAND,
+    replication::LASTSAVE,
+    lcs::COMMAND,
+    lolwut::COMMAND,
+    memory::COMMAND,
     mget::COMMAND,
-    mset::COMMAND,
+    module::COMMAND,
+    relocate::MOVE,
+    mset::MSET,
+    mset::MSETNX,
+    object::COMMAND,
     persist::COMMAND,
     expire::PEXPIRE,
     expire::PEXPIREAT,
@@ -47,16 +69,29 @@ pub(crate) static TABLE: [Command; 48] = [
     setex::PSETEX,
     ttl::PTTL,
     quit::COMMAND,
+    randomkey::COMMAND,
+    cluster::READONLY,
+    cluster::READWRITE,
+    relocate::RENAME,
+    relocate::RENAMENX,
+    dump::RESTORE,
+    replication::ROLE,
     scan::COMMAND,
     select::COMMAND,
     set::COMMAND,
+    bit::SETBIT,
     setex::SETEX,
     setnx::COMMAND,
+    range::SETRANGE,
     strlen::COMMAND,
+    range::SUBSTR,
+    swapdb::COMMAND,
     time::COMMAND,
+    touch::COMMAND,
     ttl::TTL,
     type_of::COMMAND,
     del::UNLINK,
+    replication::WAIT,
 ];
 
 /// The command called `name`, in any case.
@@ -70,8 +105,9 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
             return None;
         }
         let command = &TABLE[at as usize];
-        // Beside letters a name may have a dot, which `CAPITALS` does not tell from another byte.
-        if PACKED[at as usize] == packed && (!packed.has_dot() || is_name(name, command)) {
+        // Beside letters a name may have a dot or an underscore, which `CAPITALS` does not tell from
+        // another byte.
+        if PACKED[at as usize] == packed && (!packed.has_mark() || is_name(name, command)) {
             return Some(command);
         }
         slot = (slot + 1) % INDEX.len();
@@ -83,17 +119,23 @@ fn is_name(name: &[u8], command: &Command) -> bool {
     name.eq_ignore_ascii_case(command.name.as_bytes())
 }
 
+/// [`INDEX`] is never more than half full.
+const INDEX_BITS: u32 = 9;
+
 /// Slot of [`INDEX`] that holds no command.
 const FREE: u8 = u8::MAX;
 
 const TABLE_LEN: usize = TABLE.len();
-const _: () = assert!(TABLE_LEN < 128, "a fuller index makes searches long");
+const _: () = assert!(
+    TABLE_LEN < FREE as usize,
+    "a place in the table is a byte, and a fuller index makes searches long"
+);
 
 /// The names of [`TABLE`], ready to be compared.
 static PACKED: [Packed; TABLE_LEN] = pack_all();
 
 /// Open-addressing hash table over [`TABLE`], filled at compile time.
-static INDEX: [u8; 256] = index_all();
+static INDEX: [u8; 1 << INDEX_BITS] = index_all();
 
 /// A name as three numbers that are equal only for equal names: its beginning and its end, which
 /// overlap unless it has 16 bytes, and its length.
@@ -132,21 +174,23 @@ impl Packed {
         })
     }
 
-    /// Whether it may be one of Larder's own, `CACHE.…`; no command of Redis begins like that.
+    /// Whether it may be one of Larder's own, `CACHE.…`, or end with `_RO`; no other command has
+    /// anything but letters.
     #[inline]
-    const fn has_dot(self) -> bool {
-        self.head as u8 == b'C' && (self.head >> 40) as u8 == b'.' & !0x20
+    const fn has_mark(self) -> bool {
+        let is_own = self.head as u8 == b'C' && (self.head >> 40) as u8 == b'.' & !0x20;
+        is_own || (self.tail >> 40) as u8 == b'_'
     }
 
     #[inline]
     const fn first_slot(self) -> usize {
         let mixed = self.head ^ self.tail.rotate_left(29) ^ self.len as u64;
-        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - INDEX_BITS)) as usize
     }
 }
 
 /// Clears the bit that tells small letters from capitals. Of other bytes none becomes a letter so,
-/// and names of commands have letters only, or a dot.
+/// and names of commands have letters only, or a mark (see [`Packed::has_mark`]).
 const CAPITALS: u64 = u64::from_le_bytes([!0x20; 8]);
 
 const fn pack_all() -> [Packed; TABLE_LEN] {
@@ -160,8 +204,8 @@ const fn pack_all() -> [Packed; TABLE_LEN] {
         let mut rest = TABLE[at].name.as_bytes();
         while let [letter, behind @ ..] = rest {
             assert!(
-                letter.is_ascii_uppercase() || *letter == b'.',
-                "the name of a command has capitals and dots only"
+                letter.is_ascii_uppercase() || matches!(letter, b'.' | b'_'),
+                "the name of a command has capitals, dots and underscores only"
             );
             rest = behind;
         }
@@ -174,9 +218,9 @@ const fn pack_all() -> [Packed; TABLE_LEN] {
     all
 }
 
-const fn index_all() -> [u8; 256] {
+const fn index_all() -> [u8; 1 << INDEX_BITS] {
     let all = pack_all();
-    let mut index = [FREE; 256];
+    let mut index = [FREE; 1 << INDEX_BITS];
     let mut at = 0;
     while at < TABLE_LEN {
         let mut slot = all[at].first_slot();
@@ -191,7 +235,7 @@ const fn index_all() -> [u8; 256] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::metadata::{Category, Flag, Keys};
+    use super::super::metadata::{Flag, Keys};
     use super::*;
 
     #[test]
@@ -208,8 +252,9 @@ mod tests {
     #[test]
     fn what_is_no_command_is_not_found() {
         let long = [b'G'; 300];
-        let names: [&[u8]; 11] = [
+        let names: [&[u8]; 12] = [
             b"CACHE\x0eSET",
+            b"BITFIELD\x7fRO",
             b"",
             b"G",
             b"GE",
@@ -251,9 +296,10 @@ mod tests {
             );
             let touches = |flag| command.flags.contains(&flag);
             assert!(!(touches(Flag::Write) && touches(Flag::ReadOnly)), "{name}");
-            let needs_flag = first > 0 || command.categories.contains(&Category::Keyspace);
-            let has_flag = touches(Flag::Write) || touches(Flag::ReadOnly);
-            assert_eq!(needs_flag, has_flag, "{name}");
+            assert!(
+                first == 0 || touches(Flag::Write) || touches(Flag::ReadOnly),
+                "{name}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Commands executed on a real engine, without sockets: a line in, the reply's bytes out.
 
+mod bitmap;
 mod connection;
 mod errors;
 mod generic;

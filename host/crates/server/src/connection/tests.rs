@@ -278,3 +278,41 @@ fn a_panic_ends_only_its_own_connection() {
     let totals = server.shared.totals();
     assert_eq!((totals.panicked, totals.connections), (1, 1));
 }
+
+#[test]
+fn keys_are_listed_between_requests_before_and_behind() {
+    let server = serve(|config| config.output_bytes_max = 64 << 10);
+    let mut client = server.connect();
+    client.ask(b"KEYS *\r\n", b"*0\r\n");
+    for number in 0..3000 {
+        client.ask(format!("SET k:{number} v\r\n"), b"+OK\r\n");
+    }
+    client.ask(
+        b"PING\r\nKEYS k:2999\r\nPING\r\n",
+        b"+PONG\r\n*1\r\n$6\r\nk:2999\r\n+PONG\r\n",
+    );
+    client.send(b"KEYS k:?\r\n");
+    client.expect(b"*10\r\n");
+    let mut rest = [0; 90];
+    client.stream.read_exact(&mut rest).unwrap();
+    for number in 0..10 {
+        let key = format!("$3\r\nk:{number}\r\n");
+        assert_eq!(
+            rest.windows(9)
+                .filter(|part| *part == key.as_bytes())
+                .count(),
+            1
+        );
+    }
+    let large = vec![b'l'; 40 << 10];
+    for last in [b'1', b'2'] {
+        let key = [&large[..], &[last]].concat();
+        client.ask(command(&[b"SET", &key, b"v"]), b"+OK\r\n");
+    }
+    client.ask(
+        b"KEYS l*\r\nPING\r\n",
+        b"-ERR reply too large: ask for fewer keys by the pattern, or use SCAN\r\n+PONG\r\n",
+    );
+    drop(client);
+    server.drain();
+}

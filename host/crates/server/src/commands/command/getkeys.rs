@@ -3,15 +3,15 @@
 use larder_resp::Args;
 
 use super::super::Failure;
-use super::super::metadata::Keys;
+use super::super::metadata::{Command, Keys};
 use super::super::table;
 use super::Outcome;
 use crate::{Context, Flow};
 
-/// The request asked about begins at the third argument. No subcommand has keys.
+/// The request asked about begins at the third argument.
 pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let len = args.len() - 2;
-    let command = table::find(&args[2]).ok_or(Failure::new("ERR Invalid command specified"))?;
+    let command = find(args).ok_or(Failure::new("ERR Invalid command specified"))?;
     let Keys { first, last, step } = command.keys;
     if first == 0 {
         return Err(Failure::new("ERR The command has no key arguments"));
@@ -32,4 +32,18 @@ pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     ctx.reply.array(keys.len());
     keys.for_each(|at| ctx.reply.bulk(&args[at + 2]));
     Ok(Flow::Continue)
+}
+
+/// The command asked about, or its subcommand if it has some and one is named.
+fn find(args: Args<'_>) -> Option<&'static Command> {
+    let command = table::find(&args[2])?;
+    let (subcommands, Some(name)) = (command.subcommands(), args.get(3)) else {
+        return Some(command);
+    };
+    match subcommands {
+        [] => Some(command),
+        all => all
+            .iter()
+            .find(|sub| name.eq_ignore_ascii_case(sub.name.as_bytes())),
+    }
 }

@@ -103,7 +103,8 @@ pub(super) fn categories(command: &Command) -> Vec<&'static str> {
         ("@read", is(Flag::ReadOnly)),
         ("@write", is(Flag::Write)),
         ("@string", belongs(Category::String)),
-        ("@admin", is(Flag::Admin)),
+        ("@bitmap", belongs(Category::Bitmap)),
+        ("@admin", is(Flag::Admin) || belongs(Category::Admin)),
         ("@fast", is(Flag::Fast)),
         ("@slow", !is(Flag::Fast)),
         (
@@ -111,6 +112,7 @@ pub(super) fn categories(command: &Command) -> Vec<&'static str> {
             is(Flag::Admin) || belongs(Category::Dangerous),
         ),
         ("@connection", belongs(Category::Connection)),
+        ("@scripting", belongs(Category::Scripting)),
     ];
     all.into_iter()
         .filter_map(|(name, holds)| holds.then_some(name))

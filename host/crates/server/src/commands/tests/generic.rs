@@ -229,7 +229,7 @@ fn scan_refuses_what_it_cannot_do() {
 }
 
 #[test]
-fn flushes_are_left_to_the_connection() {
+fn flushes_and_lists_are_left_to_the_connection() {
     let mut bed = Bed::new(Version::V2);
     bed.session.db = 3;
     for (line, flow) in [
@@ -240,6 +240,147 @@ fn flushes_are_left_to_the_connection() {
     ] {
         assert_eq!(bed.line(line), (String::new(), flow), "{line}");
     }
+    let all = ("KEYS a*", Flow::Keys(b"a*".to_vec()));
+    assert_eq!(bed.line(all.0), (String::new(), all.1));
     bed.check("FLUSHALL NOW", "-ERR syntax error\r\n");
     bed.check("FLUSHDB SYNC ASYNC", "-ERR syntax error\r\n");
+}
+
+#[test]
+fn entries_are_relocated_with_all_they_have() {
+    let same = "-ERR source and destination objects are the same\r\n";
+    let said = "CACHE.EXPLAIN b";
+    let mut bed = Bed::new(Version::V2);
+    bed.check("CACHE.SET a v PX 5000 TAGS 1 blue COST 9", OK);
+    bed.check("SET old w", OK);
+    bed.check("RENAME none b", "-ERR no such key\r\n");
+    bed.check("RENAME a a", OK);
+    bed.check("RENAMENX a a", ":0\r\n");
+    bed.check("RENAMENX a old", ":0\r\n");
+    bed.check("RENAME a old", OK);
+    bed.check("RENAMENX old b", ":1\r\n");
+    bed.check("EXISTS a old", ":0\r\n");
+    bed.check("PTTL b", ":5000\r\n");
+    assert!(bed.line(said).0.contains("tag=blue"));
+    bed.check("COPY b b", same);
+    bed.check("COPY none c", ":0\r\n");
+    bed.check("COPY b b DB 1", ":1\r\n");
+    bed.check("COPY b b DB 1", ":0\r\n");
+    bed.check("COPY b b REPLACE DB 1", ":1\r\n");
+    bed.check("MOVE b 1", ":0\r\n");
+    bed.check("MOVE b 0", same);
+    bed.check("MOVE b 2", ":1\r\n");
+    bed.check("MOVE b 2", ":0\r\n");
+    bed.check("EXISTS b", ":0\r\n");
+    for db in 1..=2 {
+        bed.check(&format!("SELECT {db}"), OK);
+        bed.check("GET b", "$1\r\nv\r\n");
+        bed.check("PTTL b", ":5000\r\n");
+        assert!(bed.line(said).0.contains("cost_ms=9"), "{db}");
+    }
+    for line in ["MOVE b 16", "COPY b c DB -1"] {
+        bed.check(line, "-ERR DB index is out of range\r\n");
+    }
+    bed.check("COPY b c DB", "-ERR syntax error\r\n");
+    bed.check(
+        "MOVE b x",
+        "-ERR value is not an integer or out of range\r\n",
+    );
+}
+
+#[test]
+fn an_entry_that_does_not_fit_under_its_new_key_stays() {
+    let mut bed = Bed::new(Version::V2);
+    let value = vec![b'v'; bed.session.tenant.entry_bytes_max() - 1000];
+    let (_, _) = bed.execute_args(&[b"SET", b"k", &value]);
+    let long = vec![b'k'; 2000];
+    let (out, _) = bed.execute_args(&[b"RENAME", b"k", &long]);
+    assert!(out.starts_with(b"-ERR value too large"));
+    bed.check("STRLEN k", &format!(":{}\r\n", value.len()));
+    bed.check("DBSIZE", ":1\r\n");
+}
+
+#[test]
+fn objects_and_their_memory() {
+    let mut bed = Bed::new(Version::V2);
+    for (value, encoding) in [
+        ("12", "int"),
+        ("-9223372036854775808", "int"),
+        ("012", "embstr"),
+        ("9223372036854775808", "embstr"),
+        (&"v".repeat(44), "embstr"),
+        (&"v".repeat(45), "raw"),
+    ] {
+        bed.check(&format!("SET k {value}"), OK);
+        let expected = format!("${}\r\n{encoding}\r\n", encoding.len());
+        bed.check("OBJECT ENCODING k", &expected);
+    }
+    bed.now += 3999;
+    bed.check("OBJECT IDLETIME k", ":3\r\n");
+    bed.check("OBJECT REFCOUNT k", ":1\r\n");
+    assert!(bed.line("OBJECT FREQ k").0.starts_with("-ERR An LFU"));
+    for line in ["OBJECT FREQ no", "OBJECT IDLETIME no", "MEMORY USAGE no"] {
+        bed.check(line, "$-1\r\n");
+    }
+    bed.check("MEMORY USAGE k SAMPLES 0", ":64\r\n");
+    bed.check("MEMORY USAGE k SAMPLES -1", "-ERR syntax error\r\n");
+    bed.check("MEMORY USAGE k SAMPLE 1", "-ERR syntax error\r\n");
+}
+
+#[test]
+fn a_key_by_chance_and_touched_ones() {
+    check(&[
+        ("RANDOMKEY", "NIL"),
+        ("MSET a 1 b 2", OK),
+        ("TOUCH a b c a", ":3\r\n"),
+        ("DEL b", ":1\r\n"),
+        ("RANDOMKEY", "$1\r\na\r\n"),
+        ("SELECT 1", OK),
+        ("RANDOMKEY", "NIL"),
+    ]);
+}
+
+#[test]
+fn what_is_dumped_is_restored() {
+    let mut bed = Bed::new(Version::V2);
+    bed.check("CACHE.SET a value TAGS 1 blue", OK);
+    let (out, _) = bed.execute_args(&[b"DUMP", b"a"]);
+    let Ok(Some((Value::Bulk(Some(payload)), _))) = decode(&out, &Limits::default()) else {
+        panic!("{}", out.escape_ascii());
+    };
+    let wrong = "-ERR DUMP payload version or checksum are wrong\r\n";
+    let mut restore = |rest: &[&[u8]], expected: &str| {
+        let args = [&[&b"RESTORE"[..]], rest].concat();
+        let (out, _) = bed.execute_args(&args);
+        assert_eq!(String::from_utf8_lossy(&out), expected, "{:?}", &rest[..2]);
+    };
+    restore(&[b"b", b"1500", &payload], OK);
+    restore(
+        &[b"b", b"0", &payload],
+        "-BUSYKEY Target key name already exists.\r\n",
+    );
+    restore(&[b"b", b"2000", &payload, b"REPLACE"], OK);
+    restore(&[b"c", b"1700000000009", &payload, b"ABSTTL"], OK);
+    restore(&[b"gone", b"9", &payload, b"ABSTTL"], OK);
+    restore(&[b"d", b"0", &payload, b"IDLETIME", b"1"], OK);
+    restore(
+        &[b"e", b"0", &payload, b"FREQ", b"256"],
+        "-ERR Invalid FREQ value, must be >= 0 and <= 255\r\n",
+    );
+    restore(
+        &[b"e", b"0", &payload, b"FREQ", b"1", b"IDLETIME", b"1"],
+        "-ERR syntax error\r\n",
+    );
+    restore(
+        &[b"e", b"-1", &payload],
+        "-ERR Invalid TTL value, must be >= 0\r\n",
+    );
+    restore(&[b"e", b"0", &payload[1..]], wrong);
+    restore(&[b"e", b"0", b""], wrong);
+    bed.check("MGET b d e", "*3\r\n$5\r\nvalue\r\n$5\r\nvalue\r\n$-1\r\n");
+    bed.check("EXISTS gone", ":0\r\n");
+    bed.check("PTTL b", ":2000\r\n");
+    bed.check("PTTL c", ":9\r\n");
+    bed.check("DUMP gone", "$-1\r\n");
+    assert!(bed.line("CACHE.EXPLAIN b").0.contains("tag=blue"));
 }

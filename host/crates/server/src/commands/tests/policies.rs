@@ -7,6 +7,7 @@ use larder_engine::{Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicySta
 
 use super::*;
 use crate::Order;
+use larder_resp::{Value, decode};
 use larder_sdk::Kind;
 
 /// Keeps what has the tag `keep` or no tags, for the milliseconds of the attribute `ttl`, with the cost
@@ -55,6 +56,7 @@ fn policies_are_asked_of_whole_values_and_of_nothing_else() {
         "SETNX e v",
         "GETSET f v",
         "MSET g v h vv",
+        "MSETNX l v m v",
         "SET i v NX GET",
         "CACHE.SET j v TYPE json PX 5",
     ] {
@@ -71,6 +73,8 @@ fn policies_are_asked_of_whole_values_and_of_nothing_else() {
             "f db=0 bytes=1 ttl=None type=",
             "g db=0 bytes=1 ttl=None type=",
             "h db=0 bytes=2 ttl=None type=",
+            "l db=0 bytes=1 ttl=None type=",
+            "m db=0 bytes=1 ttl=None type=",
             "i db=0 bytes=1 ttl=None type=",
             "j db=0 bytes=1 ttl=Some(5) type=json",
         ]
@@ -85,6 +89,13 @@ fn policies_are_asked_of_whole_values_and_of_nothing_else() {
         "SET a v PXAT 1",
         "GETEX b EX 5",
         "GETDEL b",
+        "SETRANGE new 3 x",
+        "SETBIT new 3 1",
+        "BITFIELD other SET u8 0 1",
+        "BITOP NOT new other",
+        "RENAME other third",
+        "COPY third fourth",
+        "MOVE third 1",
     ] {
         bed.line(line);
     }
@@ -240,4 +251,23 @@ fn policies_are_listed_told_of_and_ordered_about() {
             .0
             .ends_with("*1\r\n$11\r\ndefault 0 k\r\n")
     );
+}
+
+#[test]
+fn a_value_that_is_restored_is_decided_over_with_what_was_said_of_it() {
+    let (mut bed, asked) = scripted();
+    bed.check("CACHE.SET a v TYPE json TAGS 1 keep COST 9", "+OK\r\n");
+    let (dump, _) = bed.execute_args(&[b"DUMP", b"a"]);
+    let Ok(Some((Value::Bulk(Some(payload)), _))) = decode(&dump, &Limits::default()) else {
+        panic!("{}", dump.escape_ascii());
+    };
+    asked.lock().clear();
+    for ends in [&b""[..], b"REPLACE"] {
+        let request = [&b"RESTORE"[..], b"b", b"50", &payload, ends];
+        let len = request.len() - usize::from(ends.is_empty());
+        let (reply, _) = bed.execute_args(&request[..len]);
+        assert_eq!(reply, b"+OK\r\n");
+    }
+    assert_eq!(*asked.lock(), ["b db=0 bytes=1 ttl=Some(50) type=json"; 2]);
+    assert!(bed.line("CACHE.EXPLAIN b").0.contains("priority\r\n:9\r\n"));
 }

@@ -194,6 +194,88 @@ fn append_and_strlen() {
 }
 
 #[test]
+fn parts_of_values() {
+    let no_integer = "-ERR value is not an integer or out of range\r\n";
+    check(&[
+        ("SETRANGE k 0 \"\"", ":0\r\n"),
+        ("EXISTS k", ":0\r\n"),
+        ("SETRANGE k 2 cd", ":4\r\n"),
+        ("GETRANGE k 0 -1", "$4\r\n\0\0cd\r\n"),
+        ("EXPIRE k 10", ":1\r\n"),
+        ("SETRANGE k 0 ab", ":4\r\n"),
+        ("SETRANGE k 3 DEF", ":6\r\n"),
+        ("TTL k", ":10\r\n"),
+        ("SUBSTR k 1 3", "$3\r\nbcD\r\n"),
+        ("GETRANGE k -3 -2", "$2\r\nDE\r\n"),
+        ("GETRANGE k -100 -50", "$1\r\na\r\n"),
+        ("GETRANGE k 4 100", "$2\r\nEF\r\n"),
+        ("GETRANGE k 6 9", "$0\r\n\r\n"),
+        ("GETRANGE k 3 2", "$0\r\n\r\n"),
+        ("GETRANGE k -1 -2", "$0\r\n\r\n"),
+        (
+            "GETRANGE k -9223372036854775808 9223372036854775807",
+            "$6\r\nabcDEF\r\n",
+        ),
+        ("GETRANGE missing 0 -1", "$0\r\n\r\n"),
+        ("GETRANGE k x 1", no_integer),
+        ("SETRANGE k x v", no_integer),
+        ("SETRANGE k -1 v", "-ERR offset is out of range\r\n"),
+        (
+            "SETRANGE k 67108864 v",
+            "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n",
+        ),
+        ("SETRANGE k 9223372036854775807 \"\"", ":6\r\n"),
+    ]);
+}
+
+#[test]
+fn msetnx_sets_all_or_none() {
+    check(&[
+        ("MSETNX a 1 b 2", ":1\r\n"),
+        ("MSETNX c 3 b 4", ":0\r\n"),
+        ("MGET a b c", "*3\r\n$1\r\n1\r\n$1\r\n2\r\nNIL"),
+        ("MSETNX c 1 c 2", ":1\r\n"),
+        ("GET c", "$1\r\n2\r\n"),
+        (
+            "MSETNX a 1 b",
+            "-ERR wrong number of arguments for 'msetnx' command\r\n",
+        ),
+    ]);
+}
+
+#[test]
+fn common_subsequences() {
+    let mut bed = Bed::new(Version::V2);
+    bed.line("MSET a ohmytext b mynewtext");
+    bed.check("LCS a b", "$6\r\nmytext\r\n");
+    bed.check("LCS a b len", ":6\r\n");
+    let text = "*2\r\n*2\r\n:4\r\n:7\r\n*2\r\n:5\r\n:8\r\n";
+    let my = "*2\r\n*2\r\n:2\r\n:3\r\n*2\r\n:0\r\n:1\r\n";
+    let idx =
+        |runs: &str, count| format!("*4\r\n$7\r\nmatches\r\n*{count}\r\n{runs}$3\r\nlen\r\n:6\r\n");
+    bed.check("LCS a b IDX", &idx(&format!("{text}{my}"), 2));
+    bed.check("LCS a b IDX MINMATCHLEN 3", &idx(text, 1));
+    let with_len = text.replacen("*2", "*3", 1) + ":4\r\n";
+    bed.check("LCS a b IDX WITHMATCHLEN MINMATCHLEN 4", &idx(&with_len, 1));
+    bed.check("LCS a none", "$0\r\n\r\n");
+    bed.check(
+        "LCS a b IDX LEN",
+        "-ERR If you want both the length and indexes, please just use IDX.\r\n",
+    );
+    bed.check("LCS a b MINMATCHLEN", "-ERR syntax error\r\n");
+    bed.line(&format!(
+        "MSET a {} b {}",
+        "x".repeat(2048),
+        "x".repeat(2049)
+    ));
+    bed.check(
+        "LCS a b",
+        "-ERR values too long: LCS compares 4194304 pairs of bytes at most (one length times the \
+         other), these have 4196352\r\n",
+    );
+}
+
+#[test]
 fn counting() {
     let overflow = "-ERR increment or decrement would overflow\r\n";
     let no_integer = "-ERR value is not an integer or out of range\r\n";

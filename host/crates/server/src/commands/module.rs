@@ -1,0 +1,51 @@
+//! MODULE: there are none.
+
+use larder_resp::Args;
+
+use super::{Action, Command, Flag, Group, Keys, Outcome, reply_help};
+use crate::{Context, Flow};
+
+pub(super) const COMMAND: Command = Command {
+    name: "MODULE",
+    arity: -2,
+    flags: &[],
+    keys: Keys::NONE,
+    group: Group::Server,
+    categories: &[],
+    since: "4.0.0",
+    summary: "Commands about modules, of which there are none",
+    action: Action::Container {
+        alone: None,
+        subcommands: &[HELP_SUBCOMMAND, LIST],
+    },
+};
+
+const LIST: Command = Command {
+    name: "LIST",
+    arity: 2,
+    flags: &[Flag::Admin, Flag::NoScript],
+    keys: Keys::NONE,
+    group: Group::Server,
+    categories: &[],
+    since: "4.0.0",
+    summary: "Lists the modules",
+    action: Action::Run(list),
+};
+
+const HELP_SUBCOMMAND: Command = Command {
+    name: "HELP",
+    flags: &[Flag::Loading, Flag::Stale],
+    since: "5.0.0",
+    summary: "Lists the subcommands",
+    action: Action::Run(help),
+    ..LIST
+};
+
+fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+    reply_help(ctx, "MODULE", &["LIST", "    Return an empty list."])
+}
+
+fn list(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+    ctx.reply.array(0);
+    Ok(Flow::Continue)
+}

@@ -1,0 +1,28 @@
+//! TOUCH.
+
+use larder_resp::Args;
+
+use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use crate::{Context, Flow};
+
+pub(super) const COMMAND: Command = Command {
+    name: "TOUCH",
+    arity: -2,
+    flags: &[Flag::ReadOnly, Flag::Fast],
+    keys: Keys::ALL,
+    group: Group::Generic,
+    categories: &[Category::Keyspace],
+    since: "3.2.1",
+    summary: "Counts the keys that exist, as reads of them",
+    action: Action::Run(run),
+};
+
+fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let tenant = &ctx.session.tenant;
+    let keys = args.iter().skip(1).map(|bytes| ctx.key(bytes));
+    let found = keys
+        .filter(|&key| tenant.get(key, ctx.now, |_| ()).is_some())
+        .count();
+    ctx.reply.integer(found as i64);
+    Ok(Flow::Continue)
+}

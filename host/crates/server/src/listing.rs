@@ -1,0 +1,75 @@
+//! A list of all keys that match a pattern, made in steps between which other connections are served.
+
+use larder_engine::Millis;
+use larder_resp::{Reply, Version};
+
+use crate::Session;
+use crate::commands::matches;
+
+/// Most entries visited while a shard stays locked.
+const STEP: usize = 128;
+/// Locks taken in one step of the list.
+const LOCKS: usize = 8;
+/// Bytes left free before the keys, for the head of the reply, which says how many they are.
+const HEAD_BYTES: usize = 24;
+
+/// See the module.
+pub(crate) struct Listing {
+    pattern: Vec<u8>,
+    cursor: u64,
+    keys: usize,
+    out: Vec<u8>,
+}
+
+impl Listing {
+    /// `pattern` has [`crate::commands::PATTERN_BYTES_MAX`] bytes at most.
+    pub(crate) fn new(pattern: Vec<u8>) -> Self {
+        Self {
+            pattern,
+            cursor: 0,
+            keys: 0,
+            out: vec![0; HEAD_BYTES],
+        }
+    }
+
+    /// One bounded step. Whether the list is complete.
+    pub(crate) fn step(&mut self, session: &Session, now: Millis) -> bool {
+        let Self {
+            pattern, keys, out, ..
+        } = self;
+        for _ in 0..LOCKS {
+            let visit = &mut |entry: larder_engine::Entry<'_>| {
+                if matches(pattern, entry.key()) {
+                    *keys += 1;
+                    Reply::new(out, session.version).bulk(entry.key());
+                }
+            };
+            let (tenant, db) = (&session.tenant, session.db);
+            self.cursor = tenant.scan(db, self.cursor, STEP, now, visit);
+            if self.cursor == 0 {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.out.capacity()
+    }
+
+    /// Bytes that the reply will have, about.
+    pub(crate) fn reply_bytes(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The reply, once the list is complete.
+    pub(crate) fn into_reply(mut self, version: Version) -> Vec<u8> {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        Reply::new(&mut head, version).array(self.keys);
+        let start = HEAD_BYTES - head.len();
+        self.out[start..HEAD_BYTES].copy_from_slice(&head);
+        self.out.drain(..start);
+        self.out
+    }
+}
