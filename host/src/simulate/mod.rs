@@ -61,7 +61,8 @@ pub struct SimulateArgs {
     /// Policies that decide over values stand before the one that evicts, in the order in which they
     /// are asked: size-gate:max_bytes=1MiB+second-hit+lru; without one that evicts, the server's
     /// default does. They know of a value its key, which is a number here, its size and its time to
-    /// live: what they make of prefixes, types, tags or attributes cannot be seen.
+    /// live: what they make of prefixes, types, tags or attributes cannot be seen. A file whose name has a
+    /// plus sign stands in quotes, a list in brackets: rules=["a: 30s", "b: 1m"].
     ///
     /// `belady` and `belady-size` know the future: the first is the best there is where all sizes
     /// are the same, the second weighs by size.

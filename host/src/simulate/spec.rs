@@ -46,7 +46,8 @@ impl FromStr for Piece {
             None => Err(format!("'{pair}' has to be a parameter=value")),
         };
         Ok(Self {
-            policy: policy.to_owned(),
+            // In quotes a file's name may have a plus sign.
+            policy: policy.trim_matches('"').to_owned(),
             parameters: pairs.map(pair).collect::<Result<_, _>>()?,
         })
     }
@@ -109,6 +110,8 @@ mod tests {
     fn policies_stand_together() {
         let gate = ("size-gate".to_owned(), vec![pair("max_bytes", "4KiB")]);
         let lru = ("c/lru.wasm".to_owned(), vec![]);
+        let plus = ("c++.wasm".to_owned(), vec![pair("x", "1")]);
+        assert_eq!(read("\"c++.wasm\":x=1+c/lru.wasm"), [plus, lru.clone()]);
         assert_eq!(read("size-gate:max_bytes=4KiB+c/lru.wasm"), [gate, lru]);
     }
 }
