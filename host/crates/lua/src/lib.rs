@@ -1,0 +1,1 @@
+//! Lua 5.1 for scripts: sandboxed, bounded in time and memory.
