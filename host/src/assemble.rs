@@ -59,7 +59,8 @@ pub fn keeper_config(
         sandbox,
         engine,
         natives: natives.map(|tenant| tenant.eviction.factory()).collect(),
-        threads: threads(config),
+        // The workers, and the thread of HTTP.
+        threads: threads(config) + usize::from(config.endpoints.http.is_some()),
         clock,
         seed,
         poll: POLICIES_POLL,

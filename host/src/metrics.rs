@@ -37,9 +37,20 @@ fn add_totals(snapshot: &mut Snapshot, totals: &Totals) {
         (m::INPUT_BYTES, totals.input_bytes),
         (m::OUTPUT_BYTES, totals.output_bytes),
         (m::PROTOCOL_ERRORS, totals.protocol_errors),
+        (m::HTTP_CLIENTS, totals.http.connections),
+        (m::HTTP_REFUSED, totals.http.refused),
+        (m::HTTP_INPUT_BYTES, totals.http.input_bytes),
+        (m::HTTP_OUTPUT_BYTES, totals.http.output_bytes),
     ];
     for (metric, value) in rows {
         snapshot.set(&metric, &[], value);
+    }
+    // Nothing is answered with 1xx here.
+    for (class, count) in ["2xx", "3xx", "4xx", "5xx"]
+        .iter()
+        .zip(&totals.http.responses[1..])
+    {
+        snapshot.set(&m::HTTP_RESPONSES, &[class], *count);
     }
     let closed = [
         ("timeout", totals.timed_out),

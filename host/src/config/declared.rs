@@ -66,7 +66,7 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
         "http",
         "127.0.0.1:8379",
         Or("none", Address),
-        "Where /healthz, /readyz and /metrics are served",
+        "Where HTTP is served: console, /v1, /healthz, /readyz, /metrics",
     );
     let unix_socket = reader.read(
         "unix_socket",

@@ -118,6 +118,16 @@ metrics! {
         "Bytes written to clients.";
     PROTOCOL_ERRORS: Counter "larder_protocol_errors_total" []
         "Connections closed because what they sent was not the Redis protocol.";
+    HTTP_CLIENTS: Gauge "larder_http_clients" []
+        "Connections of HTTP open at the moment.";
+    HTTP_RESPONSES: Counter "larder_http_responses_total" ["class"]
+        "Responses over HTTP, by the class of their status: 2xx, 3xx, 4xx or 5xx.";
+    HTTP_REFUSED: Counter "larder_http_refused_total" []
+        "Requests over HTTP that a page of another site made a browser send.";
+    HTTP_INPUT_BYTES: Counter "larder_http_input_bytes_total" []
+        "Bytes read over HTTP.";
+    HTTP_OUTPUT_BYTES: Counter "larder_http_output_bytes_total" []
+        "Bytes written over HTTP.";
     BUILD: Gauge "larder_build_info" ["version"]
         "Always 1; the label is the version that runs.";
     UPTIME: Gauge "larder_uptime_seconds" []

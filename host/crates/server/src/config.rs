@@ -11,7 +11,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Path of a Unix socket that speaks the Redis protocol too.
     pub unix_socket: Option<PathBuf>,
-    /// Address of HTTP (`/healthz`, `/readyz`, `/metrics`); port 0 lets the system choose.
+    /// Address of HTTP; port 0 lets the system choose.
     pub http: Option<SocketAddr>,
     /// Worker threads, at least one; each has its own listener and connections.
     pub threads: usize,

@@ -1,42 +1,40 @@
-//! HTTP for those who watch the server: `/healthz`, `/readyz`, `/metrics`, `/v1/policies`. One thread, one
-//! request a connection, and a bound on everything, so that whoever reaches the port cannot do much
-//! with it.
+//! HTTP: health and metrics for those who watch the server, and an API for those who use it. One thread
+//! of its own, and a bound on everything, so that whoever reaches the port cannot do much with it.
 
+mod api;
+mod batch;
+mod body;
+mod caller;
+mod conditions;
+mod console;
+mod figures;
+mod history;
+mod keys;
+mod link;
+mod openapi;
 mod policies;
+mod problem;
+mod reports;
+mod router;
+mod said;
+mod text;
 
-use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::header::{CONNECTION, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_response;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{Sleep, sleep};
+use tokio::sync::oneshot;
 
 use crate::run::Metrics;
-use crate::{Health, Shared, StartError};
+use crate::{Shared, StartError};
 
-/// Connections served at once; others wait to be accepted.
-const CONNECTIONS_MAX: usize = 256;
-/// How long a connection may take, from being accepted to its end.
-const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
-/// Bytes read from a connection at most; a request needs a hundredth of that.
-const REQUEST_BYTES_MAX: usize = 32 << 10;
-/// Pause after the system could not give us a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) use figures::Figures;
+pub use figures::HttpTotals;
+
+use api::Api;
+use link::{BoundedListener, Link};
 
 /// The running HTTP thread; it ends when this is dropped.
 pub(crate) struct Http {
@@ -67,10 +65,13 @@ pub(crate) fn start(
         let _context = runtime.enter();
         TcpListener::from_std(listener).map_err(refused)?
     };
+    let listener = BoundedListener::new(listener, shared.clone());
+    let is_local = caller::is_local(addr);
+    let api = Arc::new(Api::new(shared, metrics, is_local));
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("larder-http".into())
-        .spawn(move || serve(&runtime, listener, router(shared, metrics), stopped))
+        .spawn(move || serve(&runtime, listener, api, stopped))
         .map_err(failed)?;
     Ok(Http {
         addr,
@@ -90,142 +91,20 @@ impl Drop for Http {
     }
 }
 
-fn serve(runtime: &Runtime, listener: TcpListener, app: Router, stopped: oneshot::Receiver<()>) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+fn serve(
+    runtime: &Runtime,
+    listener: BoundedListener,
+    api: Arc<Api>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let app = router::router(api.clone()).into_make_service_with_connect_info::<Link>();
     runtime.block_on(async {
         tokio::select! {
-            _ = axum::serve(BoundedListener { listener, permits }, app).into_future() => {}
+            _ = axum::serve(listener, app).into_future() => {}
+            () = history::watch(api) => {}
             _ = stopped => {}
         }
     });
-}
-
-fn router(shared: Arc<Shared>, metrics: Metrics) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready).with_state(shared.clone()))
-        .route("/v1/policies", get(policies::list).with_state(shared))
-        .route("/metrics", get(scrape).with_state(metrics))
-        .layer(map_response(async |mut response: Response| {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
-            response
-        }))
-}
-
-async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    match shared.health() {
-        Health::Ready => (StatusCode::OK, "ready\n"),
-        Health::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        Health::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        Health::Failed => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "failed: a worker thread died\n",
-        ),
-    }
-}
-
-async fn scrape(State(metrics): State<Metrics>) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        metrics(),
-    )
-}
-
-/// Accepts no more connections than there are permits.
-struct BoundedListener {
-    listener: TcpListener,
-    permits: Arc<Semaphore>,
-}
-
-impl Listener for BoundedListener {
-    type Io = BoundedStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (BoundedStream, SocketAddr) {
-        loop {
-            let accepted = match self.permits.clone().acquire_owned().await {
-                Ok(permit) => self
-                    .listener
-                    .accept()
-                    .await
-                    .map(|accepted| (accepted, permit)),
-                Err(closed) => Err(io::Error::other(closed)),
-            };
-            match accepted {
-                Ok(((stream, peer), permit)) => return (BoundedStream::new(stream, permit), peer),
-                Err(_) => sleep(ACCEPT_PAUSE).await,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that fails once its time or its bytes are spent.
-struct BoundedStream {
-    stream: TcpStream,
-    time_left: Pin<Box<Sleep>>,
-    bytes_left: usize,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl BoundedStream {
-    fn new(stream: TcpStream, permit: OwnedSemaphorePermit) -> Self {
-        Self {
-            stream,
-            time_left: Box::pin(sleep(CONNECTION_TIME_MAX)),
-            bytes_left: REQUEST_BYTES_MAX,
-            _permit: permit,
-        }
-    }
-
-    fn check_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.time_left.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
-        }
-    }
-}
-
-impl AsyncRead for BoundedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.check_time(cx)?;
-        if self.bytes_left == 0 {
-            return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
-        }
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let bytes = buffer.filled().len() - before;
-        self.bytes_left = self.bytes_left.saturating_sub(bytes);
-        read
-    }
-}
-
-impl AsyncWrite for BoundedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.check_time(cx)?;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use larder_engine::{Deciders, Engine, Millis, Policies};
 
 use crate::ServerConfig;
 use crate::held::Budget;
+use crate::http::Figures;
 use crate::stats::{Counters, Totals, WorkerCounters};
 
 /// What the server is given besides its settings: everything that would make it depend on a real clock,
@@ -48,6 +49,7 @@ pub struct Shared {
     pub(crate) counters: Counters,
     pub(crate) workers: Box<[WorkerCounters]>,
     pub(crate) buffers: Budget,
+    pub(crate) http: Figures,
     pub(crate) resp_addr: OnceLock<SocketAddr>,
     health: AtomicU8,
     next_client: AtomicU64,
@@ -84,6 +86,7 @@ impl Shared {
             release_memory: parts.release_memory,
             counters: Counters::default(),
             workers,
+            http: Figures::default(),
             buffers: Budget::new(config.client_buffers_bytes_max),
             config,
             resp_addr: OnceLock::new(),
@@ -133,6 +136,7 @@ impl Shared {
             worker.add_to(&mut totals);
         }
         totals.buffers_bytes = self.buffers.used_bytes();
+        totals.http = self.http.totals();
         totals
     }
 }

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::HttpTotals;
+
 /// What the server has counted since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -30,6 +32,8 @@ pub struct Totals {
     pub output_bytes: u64,
     /// Bytes that half-read requests and unwritten replies hold now.
     pub buffers_bytes: u64,
+    /// What HTTP has counted.
+    pub http: HttpTotals,
 }
 
 /// Counters that change at most once a connection.

@@ -58,7 +58,7 @@ fn http_can_be_left_out() {
 }
 
 /// Dashboards and alerts are built on these names: one that goes or is renamed breaks them.
-const METRICS: [&str; 33] = [
+const METRICS: [&str; 38] = [
     "larder_budget_bytes",
     "larder_build_info",
     "larder_client_buffers_bytes",
@@ -75,6 +75,11 @@ const METRICS: [&str; 33] = [
     "larder_evictor_bytes",
     "larder_expired_total",
     "larder_hits_total",
+    "larder_http_clients",
+    "larder_http_input_bytes_total",
+    "larder_http_output_bytes_total",
+    "larder_http_refused_total",
+    "larder_http_responses_total",
     "larder_input_bytes_total",
     "larder_inserts_total",
     "larder_memory_limit_bytes",

@@ -24,8 +24,14 @@ pub(super) fn names(client: &mut Client) -> Vec<String> {
         .collect()
 }
 
-/// Commands that only Larder has.
-const OWN: [&str; 4] = ["cache.explain", "cache.record", "cache.set", "policy"];
+/// Commands that only Larder has, or a later Redis.
+const OWN: [&str; 5] = [
+    "cache.explain",
+    "cache.record",
+    "cache.set",
+    "delex",
+    "policy",
+];
 
 /// The version that Larder follows declares these otherwise than the one compared with.
 const OTHERWISE: [(&str, &str); 0] = [];

@@ -4,6 +4,7 @@ use larder_engine::Expiry;
 use larder_engine::decision::TextPair;
 use larder_resp::{Args, parse_integer};
 
+use super::condition::Condition;
 use super::moment::Scale;
 use super::note::{self, Item, PART_BYTES_MAX};
 use super::offer::{About, Offer};
@@ -32,6 +33,7 @@ struct Options<'a> {
     cost_ms: Option<u64>,
     tags: Option<Vec<&'a [u8]>>,
     attributes: Option<Vec<TextPair<'a>>>,
+    condition: Option<Condition<'a>>,
 }
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -53,8 +55,14 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             note: &note,
         },
     };
-    ctx.store(&offer)?;
-    ctx.reply.ok();
+    let is_stored = match options.condition {
+        None => ctx.store(&offer).map(|()| true)?,
+        Some(condition) => ctx.store_if(&offer, condition)?,
+    };
+    match is_stored {
+        true => ctx.reply.ok(),
+        false => ctx.reply.null(),
+    }
     Ok(Flow::Continue)
 }
 
@@ -89,7 +97,8 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, Failure> {
             let text = rest.next().ok_or(Failure::SYNTAX)?;
             options.deadline.replace((scale, text)).is_none()
         } else {
-            false
+            let condition = Condition::parse(option, &mut rest)?.ok_or(Failure::SYNTAX)?;
+            options.condition.replace(condition).is_none()
         };
         if !is_new {
             return Err(Failure::SYNTAX);

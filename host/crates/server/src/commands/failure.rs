@@ -6,6 +6,9 @@ use std::fmt::Write;
 use larder_engine::Error;
 use larder_resp::Args;
 
+/// How the error for a value begins that its tenant can never hold.
+pub(crate) const VALUE_TOO_LARGE: &str = "ERR value too large";
+
 /// An error to be replied, in the words of Redis where it has any.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure(Cow<'static, str>);
@@ -85,7 +88,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::EntryTooLarge { bytes, bytes_max } => Self::from(format!(
-                "ERR value too large: an entry may take {bytes_max} bytes at most here (1/8 of the \
+                "{VALUE_TOO_LARGE}: an entry may take {bytes_max} bytes at most here (1/8 of the \
                  tenant's memory), this one takes {bytes}"
             )),
             Error::KeyTooLong { bytes, bytes_max } => Self::from(format!(

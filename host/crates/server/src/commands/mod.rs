@@ -12,6 +12,7 @@ mod cache_set;
 mod client;
 mod cluster;
 mod command;
+mod condition;
 mod config;
 mod dbsize;
 mod decimal;
@@ -70,7 +71,10 @@ use larder_resp::Args;
 use crate::stats::bump;
 use crate::{Context, Flow};
 
+pub(crate) use condition::digest;
+pub(crate) use failure::VALUE_TOO_LARGE;
 pub(crate) use glob::matches;
+pub(crate) use note::{Item, items};
 
 use failure::Failure;
 use metadata::{Action, Category, Command, Flag, Group, Keys};

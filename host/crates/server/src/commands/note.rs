@@ -3,7 +3,7 @@
 
 /// One thing that a client said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Item<'a> {
+pub(crate) enum Item<'a> {
     Type(&'a [u8]),
     Tag(&'a [u8]),
     CostMs(u64),
@@ -40,7 +40,7 @@ fn part(note: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
 }
 
 /// The items of a note; what is no item ends them.
-pub(super) fn items(note: &[u8]) -> impl Iterator<Item = Item<'_>> {
+pub(crate) fn items(note: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut rest = note;
     std::iter::from_fn(move || {
         let (kind, bytes) = next_part(&mut rest)?;

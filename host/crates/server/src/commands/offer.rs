@@ -4,6 +4,7 @@ use larder_engine::decision::{Operation, QuestionParts, TextPair};
 use larder_engine::{Access, Edit, Error, Expiry, Key, Label, Millis};
 
 use super::Failure;
+use super::condition::Condition;
 use crate::Context;
 
 /// The tier that is asked about: memory.
@@ -141,6 +142,27 @@ impl Context<'_> {
             Ok(()) | Err(Error::Refused) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Context<'_> {
+    /// As [`Context::store`], where a condition holds; whether it did.
+    pub(super) fn store_if(
+        &mut self,
+        offer: &Offer<'_>,
+        condition: Condition<'_>,
+    ) -> Result<bool, Failure> {
+        let kept = match is_past(offer.expiry, self.now) {
+            true => None,
+            false => self.decide(offer),
+        };
+        let tenant = &self.session.tenant;
+        let bytes = offer.bytes(kept);
+        let held = tenant.update(offer.key, self.now, Access::Write, bytes, |entry| {
+            let holds = condition.holds(entry.map(|entry| entry.value()));
+            (if holds { offer.edit(kept) } else { Edit::Keep }, holds)
+        })?;
+        Ok(held)
     }
 }
 

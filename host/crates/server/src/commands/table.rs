@@ -3,14 +3,14 @@
 use super::metadata::Command;
 use super::{
     append, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set, client,
-    cluster, command, config, dbsize, del, dump, echo, exists, expire, flush, function, get,
-    getdel, getex, getset, hello, incr, info, keys, lcs, lolwut, memory, mget, module, mset,
+    cluster, command, condition, config, dbsize, del, dump, echo, exists, expire, flush, function,
+    get, getdel, getex, getset, hello, incr, info, keys, lcs, lolwut, memory, mget, module, mset,
     object, persist, ping, policy, quit, randomkey, range, relocate, replication, scan, select,
     set, setex, setnx, strlen, swapdb, time, touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 81] = [
+pub(crate) static TABLE: [Command; 82] = [
     append::COMMAND,
     bitcount::BITCOUNT,
     bitfield::BITFIELD,
@@ -29,6 +29,7 @@ pub(crate) static TABLE: [Command; 81] = [
     incr::DECR,
     incr::DECRBY,
     del::DEL,
+    condition::DELEX,
     dump::DUMP,
     echo::COMMAND,
     exists::COMMAND,

@@ -1,22 +1,66 @@
-//! `/v1/policies`: what POLICY LIST and POLICY INFO tell, as JSON.
+//! `/v1/policies`: what POLICY LIST and POLICY INFO tell, as JSON, and what POLICY orders.
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use larder_engine::PolicyRow;
+use larder_engine::{PolicyRow, PolicyRuntime};
 use serde_json::{Map, Value, json};
 
-use crate::Shared;
+use super::api::{Api, page};
+use super::problem::{Answer, Problem};
+use super::text::Query;
 
-pub(super) async fn list(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let policies: Vec<_> = shared.policies.list().iter().map(row).collect();
-    let page = json!({ "policies": policies });
-    (
-        [(CONTENT_TYPE, "application/json; charset=utf-8")],
-        format!("{page}\n"),
-    )
+pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    Query::new(request.uri().query(), &[])?;
+    let caller = api.caller(request.extensions(), request.headers())?;
+    api.call(&caller, &[b"POLICY", b"LIST"]).await?;
+    let policies: Vec<_> = api.shared.policies.list().iter().map(row).collect();
+    Ok(page(&json!({ "policies": policies })))
+}
+
+pub(super) async fn one(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Answer {
+    Query::new(request.uri().query(), &[])?;
+    let caller = api.caller(request.extensions(), request.headers())?;
+    api.call(&caller, &[b"POLICY", b"LIST"]).await?;
+    Ok(page(&row(find(&api.shared.policies.list(), &name)?)))
+}
+
+/// A file may have the name of a native policy; it is the one that somebody put there.
+fn find<'a>(rows: &'a [PolicyRow], name: &str) -> Answer<&'a PolicyRow> {
+    let named = rows.iter().filter(|row| row.name == name);
+    named
+        .min_by_key(|row| row.runtime == PolicyRuntime::Native)
+        .ok_or_else(|| Problem::not_found("there is no policy of that name; see /v1/policies"))
+}
+
+pub(super) async fn order(
+    State(api): State<Arc<Api>>,
+    Path((name, action)): Path<(String, String)>,
+    request: Request,
+) -> Answer {
+    Query::new(request.uri().query(), &[])?;
+    if !["enable", "disable", "rollback"].contains(&action.as_str()) {
+        let detail = "a policy can be told to enable, disable or rollback";
+        return Err(Problem::not_found(detail));
+    }
+    let caller = api.caller(request.extensions(), request.headers())?;
+    find(&api.shared.policies.list(), &name)?;
+    api.call(&caller, &[b"POLICY", action.as_bytes(), name.as_bytes()])
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn reload(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    Query::new(request.uri().query(), &[])?;
+    let caller = api.caller(request.extensions(), request.headers())?;
+    api.call(&caller, &[b"POLICY", b"RELOAD"]).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 fn row(row: &PolicyRow) -> Value {

@@ -1,88 +1,173 @@
+//! HTTP over real sockets.
+
+mod api;
+mod description;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::{BoundedStream, CONNECTION_TIME_MAX, REQUEST_BYTES_MAX, ready};
-use crate::testing::{Server, block_on, config, parts, serve};
+use super::link::{
+    BoundedStream, CONNECTIONS_MAX, CROWDED_TIME_MAX, HEAD_BYTES_MAX, IDLE_TIME_MAX, Link,
+};
+use super::router::readiness;
+use crate::testing::{Server, config, parts, serve};
 use crate::{Health, Shared};
 
 fn server() -> Server {
     serve(|config| config.http = Some(SocketAddr::from(([127, 0, 0, 1], 0))))
 }
 
-/// What the server sends until it closes.
-fn exchange(server: &Server, request: &[u8]) -> String {
+fn connect(server: &Server) -> TcpStream {
     let addr = server.running.http_addr().expect("HTTP is on");
-    let mut stream = TcpStream::connect(addr).expect("HTTP accepts");
+    let stream = TcpStream::connect(addr).expect("HTTP accepts");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("not zero");
+    stream
+}
+
+/// What the server sends until it closes.
+fn exchange(server: &Server, request: &[u8]) -> Vec<u8> {
+    let mut stream = connect(server);
     // It may be refused before all of it is written.
     let _ = stream.write_all(request);
     let mut response = Vec::new();
     let _ = stream.read_to_end(&mut response);
-    String::from_utf8(response).expect("text")
+    response
 }
 
-fn get(server: &Server, path: &str) -> String {
-    exchange(
-        server,
-        format!("GET {path} HTTP/1.1\r\nHost: larder\r\n\r\n").as_bytes(),
-    )
+/// A response.
+struct Response {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Response {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().skip(1);
+        let mut named = lines.find_map(|line| {
+            let (other, value) = line.split_once(": ")?;
+            other.eq_ignore_ascii_case(name).then_some(value)
+        });
+        named.take()
+    }
+
+    #[track_caller]
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// One request with these header lines besides, and its response.
+#[track_caller]
+fn ask(server: &Server, method: &str, path: &str, head: &[&str], body: &[u8]) -> Response {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if !head.iter().any(|line| line.starts_with("Host:")) {
+        request.push_str("Host: localhost\r\n");
+    }
+    for line in head {
+        request.push_str(&format!("{line}\r\n"));
+    }
+    request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    let response = exchange(server, &[request.as_bytes(), body].concat());
+    let head_bytes = response.windows(4).position(|end| end == b"\r\n\r\n");
+    let Some(head_bytes) = head_bytes else {
+        panic!(
+            "no response to {method} {path}: {}",
+            response.escape_ascii()
+        );
+    };
+    let head = String::from_utf8_lossy(&response[..head_bytes]).into_owned();
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    Response {
+        status: status.expect("a status"),
+        head,
+        body: response[head_bytes + 4..].to_vec(),
+    }
 }
 
 #[test]
-fn each_path_answers_and_closes() {
+fn those_who_watch_are_answered_under_any_name() {
     let server = server();
-    let check = |path, status, body| {
-        let response = get(&server, path);
-        assert!(
-            response.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{response}"
+    let get = |path| ask(&server, "GET", path, &["Host: larder"], b"");
+    for (path, status, body) in [
+        ("/healthz", 200, "ok\n"),
+        ("/readyz", 200, "ready\n"),
+        ("/metrics", 200, "larder_up 1\n"),
+    ] {
+        let response = get(path);
+        assert_eq!(
+            (response.status, &*response.text()),
+            (status, body),
+            "{path}"
         );
-        assert!(response.ends_with(body), "{response}");
-        assert!(response.contains("connection: close"), "{response}");
-    };
-    check("/healthz", 200, "\r\n\r\nok\n");
-    check("/readyz", 200, "\r\n\r\nready\n");
-    check("/metrics", 200, "\r\n\r\nlarder_up 1\n");
-    check("/nothing", 404, "");
-    assert!(get(&server, "/metrics").contains("text/plain; version=0.0.4"));
+    }
+    let metrics = get("/metrics");
+    assert_eq!(
+        metrics.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert_eq!(get("/v1/stats").status, 421);
 }
 
 #[test]
 fn ready_is_said_only_while_it_is_true() {
-    let shared = Arc::new(Shared::new(config(), parts()));
-    let check = |status, body| {
-        assert_eq!(block_on(ready(State(shared.clone()))), (status, body));
-    };
-    check(StatusCode::SERVICE_UNAVAILABLE, "starting\n");
-    shared.set_health(Health::Ready);
-    check(StatusCode::OK, "ready\n");
-    shared.set_health(Health::Draining);
-    check(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
-    shared.set_health(Health::Failed);
-    check(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "failed: a worker thread died\n",
-    );
+    for (health, status, body) in [
+        (Health::Starting, 503, "starting\n"),
+        (Health::Ready, 200, "ready\n"),
+        (Health::Draining, 503, "draining\n"),
+        (Health::Failed, 503, "failed: a worker thread died\n"),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(readiness(health), (status, body));
+    }
 }
 
 #[test]
-fn a_request_without_end_is_cut_off() {
+fn a_connection_serves_one_request_after_the_other() {
+    let server = server();
+    let mut stream = connect(&server);
+    for _ in 0..3 {
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("it reads");
+        let mut response = Vec::new();
+        while !response.ends_with(b"ok\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("it answers");
+            response.push(byte[0]);
+        }
+        assert!(!response.windows(5).any(|word| word == b"close"));
+    }
+}
+
+#[test]
+fn a_head_without_end_is_cut_off() {
     let server = server();
     let mut request = b"GET /healthz HTTP/1.1\r\nX: ".to_vec();
-    request.resize(4 * REQUEST_BYTES_MAX, b'x');
+    request.resize(4 * HEAD_BYTES_MAX, b'x');
     let response = exchange(&server, &request);
-    assert!(!response.starts_with("HTTP/1.1 200"), "{response}");
-    assert!(get(&server, "/healthz").ends_with("ok\n"));
+    assert!(!response.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(ask(&server, "GET", "/healthz", &[], b"").text(), "ok\n");
 }
 
-#[test]
-fn a_silent_connection_is_cut_off() {
+/// How long a connection that sends nothing is waited for.
+fn patience_with_silence(places: usize) -> Duration {
     let paused = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -92,16 +177,27 @@ fn a_silent_connection_is_cut_off() {
             .await
             .expect("a port is free");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
-        let (stream, _) = listener.accept().await.expect("somebody connected");
-        let permit = Arc::new(Semaphore::new(1))
-            .acquire_owned()
-            .await
-            .expect("open");
-        let mut stream = BoundedStream::new(stream, permit);
+        let (stream, peer) = listener.accept().await.expect("somebody connected");
+        let places = Arc::new(Semaphore::new(places));
+        let place = places.clone().acquire_owned().await.expect("open");
+        let shared = Arc::new(Shared::new(config(), parts()));
+        let link = Link::new(peer, places);
+        let mut stream = BoundedStream::new(stream, link, place, shared);
         let started = tokio::time::Instant::now();
         let error = stream.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-        assert!(started.elapsed() >= CONNECTION_TIME_MAX);
         drop(client);
-    });
+        started.elapsed()
+    })
+}
+
+#[test]
+fn silence_is_waited_for_as_long_as_there_are_places() {
+    let usual = patience_with_silence(CONNECTIONS_MAX);
+    assert!(usual >= IDLE_TIME_MAX, "{usual:?}");
+    let crowded = patience_with_silence(1);
+    assert!(
+        crowded >= CROWDED_TIME_MAX && crowded < IDLE_TIME_MAX,
+        "{crowded:?}"
+    );
 }

@@ -45,6 +45,51 @@ fn scripted() -> (Bed, Arc<parking_lot::Mutex<Vec<String>>>) {
     (bed, asked)
 }
 
+/// The digests are those that XXH3 gives, in the form of Redis 8.4.
+#[test]
+fn writes_depend_on_what_is_there_or_on_its_digest() {
+    let digest = |value: &[u8]| format!("{:016x}", crate::commands::digest(value));
+    let (one, two) = (digest(b"1"), digest(b"2"));
+    check(&[
+        ("CACHE.SET k 1 XX", "NIL"),
+        ("CACHE.SET k 1 IFEQ 1", "NIL"),
+        (&format!("CACHE.SET k 1 IFDEQ {one}"), "NIL"),
+        ("CACHE.SET k 1 NX TYPE t", "+OK\r\n"),
+        ("CACHE.SET k 2 NX", "NIL"),
+        ("CACHE.SET k 2 IFNE 1", "NIL"),
+        (&format!("CACHE.SET k 2 IFDEQ {two}"), "NIL"),
+        (&format!("CACHE.SET k 2 IFDNE {one}"), "NIL"),
+        ("GET k", "$1\r\n1\r\n"),
+        (&format!("CACHE.SET k 2 PX 10 ifdeq {one}"), "+OK\r\n"),
+        ("PTTL k", ":10\r\n"),
+        ("DELEX k IFEQ 1", ":0\r\n"),
+        (&format!("DELEX k IFDEQ {one}"), ":0\r\n"),
+        (&format!("DELEX k IFDNE {one}"), ":1\r\n"),
+        ("DELEX k IFNE 1", ":0\r\n"),
+        ("SET k 1", "+OK\r\n"),
+        ("DELEX k", ":1\r\n"),
+        ("CACHE.SET k 1 NX XX", "-ERR syntax error\r\n"),
+        ("CACHE.SET k 1 IFEQ", "-ERR syntax error\r\n"),
+        (
+            "CACHE.SET k 1 IFDEQ 1",
+            "-ERR a digest has 16 hexadecimal digits\r\n",
+        ),
+        ("DELEX k NX", "-ERR syntax error\r\n"),
+        ("DELEX k IFEQ 1 2", "-ERR syntax error\r\n"),
+    ]);
+}
+
+/// A value that is not written is asked about all the same, and what a policy refuses goes.
+#[test]
+fn policies_have_their_say_over_conditional_writes() {
+    let (mut bed, asked) = scripted();
+    bed.check("CACHE.SET k 1 NX TAGS 1 keep", "+OK\r\n");
+    bed.check("CACHE.SET k 2 NX TAGS 1 keep", "_\r\n");
+    bed.check("CACHE.SET k 2 IFEQ 1 TAGS 1 drop", "+OK\r\n");
+    bed.check("EXISTS k", ":0\r\n");
+    assert_eq!(asked.lock().len(), 3);
+}
+
 #[test]
 fn policies_are_asked_of_whole_values_and_of_nothing_else() {
     let (mut bed, asked) = scripted();

@@ -1,0 +1,117 @@
+//! What all answers are made with, and the way from a request to a command.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use larder_engine::{Decider, FlushCursor, Tenant};
+use larder_resp::{ArgsBuf, Limits, Reply, Value, decode};
+use tokio::task::yield_now;
+
+use super::body::{self, Charged};
+use super::caller::Caller;
+use super::history::History;
+use super::problem::{Answer, Problem};
+use crate::commands::dispatch;
+use crate::run::Metrics;
+use crate::{Context, Flow, Shared, order};
+
+/// What answers are made with.
+pub(super) struct Api {
+    pub(super) shared: Arc<Shared>,
+    pub(super) metrics: Metrics,
+    /// Whether only this machine reaches us, so that a request for another host's name is a trick.
+    pub(super) is_local: bool,
+    /// What happened to the policies.
+    pub(super) history: History,
+    /// Decides over the values that come by HTTP; one thread has it, so nobody waits.
+    decider: Mutex<Box<dyn Decider>>,
+}
+
+/// Replies of the commands that are carried out here.
+const LIMITS: Limits = Limits {
+    bulk_bytes_max: 64 << 20,
+    args_max: 1 << 20,
+    inline_bytes_max: 1 << 20,
+    request_bytes_max: 64 << 20,
+};
+
+impl Api {
+    pub(super) fn new(shared: Arc<Shared>, metrics: Metrics, is_local: bool) -> Self {
+        let decider = Mutex::new(shared.deciders.decider(shared.config.threads.max(1)));
+        Self {
+            shared,
+            metrics,
+            is_local,
+            history: History::default(),
+            decider,
+        }
+    }
+
+    /// Carries out a command as a connection of the Redis protocol does. An error reply is a problem.
+    pub(super) async fn call(&self, caller: &Caller, args: &[&[u8]]) -> Answer<Value> {
+        let (out, flow) = self.dispatch(caller, args);
+        match flow {
+            Flow::Continue => {}
+            Flow::Order(order) => {
+                let done = order::give(&self.shared.policies, order).await;
+                let done = done.unwrap_or_else(|_| Err("the order was not carried out".into()));
+                return match done {
+                    Ok(()) => Ok(Value::Simple("OK".into())),
+                    Err(why) => Err(Problem::new(axum::http::StatusCode::CONFLICT, why)),
+                };
+            }
+            Flow::Flush(db) => {
+                self.flush(&caller.tenant, db).await;
+                return Ok(Value::Simple("OK".into()));
+            }
+            _ => return Err(Problem::bad("this cannot be asked for over HTTP")),
+        }
+        match decode(&out, &LIMITS) {
+            Ok(Some((Value::Error(text), _))) => Err(Problem::of_reply(&text)),
+            Ok(Some((value, _))) => Ok(value),
+            Ok(None) | Err(_) => Err(Problem::bad("the reply is longer than HTTP hands on")),
+        }
+    }
+
+    fn dispatch(&self, caller: &Caller, args: &[&[u8]]) -> (Vec<u8>, Flow) {
+        let mut out = Vec::new();
+        let mut session = caller.session(&self.shared);
+        let args: ArgsBuf = args.iter().copied().collect();
+        // What panicked with it in hand panicked in a policy's host: it is as good as before.
+        let mut decider = self.decider.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut context = Context {
+            shared: &self.shared,
+            reply: Reply::new(&mut out, session.version),
+            now: self.shared.now(),
+            decider: &mut **decider,
+            session: &mut session,
+        };
+        let flow = dispatch(&mut context, args.args());
+        (out, flow)
+    }
+
+    async fn flush(&self, tenant: &Tenant, db: Option<u8>) {
+        let mut at = Some(FlushCursor::default());
+        while let Some(cursor) = at {
+            at = tenant.flush(db, cursor);
+            yield_now().await;
+        }
+    }
+
+    /// Reads the body of a request.
+    pub(super) async fn body(&self, body: Body, bytes_max: usize) -> Answer<Charged> {
+        let time_max = self.shared.config.request_timeout;
+        body::read(&self.shared, body, bytes_max, time_max).await
+    }
+}
+
+/// A page of JSON that is of this moment.
+pub(super) fn page(value: &serde_json::Value) -> Response {
+    let head = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (head, format!("{value}\n")).into_response()
+}

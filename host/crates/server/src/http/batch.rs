@@ -1,0 +1,254 @@
+//! `/v1/batch/get` and `/v1/batch/set`: many values at once, as JSON. A key or value is a string, or
+//! `{"base64": "…"}` where it is no text.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::{Map, Value, json};
+use tokio::task::yield_now;
+
+use super::api::{Api, page};
+use super::body::Charged;
+use super::caller::Caller;
+use super::conditions::etag;
+use super::keys::Found;
+use super::problem::{Answer, Problem};
+use super::said::{NUMBER_MAX, Said, check_ttl};
+use super::text::{DB_RANGE, Query};
+use crate::commands::digest;
+
+/// Items of a batch.
+const ITEMS_MAX: usize = 1_000;
+/// Items after which others get their turn.
+const TURN_ITEMS: usize = 16;
+/// What a value of JSON takes at most, once it is read.
+const NODE_BYTES: usize = 64;
+
+pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let (caller, batch) = batch(&api, request, "keys").await?;
+    let mut found = Vec::with_capacity(batch.items.len());
+    let mut paid = Charged::new(&api.shared, Vec::new())?;
+    let mut reply_bytes = 0;
+    for (number, key) in batch.items.iter().enumerate() {
+        let key = bytes(key)?;
+        let item = api.read(&caller, &key);
+        // Half as much again for base64, and what surrounds it.
+        reply_bytes += item.as_ref().map_or(0, |item| item.value.len()) * 3 / 2 + key.len() + 256;
+        if reply_bytes > api.shared.config.output_bytes_max {
+            let detail = "the values together exceed limits.output_max; ask for fewer";
+            return Err(Problem::too_large(detail));
+        }
+        // Once as it is, once as text.
+        paid.also_hold(2 * reply_bytes)?;
+        found.push(told(&key, item));
+        if number % TURN_ITEMS == TURN_ITEMS - 1 {
+            yield_now().await;
+        }
+    }
+    Ok(page(&json!({ "items": found })))
+}
+
+fn told(key: &[u8], item: Option<Found>) -> Value {
+    let Some(Found {
+        value,
+        said,
+        priority,
+    }) = item
+    else {
+        return json!({ "key": text(key), "found": false });
+    };
+    let tags: Vec<_> = said.tags.iter().map(|tag| text(tag)).collect();
+    let pair = |(name, value): &(Vec<u8>, Vec<u8>)| json!([text(name), text(value)]);
+    let attributes: Vec<_> = said.attributes.iter().map(pair).collect();
+    json!({
+        "key": text(key),
+        "found": true,
+        "value": text(&value),
+        "etag": etag(digest(&value)),
+        "ttl_ms": said.ttl_ms,
+        "type": said.data_type.as_deref().map(text),
+        "tags": tags,
+        "cost_ms": said.cost_ms,
+        "attributes": attributes,
+        "priority": priority,
+    })
+}
+
+pub(super) async fn set(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let (caller, batch) = batch(&api, request, "items").await?;
+    let items: Vec<Item> = batch.items.iter().map(Item::of).collect::<Answer<_>>()?;
+    let mut results = Vec::with_capacity(items.len());
+    let mut stored = 0;
+    for (number, item) in items.iter().enumerate() {
+        let args = item.said.command(&item.key, &item.value);
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        results.push(match api.call(&caller, &args).await {
+            Ok(_) => {
+                stored += 1;
+                json!({ "key": text(&item.key), "stored": true })
+            }
+            Err(problem) => {
+                json!({ "key": text(&item.key), "stored": false, "detail": problem.detail() })
+            }
+        });
+        if number % TURN_ITEMS == TURN_ITEMS - 1 {
+            yield_now().await;
+        }
+    }
+    Ok(page(&json!({ "stored": stored, "items": results })))
+}
+
+/// A batch that was read, and what it holds is paid for.
+struct Batch {
+    items: Vec<Value>,
+    _paid: Charged,
+}
+
+/// Reads a batch whose items stand under `name`.
+async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch)> {
+    Query::new(request.uri().query(), &[])?;
+    let caller = api.caller(request.extensions(), request.headers())?;
+    check_json(request.headers())?;
+    let bytes_max = api.shared.config.request_bytes_max;
+    let mut body = api.body(request.into_body(), bytes_max).await?;
+    let starts_one = |byte: &&u8| b"[{,:".contains(byte);
+    let nodes = body.bytes.iter().filter(starts_one).count() + 1;
+    // Each string once as it was read, once decoded, once on its way to the command.
+    body.also_hold(3 * body.bytes.len() + NODE_BYTES * nodes)?;
+    let mut fields = match serde_json::from_slice(&body.bytes) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return Err(Problem::bad("a batch is an object of JSON")),
+        Err(error) => return Err(Problem::bad(format!("this is no JSON: {error}"))),
+    };
+    check_fields(&fields, &["db", name])?;
+    let db = match fields.get("db") {
+        None => 0,
+        Some(db) => db
+            .as_u64()
+            .and_then(|db| u8::try_from(db).ok())
+            .filter(|db| *db < larder_engine::DATABASES)
+            .ok_or_else(|| Problem::bad(DB_RANGE))?,
+    };
+    match fields.remove(name) {
+        Some(Value::Array(items)) if items.len() <= ITEMS_MAX => {
+            Ok((caller.on(db), Batch { items, _paid: body }))
+        }
+        Some(Value::Array(_)) => Err(Problem::too_large(format!(
+            "a batch has {ITEMS_MAX} items at most"
+        ))),
+        _ => Err(Problem::bad(format!("'{name}' is a list, and is missing"))),
+    }
+}
+
+/// A form of a web page cannot send this type, so that a browser asks before it sends it for one.
+fn check_json(headers: &HeaderMap) -> Answer<()> {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next());
+    match kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "a batch is sent as Content-Type: application/json",
+        )),
+    }
+}
+
+fn check_fields(fields: &Map<String, Value>, known: &[&str]) -> Answer<()> {
+    match fields.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Problem::bad(format!(
+            "there is no field '{name}' here; known are: {}",
+            known.join(", ")
+        ))),
+    }
+}
+
+/// One value to be written.
+struct Item {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    said: Said,
+}
+
+impl Item {
+    fn of(value: &Value) -> Answer<Self> {
+        let Value::Object(fields) = value else {
+            return Err(Problem::bad("an item is an object"));
+        };
+        let known = [
+            "key",
+            "value",
+            "ttl_ms",
+            "type",
+            "tags",
+            "cost_ms",
+            "attributes",
+        ];
+        check_fields(fields, &known)?;
+        let wanted = |name: &str| match fields.get(name) {
+            Some(value) => bytes(value),
+            None => Err(Problem::bad(format!("an item has no '{name}'"))),
+        };
+        let number = |name: &str| match fields.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value
+                .as_u64()
+                .filter(|number| *number <= NUMBER_MAX)
+                .map(Some)
+                .ok_or_else(|| Problem::bad(format!("{name} is a number from 0 to {NUMBER_MAX}"))),
+        };
+        let list = |name: &str| match fields.get(name) {
+            None => Ok(&[][..]),
+            Some(Value::Array(list)) => Ok(&list[..]),
+            Some(_) => Err(Problem::bad(format!("'{name}' is a list"))),
+        };
+        let pair = |pair: &Value| match pair.as_array().map(Vec::as_slice) {
+            Some([name, value]) => Ok((bytes(name)?, bytes(value)?)),
+            _ => Err(Problem::bad("an attribute is a list of name and value")),
+        };
+        Ok(Self {
+            key: wanted("key")?,
+            value: wanted("value")?,
+            said: Said {
+                ttl_ms: number("ttl_ms")?.map(check_ttl).transpose()?,
+                data_type: match fields.get("type") {
+                    None | Some(Value::Null) => None,
+                    Some(name) => Some(bytes(name)?),
+                },
+                tags: list("tags")?.iter().map(bytes).collect::<Answer<_>>()?,
+                cost_ms: number("cost_ms")?,
+                attributes: list("attributes")?
+                    .iter()
+                    .map(pair)
+                    .collect::<Answer<_>>()?,
+            },
+        })
+    }
+}
+
+/// A string, or `{"base64": "…"}`.
+fn bytes(value: &Value) -> Answer<Vec<u8>> {
+    let encoded = |fields: &Map<String, Value>| match fields.get("base64") {
+        Some(Value::String(text)) if fields.len() == 1 => BASE64_STANDARD.decode(text).ok(),
+        _ => None,
+    };
+    match value {
+        Value::String(text) => Some(text.as_bytes().to_vec()),
+        Value::Object(fields) => encoded(fields),
+        _ => None,
+    }
+    .ok_or_else(|| Problem::bad("keys and values are strings, or {\"base64\": \"…\"}"))
+}
+
+/// The other way round: a string where it is text.
+pub(super) fn text(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Value::from(text),
+        Err(_) => json!({ "base64": BASE64_STANDARD.encode(bytes) }),
+    }
+}

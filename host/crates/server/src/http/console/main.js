@@ -1,0 +1,88 @@
+// Asks for the figures once a second while somebody looks.
+
+import { Refused, get, signIn, signOut } from "./api.js";
+import { byId, tell, write } from "./dom.js";
+import { span } from "./format.js";
+import * as inspect from "./inspect.js";
+import * as overview from "./overview.js";
+import * as policies from "./policies.js";
+import * as tables from "./tables.js";
+
+const PAUSE_MS = 1000;
+const SLOWER_EVERY = 3;
+
+let turn = 0;
+let isSignedOut = false;
+let user = null;
+
+function state(name) {
+  const badge = byId("state");
+  badge.dataset.state = name;
+  write(badge, name);
+}
+
+async function refresh() {
+  const stats = await get("/v1/stats");
+  state("ready");
+  write(byId("about"), `version ${stats.version}, up ${span(stats.uptime_ms)}`);
+  overview.show(stats);
+  tables.tenants(stats.tenants);
+  if (turn % SLOWER_EVERY === 0) await policies.refresh().catch(onlyForOthers);
+  turn += 1;
+}
+
+// What this user may not see is left out; that nobody is signed in is another matter.
+function onlyForOthers(error) {
+  if (!(error instanceof Refused) || error.status !== 403) throw error;
+  byId("policies").hidden = true;
+}
+
+function askForUser(error) {
+  isSignedOut = true;
+  byId("main").hidden = true;
+  byId("sign-in").hidden = false;
+  byId("sign-out").hidden = true;
+  state("waiting");
+  if (user !== null) tell(`Not signed in: ${error.message}`);
+  user = null;
+  byId("user").focus();
+}
+
+async function loop() {
+  if (!document.hidden && !isSignedOut) {
+    try {
+      await refresh();
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) askForUser(error);
+      else if (error instanceof Refused) tell(`The server refused: ${error.message}`);
+      else state("lost");
+    }
+  }
+  setTimeout(loop, PAUSE_MS);
+}
+
+byId("sign-in-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { elements } = event.currentTarget;
+  user = elements.user.value;
+  signIn(user, elements.password.value);
+  elements.password.value = "";
+  tell("");
+  byId("sign-in").hidden = true;
+  byId("main").hidden = false;
+  byId("policies").hidden = false;
+  byId("sign-out").hidden = false;
+  byId("main").focus();
+  isSignedOut = false;
+  turn = 0;
+});
+
+byId("sign-out").addEventListener("click", () => {
+  signOut();
+  // Everything that was shown goes with the page.
+  location.reload();
+});
+
+policies.start();
+inspect.start();
+loop();

@@ -1,0 +1,167 @@
+//! `/v1/keys/{key}`: one value at a time.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::IntoResponse;
+use larder_engine::{Entry, Key, Millis};
+use larder_resp::Value;
+
+use super::api::Api;
+use super::body::Charged;
+use super::caller::Caller;
+use super::conditions::{Part, etag, of_write, part};
+use super::problem::{Answer, Problem};
+use super::said::{PARAMETERS, PRIORITY, Said};
+use super::text::{Query, decode};
+use crate::commands::digest;
+
+/// Who asks, and for which key.
+fn target(api: &Api, request: &Request, query: &Query<'_>) -> Answer<(Caller, Vec<u8>)> {
+    let caller = api
+        .caller(request.extensions(), request.headers())?
+        .on(query.db()?);
+    Ok((caller, last_segment(request.uri())?))
+}
+
+/// The key that an address ends with, decoded.
+pub(super) fn last_segment(uri: &Uri) -> Answer<Vec<u8>> {
+    let (_, name) = uri.path().rsplit_once('/').unwrap_or_default();
+    decode(name)
+}
+
+/// An entry as a reader sees it.
+pub(super) struct Found {
+    pub(super) value: Vec<u8>,
+    pub(super) said: Said,
+    pub(super) priority: u8,
+}
+
+impl Found {
+    pub(super) fn of(entry: Entry<'_>, now: Millis) -> Self {
+        let label = entry.label();
+        let ttl_ms = entry.expires_at().map(|at| at.saturating_sub(now));
+        Self {
+            value: entry.value().to_vec(),
+            said: Said::of_note(label.note, ttl_ms),
+            priority: label.priority,
+        }
+    }
+}
+
+impl Api {
+    /// Reads as GET does.
+    pub(super) fn read(&self, caller: &Caller, key: &[u8]) -> Option<Found> {
+        let now = self.shared.now();
+        let key = Key::new(caller.db, key);
+        caller.tenant.get(key, now, |entry| Found::of(entry, now))
+    }
+}
+
+pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let query = Query::new(request.uri().query(), &["db"])?;
+    let (caller, key) = target(&api, &request, &query)?;
+    let Some(found) = api.read(&caller, &key) else {
+        return Err(Problem::not_found("there is no such key"));
+    };
+    let (digest, len) = (digest(&found.value), found.value.len());
+    let part = part(request.headers(), digest, len)?;
+    let mut head = HeaderMap::new();
+    let text = |text: String| HeaderValue::try_from(text).ok();
+    head.extend(text(etag(digest)).map(|tag| (ETAG, tag)));
+    head.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // Whoever keeps it between us and the reader would not hear of it when it changes.
+    head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Values are anybody's: no browser shall take one for a page of ours.
+    let bytes = HeaderValue::from_static("application/octet-stream");
+    head.insert(CONTENT_TYPE, bytes);
+    head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    head.insert(PRIORITY, u16::from(found.priority).into());
+    found.said.write(&mut head);
+    let body = Charged::new(&api.shared, found.value)?.into_bytes();
+    Ok(match part {
+        Part::Whole => (head, body).into_response(),
+        Part::NotModified => {
+            head.remove(CONTENT_TYPE);
+            (StatusCode::NOT_MODIFIED, head).into_response()
+        }
+        Part::Range(first, last) => {
+            let range = text(format!("bytes {first}-{last}/{len}"));
+            head.extend(range.map(|range| (CONTENT_RANGE, range)));
+            let body = body.slice(first..=last);
+            (StatusCode::PARTIAL_CONTENT, head, body).into_response()
+        }
+        Part::Unsatisfiable => {
+            let detail = format!("the value has {len} bytes: none of the range are among them");
+            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+            let mut response = problem.into_response();
+            let range = text(format!("bytes */{len}")).map(|range| (CONTENT_RANGE, range));
+            response.headers_mut().extend(range);
+            response
+        }
+    })
+}
+
+pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let query = Query::new(request.uri().query(), &PARAMETERS)?;
+    let (caller, key) = target(&api, &request, &query)?;
+    let said = Said::of_request(&query, request.headers())?;
+    let condition = of_write(request.headers())?;
+    let bytes_max = api.shared.config.proto_bulk_bytes_max;
+    let mut body = api.body(request.into_body(), bytes_max).await?;
+    // It is copied on its way to the command, twice.
+    body.also_hold(2 * body.bytes.len())?;
+    let mut args = said.command(&key, &body.bytes);
+    args.extend(condition);
+    let key = Key::new(caller.db, &key);
+    let was_there = caller.tenant.peek(key, api.shared.now(), |_| ()).is_some();
+    let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+    if api.call(&caller, &args).await? == Value::Null {
+        return Err(Problem::precondition());
+    }
+    let status = match was_there {
+        true => StatusCode::NO_CONTENT,
+        false => StatusCode::CREATED,
+    };
+    let tag = [(ETAG, etag(digest(&body.bytes)))];
+    Ok((status, tag).into_response())
+}
+
+pub(super) async fn delete(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let query = Query::new(request.uri().query(), &["db"])?;
+    let (caller, key) = target(&api, &request, &query)?;
+    let condition = of_write(request.headers())?;
+    let removed = match &condition[..] {
+        [] => api.call(&caller, &[b"DEL", &key]).await?,
+        [word] if word == b"XX" => match api.call(&caller, &[b"DEL", &key]).await? {
+            Value::Integer(0) => return Err(Problem::precondition()),
+            removed => removed,
+        },
+        [_] => return Err(Problem::bad("a removal depends on If-Match alone")),
+        [word, tag, ..] => match api.call(&caller, &[b"DELEX", &key, word, tag]).await? {
+            Value::Integer(0) => return Err(Problem::precondition()),
+            removed => removed,
+        },
+    };
+    match removed {
+        Value::Integer(0) => Err(Problem::not_found("there is no such key")),
+        _ => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+/// Removes all keys of a database, which has to be named.
+pub(super) async fn flush(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let query = Query::new(request.uri().query(), &["db"])?;
+    if query.get("db").is_none() {
+        return Err(Problem::bad("name the database to be emptied: ?db=0"));
+    }
+    let caller = api
+        .caller(request.extensions(), request.headers())?
+        .on(query.db()?);
+    api.call(&caller, &[b"FLUSHDB"]).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

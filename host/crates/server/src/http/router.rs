@@ -1,0 +1,109 @@
+//! Which address is answered by what, and what happens to every request.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post, put};
+
+use super::api::Api;
+use super::link::Link;
+use super::problem::Problem;
+use super::{batch, console, history, keys, openapi, policies, reports};
+use crate::Health;
+
+/// All there is to be asked for under `/v1`, in the order of the description.
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 13] {
+    [
+        (
+            "/v1/keys/{key}",
+            put(keys::put).get(keys::get).delete(keys::delete),
+        ),
+        ("/v1/keys", axum::routing::delete(keys::flush)),
+        ("/v1/batch/get", post(batch::get)),
+        ("/v1/batch/set", post(batch::set)),
+        ("/v1/policies", get(policies::list)),
+        ("/v1/policies/reload", post(policies::reload)),
+        ("/v1/policies/history", get(history::list)),
+        ("/v1/policies/{name}", get(policies::one)),
+        ("/v1/policies/{name}/{action}", post(policies::order)),
+        ("/v1/tenants", get(reports::tenants)),
+        ("/v1/tenants/{name}", get(reports::tenant)),
+        ("/v1/stats", get(reports::stats)),
+        ("/v1/explain/{key}", get(reports::explain)),
+    ]
+}
+
+/// Addresses that tell no more than that the server is there; whoever asks, under any name.
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+pub(super) fn router(api: Arc<Api>) -> Router {
+    let mut router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(scrape))
+        .route("/openapi.json", get(openapi::page))
+        .merge(console::routes());
+    for (path, methods) in routes() {
+        router = router.route(path, methods);
+    }
+    router
+        .fallback(async || Problem::not_found("there is nothing here; see /openapi.json"))
+        .method_not_allowed_fallback(async || {
+            let detail =
+                "this cannot be asked with that method; the header Allow names those that can";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+        })
+        .layer(from_fn_with_state(api.clone(), attend))
+        .with_state(api)
+}
+
+/// What happens to every request.
+async fn attend(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let link = request.extensions().get::<ConnectInfo<Link>>().cloned();
+    let link = link.map(|ConnectInfo(link)| link);
+    let _answering = link.as_ref().map(Link::answering);
+    let is_open = OPEN.contains(&request.uri().path());
+    let origin = api.check_origin(request.method(), request.headers());
+    let mut response = match origin {
+        Err(problem) if !is_open => {
+            api.shared.http.refused();
+            problem.into_response()
+        }
+        _ => next.run(request).await,
+    };
+    let ends = api.shared.health() != Health::Ready || link.as_ref().is_none_or(Link::is_crowded);
+    if ends {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    api.shared.http.answered(response.status());
+    response
+}
+
+async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, &'static str) {
+    readiness(api.shared.health())
+}
+
+pub(super) fn readiness(health: Health) -> (StatusCode, &'static str) {
+    match health {
+        Health::Ready => (StatusCode::OK, "ready\n"),
+        Health::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Health::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        Health::Failed => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "failed: a worker thread died\n",
+        ),
+    }
+}
+
+async fn scrape(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        (api.metrics)(),
+    )
+}

@@ -1,0 +1,197 @@
+//! What a client says of a value that it sends: `Larder-…` headers or parameters, fields of JSON; and how
+//! it is told again.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::problem::{Answer, Problem};
+use super::text::{Query, decode, encode, items, pairs};
+use crate::commands::Item;
+
+/// What a client says of a value.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) ttl_ms: Option<u64>,
+    pub(super) data_type: Option<Vec<u8>>,
+    pub(super) tags: Vec<Vec<u8>>,
+    pub(super) cost_ms: Option<u64>,
+    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+const TTL: HeaderName = HeaderName::from_static("larder-ttl-ms");
+const TYPE: HeaderName = HeaderName::from_static("larder-type");
+const TAGS: HeaderName = HeaderName::from_static("larder-tags");
+const COST: HeaderName = HeaderName::from_static("larder-cost-ms");
+const ATTRIBUTES: HeaderName = HeaderName::from_static("larder-attributes");
+pub(super) const PRIORITY: HeaderName = HeaderName::from_static("larder-priority");
+
+/// The parameters that say what the headers say.
+pub(super) const PARAMETERS: [&str; 6] = ["db", "ttl_ms", "type", "tags", "cost_ms", "attributes"];
+
+impl Said {
+    pub(super) fn of_request(query: &Query<'_>, headers: &HeaderMap) -> Answer<Self> {
+        let ask = |parameter: &str, header: &HeaderName| -> Answer<Option<String>> {
+            let in_header = headers.get(header).map(|value| {
+                let text = value.to_str().map(str::to_owned);
+                text.map_err(|_| Problem::bad(format!("the header {header} is no plain text")))
+            });
+            match (query.get(parameter), in_header) {
+                (Some(_), Some(_)) => Err(Problem::bad(format!(
+                    "{parameter} is said twice, as a header and as a parameter"
+                ))),
+                (Some(text), None) => Ok(Some(text.into_owned())),
+                (None, text) => text.transpose(),
+            }
+        };
+        Ok(Self {
+            ttl_ms: match ask("ttl_ms", &TTL)? {
+                Some(text) => Some(check_ttl(number("ttl_ms", &text)?)?),
+                None => None,
+            },
+            data_type: ask("type", &TYPE)?.map(|text| decode(&text)).transpose()?,
+            tags: items(&ask("tags", &TAGS)?.unwrap_or_default())?,
+            cost_ms: match ask("cost_ms", &COST)? {
+                Some(text) => Some(number("cost_ms", &text)?),
+                None => None,
+            },
+            attributes: pairs(&ask("attributes", &ATTRIBUTES)?.unwrap_or_default())?,
+        })
+    }
+
+    /// CACHE.SET, with all that was said.
+    pub(super) fn command(&self, key: &[u8], value: &[u8]) -> Vec<Vec<u8>> {
+        let count = |count: usize| count.to_string().into_bytes();
+        let mut args = vec![b"CACHE.SET".to_vec(), key.to_vec(), value.to_vec()];
+        let mut push = |part: &[u8]| args.push(part.to_vec());
+        if let Some(ttl_ms) = self.ttl_ms {
+            push(b"PX");
+            push(ttl_ms.to_string().as_bytes());
+        }
+        if let Some(data_type) = &self.data_type {
+            push(b"TYPE");
+            push(data_type);
+        }
+        if let Some(cost_ms) = self.cost_ms {
+            push(b"COST");
+            push(cost_ms.to_string().as_bytes());
+        }
+        if !self.tags.is_empty() {
+            push(b"TAGS");
+            push(&count(self.tags.len()));
+            self.tags.iter().for_each(|tag| push(tag));
+        }
+        if !self.attributes.is_empty() {
+            push(b"ATTR");
+            push(&count(self.attributes.len()));
+            for (name, value) in &self.attributes {
+                push(name);
+                push(value);
+            }
+        }
+        args
+    }
+
+    /// What the note of an entry says.
+    pub(super) fn of_note(note: &[u8], ttl_ms: Option<u64>) -> Self {
+        let mut said = Self {
+            ttl_ms,
+            ..Self::default()
+        };
+        for item in crate::commands::items(note) {
+            match item {
+                Item::Type(name) => said.data_type = Some(name.to_vec()),
+                Item::Tag(tag) => said.tags.push(tag.to_vec()),
+                Item::CostMs(cost_ms) => said.cost_ms = Some(cost_ms),
+                Item::Attribute(name, value) => {
+                    said.attributes.push((name.to_vec(), value.to_vec()));
+                }
+            }
+        }
+        said
+    }
+
+    /// Tells it in headers.
+    pub(super) fn write(&self, headers: &mut HeaderMap) {
+        let tags: Vec<_> = self.tags.iter().map(|tag| encode(tag)).collect();
+        let pair =
+            |(name, value): &(Vec<u8>, Vec<u8>)| format!("{}={}", encode(name), encode(value));
+        let attributes: Vec<_> = self.attributes.iter().map(pair).collect();
+        let mut tell = |name: HeaderName, text: Option<String>| {
+            let value = text.and_then(|text| HeaderValue::try_from(text).ok());
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        };
+        tell(TTL, self.ttl_ms.map(|ttl_ms| ttl_ms.to_string()));
+        tell(TYPE, self.data_type.as_deref().map(encode));
+        tell(COST, self.cost_ms.map(|cost_ms| cost_ms.to_string()));
+        tell(TAGS, (!tags.is_empty()).then(|| tags.join(",")));
+        tell(
+            ATTRIBUTES,
+            (!attributes.is_empty()).then(|| attributes.join(",")),
+        );
+    }
+}
+
+/// A time to live of 1 ms or more.
+pub(super) fn check_ttl(ttl_ms: u64) -> Answer<u64> {
+    match ttl_ms {
+        0 => Err(Problem::bad("ttl_ms is 1 or more")),
+        ttl_ms => Ok(ttl_ms),
+    }
+}
+
+fn number(name: &str, text: &str) -> Answer<u64> {
+    // Else a plus sign would do.
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .filter(|number| *number <= NUMBER_MAX)
+        .ok_or_else(|| Problem::bad(format!("{name} is a number from 0 to {NUMBER_MAX}")))
+}
+
+/// The largest integer that every reader of JSON can hold.
+pub(super) const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_headers_is_told_again_in_headers() {
+        let said = Said {
+            ttl_ms: Some(7),
+            data_type: Some(b"a b/\xff".to_vec()),
+            tags: vec![b"x,y".to_vec(), b"z".to_vec()],
+            cost_ms: Some(NUMBER_MAX),
+            attributes: vec![
+                (b"n=".to_vec(), b"".to_vec()),
+                (b"m".to_vec(), b"1".to_vec()),
+            ],
+        };
+        let mut headers = HeaderMap::new();
+        said.write(&mut headers);
+        let query = Query::new(None, &[]).unwrap();
+        assert_eq!(Said::of_request(&query, &headers).unwrap(), said);
+        let query = Query::new(Some("tags=x%2Cy,z"), &PARAMETERS).unwrap();
+        assert!(Said::of_request(&query, &headers).is_err(), "said twice");
+        let query = Said::of_request(&query, &HeaderMap::new()).unwrap();
+        assert_eq!(query.tags, said.tags);
+    }
+
+    #[test]
+    fn numbers_have_bounds() {
+        for wrong in [
+            "ttl_ms=0",
+            "ttl_ms=-1",
+            "ttl_ms=%31",
+            "cost_ms=+1",
+            "cost_ms=9007199254740992",
+        ] {
+            let query = Query::new(Some(wrong), &PARAMETERS).unwrap();
+            assert!(
+                Said::of_request(&query, &HeaderMap::new()).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What the API does with values, and what it refuses.
+
+use serde_json::json;
+
+use super::*;
+use crate::testing::{bulk, command};
+
+const JSON: &str = "Content-Type: application/json";
+
+#[test]
+fn values_go_in_and_out_with_what_was_said_of_them() {
+    let server = server();
+    let path = "/v1/keys/a%2Fb%00%FF?db=3";
+    let head = [
+        "Larder-Ttl-Ms: 60000",
+        "Larder-Type: json",
+        "Larder-Tags: x,y%2C",
+        "Larder-Cost-Ms: 12",
+        "Larder-Attributes: user=7",
+    ];
+    let put = ask(&server, "PUT", path, &head, b"hello");
+    assert_eq!((put.status, put.text()), (201, String::new()));
+    assert_eq!(ask(&server, "PUT", path, &head, b"hello").status, 204);
+    let get = ask(&server, "GET", path, &[], b"");
+    assert_eq!((get.status, &*get.text()), (200, "hello"));
+    assert_eq!(put.header("etag"), get.header("etag"));
+    for (name, value) in [
+        ("content-type", "application/octet-stream"),
+        ("x-content-type-options", "nosniff"),
+        ("larder-ttl-ms", "60000"),
+        ("larder-type", "json"),
+        ("larder-tags", "x,y%2C"),
+        ("larder-cost-ms", "12"),
+        ("larder-attributes", "user=7"),
+        ("larder-priority", "0"),
+    ] {
+        assert_eq!(get.header(name), Some(value), "{name}");
+    }
+    let head = ask(&server, "HEAD", path, &[], b"");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), Some("5"));
+
+    let mut client = server.connect();
+    client.ask(command(&[b"SELECT", b"3"]), "+OK\r\n");
+    client.ask(command(&[b"GET", b"a/b\0\xff"]), bulk(b"hello"));
+    assert_eq!(
+        ask(&server, "GET", "/v1/keys/a%2Fb%00%FF", &[], b"").status,
+        404
+    );
+    assert_eq!(ask(&server, "DELETE", path, &[], b"").status, 204);
+    client.ask(command(&[b"GET", b"a/b\0\xff"]), "$-1\r\n");
+    assert_eq!(ask(&server, "DELETE", path, &[], b"").status, 404);
+}
+
+#[test]
+fn conditions_and_ranges_are_those_of_http() {
+    let server = server();
+    let path = "/v1/keys/k";
+    let check = |method, head: &[&str], body: &[u8], status| {
+        let response = ask(&server, method, path, head, body);
+        assert_eq!(
+            response.status,
+            status,
+            "{method} {head:?}: {}",
+            response.text()
+        );
+        response
+    };
+    check("PUT", &["If-Match: *"], b"0123456789", 412);
+    let first = check("PUT", &["If-None-Match: *"], b"0123456789", 201);
+    check("PUT", &["If-None-Match: *"], b"other", 412);
+    let tag = first.header("etag").expect("a tag").to_owned();
+    let (same, other) = (format!("If-Match: {tag}"), "If-Match: \"0000000000000000\"");
+    check("GET", &[&format!("If-None-Match: {tag}")], b"", 304);
+    let part = check("GET", &["Range: bytes=2-4"], b"", 206);
+    assert_eq!(&*part.text(), "234");
+    assert_eq!(part.header("content-range"), Some("bytes 2-4/10"));
+    let none = check("GET", &["Range: bytes=10-"], b"", 416);
+    assert_eq!(none.header("content-range"), Some("bytes */10"));
+    check("PUT", &[other], b"x", 412);
+    check("DELETE", &[other], b"", 412);
+    assert_eq!(check("GET", &[], b"", 200).text(), "0123456789");
+    check("PUT", &[&same], b"x", 204);
+    check("DELETE", &[&same], b"", 412);
+    check("DELETE", &["If-Match: *"], b"", 204);
+    check("DELETE", &["If-Match: *"], b"", 412);
+}
+
+/// Method, address, header lines, body; and the status that it gets.
+type Refused<'a> = (&'a str, &'a str, &'a [&'a str], &'a [u8], u16);
+
+const REFUSED: [Refused<'_>; 20] = [
+    ("GET", "/v1/keys/none", &[], b"", 404),
+    ("GET", "/v1/keys/k?db=16", &[], b"", 400),
+    ("GET", "/v1/keys/k?dbs=1", &[], b"", 400),
+    ("GET", "/v1/keys/%zz", &[], b"", 400),
+    ("GET", "/nowhere", &[], b"", 404),
+    ("POST", "/v1/keys/k", &[], b"", 405),
+    ("PUT", "/v1/keys/k?ttl_ms=0", &[], b"", 400),
+    (
+        "PUT",
+        "/v1/keys/k?ttl_ms=1",
+        &["Larder-Ttl-Ms: 1"],
+        b"",
+        400,
+    ),
+    ("DELETE", "/v1/keys", &[], b"", 400),
+    ("POST", "/v1/batch/get", &[], b"{\"keys\":[]}", 415),
+    ("POST", "/v1/batch/get", &[JSON], b"{", 400),
+    ("POST", "/v1/batch/get", &[JSON], b"[]", 400),
+    ("POST", "/v1/batch/get", &[JSON], b"{\"keys\":[1]}", 400),
+    (
+        "POST",
+        "/v1/batch/get",
+        &[JSON],
+        b"{\"keys\":[],\"x\":1}",
+        400,
+    ),
+    ("POST", "/v1/policies/none/enable", &[], b"", 404),
+    ("POST", "/v1/policies/reload", &[], b"", 409),
+    ("GET", "/v1/tenants/none", &[], b"", 404),
+    (
+        "PUT",
+        "/v1/keys/k",
+        &["Origin: http://a.example"],
+        b"x",
+        403,
+    ),
+    (
+        "PUT",
+        "/v1/keys/k",
+        &["Sec-Fetch-Site: cross-site"],
+        b"x",
+        403,
+    ),
+    ("GET", "/v1/stats", &["Host: a.example"], b"", 421),
+];
+
+#[track_caller]
+fn check_refused(server: &Server, (method, path, head, body, status): Refused<'_>) {
+    let response = ask(server, method, path, head, body);
+    let text = response.text();
+    assert_eq!(response.status, status, "{method} {path}: {text}");
+    let kind = response.header("content-type");
+    assert_eq!(kind, Some("application/problem+json"), "{method} {path}");
+    let problem = response.json();
+    assert_eq!(problem["status"], status, "{problem}");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.len() > 10, "{problem}");
+}
+
+#[test]
+fn refusals_say_why_in_a_sentence() {
+    let server = server();
+    for refused in REFUSED {
+        check_refused(&server, refused);
+    }
+    let own = ["Origin: http://localhost", "Sec-Fetch-Site: same-origin"];
+    assert_eq!(ask(&server, "PUT", "/v1/keys/k", &own, b"x").status, 201);
+    assert_eq!(server.shared.totals().http.refused, 3);
+}
+
+#[test]
+fn values_that_are_too_large_are_refused() {
+    // An eighth of 64 MiB is what an entry may take.
+    let large = vec![b'x'; 9 << 20];
+    check_refused(&server(), ("PUT", "/v1/keys/k", &[], &large, 413));
+    let strict = serve(|config| {
+        config.http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.proto_bulk_bytes_max = 1024;
+    });
+    check_refused(&strict, ("PUT", "/v1/keys/k", &[], &large[..1025], 413));
+    let response = ask(&strict, "PUT", "/v1/keys/k", &[], &large[..1024]);
+    assert_eq!(response.status, 201);
+}
+
+#[test]
+fn batches_carry_text_and_bytes() {
+    let server = server();
+    let post = |path, page: serde_json::Value| {
+        let response = ask(&server, "POST", path, &[JSON], page.to_string().as_bytes());
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.json()
+    };
+    let bytes = json!({ "base64": "/wA=" });
+    let items = json!([
+        { "key": "a", "value": "text", "ttl_ms": 5000, "type": "t", "tags": ["x"], "attributes": [["n", "v"]] },
+        { "key": bytes, "value": bytes },
+        { "key": "large", "value": "x".repeat(9 << 20) },
+    ]);
+    let written = post("/v1/batch/set", json!({ "db": 2, "items": items }));
+    assert_eq!(written["stored"], 2);
+    assert_eq!(written["items"][0], json!({ "key": "a", "stored": true }));
+    assert_eq!(written["items"][2]["stored"], false);
+    let got = post(
+        "/v1/batch/get",
+        json!({ "db": 2, "keys": ["a", bytes, "none"] }),
+    );
+    assert_eq!(
+        got["items"][0],
+        json!({
+            "key": "a", "found": true, "value": "text", "etag": got["items"][0]["etag"],
+            "ttl_ms": 5000, "type": "t", "tags": ["x"], "cost_ms": null,
+            "attributes": [["n", "v"]], "priority": 0,
+        })
+    );
+    assert_eq!(got["items"][1]["value"], bytes);
+    assert_eq!(got["items"][2], json!({ "key": "none", "found": false }));
+    let one = ask(&server, "GET", "/v1/keys/%FF%00?db=2", &[], b"");
+    assert_eq!(one.body, b"\xff\0");
+    assert_eq!(one.header("etag"), got["items"][1]["etag"].as_str());
+    assert_eq!(
+        ask(&server, "DELETE", "/v1/keys?db=2", &[], b"").status,
+        204
+    );
+    assert_eq!(ask(&server, "GET", "/v1/keys/a?db=2", &[], b"").status, 404);
+
+    let many: Vec<_> = (0..1001).collect();
+    let page = json!({ "keys": many }).to_string();
+    let response = ask(&server, "POST", "/v1/batch/get", &[JSON], page.as_bytes());
+    assert_eq!(response.status, 413);
+}
+
+#[test]
+fn figures_are_of_this_moment() {
+    let server = server();
+    ask(&server, "PUT", "/v1/keys/k", &["Larder-Type: t"], b"x");
+    ask(&server, "GET", "/v1/keys/k", &[], b"");
+    ask(&server, "GET", "/v1/keys/none", &[], b"");
+    let stats = ask(&server, "GET", "/v1/stats", &[], b"").json();
+    let tenant = &stats["tenants"][0];
+    for (name, value) in [("hits", 1), ("misses", 1), ("inserts", 1), ("entries", 1)] {
+        assert_eq!(tenant[name], value, "{name}");
+    }
+    assert_eq!(stats["http"]["responses"], 3);
+    let one = ask(&server, "GET", "/v1/tenants/default", &[], b"").json();
+    assert_eq!(
+        (&one["name"], &one["eviction"]),
+        (&json!("default"), &json!("s3-fifo"))
+    );
+    let told = ask(&server, "GET", "/v1/explain/k", &[], b"").json();
+    assert_eq!(
+        (&told["resident"], &told["type"]),
+        (&json!("yes"), &json!("t"))
+    );
+    let told = ask(&server, "GET", "/v1/explain/none", &[], b"").json();
+    assert_eq!(told["resident"], "no");
+}
+
+#[test]
+fn bodies_are_paid_for_from_the_buffers_of_all_clients() {
+    let server = serve(|config| {
+        config.http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.client_buffers_bytes_max = 1 << 20;
+    });
+    let refused = ask(&server, "PUT", "/v1/keys/k", &[], &vec![b'x'; 2 << 20]);
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("1"))
+    );
+    // Many small values of JSON take more than their text.
+    let nodes = format!("{{\"keys\":[{}0]}}", "0,".repeat(100_000));
+    let refused = ask(&server, "POST", "/v1/batch/get", &[JSON], nodes.as_bytes());
+    assert_eq!(refused.status, 503);
+    assert_eq!(ask(&server, "PUT", "/v1/keys/k", &[], b"x").status, 201);
+    assert_eq!(ask(&server, "GET", "/v1/keys/k", &[], b"").text(), "x");
+    assert_eq!(server.shared.totals().buffers_bytes, 0, "all is given back");
+}
