@@ -12,4 +12,5 @@ mod policies;
 mod record;
 mod simulate;
 mod traces;
+mod transactions;
 mod values;

@@ -31,4 +31,4 @@ pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native, native_se
 pub use policies::{Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState};
 pub use size_class::SizeClasses;
 pub use stats::TenantStats;
-pub use tenant::{FlushCursor, Locked, Standing, TENANT_BYTES_MIN, Tenant, Watch};
+pub use tenant::{FlushCursor, Locked, Several, Standing, Store, TENANT_BYTES_MIN, Tenant, Watch};

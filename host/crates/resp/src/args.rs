@@ -146,6 +146,11 @@ impl ArgsBuf {
         Args::new(&self.bytes, &self.spans)
     }
 
+    /// Bytes that it holds.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// Appends one argument.
     ///
     /// # Panics
@@ -158,6 +163,18 @@ impl ArgsBuf {
             "arguments exceed 4 GiB"
         );
         self.spans.push(Span::new(start, self.bytes.len()));
+    }
+}
+
+impl From<Args<'_>> for ArgsBuf {
+    /// Takes no more memory than the arguments need.
+    fn from(args: Args<'_>) -> Self {
+        let mut buf = Self {
+            bytes: Vec::with_capacity(args.iter().map(<[u8]>::len).sum()),
+            spans: Vec::with_capacity(args.len()),
+        };
+        args.iter().for_each(|arg| buf.push(arg));
+        buf
     }
 }
 
@@ -188,6 +205,8 @@ mod tests {
         assert_eq!(args.iter().len(), 3);
         assert_eq!(args.into_iter().nth(2), Some(&b"\r\n\xff"[..]));
         assert_eq!(args.iter().collect::<ArgsBuf>(), kept);
+        assert_eq!(ArgsBuf::from(args), kept);
+        assert_eq!(ArgsBuf::from(args).heap_bytes(), 6 + 3 * size_of::<Span>());
         assert_eq!(format!("{args:?}"), r#"["SET", "", "\\r\\n\\xff"]"#);
     }
 

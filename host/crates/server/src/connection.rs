@@ -2,34 +2,30 @@
 //! with one system call each. Reading and executing use buffers that all connections of the worker
 //! share, borrowed only within a poll; a connection owns memory only while its client lags.
 
-use std::future::{Future, poll_fn};
+mod late;
+
+use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use larder_engine::FlushCursor;
-use larder_engine::recording::Plan;
 use larder_resp::Reply;
-use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
-use crate::feed::Feed;
 use crate::held::{BuffersFull, Held};
 use crate::listing::Listing;
-use crate::order::{self, Done};
+use crate::order;
 use crate::registry::{Entry, Phase};
 use crate::stats::bump;
 use crate::stream::Stream;
 use crate::worker::{Scratch, TURN_BYTES, Worker};
+use late::Late;
 
 const BUFFERS_FULL: &str = "ERR client buffers of the server are full, try again later";
-const LIST_TOO_LONG: &str = "reply too large: ask for fewer keys by the pattern, or use SCAN";
-const RECORDED_ALREADY: &str =
-    "somebody else records what is done here; there is one recording at a time";
 
 /// One client's connection.
 pub(crate) struct Connection {
@@ -49,16 +45,8 @@ enum Stage {
     Reading,
     /// Execute held input: it may hold complete requests.
     Behind,
-    /// Empty a database, or all, step by step.
-    Emptying(Option<u8>, FlushCursor),
-    /// List keys, step by step.
-    Listing(Box<Listing>),
-    /// Wait until an order has been carried out.
-    Ordered(oneshot::Receiver<Done>),
-    /// Begin to record.
-    Beginning(Plan),
-    /// Send what is recorded.
-    Recording(Box<Feed>),
+    /// Do what is to be done before the next request.
+    Late(Late),
     /// Tell the client that this is the end.
     Closing,
     /// Wait until the client closes too, so that it gets the last reply whatever it was sending.
@@ -124,7 +112,7 @@ impl Connection {
     fn phase(&self) -> Phase {
         if !self.held.output().is_empty() {
             Phase::Sending
-        } else if matches!(self.stage, Stage::Ordered(_) | Stage::Recording(_)) {
+        } else if matches!(self.stage, Stage::Late(_)) {
             Phase::Working
         } else if matches!(self.stage, Stage::Closing | Stage::Lingering) {
             Phase::Lingering
@@ -145,7 +133,7 @@ impl Connection {
     ) -> Poll<Result<(), End>> {
         if self.poll_send(cx)?.is_pending() {
             // A recording is no reason for a server that drains to wait.
-            if self.worker.draining.get() && matches!(self.stage, Stage::Recording(_)) {
+            if self.worker.draining.get() && matches!(self.stage, Stage::Late(Late::Recording(_))) {
                 return Poll::Ready(Err(End::Drained));
             }
             return Poll::Pending;
@@ -169,27 +157,7 @@ impl Connection {
                 scratch.input.clear();
                 self.execute(cx, scratch, turn_bytes)?;
             }
-            Stage::Emptying(db, at) => {
-                *turn_bytes = 0;
-                match self.dialogue.session.tenant.flush(*db, *at) {
-                    Some(next) => *at = next,
-                    None => self.reply(cx, scratch, Ok(()))?,
-                }
-            }
-            Stage::Listing(_) => {
-                *turn_bytes = 0;
-                self.list(cx, scratch)?;
-            }
-            Stage::Ordered(answered) => {
-                let gone = |_| Err("the order could not be carried out".to_owned());
-                let done = ready!(Pin::new(answered).poll(cx)).unwrap_or_else(gone);
-                self.reply(cx, scratch, done)?;
-            }
-            Stage::Beginning(plan) => {
-                let plan = *plan;
-                self.begin(cx, scratch, &plan)?;
-            }
-            Stage::Recording(_) => ready!(self.poll_record(cx, scratch, turn_bytes))?,
+            Stage::Late(_) => ready!(self.poll_late(cx, scratch, turn_bytes))?,
             Stage::Closing => {
                 self.held.drop_input();
                 ready!(self.stream.poll_shutdown(cx)).map_err(End::Lost)?;
@@ -201,23 +169,6 @@ impl Connection {
             }
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Answers what took a while; what came behind it is next.
-    fn reply(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut Scratch,
-        done: Done,
-    ) -> Result<(), End> {
-        scratch.output.clear();
-        let mut reply = Reply::new(&mut scratch.output, self.dialogue.session.version);
-        match done {
-            Ok(()) => reply.ok(),
-            Err(why) => reply.error(&format!("ERR {why}")),
-        }
-        self.stage = Stage::Behind;
-        self.write(cx, &mut scratch.output)
     }
 
     /// Writes the held output, all of it before it is ready.
@@ -299,100 +250,29 @@ impl Connection {
                 *turn_bytes = 0;
                 self.stage = Stage::Behind;
             }
-            Stop::Empty(db) => self.stage = Stage::Emptying(db, FlushCursor::default()),
-            Stop::List(pattern) => self.stage = Stage::Listing(Box::new(Listing::new(pattern))),
-            Stop::Order(order) => {
-                self.stage = Stage::Ordered(order::give(&worker.shared.policies, order));
+            Stop::Empty(db) => {
+                self.stage = Stage::Late(Late::Emptying(db, FlushCursor::default()));
             }
-            Stop::Record(plan) => self.stage = Stage::Beginning(plan),
+            Stop::List(pattern) => {
+                self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(pattern))));
+            }
+            Stop::Order(order) => {
+                let answer = order::give(&worker.shared.policies, order);
+                self.stage = Stage::Late(Late::Ordered(answer));
+            }
+            Stop::Record(plan) => self.stage = Stage::Late(Late::Beginning(plan)),
             Stop::Close => self.stage = Stage::Closing,
         }
-        match kept {
+        match kept.and_then(|()| self.hold(0)) {
             Ok(()) => self.write(cx, output),
             Err(BuffersFull) => self.refuse(cx, output),
         }
     }
 
-    /// Lists keys for one step; replies when the list is complete, or too long.
-    fn list(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
-        let Stage::Listing(listing) = &mut self.stage else {
-            return Ok(());
-        };
-        let (shared, session) = (&self.worker.shared, &self.dialogue.session);
-        let is_complete = listing.step(session, shared.now());
-        if listing.reply_bytes() > shared.config.output_bytes_max {
-            self.held
-                .hold_beside(0)
-                .map_err(|BuffersFull| End::BuffersFull)?;
-            return self.reply(cx, scratch, Err(LIST_TOO_LONG.to_owned()));
-        }
-        if self.held.hold_beside(listing.bytes()).is_err() {
-            scratch.output.clear();
-            return self.refuse(cx, &mut scratch.output);
-        }
-        if !is_complete {
-            return Ok(());
-        }
-        let stage = std::mem::replace(&mut self.stage, Stage::Behind);
-        self.held
-            .hold_beside(0)
-            .map_err(|BuffersFull| End::BuffersFull)?;
-        match stage {
-            Stage::Listing(listing) => self.write(cx, &mut listing.into_reply(session.version)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Begins to record, unless somebody else does.
-    fn begin(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut Scratch,
-        plan: &Plan,
-    ) -> Result<(), End> {
-        let Some(recording) = self.dialogue.session.tenant.record(plan) else {
-            return self.reply(cx, scratch, Err(RECORDED_ALREADY.to_owned()));
-        };
-        self.held.drop_input();
-        if self.held.hold_beside(Feed::BYTES).is_err() {
-            scratch.output.clear();
-            return self.refuse(cx, &mut scratch.output);
-        }
-        self.stage = Stage::Recording(Box::new(Feed::new(recording)));
-        Ok(())
-    }
-
-    /// Sends what was recorded, one block. Whatever the client says is of no account but that it says no
-    /// more: that ends the recording, as does a server that drains.
-    fn poll_record(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut Scratch,
-        turn_bytes: &mut usize,
-    ) -> Poll<Result<(), End>> {
-        let is_over = match self.poll_receive(cx, scratch) {
-            Poll::Ready(Ok(bytes)) => {
-                *turn_bytes = turn_bytes.saturating_sub(bytes);
-                return Poll::Ready(Ok(()));
-            }
-            Poll::Ready(Err(End::Closed | End::Drained)) => true,
-            Poll::Ready(Err(end)) => return Poll::Ready(Err(end)),
-            Poll::Pending => false,
-        };
-        let Stage::Recording(feed) = &mut self.stage else {
-            return Poll::Ready(Ok(()));
-        };
-        if is_over {
-            feed.end();
-        }
-        let now = self.worker.shared.now();
-        let Some(block) = ready!(feed.poll_block(cx, now)) else {
-            return Poll::Ready(Err(End::Closed));
-        };
-        *turn_bytes = turn_bytes.saturating_sub(block.len());
-        scratch.output.clear();
-        Reply::new(&mut scratch.output, self.dialogue.session.version).bulk(block);
-        Poll::Ready(self.write(cx, &mut scratch.output))
+    /// Pays for what is held beside the buffers: by the session, and `late_bytes` by what is answered late.
+    fn hold(&mut self, late_bytes: usize) -> Result<(), BuffersFull> {
+        let session_bytes = self.dialogue.session.held_bytes();
+        self.held.hold_beside(session_bytes + late_bytes)
     }
 
     /// Ends the connection with an error, because it would hold more than the server has room for.
@@ -404,6 +284,7 @@ impl Connection {
         bump(&self.worker.shared.counters.over_limit);
         Reply::new(output, self.dialogue.session.version).error(BUFFERS_FULL);
         self.held.drop_input();
+        self.dialogue.session.transaction = None;
         self.stage = Stage::Closing;
         self.write(cx, output)
     }

@@ -99,15 +99,10 @@ impl Dialogue {
                 continue;
             }
             let reply_at = out.len();
-            let reply = Reply::new(out, self.session.version);
-            let mut context = Context {
-                shared,
-                session: &mut self.session,
-                decider: &mut *decider,
-                now,
-                reply,
-            };
+            let session = &mut self.session;
+            let mut context = Context::new(shared, session, &mut *decider, now, out);
             let flow = dispatch(&mut context, args);
+            drop(context);
             commands += 1;
             errors += u64::from(out.get(reply_at) == Some(&b'-'));
             match flow {

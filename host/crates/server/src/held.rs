@@ -75,6 +75,9 @@ impl Held {
     /// Pays for what the connection holds beside its buffers, until this is called again or it ends;
     /// where that fails it has to end.
     pub(crate) fn hold_beside(&mut self, bytes: usize) -> Result<(), BuffersFull> {
+        if bytes == self.beside_bytes {
+            return Ok(());
+        }
         self.beside_bytes = bytes;
         self.charge(self.input.capacity(), self.output.capacity())?;
         self.release();

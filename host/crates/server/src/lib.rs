@@ -9,6 +9,7 @@ mod connection;
 mod dialogue;
 mod end;
 mod error;
+mod exec;
 mod feed;
 mod held;
 mod http;
@@ -25,6 +26,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod transaction;
 mod worker;
 
 pub use config::ServerConfig;

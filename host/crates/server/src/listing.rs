@@ -1,9 +1,8 @@
 //! A list of all keys that match a pattern, made in steps between which other connections are served.
 
-use larder_engine::Millis;
+use larder_engine::{Millis, Store};
 use larder_resp::{Reply, Version};
 
-use crate::Session;
 use crate::commands::matches;
 
 /// Most entries visited while a shard stays locked.
@@ -12,6 +11,10 @@ const STEP: usize = 128;
 const LOCKS: usize = 8;
 /// Bytes left free before the keys, for the head of the reply, which says how many they are.
 const HEAD_BYTES: usize = 24;
+
+/// What is said where a reply is longer than `output_bytes_max`.
+pub(crate) const LIST_TOO_LONG: &str =
+    "reply too large: ask for fewer keys by the pattern, or use SCAN";
 
 /// See the module.
 pub(crate) struct Listing {
@@ -33,7 +36,13 @@ impl Listing {
     }
 
     /// One bounded step. Whether the list is complete.
-    pub(crate) fn step(&mut self, session: &Session, now: Millis) -> bool {
+    pub(crate) fn step(
+        &mut self,
+        store: &mut Store<'_>,
+        db: u8,
+        version: Version,
+        now: Millis,
+    ) -> bool {
         let Self {
             pattern, keys, out, ..
         } = self;
@@ -41,11 +50,10 @@ impl Listing {
             let visit = &mut |entry: larder_engine::Entry<'_>| {
                 if matches(pattern, entry.key()) {
                     *keys += 1;
-                    Reply::new(out, session.version).bulk(entry.key());
+                    Reply::new(out, version).bulk(entry.key());
                 }
             };
-            let (tenant, db) = (&session.tenant, session.db);
-            self.cursor = tenant.scan(db, self.cursor, STEP, now, visit);
+            self.cursor = store.scan(db, self.cursor, STEP, now, visit);
             if self.cursor == 0 {
                 return true;
             }

@@ -2,12 +2,14 @@
 //! the [`Flow`] it answers with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder_engine::recording::Plan;
-use larder_engine::{Decider, Millis, Tenant};
+use larder_engine::{Decider, Millis, Store, Tenant};
 use larder_resp::{Reply, Version};
 
 use crate::Shared;
+use crate::transaction::Transaction;
 
 /// The state of one connection that commands read and write.
 pub struct Session {
@@ -23,12 +25,31 @@ pub struct Session {
     pub library_name: Vec<u8>,
     /// Version of the client library (CLIENT SETINFO LIB-VER); empty until then.
     pub library_version: Vec<u8>,
-    /// The store that this connection works on.
+    /// Whose entries this connection works on. Commands use [`Context::store`].
     pub tenant: Arc<Tenant>,
     /// Address of the client: `ip:port`, or the path of the Unix socket that it came by, and `:0`.
     pub peer: String,
     /// When the connection was accepted.
     pub connected_ms: Millis,
+    pub(crate) transaction: Option<Box<Transaction>>,
+}
+
+impl Session {
+    /// A connection that has said nothing yet.
+    pub fn new(id: u64, tenant: Arc<Tenant>, peer: String, now: Millis) -> Self {
+        Self {
+            id,
+            db: 0,
+            version: Version::V2,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            tenant,
+            peer,
+            connected_ms: now,
+            transaction: None,
+        }
+    }
 }
 
 /// Everything one call of a command works with.
@@ -37,15 +58,39 @@ pub struct Context<'a> {
     pub shared: &'a Shared,
     /// State of this connection.
     pub session: &'a mut Session,
+    /// The entries of the connection's tenant; within a transaction its shards, held.
+    pub store: Store<'a>,
     /// Decides over the values that this worker writes.
     pub decider: &'a mut dyn Decider,
     /// Time of this batch of requests, read once when it arrived.
     pub now: Millis,
     /// Writer of the reply.
     pub reply: Reply<'a>,
+    /// How long policies have been asked while shards were held.
+    pub(crate) asked: Duration,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// What a call works with whose replies go to `out`.
+    #[inline]
+    pub fn new(
+        shared: &'a Shared,
+        session: &'a mut Session,
+        decider: &'a mut dyn Decider,
+        now: Millis,
+        out: &'a mut Vec<u8>,
+    ) -> Self {
+        Self {
+            shared,
+            store: Store::Open(&shared.engine.tenants()[session.tenant.number()]),
+            reply: Reply::new(out, session.version),
+            session,
+            decider,
+            now,
+            asked: Duration::ZERO,
+        }
+    }
+
     /// Whether the output of this connection is over `output_bytes_max`. A command whose reply has no
     /// bound of its own (many values of any size) asks between values, and answers [`Flow::Close`] when
     /// this is true: the client is cut off before the reply exhausts the memory of the process.

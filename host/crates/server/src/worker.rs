@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use larder_engine::Decider;
-use larder_resp::{Limits, Version};
+use larder_resp::Limits;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -167,17 +167,9 @@ impl Worker {
             return;
         }
         bump(&counters.accepted);
-        let session = Session {
-            id: self.shared.next_client(),
-            db: 0,
-            version: Version::V2,
-            name: Vec::new(),
-            library_name: Vec::new(),
-            library_version: Vec::new(),
-            tenant: self.shared.engine.default_tenant().clone(),
-            peer,
-            connected_ms: self.shared.now(),
-        };
+        let shared = &self.shared;
+        let tenant = shared.engine.default_tenant().clone();
+        let session = Session::new(shared.next_client(), tenant, peer, shared.now());
         let entry = Rc::new(Entry::new(self.sweep.get()));
         self.connections
             .borrow_mut()

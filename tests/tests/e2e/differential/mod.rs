@@ -5,6 +5,7 @@
 
 mod commands;
 mod generate;
+mod sequences;
 mod stated;
 mod table;
 mod wanted;

@@ -15,7 +15,7 @@ use crate::shard::{At, Garbage, Refusal, State};
 pub struct Locked<'t> {
     tenant: &'t Tenant,
     /// In ascending order of the shards, which keeps two of them from waiting for each other.
-    states: SmallVec<[(usize, MutexGuard<'t, State>); 8]>,
+    pub(super) states: SmallVec<[(usize, MutexGuard<'t, State>); 8]>,
     /// Reserved for what is to be written, and not used for it yet.
     room_bytes: usize,
 }
@@ -53,19 +53,31 @@ impl Tenant {
         }
         shards.sort_unstable();
         shards.dedup();
-        let states = shards
-            .iter()
-            .map(|&i| (i, self.shards[i].state.lock()))
-            .collect();
-        Ok(Locked {
+        Ok(self.hold(shards.into_iter(), room_bytes))
+    }
+
+    /// Locks all shards, in ascending order.
+    pub fn lock_all(&self) -> Locked<'_> {
+        self.hold(0..self.shards.len(), 0)
+    }
+
+    /// Locks the shards of those numbers, which ascend.
+    fn hold(&self, shards: impl Iterator<Item = usize>, room_bytes: usize) -> Locked<'_> {
+        Locked {
             tenant: self,
-            states,
+            states: shards
+                .map(|number| (number, self.shards[number].state.lock()))
+                .collect(),
             room_bytes,
-        })
+        }
     }
 }
 
-impl Locked<'_> {
+impl<'t> Locked<'t> {
+    pub(super) fn tenant(&self) -> &'t Tenant {
+        self.tenant
+    }
+
     /// As [`Tenant::get`].
     pub fn get<R>(
         &mut self,
@@ -131,10 +143,8 @@ impl Locked<'_> {
 
     pub(super) fn state(&mut self, hash: u64) -> Option<&mut State> {
         let shard = self.tenant.shard_index(hash);
-        self.states
-            .iter_mut()
-            .find(|(i, _)| *i == shard)
-            .map(|(_, state)| &mut **state)
+        let found = self.states.binary_search_by_key(&shard, |(i, _)| *i).ok()?;
+        Some(&mut *self.states[found].1)
     }
 
     /// Reserves `bytes` more, evicting from the shards held, then from those that are free.
@@ -148,7 +158,11 @@ impl Locked<'_> {
             if self.tenant.over_bytes() == 0 {
                 break;
             }
-            if self.states.iter().any(|(held, _)| *held == i) {
+            if self
+                .states
+                .binary_search_by_key(&i, |(held, _)| *held)
+                .is_ok()
+            {
                 continue;
             }
             if let Some(mut state) = shard.state.try_lock() {

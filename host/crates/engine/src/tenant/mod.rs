@@ -5,6 +5,7 @@ mod locked;
 mod record;
 mod room;
 mod standing;
+mod store;
 mod walk;
 mod watch;
 
@@ -26,6 +27,7 @@ use crate::stats::TenantStats;
 pub use locked::Locked;
 pub use record::Recording;
 pub use standing::Standing;
+pub use store::{Several, Store};
 pub use walk::FlushCursor;
 pub use watch::Watch;
 
@@ -269,18 +271,23 @@ impl Tenant {
 
     /// The figures, summed over the shards, each as it is when its turn comes.
     pub fn stats(&self) -> TenantStats {
-        let mut sum = TenantStats {
+        let mut sum = self.stats_beside_shards();
+        for shard in &self.shards {
+            sum.add(shard.state.lock().stats());
+        }
+        sum
+    }
+
+    /// The figures that no shard's lock is needed for.
+    fn stats_beside_shards(&self) -> TenantStats {
+        TenantStats {
             budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
             used_bytes: self.used_bytes.load(Ordering::Relaxed),
             memory_bytes: self.memory_bytes,
             shards: self.shards.len() as u64,
+            evictor_bytes: self.shards.iter().map(Shard::evictor_bytes).sum(),
             ..TenantStats::default()
-        };
-        for shard in &self.shards {
-            sum.evictor_bytes += shard.evictor_bytes();
-            sum.add(shard.state.lock().stats());
         }
-        sum
     }
 
     fn at<'k>(&self, key: Key<'k>, now: Millis) -> At<'k> {

@@ -1,6 +1,6 @@
 //! How an entry stands: what an operator wants to know who asks why it is still there.
 
-use super::Tenant;
+use super::{Locked, Tenant};
 use crate::entry::{Key, Millis};
 
 /// Entries that one is compared with.
@@ -31,6 +31,17 @@ impl Tenant {
         self.shards[shard]
             .state
             .lock()
+            .standing(&at, SAMPLES)
+            .map(|standing| Standing { shard, ..standing })
+    }
+}
+
+impl Locked<'_> {
+    /// As [`Tenant::standing`].
+    pub fn standing(&mut self, key: Key<'_>, now: Millis) -> Option<Standing> {
+        let at = self.tenant().at(key, now);
+        let shard = self.tenant().shard_index(at.hash);
+        self.state(at.hash)?
             .standing(&at, SAMPLES)
             .map(|standing| Standing { shard, ..standing })
     }

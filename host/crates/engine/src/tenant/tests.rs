@@ -367,7 +367,7 @@ fn a_watch_sees_every_change_and_nothing_else() {
         tenant
             .lock([key(b"k")], 0, NOW)
             .unwrap()
-            .is_unchanged(&watch)
+            .is_unchanged(&watch, NOW)
     };
     assert!(unchanged_after(&|| ()));
     assert!(unchanged_after(&|| assert!(

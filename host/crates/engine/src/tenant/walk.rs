@@ -1,8 +1,11 @@
-//! Walks over all slots: SCAN and FLUSH; and a look at any of them.
+//! Walks over all slots: SCAN and FLUSH; a look at any of them; figures.
 
-use super::Tenant;
+use parking_lot::MutexGuard;
+
+use super::{Locked, Tenant};
 use crate::entry::{Entry, Key, Millis};
-use crate::shard::Shard;
+use crate::shard::{Shard, State};
+use crate::stats::TenantStats;
 
 /// Bits of a cursor that name the shard; the slot stands above them.
 const SHARD_BITS: u32 = 12;
@@ -19,6 +22,48 @@ pub struct FlushCursor {
     slot: u32,
 }
 
+/// A cursor on its way.
+struct Walk {
+    db: u8,
+    shard: usize,
+    slot: u32,
+    now: Millis,
+    /// Entries and slots that may still be visited.
+    count: usize,
+    looks: usize,
+}
+
+impl Walk {
+    fn new(db: u8, cursor: u64, count: usize, now: Millis) -> Self {
+        Self {
+            db: Key::new(db, b"").db,
+            shard: (cursor & ((1 << SHARD_BITS) - 1)) as usize,
+            slot: u32::try_from(cursor >> SHARD_BITS).unwrap_or(u32::MAX),
+            now,
+            count: count.max(1),
+            looks: count.saturating_mul(LOOKS_AN_ENTRY).max(LOOKS_MIN),
+        }
+    }
+
+    /// Visits what is left of the shard it is at, and goes on to the next. Where it ended before that, the cursor.
+    fn visit(&mut self, state: &State, visit: &mut dyn FnMut(Entry<'_>)) -> Option<u64> {
+        while self.slot < state.slots() {
+            if self.count == 0 || self.looks == 0 {
+                return Some(u64::from(self.slot) << SHARD_BITS | self.shard as u64);
+            }
+            self.looks -= 1;
+            if let Some(entry) = state.visit(self.slot, self.db, self.now) {
+                self.count -= 1;
+                visit(entry);
+            }
+            self.slot += 1;
+        }
+        self.shard += 1;
+        self.slot = 0;
+        None
+    }
+}
+
 impl Tenant {
     /// Visits about `count` live entries of `db` from `cursor` on (0: the beginning) and returns
     /// where to go on (0: done), below 2^53. An entry that is there from the first call to the last
@@ -31,26 +76,11 @@ impl Tenant {
         now: Millis,
         visit: &mut dyn FnMut(Entry<'_>),
     ) -> u64 {
-        let db = Key::new(db, b"").db;
-        let mut shard = (cursor & ((1 << SHARD_BITS) - 1)) as usize;
-        let mut slot = u32::try_from(cursor >> SHARD_BITS).unwrap_or(u32::MAX);
-        let mut looks = count.saturating_mul(LOOKS_AN_ENTRY).max(LOOKS_MIN);
-        let mut visited = 0;
-        while let Some(at) = self.shards.get(shard) {
-            let state = at.state.lock();
-            while slot < state.slots() {
-                if visited == count.max(1) || looks == 0 {
-                    return u64::from(slot) << SHARD_BITS | shard as u64;
-                }
-                looks -= 1;
-                if let Some(entry) = state.visit(slot, db, now) {
-                    visited += 1;
-                    visit(entry);
-                }
-                slot += 1;
+        let mut walk = Walk::new(db, cursor, count, now);
+        while let Some(shard) = self.shards.get(walk.shard) {
+            if let Some(cursor) = walk.visit(&shard.state.lock(), visit) {
+                return cursor;
             }
-            shard += 1;
-            slot = 0;
         }
         0
     }
@@ -101,5 +131,69 @@ impl Tenant {
             },
         };
         (next.shard < self.shards.len()).then_some(next)
+    }
+}
+
+/// As on [`Tenant`], over the shards that are held.
+impl Locked<'_> {
+    pub(super) fn scan(
+        &mut self,
+        db: u8,
+        cursor: u64,
+        count: usize,
+        now: Millis,
+        visit: &mut dyn FnMut(Entry<'_>),
+    ) -> u64 {
+        let mut walk = Walk::new(db, cursor, count, now);
+        for (number, state) in &self.states {
+            if *number < walk.shard {
+                continue;
+            }
+            if *number > walk.shard {
+                (walk.shard, walk.slot) = (*number, 0);
+            }
+            if let Some(cursor) = walk.visit(state, visit) {
+                return cursor;
+            }
+        }
+        0
+    }
+
+    pub(super) fn random<R>(
+        &mut self,
+        db: u8,
+        now: Millis,
+        mut read: impl FnMut(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let db = Key::new(db, b"").db;
+        let count = self.states.len();
+        let first = self.states.first_mut()?.1.next_random() as usize;
+        (0..count).find_map(|turn| {
+            let (_, state) = &mut self.states[(first + turn) % count];
+            state.random_entry(db, now).map(&mut read)
+        })
+    }
+
+    pub(super) fn flush(&mut self, db: Option<u8>) {
+        let db = db.map(|db| Key::new(db, b"").db);
+        let tenant = self.tenant();
+        for (_, state) in &mut self.states {
+            state.flush(db, 0, u32::MAX);
+            tenant.use_bytes(state.settle());
+        }
+    }
+
+    pub(super) fn len(&self, db: u8) -> u64 {
+        let db = usize::from(Key::new(db, b"").db);
+        let entries = |(_, state): &(usize, MutexGuard<'_, State>)| state.stats().entries[db];
+        self.states.iter().map(entries).sum()
+    }
+
+    pub(super) fn stats(&self) -> TenantStats {
+        let mut sum = self.tenant().stats_beside_shards();
+        for (_, state) in &self.states {
+            sum.add(state.stats());
+        }
+        sum
     }
 }

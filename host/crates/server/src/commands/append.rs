@@ -22,14 +22,15 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
     let tail = &args[2];
     let bytes_max = ctx.shared.config.proto_bulk_bytes_max;
-    let tenant = &ctx.session.tenant;
-    let length = tenant.update(key, ctx.now, Access::Write, tail.len(), |entry| {
-        let length = entry.map_or(0, |entry| entry.value().len()) + tail.len();
-        if length > bytes_max {
-            return (Edit::Keep, Err(Failure::STRING_TOO_LONG));
-        }
-        (Edit::Append(tail), Ok(length))
-    })??;
+    let length = ctx
+        .store
+        .update(key, ctx.now, Access::Write, tail.len(), |entry| {
+            let length = entry.map_or(0, |entry| entry.value().len()) + tail.len();
+            if length > bytes_max {
+                return (Edit::Keep, Err(Failure::STRING_TOO_LONG));
+            }
+            (Edit::Append(tail), Ok(length))
+        })??;
     ctx.reply.integer(length as i64);
     Ok(Flow::Continue)
 }

@@ -79,8 +79,7 @@ fn setbit(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let at = offset / 8;
     let key = ctx.key(&args[1]);
-    let tenant = &ctx.session.tenant;
-    let was_on = tenant.update(key, ctx.now, Access::Write, 0, |entry| {
+    let was_on = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
         let value = entry.map_or(&b""[..], |entry| entry.value());
         let before = byte(value, at);
         let was_on = is_set(before, offset);
@@ -98,7 +97,7 @@ fn setbit(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 fn getbit(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let offset = parse_offset(ctx, &args[2])?;
     let key = ctx.key(&args[1]);
-    let found = ctx.session.tenant.get(key, ctx.now, |entry| {
+    let found = ctx.store.get(key, ctx.now, |entry| {
         is_set(byte(entry.value(), offset / 8), offset)
     });
     ctx.reply.integer(found.unwrap_or(false).into());

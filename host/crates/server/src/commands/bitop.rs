@@ -1,6 +1,6 @@
 //! BITOP.
 
-use larder_engine::{Access, Edit, Expiry};
+use larder_engine::{Access, Edit, Expiry, Key};
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
@@ -43,11 +43,11 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     let now = ctx.now;
     let target = ctx.key(&args[2]);
-    let sources = || args.iter().skip(3).map(|bytes| ctx.key(bytes));
-    let tenant = &ctx.session.tenant;
-    let len = |key| tenant.peek(key, now, |entry| entry.value().len());
+    let db = ctx.session.db;
+    let sources = || args.iter().skip(3).map(|bytes| Key::new(db, bytes));
+    let len = |key| ctx.store.peek(key, now, |entry| entry.value().len());
     let hint = sources().filter_map(len).max().unwrap_or(0);
-    let mut locked = tenant.lock(sources().chain([target]), hint, now)?;
+    let mut locked = ctx.store.lock(sources().chain([target]), hint, now)?;
     let bytes: usize = sources()
         .filter_map(|key| locked.peek(key, now, |entry| entry.value().len()))
         .sum();

@@ -31,7 +31,7 @@ struct Resident {
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
     let resident = look(ctx, key);
-    let tenant = &ctx.session.tenant;
+    let tenant = ctx.store.tenant();
     let decisions = ctx
         .shared
         .policies
@@ -57,10 +57,9 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
-fn look(ctx: &Context<'_>, key: Key<'_>) -> Option<Resident> {
-    let tenant = &ctx.session.tenant;
-    let standing = tenant.standing(key, ctx.now)?;
-    tenant.peek(key, ctx.now, |entry| Resident {
+fn look(ctx: &mut Context<'_>, key: Key<'_>) -> Option<Resident> {
+    let standing = ctx.store.standing(key, ctx.now)?;
+    ctx.store.peek(key, ctx.now, |entry| Resident {
         value_bytes: entry.value().len(),
         ttl_ms: entry.expires_at().map(|at| at.saturating_sub(ctx.now)),
         priority: entry.label().priority,

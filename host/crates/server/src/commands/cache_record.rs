@@ -9,7 +9,7 @@ use crate::{Context, Flow};
 pub(super) const COMMAND: Command = Command {
     name: "CACHE.RECORD",
     arity: -3,
-    flags: &[Flag::Admin, Flag::NoScript],
+    flags: &[Flag::Admin, Flag::NoScript, Flag::NoMulti],
     keys: Keys::NONE,
     group: Group::Server,
     categories: &[Category::Dangerous],

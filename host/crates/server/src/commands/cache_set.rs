@@ -56,8 +56,8 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         },
     };
     let is_stored = match options.condition {
-        None => ctx.store(&offer).map(|()| true)?,
-        Some(condition) => ctx.store_if(&offer, condition)?,
+        None => ctx.keep(&offer).map(|()| true)?,
+        Some(condition) => ctx.keep_if(&offer, condition)?,
     };
     match is_stored {
         true => ctx.reply.ok(),

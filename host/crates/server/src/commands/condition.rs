@@ -94,8 +94,7 @@ fn delex(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(Failure::SYNTAX);
     }
     let key = ctx.key(&args[1]);
-    let tenant = &ctx.session.tenant;
-    let removed = tenant.update(key, ctx.now, Access::Write, 0, |entry| {
+    let removed = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
         let value = entry.map(|entry| entry.value());
         let goes = value.is_some() && condition.holds(value);
         (if goes { Edit::Remove } else { Edit::Keep }, goes)

@@ -87,7 +87,7 @@ fn get(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 fn settings<'c>(ctx: &Context<'c>) -> Vec<(&'c str, Cow<'c, str>)> {
     let shared = ctx.shared;
     let config = &shared.config;
-    let tenant = &ctx.session.tenant;
+    let tenant = ctx.store.tenant();
     let timeout = config.idle_timeout.map_or(0, |timeout| timeout.as_secs());
     let mut settings: Vec<(&str, Cow<'_, str>)> = vec![
         ("appendonly", "no".into()),

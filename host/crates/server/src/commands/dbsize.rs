@@ -19,7 +19,7 @@ pub(super) const COMMAND: Command = Command {
 
 /// Entries that have expired and were not removed yet count, as in Redis.
 fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    let keys = ctx.session.tenant.len(ctx.session.db);
+    let keys = ctx.store.len(ctx.session.db);
     ctx.reply.integer(keys as i64);
     Ok(Flow::Continue)
 }

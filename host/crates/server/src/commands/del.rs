@@ -1,5 +1,6 @@
 //! DEL and UNLINK, which are the same here: removing an entry never takes long.
 
+use larder_engine::Key;
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
@@ -26,9 +27,9 @@ pub(super) const UNLINK: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let tenant = &ctx.session.tenant;
-    let keys = args.iter().skip(1).map(|bytes| ctx.key(bytes));
-    let removed = keys.filter(|&key| tenant.remove(key, ctx.now)).count();
+    let db = ctx.session.db;
+    let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));
+    let removed = keys.filter(|&key| ctx.store.remove(key, ctx.now)).count();
     ctx.reply.integer(removed as i64);
     Ok(Flow::Continue)
 }

@@ -41,8 +41,7 @@ const VERSION: u8 = 1;
 /// Priorities are not dumped: policies decide over them, and do so again.
 fn dump(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
-    let tenant = &ctx.session.tenant;
-    let payload = tenant.get(key, ctx.now, |entry| {
+    let payload = ctx.store.get(key, ctx.now, |entry| {
         seal(entry.value(), entry.label().note)
     });
     ctx.reply_bulk_or_null(payload.as_deref());
@@ -81,7 +80,7 @@ struct Options {
 fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let options = parse(args)?;
     let key = ctx.key(&args[1]);
-    let exists = ctx.session.tenant.peek(key, ctx.now, |_| ()).is_some();
+    let exists = ctx.store.peek(key, ctx.now, |_| ()).is_some();
     if exists && !options.replaces {
         return Err(BUSY);
     }
@@ -115,7 +114,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         about,
     };
     match options.replaces {
-        true => ctx.store(&offer)?,
+        true => ctx.keep(&offer)?,
         false => store_new(ctx, &offer)?,
     }
     ctx.reply.ok();
@@ -129,8 +128,7 @@ fn store_new(ctx: &mut Context<'_>, offer: &Offer<'_>) -> Result<(), Failure> {
     }
     let kept = ctx.decide(offer);
     let bytes = offer.bytes(kept);
-    let tenant = &ctx.session.tenant;
-    let is_new = tenant.update(
+    let is_new = ctx.store.update(
         offer.key,
         ctx.now,
         Access::Write,

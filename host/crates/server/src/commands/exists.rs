@@ -1,5 +1,6 @@
 //! EXISTS.
 
+use larder_engine::Key;
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
@@ -18,10 +19,10 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let tenant = &ctx.session.tenant;
-    let keys = args.iter().skip(1).map(|bytes| ctx.key(bytes));
+    let db = ctx.session.db;
+    let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));
     let found = keys
-        .filter(|&key| tenant.peek(key, ctx.now, |_| ()).is_some())
+        .filter(|&key| ctx.store.peek(key, ctx.now, |_| ()).is_some())
         .count();
     ctx.reply.integer(found as i64);
     Ok(Flow::Continue)

@@ -71,17 +71,14 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, scale: Scale, name: &str) -> Outco
         Edit::Expire(Some(at))
     };
     let key = ctx.key(&args[1]);
-    let changed = ctx
-        .session
-        .tenant
-        .update(key, ctx.now, Access::Write, 0, |entry| {
-            let changes = entry.is_some_and(|entry| condition.holds(entry.expires_at(), at));
-            if changes {
-                (edit.clone(), true)
-            } else {
-                (Edit::Keep, false)
-            }
-        })?;
+    let changed = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
+        let changes = entry.is_some_and(|entry| condition.holds(entry.expires_at(), at));
+        if changes {
+            (edit.clone(), true)
+        } else {
+            (Edit::Keep, false)
+        }
+    })?;
     ctx.reply.integer(changed.into());
     Ok(Flow::Continue)
 }

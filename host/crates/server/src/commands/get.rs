@@ -22,8 +22,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
     let reply = &mut ctx.reply;
     let found = ctx
-        .session
-        .tenant
+        .store
         .get(key, ctx.now, |entry| reply.bulk(entry.value()));
     if found.is_none() {
         reply.null();

@@ -21,8 +21,7 @@ pub(super) const COMMAND: Command = Command {
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
     let value = ctx
-        .session
-        .tenant
+        .store
         .update(key, ctx.now, Access::Read, 0, |entry| match entry {
             Some(entry) => (Edit::Remove, Some(entry.value().to_vec())),
             None => (Edit::Keep, None),

@@ -23,16 +23,13 @@ pub(super) const COMMAND: Command = Command {
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
     let edit = parse_edit(args, ctx.now)?;
-    let found = ctx
-        .session
-        .tenant
-        .update(key, ctx.now, Access::Read, 0, |entry| {
-            match (entry, &edit) {
-                (None, _) => (Edit::Keep, Ok(None)),
-                (Some(_), Err(failure)) => (Edit::Keep, Err(failure.clone())),
-                (Some(entry), Ok(edit)) => (edit.clone(), Ok(Some(entry.value().to_vec()))),
-            }
-        })?;
+    let found = ctx.store.update(key, ctx.now, Access::Read, 0, |entry| {
+        match (entry, &edit) {
+            (None, _) => (Edit::Keep, Ok(None)),
+            (Some(_), Err(failure)) => (Edit::Keep, Err(failure.clone())),
+            (Some(entry), Ok(edit)) => (edit.clone(), Ok(Some(entry.value().to_vec()))),
+        }
+    })?;
     ctx.reply_bulk_or_null(found?.as_deref());
     Ok(Flow::Continue)
 }

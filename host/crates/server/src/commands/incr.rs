@@ -102,8 +102,7 @@ fn change<R>(
     compute: impl Fn(Option<Entry<'_>>) -> Result<(Vec<u8>, R), Failure>,
 ) -> Result<R, Failure> {
     let key = ctx.key(&args[1]);
-    let tenant = &ctx.session.tenant;
-    tenant.update(
+    ctx.store.update(
         key,
         ctx.now,
         Access::Write,

@@ -63,8 +63,7 @@ fn usage(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             return Err(Failure::SYNTAX);
         }
     }
-    let tenant = &ctx.session.tenant;
-    match tenant.standing(ctx.key(&args[2]), ctx.now) {
+    match ctx.store.standing(ctx.key(&args[2]), ctx.now) {
         Some(standing) => ctx.reply.integer(standing.bytes as i64),
         None => ctx.reply.null(),
     }

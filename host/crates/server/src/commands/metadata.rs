@@ -1,5 +1,8 @@
 //! What the table says of a command.
 
+use std::iter::StepBy;
+use std::ops::Range;
+
 use larder_resp::Args;
 
 use super::Outcome;
@@ -65,6 +68,8 @@ pub(crate) enum Flag {
     NoAuth,
     /// Allowed while a script blocks.
     AllowBusy,
+    /// Not within a transaction.
+    NoMulti,
 }
 
 impl Flag {
@@ -81,6 +86,7 @@ impl Flag {
             Self::Fast => "fast",
             Self::NoAuth => "no_auth",
             Self::AllowBusy => "allow_busy",
+            Self::NoMulti => "no_multi",
         }
     }
 }
@@ -143,6 +149,7 @@ pub(crate) enum Group {
     Scripting,
     Server,
     String,
+    Transactions,
 }
 
 impl Group {
@@ -156,6 +163,7 @@ impl Group {
             Self::Scripting => "scripting",
             Self::Server => "server",
             Self::String => "string",
+            Self::Transactions => "transactions",
         }
     }
 }
@@ -170,6 +178,7 @@ pub(crate) enum Category {
     Keyspace,
     Scripting,
     String,
+    Transaction,
 }
 
 impl Command {
@@ -182,6 +191,18 @@ impl Command {
         } else {
             len >= needed
         }
+    }
+
+    /// Which arguments of a request of `len` arguments, the command's name included, are keys.
+    pub(crate) fn key_positions(&self, len: usize) -> StepBy<Range<usize>> {
+        let Keys { first, last, step } = self.keys;
+        let behind = last.unsigned_abs() as usize;
+        let end = match (first, last) {
+            (0, _) => 0,
+            (_, ..0) => (len + 1).saturating_sub(behind),
+            _ => (behind + 1).min(len),
+        };
+        (first.unsigned_abs() as usize..end).step_by(step.unsigned_abs().max(1) as usize)
     }
 
     /// The name as error messages and COMMAND spell it.

@@ -1,5 +1,6 @@
 //! MGET.
 
+use larder_engine::Key;
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
@@ -19,16 +20,18 @@ pub(super) const COMMAND: Command = Command {
 
 /// When the output is full, an error stands where the next value would, and the connection closes.
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let keys = args.iter().skip(1).map(|bytes| ctx.key(bytes));
-    let mut locked = ctx.session.tenant.lock(keys, 0, ctx.now)?;
+    let db = ctx.session.db;
+    let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));
+    let output_bytes_max = ctx.shared.config.output_bytes_max;
+    let mut locked = ctx.store.lock(keys, 0, ctx.now)?;
     ctx.reply.array(args.len() - 1);
     for bytes in args.iter().skip(1) {
-        if ctx.output_is_full() {
+        if ctx.reply.out_len() > output_bytes_max {
             ctx.reply
                 .error("ERR reply too large: ask for fewer keys at once");
             return Ok(Flow::Close);
         }
-        let key = ctx.key(bytes);
+        let key = Key::new(db, bytes);
         let reply = &mut ctx.reply;
         if locked
             .get(key, ctx.now, |entry| reply.bulk(entry.value()))

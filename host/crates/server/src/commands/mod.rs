@@ -41,6 +41,7 @@ mod mget;
 mod module;
 mod moment;
 mod mset;
+mod multi;
 mod note;
 mod object;
 mod offer;
@@ -52,6 +53,7 @@ mod randomkey;
 mod range;
 mod relocate;
 mod replication;
+mod reset;
 mod scan;
 mod select;
 mod set;
@@ -69,51 +71,61 @@ use larder_engine::Key;
 use larder_resp::Args;
 
 use crate::stats::bump;
-use crate::{Context, Flow};
+use crate::{Context, Flow, transaction};
 
 pub(crate) use condition::digest;
-pub(crate) use failure::VALUE_TOO_LARGE;
+pub(crate) use failure::{Failure, VALUE_TOO_LARGE};
 pub(crate) use glob::matches;
+pub(crate) use metadata::{Command, Flag, Group, Run};
 pub(crate) use note::{Item, items};
 
-use failure::Failure;
-use metadata::{Action, Category, Command, Flag, Group, Keys};
+use metadata::{Action, Category, Keys};
 
 /// What a command comes to: how the connection goes on, or an error to be replied. A command that
 /// fails has written nothing yet.
-type Outcome = Result<Flow, Failure>;
+pub(crate) type Outcome = Result<Flow, Failure>;
 
 /// Answers one request. `args` is not empty.
 pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
-    execute(ctx, args).unwrap_or_else(|failure| {
+    let outcome = match resolve(args) {
+        Ok((command, run)) if ctx.session.is_queuing() => {
+            transaction::queue(ctx, args, command, run)
+        }
+        Ok((_, run)) => run(ctx, args),
+        Err(failure) => refuse(ctx, args, failure),
+    };
+    outcome.unwrap_or_else(|failure| {
         ctx.reply.error(failure.text());
         Flow::Continue
     })
 }
 
-fn execute(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+/// The command or subcommand that a request names, and what answers it.
+fn resolve(args: Args<'_>) -> Result<(&'static Command, Run), Failure> {
     let Some(command) = table::find(args.name()) else {
-        return refuse_unknown(ctx, args);
+        return Err(Failure::unknown_command(args));
     };
     if !command.accepts(args.len()) {
         return Err(Failure::arity(&command.lowercase_name()));
     }
     match command.action {
-        Action::Run(run) => run(ctx, args),
+        Action::Run(run) => Ok((command, run)),
         Action::Container { alone, subcommands } => match (args.get(1), alone) {
-            (Some(name), _) => execute_subcommand(ctx, args, command, subcommands, name),
-            (None, Some(run)) => run(ctx, args),
+            (Some(name), _) => resolve_subcommand(args, command, subcommands, name),
+            (None, Some(run)) => Ok((command, run)),
             (None, None) => Err(Failure::arity(&command.lowercase_name())),
         },
     }
 }
 
-/// Refuses what is no command. The lines of an HTTP request end the connection, as in Redis: a web
-/// page can make a browser send them, with commands in the body.
-fn refuse_unknown(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+/// Refuses what is no command or has a wrong number of arguments; a transaction that was begun fails.
+/// The lines of an HTTP request end the connection, as in Redis: a web page can make a browser send them,
+/// with commands in the body.
+#[cold]
+fn refuse(ctx: &mut Context<'_>, args: Args<'_>, failure: Failure) -> Outcome {
     let name = args.name();
     if !name.eq_ignore_ascii_case(b"POST") && !name.eq_ignore_ascii_case(b"HOST:") {
-        return Err(Failure::unknown_command(args));
+        return Err(transaction::refused(ctx.session, name, failure));
     }
     bump(&ctx.shared.counters.protocol_errors);
     ctx.reply
@@ -121,13 +133,12 @@ fn refuse_unknown(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     Ok(Flow::Close)
 }
 
-fn execute_subcommand(
-    ctx: &mut Context<'_>,
+fn resolve_subcommand(
     args: Args<'_>,
     container: &Command,
-    subcommands: &[Command],
+    subcommands: &'static [Command],
     name: &[u8],
-) -> Outcome {
+) -> Result<(&'static Command, Run), Failure> {
     let found = subcommands
         .iter()
         .find(|sub| name.eq_ignore_ascii_case(sub.name.as_bytes()));
@@ -135,7 +146,7 @@ fn execute_subcommand(
         return Err(Failure::unknown_subcommand(container.name, name));
     };
     match subcommand.action {
-        Action::Run(run) if subcommand.accepts(args.len()) => run(ctx, args),
+        Action::Run(run) if subcommand.accepts(args.len()) => Ok((subcommand, run)),
         _ => Err(Failure::arity(&subcommand.full_name(container))),
     }
 }

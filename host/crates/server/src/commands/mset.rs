@@ -1,11 +1,11 @@
 //! MSET and MSETNX.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use larder_engine::{Access, Edit, Expiry, Key};
 use larder_resp::Args;
 
-use super::offer::Offer;
+use super::offer::{DECIDING_MAX, Offer};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys};
 use crate::{Context, Flow};
 
@@ -36,10 +36,6 @@ pub(super) const MSETNX: Command = Command {
     ..MSET
 };
 
-/// How long the policies may take for all pairs together; the rest is kept as the client wishes. Honest
-/// ones decide over thousands in that time.
-const DECIDING_MAX: Duration = Duration::from_millis(3);
-
 /// Sets all pairs, or none where MSETNX finds one of the keys. Whether it set them.
 fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<bool, Failure> {
     if args.len().is_multiple_of(2) {
@@ -49,7 +45,7 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
     let (db, offer) = (ctx.session.db, |(key, value)| {
         Offer::plain(key, value, Expiry::Never)
     });
-    let is_decided = ctx.decider.has_a_say(ctx.session.tenant.number());
+    let is_decided = ctx.decider.has_a_say(ctx.store.tenant().number());
     let begun = Instant::now();
     let kept: Vec<_> = (1..args.len())
         .step_by(2)
@@ -60,8 +56,9 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
     let pair = |at: usize| (Key::new(db, &args[at]), &args[at + 1]);
     let pairs = || (1..args.len()).step_by(2).map(pair);
     let values_bytes = pairs().map(|(_, value)| value.len()).sum();
-    let tenant = &ctx.session.tenant;
-    let mut locked = tenant.lock(pairs().map(|(key, _)| key), values_bytes, ctx.now)?;
+    let entry_bytes_max = ctx.store.tenant().entry_bytes_max();
+    let keys = pairs().map(|(key, _)| key);
+    let mut locked = ctx.store.lock(keys, values_bytes, ctx.now)?;
     let mut exists = |(key, _)| locked.peek(key, ctx.now, |_| ()).is_some();
     if command.name == MSETNX.name && pairs().any(&mut exists) {
         return Ok(false);
@@ -78,7 +75,7 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
     let largest = pairs()
         .enumerate()
         .max_by_key(|(_, (key, value))| key.bytes.len() + value.len());
-    let is_near = |bytes: usize| bytes > tenant.entry_bytes_max() / 2;
+    let is_near = |bytes: usize| bytes > entry_bytes_max / 2;
     let is_large =
         |(_, (key, value)): &(usize, (Key<'_>, &[u8]))| is_near(key.bytes.len() + value.len());
     if let Some(pair) = largest.filter(is_large) {

@@ -88,8 +88,8 @@ fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
 }
 
 /// Leaves no trace.
-fn look<R>(ctx: &Context<'_>, args: Args<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-    ctx.session.tenant.peek(ctx.key(&args[2]), ctx.now, read)
+fn look<R>(ctx: &mut Context<'_>, args: Args<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+    ctx.store.peek(ctx.key(&args[2]), ctx.now, read)
 }
 
 fn reply_integer_or_null(ctx: &mut Context<'_>, number: Option<i64>) -> Outcome {
@@ -123,6 +123,7 @@ fn freq(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn idletime(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let seconds = look(ctx, args, |entry| (entry.idle_ms(ctx.now) / 1000) as i64);
+    let now = ctx.now;
+    let seconds = look(ctx, args, |entry| (entry.idle_ms(now) / 1000) as i64);
     reply_integer_or_null(ctx, seconds)
 }

@@ -1,7 +1,9 @@
 //! Values on their way in: the policies decide over them before they are written.
 
+use std::time::{Duration, Instant};
+
 use larder_engine::decision::{Operation, QuestionParts, TextPair};
-use larder_engine::{Access, Edit, Error, Expiry, Key, Label, Millis};
+use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis};
 
 use super::Failure;
 use super::condition::Condition;
@@ -9,6 +11,10 @@ use crate::Context;
 
 /// The tier that is asked about: memory.
 const TIER: u8 = 1;
+
+/// How long the policies may take for several values that are written at one moment, together; the rest is
+/// kept as the client wishes. Honest ones decide over thousands in that time.
+pub(super) const DECIDING_MAX: Duration = Duration::from_millis(3);
 
 /// A value that a client wants kept.
 #[derive(Clone, Copy)]
@@ -49,6 +55,17 @@ impl<'a> Offer<'a> {
         }
     }
 
+    /// What is kept where no policy has a say.
+    fn as_wished(&self) -> Kept<'a> {
+        Kept {
+            expiry: self.expiry,
+            label: Label {
+                priority: 0,
+                note: self.about.note,
+            },
+        }
+    }
+
     /// The edit that follows from what was decided.
     pub(super) fn edit(&self, kept: Option<Kept<'a>>) -> Edit<'a> {
         match kept {
@@ -71,21 +88,20 @@ impl Context<'_> {
     /// What the policies say to a value; `None` where it is not to be kept.
     #[inline]
     pub(super) fn decide<'a>(&mut self, offer: &Offer<'a>) -> Option<Kept<'a>> {
-        let tenant = self.session.tenant.number();
+        let tenant = self.store.tenant().number();
         if self.decider.has_a_say(tenant) {
             return self.ask(tenant, offer);
         }
-        Some(Kept {
-            expiry: offer.expiry,
-            label: Label {
-                priority: 0,
-                note: offer.about.note,
-            },
-        })
+        Some(offer.as_wished())
     }
 
     #[cold]
     fn ask<'a>(&mut self, tenant: usize, offer: &Offer<'a>) -> Option<Kept<'a>> {
+        if self.asked >= DECIDING_MAX {
+            return Some(offer.as_wished());
+        }
+        // While shards are held others wait for what the policies say.
+        let begun = self.store.is_held().then(Instant::now);
         let now = self.now;
         let asked_ms = match offer.expiry {
             Expiry::At(at) => Some(at.saturating_sub(now).max(1)),
@@ -99,7 +115,7 @@ impl Context<'_> {
                 operation: Operation::Write,
                 tier: TIER,
                 key: offer.key.bytes,
-                tenant: self.session.tenant.name(),
+                tenant: self.store.tenant().name(),
                 value_bytes: offer.value.len() as u64,
                 value: offer.value,
                 ttl_ms: asked_ms,
@@ -109,6 +125,7 @@ impl Context<'_> {
                 attributes: offer.about.attributes,
             },
         );
+        self.asked += begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         let expiry = match verdict.ttl_ms {
             same if same == asked_ms => offer.expiry,
             Some(ttl_ms) => Expiry::At(now.saturating_add(ttl_ms)),
@@ -123,21 +140,20 @@ impl Context<'_> {
 
     /// Writes a value as the policies say. One that they refuse is gone, with the one before it; the
     /// client is not told, as it may be evicted at any time.
-    pub(super) fn store(&mut self, offer: &Offer<'_>) -> Result<(), Failure> {
+    pub(super) fn keep(&mut self, offer: &Offer<'_>) -> Result<(), Failure> {
         if is_past(offer.expiry, self.now) {
-            self.session.tenant.remove(offer.key, self.now);
+            self.store.remove(offer.key, self.now);
             return Ok(());
         }
         let kept = self.decide(offer);
         let Some(Kept { label, .. }) = kept else {
-            self.session.tenant.remove(offer.key, self.now);
+            self.store.remove(offer.key, self.now);
             return Ok(());
         };
         let access = Access::Offer(label.priority);
-        let tenant = &self.session.tenant;
-        let stored = tenant.update(offer.key, self.now, access, offer.bytes(kept), |_| {
-            (offer.edit(kept), ())
-        });
+        let edit = |_: Option<Entry<'_>>| (offer.edit(kept), ());
+        let bytes = offer.bytes(kept);
+        let stored = self.store.update(offer.key, self.now, access, bytes, edit);
         match stored {
             Ok(()) | Err(Error::Refused) => Ok(()),
             Err(error) => Err(error.into()),
@@ -146,8 +162,8 @@ impl Context<'_> {
 }
 
 impl Context<'_> {
-    /// As [`Context::store`], where a condition holds; whether it did.
-    pub(super) fn store_if(
+    /// As [`Context::keep`], where a condition holds; whether it did.
+    pub(super) fn keep_if(
         &mut self,
         offer: &Offer<'_>,
         condition: Condition<'_>,
@@ -156,12 +172,14 @@ impl Context<'_> {
             true => None,
             false => self.decide(offer),
         };
-        let tenant = &self.session.tenant;
-        let bytes = offer.bytes(kept);
-        let held = tenant.update(offer.key, self.now, Access::Write, bytes, |entry| {
+        let edit = |entry: Option<Entry<'_>>| {
             let holds = condition.holds(entry.map(|entry| entry.value()));
             (if holds { offer.edit(kept) } else { Edit::Keep }, holds)
-        })?;
+        };
+        let bytes = offer.bytes(kept);
+        let held = self
+            .store
+            .update(offer.key, self.now, Access::Write, bytes, edit)?;
         Ok(held)
     }
 }

@@ -20,15 +20,12 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
-    let changed = ctx
-        .session
-        .tenant
-        .update(key, ctx.now, Access::Write, 0, |entry| {
-            match entry.and_then(|entry| entry.expires_at()) {
-                Some(_) => (Edit::Expire(None), true),
-                None => (Edit::Keep, false),
-            }
-        })?;
+    let changed = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
+        match entry.and_then(|entry| entry.expires_at()) {
+            Some(_) => (Edit::Expire(None), true),
+            None => (Edit::Keep, false),
+        }
+    })?;
     ctx.reply.integer(changed.into());
     Ok(Flow::Continue)
 }

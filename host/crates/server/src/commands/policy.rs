@@ -49,9 +49,19 @@ const INFO: Command = Command {
     ..LIST
 };
 
+/// It takes a while.
+const ORDERS: &[Flag] = &[
+    Flag::Admin,
+    Flag::NoScript,
+    Flag::Loading,
+    Flag::Stale,
+    Flag::NoMulti,
+];
+
 const ENABLE: Command = Command {
     name: "ENABLE",
     arity: 3,
+    flags: ORDERS,
     summary: "Puts a policy in force that was disabled or quarantined",
     action: Action::Run(|_, args| named(args, Order::Enable)),
     ..LIST
@@ -60,6 +70,7 @@ const ENABLE: Command = Command {
 const DISABLE: Command = Command {
     name: "DISABLE",
     arity: 3,
+    flags: ORDERS,
     summary: "Takes a policy out of force; its file stays",
     action: Action::Run(|_, args| named(args, Order::Disable)),
     ..LIST
@@ -68,6 +79,7 @@ const DISABLE: Command = Command {
 const ROLLBACK: Command = Command {
     name: "ROLLBACK",
     arity: 3,
+    flags: ORDERS,
     summary: "Puts the version of a policy before the present one in force",
     action: Action::Run(|_, args| named(args, Order::Rollback)),
     ..LIST
@@ -75,6 +87,7 @@ const ROLLBACK: Command = Command {
 
 const RELOAD: Command = Command {
     name: "RELOAD",
+    flags: ORDERS,
     summary: "Looks at the folder of policies now",
     action: Action::Run(|_, _| Ok(Flow::Order(Order::Reload))),
     ..LIST

@@ -1,5 +1,6 @@
 //! RANDOMKEY.
 
+use larder_engine::Entry;
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
@@ -18,9 +19,9 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    let tenant = &ctx.session.tenant;
     let reply = &mut ctx.reply;
-    let found = tenant.random(ctx.session.db, ctx.now, |entry| reply.bulk(entry.key()));
+    let read = |entry: Entry<'_>| reply.bulk(entry.key());
+    let found = ctx.store.random(ctx.session.db, ctx.now, read);
     if found.is_none() {
         ctx.reply.null();
     }

@@ -41,7 +41,7 @@ fn getrange(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (first, last) = (first?, last?);
     let key = ctx.key(&args[1]);
     let reply = &mut ctx.reply;
-    let found = ctx.session.tenant.get(key, ctx.now, |entry| {
+    let found = ctx.store.get(key, ctx.now, |entry| {
         let value = entry.value();
         reply.bulk(&value[part(first, last, value.len())]);
     });
@@ -80,8 +80,7 @@ fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let end = at.saturating_add(bytes.len());
     let bytes_max = ctx.shared.config.proto_bulk_bytes_max;
     let key = ctx.key(&args[1]);
-    let tenant = &ctx.session.tenant;
-    let length = tenant.update(key, ctx.now, Access::Write, 0, |entry| {
+    let length = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
         let length = entry.map_or(0, |entry| entry.value().len());
         if bytes.is_empty() {
             return (Edit::Keep, Ok(length));

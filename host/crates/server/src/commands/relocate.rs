@@ -77,16 +77,13 @@ enum Relocated {
 }
 
 fn rename(ctx: &mut Context<'_>, args: Args<'_>, replaces: bool) -> Result<bool, Failure> {
-    let relocated = relocate(
-        ctx,
-        Relocation {
-            from: ctx.key(&args[1]),
-            to: ctx.key(&args[2]),
-            replaces,
-            copies: false,
-        },
-    )?;
-    match relocated {
+    let relocation = Relocation {
+        from: ctx.key(&args[1]),
+        to: ctx.key(&args[2]),
+        replaces,
+        copies: false,
+    };
+    match relocate(ctx, relocation)? {
         Relocated::NothingThere => Err(Failure::new("ERR no such key")),
         relocated => Ok(relocated == Relocated::Done),
     }
@@ -134,15 +131,15 @@ fn reply_relocated(ctx: &mut Context<'_>, relocation: Relocation<'_>) -> Outcome
 
 /// All of it at one moment. It is there twice for that moment, and room is made for it; where there is
 /// none, nothing has changed.
-fn relocate(ctx: &Context<'_>, relocation: Relocation<'_>) -> Result<Relocated, Failure> {
+fn relocate(ctx: &mut Context<'_>, relocation: Relocation<'_>) -> Result<Relocated, Failure> {
     let Relocation {
         from,
         to,
         replaces,
         copies,
     } = relocation;
-    let (tenant, now) = (&ctx.session.tenant, ctx.now);
-    let bytes = tenant.peek(from, now, |entry| {
+    let now = ctx.now;
+    let bytes = ctx.store.peek(from, now, |entry| {
         entry.value().len() + entry.label().bytes()
     });
     let Some(bytes) = bytes else {
@@ -154,7 +151,7 @@ fn relocate(ctx: &Context<'_>, relocation: Relocation<'_>) -> Result<Relocated, 
             false => Relocated::TargetExists,
         });
     }
-    let mut locked = tenant.lock([from, to], bytes, now)?;
+    let mut locked = ctx.store.lock([from, to], bytes, now)?;
     let exists = locked.peek(to, now, |_| ()).is_some();
     let read = |entry: larder_engine::Entry<'_>| {
         let Label { priority, note } = entry.label();

@@ -45,8 +45,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     for _ in 0..options.count.div_ceil(STEP) {
         let step = (options.count - visited).min(STEP);
         cursor = ctx
-            .session
-            .tenant
+            .store
             .scan(ctx.session.db, cursor, step, ctx.now, &mut |entry| {
                 visited += 1;
                 let key = entry.key();

@@ -38,7 +38,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if args.len() > 3 {
         return run_with_options(ctx, args);
     }
-    ctx.store(&Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never))?;
+    ctx.keep(&Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never))?;
     ctx.reply.ok();
     Ok(Flow::Continue)
 }
@@ -51,7 +51,7 @@ fn run_with_options(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     } = parse_options(args, ctx.now)?;
     let offer = Offer::plain(ctx.key(&args[1]), &args[2], expiry);
     if condition.is_none() && !get && expiry != Expiry::Keep {
-        ctx.store(&offer)?;
+        ctx.keep(&offer)?;
         ctx.reply.ok();
         return Ok(Flow::Continue);
     }
@@ -62,13 +62,15 @@ fn run_with_options(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         (offer.edit(kept), offer.bytes(kept))
     };
     let access = if get { Access::Read } else { Access::Write };
-    let tenant = &ctx.session.tenant;
-    let (set, old) = tenant.update(offer.key, ctx.now, access, bytes, |entry| {
-        let old = entry.filter(|_| get).map(|entry| entry.value().to_vec());
-        let set = condition.is_none_or(|wanted| (wanted == Condition::Present) == entry.is_some());
-        let edit = if set { put.clone() } else { Edit::Keep };
-        (edit, (set, old))
-    })?;
+    let (set, old) = ctx
+        .store
+        .update(offer.key, ctx.now, access, bytes, |entry| {
+            let old = entry.filter(|_| get).map(|entry| entry.value().to_vec());
+            let set =
+                condition.is_none_or(|wanted| (wanted == Condition::Present) == entry.is_some());
+            let edit = if set { put.clone() } else { Edit::Keep };
+            (edit, (set, old))
+        })?;
     match (get, set) {
         (true, _) => ctx.reply_bulk_or_null(old.as_deref()),
         (false, true) => ctx.reply.ok(),

@@ -30,7 +30,7 @@ pub(super) const PSETEX: Command = Command {
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>, scale: Scale, name: &str) -> Outcome {
     let expiry = Expiry::At(scale.deadline(&args[2], ctx.now, name)?);
-    ctx.store(&Offer::plain(ctx.key(&args[1]), &args[3], expiry))?;
+    ctx.keep(&Offer::plain(ctx.key(&args[1]), &args[3], expiry))?;
     ctx.reply.ok();
     Ok(Flow::Continue)
 }

@@ -23,8 +23,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let offer = Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never);
     let kept = ctx.decide(&offer);
     let put = offer.edit(kept);
-    let tenant = &ctx.session.tenant;
-    let set = tenant.update(
+    let set = ctx.store.update(
         offer.key,
         ctx.now,
         Access::Write,

@@ -5,12 +5,12 @@ use super::{
     append, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set, client,
     cluster, command, condition, config, dbsize, del, dump, echo, exists, expire, flush, function,
     get, getdel, getex, getset, hello, incr, info, keys, lcs, lolwut, memory, mget, module, mset,
-    object, persist, ping, policy, quit, randomkey, range, relocate, replication, scan, select,
-    set, setex, setnx, strlen, swapdb, time, touch, ttl, type_of,
+    multi, object, persist, ping, policy, quit, randomkey, range, relocate, replication, reset,
+    scan, select, set, setex, setnx, strlen, swapdb, time, touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 82] = [
+pub(crate) static TABLE: [Command; 88] = [
     append::COMMAND,
     bitcount::BITCOUNT,
     bitfield::BITFIELD,
@@ -30,8 +30,10 @@ pub(crate) static TABLE: [Command; 82] = [
     incr::DECRBY,
     del::DEL,
     condition::DELEX,
+    multi::DISCARD,
     dump::DUMP,
     echo::COMMAND,
+    multi::EXEC,
     exists::COMMAND,
     expire::EXPIRE,
     expire::EXPIREAT,
@@ -60,6 +62,7 @@ pub(crate) static TABLE: [Command; 82] = [
     relocate::MOVE,
     mset::MSET,
     mset::MSETNX,
+    multi::MULTI,
     object::COMMAND,
     persist::COMMAND,
     expire::PEXPIRE,
@@ -75,6 +78,7 @@ pub(crate) static TABLE: [Command; 82] = [
     cluster::READWRITE,
     relocate::RENAME,
     relocate::RENAMENX,
+    reset::COMMAND,
     dump::RESTORE,
     replication::ROLE,
     scan::COMMAND,
@@ -92,7 +96,9 @@ pub(crate) static TABLE: [Command; 82] = [
     ttl::TTL,
     type_of::COMMAND,
     del::UNLINK,
+    multi::UNWATCH,
     replication::WAIT,
+    multi::WATCH,
 ];
 
 /// The command called `name`, in any case.
@@ -298,7 +304,7 @@ mod tests {
             let touches = |flag| command.flags.contains(&flag);
             assert!(!(touches(Flag::Write) && touches(Flag::ReadOnly)), "{name}");
             assert!(
-                first == 0 || touches(Flag::Write) || touches(Flag::ReadOnly),
+                first == 0 || touches(Flag::Write) || touches(Flag::ReadOnly) || name == "WATCH",
                 "{name}"
             );
         }

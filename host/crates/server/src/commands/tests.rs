@@ -8,9 +8,10 @@ mod introspection;
 mod policies;
 mod recording;
 mod string;
+mod transactions;
 
 use larder_engine::{Decider, Millis, Undecided};
-use larder_resp::{Args, ArgsBuf, Limits, Parsed, Reply, RequestParser, Version};
+use larder_resp::{Args, ArgsBuf, Limits, Parsed, RequestParser, Version};
 
 use super::dispatch;
 use crate::testing::{config, parts};
@@ -36,16 +37,10 @@ impl Bed {
     fn made_of(config: ServerConfig, parts: Parts, version: Version) -> Self {
         let shared = Shared::new(config, parts);
         let now = shared.now();
+        let tenant = shared.engine.default_tenant().clone();
         let session = Session {
-            id: 42,
-            db: 0,
             version,
-            name: Vec::new(),
-            library_name: Vec::new(),
-            library_version: Vec::new(),
-            tenant: shared.engine.default_tenant().clone(),
-            peer: "127.0.0.1:1".into(),
-            connected_ms: now,
+            ..Session::new(42, tenant, "127.0.0.1:1".into(), now)
         };
         Self {
             shared,
@@ -57,16 +52,10 @@ impl Bed {
 
     fn execute(&mut self, args: Args<'_>) -> (Vec<u8>, Flow) {
         let mut out = Vec::new();
-        let reply = Reply::new(&mut out, self.session.version);
-        let session = &mut self.session;
-        let mut context = Context {
-            shared: &self.shared,
-            session,
-            decider: &mut *self.decider,
-            now: self.now,
-            reply,
-        };
+        let (session, decider) = (&mut self.session, &mut *self.decider);
+        let mut context = Context::new(&self.shared, session, decider, self.now, &mut out);
         let flow = dispatch(&mut context, args);
+        drop(context);
         (out, flow)
     }
 

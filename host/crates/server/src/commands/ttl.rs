@@ -49,8 +49,7 @@ fn run(
     report: fn(expires_at: Millis, now: Millis) -> Millis,
 ) -> Outcome {
     let expiry = ctx
-        .session
-        .tenant
+        .store
         .peek(ctx.key(&args[1]), ctx.now, |entry| entry.expires_at());
     ctx.reply.integer(match expiry {
         None => -2,

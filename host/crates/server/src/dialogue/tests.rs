@@ -1,22 +1,12 @@
 use larder_engine::Undecided;
-use larder_resp::Version;
 
 use super::{Dialogue, OUTPUT_PAUSE_BYTES, Stop, limits};
 use crate::testing::{bulk, command, config, parts};
 use crate::{Session, Shared};
 
 fn dialogue(shared: &Shared) -> Dialogue {
-    let session = Session {
-        id: 1,
-        db: 0,
-        version: Version::V2,
-        name: Vec::new(),
-        library_name: Vec::new(),
-        library_version: Vec::new(),
-        tenant: shared.engine.default_tenant().clone(),
-        peer: "127.0.0.1:1".into(),
-        connected_ms: shared.now(),
-    };
+    let tenant = shared.engine.default_tenant().clone();
+    let session = Session::new(1, tenant, "127.0.0.1:1".into(), shared.now());
     Dialogue::new(session, limits(&shared.config))
 }
 

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use larder_engine::{Decider, FlushCursor, Tenant};
-use larder_resp::{ArgsBuf, Limits, Reply, Value, decode};
+use larder_resp::{ArgsBuf, Limits, Value, decode};
 use tokio::task::yield_now;
 
 use super::body::{self, Charged};
@@ -81,14 +81,10 @@ impl Api {
         let args: ArgsBuf = args.iter().copied().collect();
         // What panicked with it in hand panicked in a policy's host: it is as good as before.
         let mut decider = self.decider.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut context = Context {
-            shared: &self.shared,
-            reply: Reply::new(&mut out, session.version),
-            now: self.shared.now(),
-            decider: &mut **decider,
-            session: &mut session,
-        };
+        let (shared, now) = (&*self.shared, self.shared.now());
+        let mut context = Context::new(shared, &mut session, &mut **decider, now, &mut out);
         let flow = dispatch(&mut context, args.args());
+        drop(context);
         (out, flow)
     }
 

@@ -35,16 +35,11 @@ impl Caller {
 
     /// A session for one command: no client that others see.
     pub(super) fn session(&self, shared: &Shared) -> Session {
+        let (tenant, peer) = (self.tenant.clone(), self.peer.clone());
         Session {
-            id: shared.next_client(),
             db: self.db,
             version: Version::V3,
-            name: Vec::new(),
-            library_name: Vec::new(),
-            library_version: Vec::new(),
-            tenant: self.tenant.clone(),
-            peer: self.peer.clone(),
-            connected_ms: shared.now(),
+            ..Session::new(shared.next_client(), tenant, peer, shared.now())
         }
     }
 }

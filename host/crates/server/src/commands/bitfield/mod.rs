@@ -128,10 +128,9 @@ fn written(operations: &[Operation]) -> Option<Range<usize>> {
         .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
 }
 
-fn read(ctx: &Context<'_>, args: Args<'_>, operations: &[Operation]) -> Vec<Option<i64>> {
+fn read(ctx: &mut Context<'_>, args: Args<'_>, operations: &[Operation]) -> Vec<Option<i64>> {
     let key = ctx.key(&args[1]);
-    let tenant = &ctx.session.tenant;
-    let results = tenant.get(key, ctx.now, |entry| {
+    let results = ctx.store.get(key, ctx.now, |entry| {
         run(&mut Window::new(entry.value(), 0..0), operations)
     });
     results.unwrap_or_else(|| run(&mut Window::new(b"", 0..0), operations))
@@ -139,21 +138,20 @@ fn read(ctx: &Context<'_>, args: Args<'_>, operations: &[Operation]) -> Vec<Opti
 
 /// The value reaches to the end of what may be written afterwards, written or not, as in Redis.
 fn write(
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
     args: Args<'_>,
     operations: &[Operation],
     bytes: Range<usize>,
 ) -> Result<Vec<Option<i64>>, Failure> {
     let key = ctx.key(&args[1]);
-    let tenant = &ctx.session.tenant;
-    let bytes_max = tenant.entry_bytes_max();
+    let bytes_max = ctx.store.tenant().entry_bytes_max();
     if bytes.end > bytes_max {
         return Err(Failure::from(Error::EntryTooLarge {
             bytes: bytes.end,
             bytes_max,
         }));
     }
-    let results = tenant.update(key, ctx.now, Access::Write, 0, |entry| {
+    let results = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
         let value = entry.map_or(&b""[..], |entry| entry.value());
         let mut window = Window::new(value, bytes.clone());
         let results = run(&mut window, operations);

@@ -3,7 +3,7 @@
 use larder_resp::Args;
 
 use super::super::Failure;
-use super::super::metadata::{Command, Keys};
+use super::super::metadata::Command;
 use super::super::table;
 use super::Outcome;
 use crate::{Context, Flow};
@@ -12,8 +12,7 @@ use crate::{Context, Flow};
 pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let len = args.len() - 2;
     let command = find(args).ok_or(Failure::new("ERR Invalid command specified"))?;
-    let Keys { first, last, step } = command.keys;
-    if first == 0 {
+    if command.keys.first == 0 {
         return Err(Failure::new("ERR The command has no key arguments"));
     }
     if !command.accepts(len) {
@@ -21,14 +20,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             "ERR Invalid number of arguments specified for command",
         ));
     }
-    let (first, step) = (first.unsigned_abs() as usize, step.unsigned_abs() as usize);
-    let last = last.unsigned_abs() as usize;
-    let end = if command.keys.last < 0 {
-        len + 1 - last
-    } else {
-        last + 1
-    };
-    let keys = (first..end).step_by(step);
+    let keys = command.key_positions(len);
     ctx.reply.array(keys.len());
     keys.for_each(|at| ctx.reply.bulk(&args[at + 2]));
     Ok(Flow::Continue)

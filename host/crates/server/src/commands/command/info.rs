@@ -65,10 +65,10 @@ fn describe_keys(reply: &mut Reply<'_>, command: &Command) {
     reply.map(3);
     reply.bulk(b"flags");
     reply.set(1);
-    reply.simple(if command.flags.contains(&Flag::ReadOnly) {
-        "RO"
-    } else {
+    reply.simple(if command.flags.contains(&Flag::Write) {
         "RW"
+    } else {
+        "RO"
     });
     reply.bulk(b"begin_search");
     describe_search(reply, "index", &[("index", first)]);
@@ -112,6 +112,7 @@ pub(super) fn categories(command: &Command) -> Vec<&'static str> {
             is(Flag::Admin) || belongs(Category::Dangerous),
         ),
         ("@connection", belongs(Category::Connection)),
+        ("@transaction", belongs(Category::Transaction)),
         ("@scripting", belongs(Category::Scripting)),
     ];
     all.into_iter()

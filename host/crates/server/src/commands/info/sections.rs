@@ -5,7 +5,7 @@ use std::process;
 use larder_engine::{Millis, TenantStats};
 
 use super::super::hello::REDIS_VERSION;
-use crate::{Context, Session, Shared, Totals};
+use crate::{Context, Shared, Totals};
 
 /// A section: its title, and what computes its lines.
 pub(super) struct Section {
@@ -55,20 +55,20 @@ pub(super) static SECTIONS: [Section; 8] = [
 /// What the sections are computed from. Of tenants only the connection's own is seen.
 pub(super) struct Figures<'c> {
     shared: &'c Shared,
-    session: &'c Session,
     now: Millis,
     totals: Totals,
     tenant: TenantStats,
+    eviction: String,
 }
 
 impl<'c> Figures<'c> {
     pub(super) fn gather(ctx: &'c Context<'_>) -> Self {
         Self {
             shared: ctx.shared,
-            session: ctx.session,
             now: ctx.now,
             totals: ctx.shared.totals(),
-            tenant: ctx.session.tenant.stats(),
+            tenant: ctx.store.stats(),
+            eviction: ctx.store.tenant().eviction(),
         }
     }
 }
@@ -124,10 +124,7 @@ fn memory(figures: &Figures<'_>) -> Lines {
         line("budget_memory", tenant.budget_bytes),
         line("maxmemory", tenant.memory_bytes),
         line("maxmemory_human", human(tenant.memory_bytes)),
-        line(
-            "maxmemory_policy",
-            format!("allkeys-{}", figures.session.tenant.eviction()),
-        ),
+        line("maxmemory_policy", format!("allkeys-{}", figures.eviction)),
     ];
     if let Some(resident_bytes) = figures.shared.resident_bytes() {
         lines.push(line("used_memory_rss", resident_bytes));

@@ -2,7 +2,7 @@
 
 mod table;
 
-use larder_engine::{Key, Millis, Tenant};
+use larder_engine::Key;
 use larder_resp::{Args, parse_integer};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
@@ -36,7 +36,7 @@ struct Options {
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let keys = [&args[1], &args[2]].map(|bytes| ctx.key(bytes));
     let options = parse(args)?;
-    let [a, b] = values(&ctx.session.tenant, keys, ctx.now)?;
+    let [a, b] = values(ctx, keys)?;
     let table = Table::new(&a, &b);
     if options.idx {
         reply_runs(ctx, &options, &table);
@@ -78,8 +78,9 @@ fn parse(args: Args<'_>) -> Result<Options, Failure> {
 
 /// Both values, read at one moment; empty where a key is not there. They are copied only once their
 /// lengths are known to be small enough, and only if both are needed.
-fn values(tenant: &Tenant, keys: [Key<'_>; 2], now: Millis) -> Result<[Vec<u8>; 2], Failure> {
-    let mut locked = tenant.lock(keys, 0, now)?;
+fn values(ctx: &mut Context<'_>, keys: [Key<'_>; 2]) -> Result<[Vec<u8>; 2], Failure> {
+    let now = ctx.now;
+    let mut locked = ctx.store.lock(keys, 0, now)?;
     let lens = keys.map(|key| locked.get(key, now, |entry| entry.value().len()));
     let [a, b] = lens.map(|len| len.unwrap_or(0));
     let pairs = a.saturating_mul(b);

@@ -1,0 +1,173 @@
+//! What a connection answers late: what is done in steps, by another thread, or goes on for long.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use larder_engine::recording::Plan;
+use larder_engine::{FlushCursor, Store};
+use larder_resp::Reply;
+use tokio::sync::oneshot;
+
+use super::{Connection, Stage};
+use crate::end::End;
+use crate::feed::Feed;
+use crate::held::BuffersFull;
+use crate::listing::{LIST_TOO_LONG, Listing};
+use crate::order::Done;
+use crate::worker::Scratch;
+
+const RECORDED_ALREADY: &str =
+    "somebody else records what is done here; there is one recording at a time";
+
+/// What is to be done before the next request.
+pub(super) enum Late {
+    /// Empty a database, or all, step by step.
+    Emptying(Option<u8>, FlushCursor),
+    /// List keys, step by step.
+    Listing(Box<Listing>),
+    /// Wait until an order has been carried out.
+    Ordered(oneshot::Receiver<Done>),
+    /// Begin to record.
+    Beginning(Plan),
+    /// Send what is recorded.
+    Recording(Box<Feed>),
+}
+
+impl Connection {
+    /// One step of what is answered late.
+    pub(super) fn poll_late(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        turn_bytes: &mut usize,
+    ) -> Poll<Result<(), End>> {
+        let Stage::Late(late) = &mut self.stage else {
+            return Poll::Ready(Ok(()));
+        };
+        match late {
+            Late::Emptying(db, at) => {
+                *turn_bytes = 0;
+                match self.dialogue.session.tenant.flush(*db, *at) {
+                    Some(next) => *at = next,
+                    None => self.reply(cx, scratch, Ok(()))?,
+                }
+            }
+            Late::Listing(_) => {
+                *turn_bytes = 0;
+                self.list(cx, scratch)?;
+            }
+            Late::Ordered(answered) => {
+                let gone = |_| Err("the order could not be carried out".to_owned());
+                let done = ready!(Pin::new(answered).poll(cx)).unwrap_or_else(gone);
+                self.reply(cx, scratch, done)?;
+            }
+            Late::Beginning(plan) => {
+                let plan = *plan;
+                self.begin(cx, scratch, &plan)?;
+            }
+            Late::Recording(_) => ready!(self.poll_record(cx, scratch, turn_bytes))?,
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Answers what took a while; what came behind it is next.
+    fn reply(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        done: Done,
+    ) -> Result<(), End> {
+        scratch.output.clear();
+        let mut reply = Reply::new(&mut scratch.output, self.dialogue.session.version);
+        match done {
+            Ok(()) => reply.ok(),
+            Err(why) => reply.error(&format!("ERR {why}")),
+        }
+        self.stage = Stage::Behind;
+        self.write(cx, &mut scratch.output)
+    }
+
+    /// Lists keys for one step; replies when the list is complete, or too long.
+    fn list(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
+        let Stage::Late(Late::Listing(listing)) = &mut self.stage else {
+            return Ok(());
+        };
+        let (shared, session) = (&self.worker.shared, &self.dialogue.session);
+        let is_complete = {
+            let mut store = Store::Open(&session.tenant);
+            listing.step(&mut store, session.db, session.version, shared.now())
+        };
+        if listing.reply_bytes() > shared.config.output_bytes_max {
+            self.hold(0).map_err(|BuffersFull| End::BuffersFull)?;
+            return self.reply(cx, scratch, Err(LIST_TOO_LONG.to_owned()));
+        }
+        let bytes = listing.bytes();
+        if self.hold(bytes).is_err() {
+            scratch.output.clear();
+            return self.refuse(cx, &mut scratch.output);
+        }
+        if !is_complete {
+            return Ok(());
+        }
+        let stage = std::mem::replace(&mut self.stage, Stage::Behind);
+        self.hold(0).map_err(|BuffersFull| End::BuffersFull)?;
+        let version = self.dialogue.session.version;
+        match stage {
+            Stage::Late(Late::Listing(listing)) => self.write(cx, &mut listing.into_reply(version)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins to record, unless somebody else does.
+    fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        plan: &Plan,
+    ) -> Result<(), End> {
+        let Some(recording) = self.dialogue.session.tenant.record(plan) else {
+            return self.reply(cx, scratch, Err(RECORDED_ALREADY.to_owned()));
+        };
+        self.held.drop_input();
+        if self.hold(Feed::BYTES).is_err() {
+            scratch.output.clear();
+            return self.refuse(cx, &mut scratch.output);
+        }
+        self.stage = Stage::Late(Late::Recording(Box::new(Feed::new(recording))));
+        Ok(())
+    }
+
+    /// Sends what was recorded, one block. Whatever the client says is of no account but that it says no
+    /// more: that ends the recording, as does a server that drains.
+    fn poll_record(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        turn_bytes: &mut usize,
+    ) -> Poll<Result<(), End>> {
+        let is_over = match self.poll_receive(cx, scratch) {
+            Poll::Ready(Ok(bytes)) => {
+                *turn_bytes = turn_bytes.saturating_sub(bytes);
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Err(End::Closed | End::Drained)) => true,
+            Poll::Ready(Err(end)) => return Poll::Ready(Err(end)),
+            Poll::Pending => false,
+        };
+        let Stage::Late(Late::Recording(feed)) = &mut self.stage else {
+            return Poll::Ready(Ok(()));
+        };
+        if is_over {
+            feed.end();
+        }
+        let now = self.worker.shared.now();
+        let Some(block) = ready!(feed.poll_block(cx, now)) else {
+            return Poll::Ready(Err(End::Closed));
+        };
+        *turn_bytes = turn_bytes.saturating_sub(block.len());
+        scratch.output.clear();
+        Reply::new(&mut scratch.output, self.dialogue.session.version).bulk(block);
+        Poll::Ready(self.write(cx, &mut scratch.output))
+    }
+}

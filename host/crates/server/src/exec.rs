@@ -1,0 +1,54 @@
+//! One command of several that are executed as one, while the shards that they need are held.
+
+use larder_resp::Args;
+
+use crate::commands::dispatch;
+use crate::listing::{LIST_TOO_LONG, Listing};
+use crate::{Context, Flow};
+
+/// Executes a command to its end: what a connection does in steps is done here at once, as nobody else
+/// gets to the store meanwhile. The answer is [`Flow::Continue`] or [`Flow::Close`].
+pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
+    match dispatch(ctx, args) {
+        Flow::Flush(db) => {
+            ctx.store.flush(db);
+            ctx.reply.ok();
+        }
+        Flow::Keys(pattern) => list(ctx, pattern),
+        Flow::Order(_) | Flow::Record(_) => ctx.reply.error(NOT_HERE),
+        flow @ (Flow::Continue | Flow::Close) => return flow,
+    }
+    Flow::Continue
+}
+
+const NOT_HERE: &str = "ERR this takes a while, so it cannot be a part of a transaction or script";
+
+fn list(ctx: &mut Context<'_>, pattern: Vec<u8>) {
+    let mut listing = Listing::new(pattern);
+    let (db, version) = (ctx.session.db, ctx.session.version);
+    while !listing.step(&mut ctx.store, db, version, ctx.now) {
+        if listing.reply_bytes() > ctx.shared.config.output_bytes_max {
+            return ctx.reply.error(&format!("ERR {LIST_TOO_LONG}"));
+        }
+    }
+    ctx.reply.raw(&listing.into_reply(version));
+}
+
+/// Executes commands as one, each by [`run_one`], and replies with an array.
+pub(crate) fn run_all<'r>(
+    ctx: &mut Context<'_>,
+    requests: impl ExactSizeIterator<Item = Args<'r>>,
+) -> Flow {
+    ctx.reply.array(requests.len());
+    for args in requests {
+        if ctx.output_is_full() {
+            let error = "ERR reply too large: ask for less in one transaction";
+            ctx.reply.error(error);
+            return Flow::Close;
+        }
+        if run_one(ctx, args) == Flow::Close {
+            return Flow::Close;
+        }
+    }
+    Flow::Continue
+}

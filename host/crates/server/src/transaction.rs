@@ -1,0 +1,221 @@
+//! Transactions: the commands that wait for EXEC, the keys that are watched for them, and how all of them
+//! are executed at one moment.
+
+use larder_engine::{KEY_BYTES_MAX, Key, Store, Watch};
+use larder_resp::{Args, ArgsBuf};
+
+use crate::commands::{Command, Failure, Flag, Group, Outcome, Run};
+use crate::exec::run_all;
+use crate::{Context, Flow, Session};
+
+/// Commands that may wait, and keys that may be watched.
+const COMMANDS_MAX: usize = 131_072;
+/// Bytes that waiting commands and watched keys may take.
+const BYTES_MAX: usize = 64 << 20;
+
+/// Answered at once while others wait.
+const AT_ONCE: [&str; 6] = ["DISCARD", "EXEC", "MULTI", "QUIT", "RESET", "WATCH"];
+
+const TOO_LARGE: Failure =
+    Failure::new("ERR transaction too large: 131072 commands and 64 MiB are allowed");
+
+/// What a connection has said since WATCH or MULTI.
+#[derive(Default)]
+pub(crate) struct Transaction {
+    /// MULTI was said.
+    is_queuing: bool,
+    /// A command was refused, so that EXEC will be.
+    is_aborted: bool,
+    queue: Vec<Queued>,
+    watches: Vec<Watch>,
+    bytes: usize,
+}
+
+struct Queued {
+    command: &'static Command,
+    request: ArgsBuf,
+}
+
+impl Transaction {
+    /// Pays for one more of `what`.
+    fn grow<T>(&mut self, what: fn(&mut Self) -> &mut Vec<T>, bytes: usize) -> Result<(), Failure> {
+        let bytes = self.bytes + bytes + size_of::<T>();
+        if what(self).len() >= COMMANDS_MAX || bytes > BYTES_MAX {
+            return Err(TOO_LARGE);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Whether commands wait for EXEC.
+    #[inline]
+    pub(crate) fn is_queuing(&self) -> bool {
+        self.transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.is_queuing)
+    }
+
+    /// Bytes that are held for the connection beside its buffers.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.transaction
+            .as_ref()
+            .map_or(0, |transaction| transaction.bytes)
+    }
+}
+
+/// MULTI.
+pub(crate) fn begin(session: &mut Session) -> Result<(), Failure> {
+    let transaction = session.transaction.get_or_insert_default();
+    if transaction.is_queuing {
+        return Err(Failure::new("ERR MULTI calls can not be nested"));
+    }
+    transaction.is_queuing = true;
+    Ok(())
+}
+
+/// DISCARD.
+pub(crate) fn discard(session: &mut Session) -> Result<(), Failure> {
+    if !session.is_queuing() {
+        return Err(Failure::new("ERR DISCARD without MULTI"));
+    }
+    session.transaction = None;
+    Ok(())
+}
+
+/// WATCH.
+pub(crate) fn watch(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Failure> {
+    if ctx.session.is_queuing() {
+        return Err(Failure::new("ERR WATCH inside MULTI is not allowed"));
+    }
+    let db = ctx.session.db;
+    for bytes in args.iter().skip(1) {
+        let watch = ctx.session.tenant.watch(Key::new(db, bytes), ctx.now);
+        let transaction = ctx.session.transaction.get_or_insert_default();
+        transaction.grow(|transaction| &mut transaction.watches, bytes.len())?;
+        transaction.watches.push(watch);
+    }
+    Ok(())
+}
+
+/// UNWATCH. Within a transaction it comes too late to change anything.
+pub(crate) fn unwatch(ctx: &mut Context<'_>) {
+    // The end of a watch locks its shard, which may be held.
+    if !ctx.store.is_held() {
+        ctx.session.transaction = None;
+    }
+}
+
+/// A command was refused: so will be the transaction that it was to be a part of.
+fn abort(session: &mut Session) {
+    if let Some(transaction) = &mut session.transaction {
+        transaction.is_aborted |= transaction.is_queuing;
+    }
+}
+
+/// What is said of a request that was refused; EXEC itself ends the transaction so.
+pub(crate) fn refused(session: &mut Session, name: &[u8], failure: Failure) -> Failure {
+    if !name.eq_ignore_ascii_case(b"EXEC") {
+        abort(session);
+        return failure;
+    }
+    session.transaction = None;
+    let why = failure.text().trim_start_matches("ERR ");
+    Failure::from(format!("EXECABORT Transaction discarded because of: {why}"))
+}
+
+/// Has a command wait for EXEC, or answers it if it is about the transaction itself.
+pub(crate) fn queue(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    command: &'static Command,
+    run: Run,
+) -> Outcome {
+    if AT_ONCE.contains(&command.name) {
+        return run(ctx, args);
+    }
+    let queued = add(ctx.session, args, command);
+    match queued {
+        Ok(()) => ctx.reply.simple("QUEUED"),
+        Err(_) => abort(ctx.session),
+    }
+    queued.map(|()| Flow::Continue)
+}
+
+fn add(session: &mut Session, args: Args<'_>, command: &'static Command) -> Result<(), Failure> {
+    if command.flags.contains(&Flag::NoMulti) {
+        return Err(Failure::new("ERR Command not allowed inside a transaction"));
+    }
+    let transaction = session.transaction.get_or_insert_default();
+    let request = ArgsBuf::from(args);
+    transaction.grow(|transaction| &mut transaction.queue, request.heap_bytes())?;
+    transaction.queue.push(Queued { command, request });
+    Ok(())
+}
+
+/// EXEC. Others see all that the commands do, or nothing.
+pub(crate) fn exec(ctx: &mut Context<'_>) -> Outcome {
+    let transaction = ctx.session.transaction.as_mut();
+    let Some(transaction) = transaction.filter(|transaction| transaction.is_queuing) else {
+        return Err(Failure::new("ERR EXEC without MULTI"));
+    };
+    if transaction.is_aborted {
+        ctx.session.transaction = None;
+        return Err(Failure::new(
+            "EXECABORT Transaction discarded because of previous errors.",
+        ));
+    }
+    transaction.is_queuing = false;
+    let queue = std::mem::take(&mut transaction.queue);
+    let tenant = ctx.store.tenant();
+    let mut held = if queue.iter().any(Queued::is_boundless) {
+        tenant.lock_all()
+    } else {
+        let db = ctx.session.db;
+        let keys = queue.iter().flat_map(|queued| queued.keys(db));
+        let watched = transaction.watches.iter().map(Watch::key);
+        // What is too long is no key of this store, and the command will say so.
+        let keys = keys
+            .chain(watched)
+            .filter(|key| key.bytes.len() <= KEY_BYTES_MAX);
+        tenant.lock(keys, 0, ctx.now)?
+    };
+    let unchanged = |watch: &Watch| held.is_unchanged(watch, ctx.now);
+    let flow = if transaction.watches.iter().all(unchanged) {
+        ctx.store = Store::Held(held);
+        let flow = run_all(ctx, queue.iter().map(|queued| queued.request.args()));
+        ctx.store = Store::Open(tenant);
+        flow
+    } else {
+        drop(held);
+        ctx.reply.null_array();
+        Flow::Continue
+    };
+    // The end of a watch locks its shard: not before they are given back.
+    ctx.session.transaction = None;
+    Ok(flow)
+}
+
+impl Queued {
+    /// Whether the command may touch more than keys of the selected database that it names.
+    fn is_boundless(&self) -> bool {
+        let len = self.request.args().len();
+        let Command { name, group, .. } = self.command;
+        match *name {
+            "MOVE" | "SELECT" | "SWAPDB" => true,
+            // With the option DB.
+            "COPY" => len > 4,
+            _ => {
+                let is_about_none = matches!(group, Group::Connection | Group::Transactions);
+                self.command.keys.first == 0 && !is_about_none
+            }
+        }
+    }
+
+    fn keys(&self, db: u8) -> impl Iterator<Item = Key<'_>> {
+        let args = self.request.args();
+        let positions = self.command.key_positions(args.len());
+        positions.filter_map(move |at| Some(Key::new(db, args.get(at)?)))
+    }
+}
