@@ -1,5 +1,6 @@
 //! The command line.
 
+mod examples;
 mod overrides;
 
 use std::env;
@@ -8,47 +9,27 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{self, Loaded, Problems, Sources};
+use crate::health::HealthArgs;
 use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
 use crate::record::RecordArgs;
-use crate::serve;
 use crate::simulate::SimulateArgs;
 use crate::traces::TraceArgs;
+use crate::{doctor, serve};
+use examples::with_settings;
 use overrides::Overrides;
 
 /// The server could not start, or its configuration is wrong. Clap uses the same for a wrong
 /// command line.
 const EXIT_REFUSED: u8 = 2;
 
-const EXAMPLES: &str = "\
-Examples:
-  larder serve                                        serve on 127.0.0.1:6379 with 256 MiB
-  larder serve --memory 1GiB --listen 127.0.0.1:7000
-  larder serve --config larder.toml                   settings from a file
-  larder check-config --config larder.toml            is the file right?
-  larder print-config --config larder.toml            what would be in force, and why
-  larder bench --clients 50 --duration 10s            load a running server
-  larder replay trace.oracleGeneral.zst               replay a recorded trace
-  larder record --out monday.larder --for 10m         record what clients do
-  larder simulate trace.oracleGeneral.zst --policy lru --policy s3-fifo
-  larder trace info trace.oracleGeneral.zst           what is in a trace
-  larder policy new my-ttl --kind ttl                 begin a policy of your own
-
-Exit codes: 0 done; 1 failed, or clients were cut off when the server stopped; 2 wrong
-configuration, or the server could not start.";
-
-const SETTINGS_HELP: &str = "\
-Each setting can also be a variable of the environment (--limits-clients-max is
-LARDER_LIMITS_CLIENTS_MAX) or a key of the file (clients_max in [limits]). A flag beats the
-environment, which beats the file. LARDER_CONFIG names the file; LARDER_LOG sets the log by
-module (larder_server=debug,warn) in place of the level. Tenants are listed in the file.";
-
 /// A cache server that speaks the Redis protocol.
 #[derive(Debug, Parser)]
-#[command(name = "larder", version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "larder", version, after_help = examples::LARDER, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -57,20 +38,30 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server until SIGTERM or SIGINT
-    #[command(after_help = SETTINGS_HELP)]
+    #[command(after_help = with_settings(examples::SERVE))]
     Serve(Said),
     /// Say everything that is wrong with a configuration, or that it is right
-    #[command(after_help = SETTINGS_HELP)]
+    #[command(after_help = with_settings(examples::CHECK_CONFIG))]
     CheckConfig(Said),
     /// Print the effective settings as TOML, each with where it came from
-    #[command(after_help = SETTINGS_HELP)]
+    #[command(after_help = with_settings(examples::PRINT_CONFIG))]
     PrintConfig(Said),
+    /// Say what of this machine is in a server's way, and the command that mends it
+    #[command(after_help = with_settings(examples::DOCTOR))]
+    Doctor(DoctorArgs),
+    Health(HealthArgs),
     Bench(BenchArgs),
     Replay(ReplayArgs),
     Record(RecordArgs),
     Simulate(SimulateArgs),
     Trace(TraceArgs),
     Policy(PolicyArgs),
+    /// Print a script that completes this command line in a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// What the command line says about the configuration.
@@ -81,6 +72,15 @@ struct Said {
     config: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// How it is told
+    #[arg(long, value_enum, default_value_t = doctor::Format::Text)]
+    format: doctor::Format,
+    #[command(flatten)]
+    said: Said,
 }
 
 /// Runs the program on the arguments of the process.
@@ -95,6 +95,9 @@ pub fn run() -> ExitCode {
         Command::Simulate(simulate) => (simulate.run(), 1),
         Command::Trace(trace) => (trace.run(), 1),
         Command::Policy(policy) => (policy.run(), 1),
+        Command::Doctor(DoctorArgs { format, said }) => (said.examine(format), EXIT_REFUSED),
+        Command::Health(health) => (health.run(), EXIT_REFUSED),
+        Command::Completions { shell } => (complete(shell), 1),
     };
     done.unwrap_or_else(|error| {
         match error.downcast_ref::<Problems>() {
@@ -123,6 +126,14 @@ impl Said {
         say(&config::print(&loaded))
     }
 
+    fn examine(self, format: doctor::Format) -> anyhow::Result<ExitCode> {
+        let (loaded, unknown_variables) = self.load()?;
+        warn_of(&unknown_variables);
+        let report = doctor::examine(&loaded.config);
+        say(&report.shown(format)?)?;
+        Ok(report.exit_code())
+    }
+
     /// The configuration, and the names of variables that are none of it. These are warned of at
     /// once when there are problems, since one of them may be why.
     fn load(self) -> Result<(Loaded, Vec<String>), Problems> {
@@ -143,6 +154,12 @@ impl Said {
     }
 }
 
+fn complete(shell: Shell) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "larder", &mut script);
+    say(&String::from_utf8_lossy(&script))
+}
+
 fn warn_of(unknown_variables: &[String]) {
     for variable in unknown_variables {
         eprintln!("warning: {variable}: unknown variable in the environment, without effect");
@@ -158,46 +175,4 @@ fn say(text: &str) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    fn flags(line: &str) -> Vec<(String, String)> {
-        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-        match cli.command {
-            Command::Serve(said) => said.overrides.0.into_iter().collect(),
-            _ => panic!("{line} is not serve"),
-        }
-    }
-
-    #[test]
-    fn the_command_line_is_well_formed_and_every_setting_is_a_flag() {
-        let mut command = Cli::command();
-        command.build();
-        let serve = command.find_subcommand_mut("serve").unwrap();
-        let help = serve.render_long_help().to_string();
-        for setting in config::defaults() {
-            let flag = format!("--{}", config::flag_name(setting.key));
-            assert!(help.contains(&flag), "{flag} is missing in:\n{help}");
-        }
-    }
-
-    #[test]
-    fn flags_go_by_the_key_of_their_setting() {
-        let said = flags("larder serve --memory 1GiB --insecure --limits-clients-max=5");
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(
-            said,
-            [
-                pair("insecure", "true"),
-                pair("limits.clients_max", "5"),
-                pair("memory", "1GiB")
-            ]
-        );
-        assert_eq!(
-            flags("larder serve --insecure=false"),
-            [pair("insecure", "false")]
-        );
-        assert_eq!(flags("larder serve"), []);
-    }
-}
+mod tests;

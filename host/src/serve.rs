@@ -3,18 +3,17 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::panic;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
-use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::{env, panic, thread};
 
 use anyhow::{Context, bail};
 use larder_engine::{Engine, Millis, SizeClasses};
 use larder_observe::logging;
 use larder_policy_runtime::Keeper;
-use larder_server::{Parts, Running, Shared};
+use larder_server::{Health, Parts, Running, Shared};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -23,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::config::{Folders, Loaded};
+use crate::notify::Supervisor;
 use crate::{assemble, memory, metrics};
 
 /// Serves until SIGTERM or SIGINT, then drains. `unknown_variables` are warned of.
@@ -89,15 +89,22 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
 async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Result<ExitCode> {
     // Before anybody can know that the server runs: a signal must find its handler.
     let mut signals = Signals::new().context("the system lets no signals be handled")?;
-    let counted = shared.clone();
+    let supervisor = Supervisor::find(|name| env::var_os(name), process::id())?;
+    let (counted, watched) = (shared.clone(), shared.clone());
     let running = larder_server::start(shared, Arc::new(move || metrics::render(&counted)))?;
     let ready = ready_line(&running);
     info!(policies = %folders.policies.display(), "{ready}");
     if let Err(error) = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush()) {
         warn!(%error, "nobody reads standard output");
     }
+    tell(supervisor.as_ref(), &format!("READY=1\nSTATUS={ready}"));
+    let _watchdog = match &supervisor {
+        Some(supervisor) => supervisor.watch(move || watched.health() != Health::Failed)?,
+        None => None,
+    };
     let signal = signals.next().await;
     info!(signal, "draining");
+    tell(supervisor.as_ref(), "STOPPING=1\nSTATUS=draining");
     // A successor may start while the last clients are served.
     drop(lock);
     let drained = tokio::select! {
@@ -116,6 +123,13 @@ async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Re
     }
     info!("drained in time");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the supervisor, if there is one; the server runs without one that does not listen.
+fn tell(supervisor: Option<&Supervisor>, state: &str) {
+    if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.tell(state)) {
+        warn!(%error, state, "the supervisor at NOTIFY_SOCKET cannot be told");
+    }
 }
 
 /// The one line on standard output, for whoever started the server with port 0 or waits for it.
@@ -152,9 +166,14 @@ impl Signals {
 /// Descriptors for everything that is not a client.
 const OWN_DESCRIPTORS: u64 = 256;
 
+/// Descriptors that a server with so many clients may have open at once.
+pub(crate) fn descriptors(clients_max: usize) -> u64 {
+    clients_max as u64 + OWN_DESCRIPTORS
+}
+
 /// Allows as many open descriptors as the clients may need, as far as the system lets us.
 fn raise_descriptors(clients_max: usize) {
-    let wanted = clients_max as u64 + OWN_DESCRIPTORS;
+    let wanted = descriptors(clients_max);
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < wanted) else {
         return;

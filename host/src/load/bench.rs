@@ -20,12 +20,19 @@ const FILL_PIPELINE: usize = 64;
 /// What one client may have to hold of its batch.
 const BATCH_BYTES_MAX: usize = 256 << 20;
 
+const EXAMPLES: &str = "\
+Examples:
+  larder bench --duration 10s
+  larder bench --clients 200 --pipeline 16 --ratio get=95,set=5,del=0 --fill
+  larder bench --addr unix:/run/larder/larder.sock --value 1000 --ttl 60s --json";
+
 /// Load a running server and report throughput and latency
 ///
 /// Each client sends a batch of `--pipeline` requests, awaits all replies, and sends the next one
 /// (a closed loop: a server that stalls is also asked less). Latency is the time from sending a
 /// batch to reading the reply. The exit code is 1 when any reply was an error, wrong or lost.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
     /// Where the server listens: HOST:PORT or unix:/path
     #[arg(long, default_value = "127.0.0.1:6379")]

@@ -23,6 +23,12 @@ use crate::trace::OracleReader;
 
 const PROGRESS_REQUESTS: u64 = 1 << 10;
 
+const EXAMPLES: &str = "\
+Examples:
+  larder replay trace.oracleGeneral.zst
+  larder replay trace.oracleGeneral.zst --limit 1000000 --segments 20
+  larder replay trace.oracleGeneral.zst --value-bytes 500 --pipeline 64 --json";
+
 /// Replay a trace against a running server and report its hit ratio
 ///
 /// Look-aside, through one connection: GET, and on a miss SET of the record's size; the SET goes
@@ -33,6 +39,7 @@ const PROGRESS_REQUESTS: u64 = 1 << 10;
 /// The trace is read once before the replay, so that a damaged one is refused before the server
 /// is asked anything.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ReplayArgs {
     /// The trace: oracleGeneral (24-byte little-endian records: u32 time, u64 object id, u32 size,
     /// i64 next access), plain or zstd

@@ -16,8 +16,14 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Each instance has a stack of its own, and a server has many: 64 KiB instead of a mebibyte.
 const FLAGS: &str = "-C link-arg=-zstack-size=65536";
 
+const EXAMPLES: &str = "\
+Examples:
+  larder policy build            the crate in the current folder
+  larder policy build my-ttl     my-ttl/target/policies/my-ttl.wasm";
+
 /// Compile a policy's crate to a .wasm file that can be deployed, its side-car NAME.toml beside it
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct BuildArgs {
     /// The crate's folder
     #[arg(default_value = ".")]

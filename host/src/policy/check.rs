@@ -9,8 +9,13 @@ use larder_policy_runtime::{Checked, CheckedParameter};
 
 use super::{side_car, stem};
 
+const EXAMPLES: &str = "\
+Examples:
+  larder policy check my-ttl.wasm     with my-ttl.toml, if that lies beside it";
+
 /// Check a policy as a server would before it takes it, with the side-car beside it if there is one
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct CheckArgs {
     /// The file, NAME.wasm
     file: PathBuf,

@@ -11,9 +11,15 @@ use clap::Args;
 use super::outcome::Deployed;
 use super::{ServerArgs, check_name, side_car, stem};
 
+const EXAMPLES: &str = "\
+Examples:
+  larder policy deploy my-ttl.wasm
+  larder policy deploy my-ttl.wasm --as 20-my-ttl --policies policies.d --addr 127.0.0.1:7000";
+
 /// Check a policy, put it with its side-car into the folder that a server watches, and tell what that
 /// made of it
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct DeployArgs {
     /// The file, NAME.wasm
     file: PathBuf,

@@ -40,14 +40,19 @@ enum Action {
     Check(check::CheckArgs),
     Deploy(deploy::DeployArgs),
     /// List the policies of a running server, and the files that it refused
+    #[command(after_help = "Examples:\n  larder policy list --addr unix:/run/larder/larder.sock")]
     List(ServerArgs),
     /// Tell all there is to know of one policy of a running server
+    #[command(after_help = "Examples:\n  larder policy info 20-my-ttl")]
     Info(NamedArgs),
     /// Put the version before the present one in force; a second time goes back to the newer one
+    #[command(after_help = "Examples:\n  larder policy rollback 20-my-ttl")]
     Rollback(NamedArgs),
     /// Put a policy in force that was disabled or quarantined
+    #[command(after_help = "Examples:\n  larder policy enable 20-my-ttl")]
     Enable(NamedArgs),
     /// Take a policy out of force; its file stays
+    #[command(after_help = "Examples:\n  larder policy disable 20-my-ttl --addr 127.0.0.1:7000")]
     Disable(NamedArgs),
 }
 

@@ -14,8 +14,14 @@ use crate::config::Eviction;
 /// What the new crate depends on, which cannot be its own name.
 const SDK: &str = "larder-sdk";
 
+const EXAMPLES: &str = "\
+Examples:
+  larder policy new my-ttl --kind ttl
+  larder policy new my-eviction --kind eviction --path crates/my-eviction";
+
 /// Make a crate that builds, passes its own test, and can be deployed as it is
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct NewArgs {
     /// Its name: 1 to 64 of a-z, 0-9, _ and -
     name: String,

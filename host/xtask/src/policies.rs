@@ -30,7 +30,11 @@ const STARTERS: [(&str, &str, &str); 3] = [
     ("30-s3-fifo", "s3-fifo", ""),
 ];
 
-/// Builds all policies; each is at `target/policies/NAME.wasm` then.
+/// Side-cars for what the sample configurations are for, a folder each.
+const USES: &str = "host/config/policies";
+
+/// Builds all policies; each is at `target/policies/NAME.wasm` then, and those of a sample configuration
+/// with their side-cars in `target/policies/USE`.
 ///
 /// # Errors
 /// When the target of WebAssembly cannot be had, or a policy does not build.
@@ -63,7 +67,31 @@ pub(crate) fn build() -> Result<Vec<PathBuf>> {
         put(&from, &to)?;
         Ok(to)
     };
-    names.iter().map(place).collect()
+    let files = names.iter().map(place).collect::<Result<_>>()?;
+    lay_out(&process::root().join(USES), &folder)?;
+    Ok(files)
+}
+
+/// Puts the side-cars of each use and the modules they are for into a folder that a server can watch.
+fn lay_out(uses: &Path, built: &Path) -> Result<()> {
+    for folder in fs::read_dir(uses).with_context(|| format!("cannot read {}", uses.display()))? {
+        let folder = folder?;
+        let to = built.join(folder.file_name());
+        fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
+        for car in fs::read_dir(folder.path())? {
+            let car = car?;
+            let place = to.join(car.file_name());
+            put(&car.path(), &place)?;
+            // `10-size-gate` is size-gate, asked early.
+            let stem = place.file_stem().unwrap_or_default().to_string_lossy();
+            let policy = stem.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
+            put(
+                &built.join(format!("{policy}.wasm")),
+                &place.with_extension("wasm"),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies so that nobody sees half of it.
@@ -173,6 +201,25 @@ mod tests {
         let args = [OsString::from("--config=larder.toml")];
         let said = put_starters(&args, &|_| None, &built).unwrap();
         assert!(said.contains("the settings name"), "{said}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn modules_are_laid_beside_the_side_cars_that_are_for_them() {
+        let folder = std::env::temp_dir().join(format!("larder-uses-{}", std::process::id()));
+        let (uses, built) = (folder.join("uses"), folder.join("built"));
+        fs::create_dir_all(uses.join("api")).unwrap();
+        fs::create_dir_all(&built).unwrap();
+        fs::write(uses.join("api/10-two-q.toml"), "car").unwrap();
+        let missing = format!("{:#}", lay_out(&uses, &built).unwrap_err());
+        assert!(missing.contains("two-q.wasm"), "{missing}");
+        fs::write(built.join("two-q.wasm"), "module").unwrap();
+        lay_out(&uses, &built).unwrap();
+        assert_eq!(
+            fs::read(built.join("api/10-two-q.wasm")).unwrap(),
+            b"module"
+        );
+        assert_eq!(fs::read(built.join("api/10-two-q.toml")).unwrap(), b"car");
         fs::remove_dir_all(folder).unwrap();
     }
 }

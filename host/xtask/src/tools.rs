@@ -9,13 +9,15 @@ use crate::process::{self, cargo};
 use crate::steps::Outcome;
 
 /// A command that succeeds where the program is there, and Debian's package of it.
-const PROGRAMS: [(&[&str], &str); 6] = [
+const PROGRAMS: [(&[&str], &str); 8] = [
     (&["redis-server", "--version"], "redis-server"),
     (&["redis-cli", "--version"], "redis-tools"),
     (&["python3", "--version"], "python3"),
     (&["clang", "--version"], "clang"),
     (&["wasm-ld", "--version"], "lld"),
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
+    (&["node", "--version"], "nodejs"),
+    (&["npm", "--version"], "npm"),
 ];
 const DENY_MISSING: &str = "cargo-deny is missing: cargo install --locked cargo-deny";
 /// How long the advisory database may take to arrive.

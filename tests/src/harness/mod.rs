@@ -20,7 +20,7 @@ mod tool;
 pub use client::Client;
 pub use http::{Response, get};
 pub use patience::{PATIENCE, eventually, within};
-pub use policies::{Row, drop_policy, explain, policy};
+pub use policies::{Row, drop_policy, explain, policies_of, policy};
 pub use port::free_address;
 pub use process::{Finished, Process, raise_descriptor_limit, run};
 pub use program::{larder, target};

@@ -20,10 +20,26 @@ use super::server::Server;
 /// When it cannot be built.
 #[track_caller]
 pub fn policy(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let file = FOLDER.get_or_init(build).join(format!("{name}.wasm"));
+    let file = built().join(format!("{name}.wasm"));
     assert!(file.is_file(), "there is no policy {}", file.display());
     file
+}
+
+/// The folder of the policies that belong to a sample configuration, with their side-cars.
+///
+/// # Panics
+/// Likewise.
+#[track_caller]
+pub fn policies_of(sample: &str) -> PathBuf {
+    let folder = built().join(sample);
+    assert!(folder.is_dir(), "there is no folder {}", folder.display());
+    folder
+}
+
+#[track_caller]
+fn built() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build)
 }
 
 fn build() -> PathBuf {

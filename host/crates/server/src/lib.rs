@@ -32,6 +32,7 @@ mod worker;
 pub use config::ServerConfig;
 pub use error::StartError;
 pub use http::HttpTotals;
+pub use listen::BACKLOG;
 pub use run::{Drained, Metrics, Running, start};
 pub use session::{Context, Flow, Order, Session};
 pub use shared::{Health, Parts, Shared};

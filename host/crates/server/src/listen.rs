@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::stream::Stream;
 
-/// Connections that may wait to be accepted, a listener.
-const BACKLOG: i32 = 4096;
+/// Connections that may wait to be accepted, for each listener; asked of the system, which may allow fewer.
+pub const BACKLOG: i32 = 4096;
 
 /// Opens `count` listeners on one address, between which the system spreads connections. From then on
 /// another server that starts the same way is refused.

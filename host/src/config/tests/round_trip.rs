@@ -17,6 +17,21 @@ fn the_sample_names_every_setting_at_its_default() {
 }
 
 #[test]
+fn the_samples_of_each_use_are_right_and_watch_their_own_policies() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let uses = std::fs::read_dir(folder.join("policies")).unwrap();
+    let mut names: Vec<_> = uses.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["api", "models", "sessions", "streaming"]);
+    for name in names {
+        let file = folder.join(&name).with_extension("toml");
+        let config = in_file(&std::fs::read_to_string(&file).unwrap()).config;
+        let policies = Path::new("target/policies").join(&name);
+        assert_eq!(config.folders.policies, policies, "{}", file.display());
+    }
+}
+
+#[test]
 fn the_commented_tenant_of_the_sample_is_right() {
     let (settings, tenant) = SAMPLE.split_once("# [[tenant]]").unwrap();
     let tenant = tenant.replace("\n# ", "\n");

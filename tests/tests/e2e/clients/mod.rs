@@ -1,4 +1,7 @@
-//! The clients that people have: redis-cli and redis-py.
+//! The clients that people have: redis-cli, and the libraries of Python and Node with the frameworks above
+//! them. What a script checks was tried against `redis-server` first.
 
+mod installed;
+mod node;
 mod redis_cli;
 mod redis_py;

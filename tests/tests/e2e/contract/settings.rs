@@ -77,6 +77,10 @@ fn the_samples_are_right_and_what_is_printed_can_be_read_back() {
     let samples: Vec<PathBuf> = fs::read_dir(samples)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     assert!(!samples.is_empty());
     let print = |path: &str| {

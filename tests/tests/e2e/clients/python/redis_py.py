@@ -136,7 +136,6 @@ def unix_socket(protocol):
 
 
 for protocol in (2, 3):
-    print(f"redis-py {redis.__version__}, RESP{protocol}, parser {PARSER}")
     r = connect(protocol=protocol, db=4)
     r.flushall()
     strings(r)
@@ -146,4 +145,4 @@ for protocol in (2, 3):
     pools(protocol)
     unix_socket(protocol)
     raises(redis.ResponseError, "DB index", lambda: connect(protocol=protocol, db=99).ping())
-print("redis-py: all right")
+    print(f"ok redis-py {redis.__version__}, RESP{protocol}, parser {PARSER}")

@@ -1,0 +1,106 @@
+//! The memory that a server may come to hold, against what the machine and its control group have.
+
+use super::machine::Machine;
+use super::{Judged, Verdict, cgroup};
+use crate::config::{ByteSize, Config};
+
+const PATH: &str = "proc/meminfo";
+/// What the process takes for itself.
+const OWN_BYTES: u64 = 32 << 20;
+/// The least that a server can be set to.
+const LEAST_BYTES: u64 = larder_engine::MEMORY_BYTES_MIN;
+
+pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
+    let ram = machine_bytes(machine)?;
+    let group = cgroup::memory_bytes(machine)?;
+    let (limit, whose) = match group {
+        Some(group) if group < ram => (group, "the control group"),
+        _ => (ram, "the machine"),
+    };
+    let memory = config.store.memory;
+    let buffers = config.limits.client_buffers_max;
+    let needed = memory.bytes() / 100 * 115 + OWN_BYTES + buffers.bytes();
+    let told = format!(
+        "memory = {memory} and {buffers} for clients' buffers may come to {} MiB, {whose} has {} MiB",
+        needed >> 20,
+        limit >> 20
+    );
+    if needed <= limit {
+        return Ok(Verdict::fine(told));
+    }
+    let buffers = ByteSize::mib((buffers.bytes().min(limit / 4) >> 20).max(1));
+    let fits = limit.saturating_sub(OWN_BYTES + buffers.bytes()) / 115 * 100;
+    let memory = ByteSize::mib(fits.max(LEAST_BYTES) >> 20);
+    Ok(Verdict::wrong(
+        format!("{told}: the kernel will end the server"),
+        format!("larder serve --memory {memory} --limits-client-buffers-max {buffers}"),
+    ))
+}
+
+/// All the memory of the machine.
+fn machine_bytes(machine: &Machine) -> Result<u64, super::Unreadable> {
+    let text = machine.expect(PATH)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    let kib: u64 = kib.ok_or_else(|| Machine::unknown(PATH, "it tells no MemTotal"))?;
+    Ok(kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_fine, assert_unknown, assert_wrong, config, machine};
+    use super::*;
+
+    fn check_with(ram_mib: u64, group_mib: Option<u64>, memory: &str) -> Judged {
+        let ram = format!("MemTotal:   {} kB\nMemFree: 1 kB\n", ram_mib << 10);
+        let group = group_mib.map_or("max".to_owned(), |mib| (mib << 20).to_string());
+        let (_root, machine) = machine(&[
+            (PATH, &ram),
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/fs/cgroup/memory.max", &group),
+        ]);
+        check(&machine, &config(&[("memory", memory)]))
+    }
+
+    #[test]
+    fn all_that_a_server_may_hold_has_to_fit() {
+        assert_fine(check_with(4096, None, "1GiB"), "the machine has 4096 MiB");
+        assert_fine(
+            check_with(4096, Some(2048), "1GiB"),
+            "the control group has 2048",
+        );
+        let mend = "larder serve --memory 644MiB --limits-client-buffers-max 256MiB";
+        assert_wrong(
+            check_with(4096, Some(1029), "1GiB"),
+            "may come to 1465 MiB",
+            mend,
+        );
+        assert_wrong(
+            check_with(1024, None, "1GiB"),
+            "the machine has 1024 MiB",
+            "639MiB",
+        );
+    }
+
+    #[test]
+    fn what_is_proposed_would_be_found_fine() {
+        for limit_mib in [64, 200, 513, 4000] {
+            let Ok(Verdict::Wrong { mend, .. }) = check_with(limit_mib, None, "8GiB") else {
+                panic!("{limit_mib} MiB suffice for 8 GiB");
+            };
+            let words: Vec<&str> = mend.split(' ').collect();
+            let (_root, machine) = machine(&[(PATH, &format!("MemTotal: {} kB", limit_mib << 10))]);
+            let config = config(&[
+                ("memory", words[3]),
+                ("limits.client_buffers_max", words[5]),
+            ]);
+            assert_fine(check(&machine, &config), "may come to");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_does_not_tell_is_unknown() {
+        let (_root, machine) = machine(&[(PATH, "MemFree: 1 kB\n")]);
+        assert_unknown(check(&machine, &config(&[])), "no MemTotal");
+    }
+}

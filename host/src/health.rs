@@ -1,0 +1,193 @@
+//! `larder health`: is the server ready? For health checks of containers, which have no other program
+//! to ask with.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+
+use crate::config::{self, Sources};
+use crate::load::duration;
+
+/// An answer has some two hundred bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
+
+const EXAMPLES: &str = "\
+Examples:
+  larder health                          ask the server that the settings describe
+  larder health --http 127.0.0.1:8379 --timeout 1s
+  larder health --config larder.toml
+
+Exit codes: 0 ready; 1 not ready, or there is no answer in time; 2 wrong command line or settings.";
+
+/// Ask a server whether it is ready, and say so by the exit code
+///
+/// Asks for /readyz over HTTP, for as long as --timeout at most.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct HealthArgs {
+    /// Where the server serves HTTP; what the settings say if left out
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// The configuration file of the server, in TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How long to wait for the answer
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
+    timeout: Duration,
+}
+
+impl HealthArgs {
+    /// Asks, and prints the answer.
+    ///
+    /// # Errors
+    /// When the settings are wrong, or serve no HTTP.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let addr = match self.http {
+            Some(addr) => addr,
+            None => configured(self.config)?,
+        };
+        match ask(reachable(addr), "/readyz", self.timeout) {
+            Ok((200, said)) => {
+                println!("{said}");
+                Ok(ExitCode::SUCCESS)
+            }
+            Ok((_, said)) => {
+                eprintln!("not ready: {said}");
+                Ok(ExitCode::FAILURE)
+            }
+            Err(error) => {
+                eprintln!("no answer: {error:#}");
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}
+
+/// Where the server serves HTTP by file and environment.
+fn configured(file: Option<PathBuf>) -> anyhow::Result<SocketAddr> {
+    let sources = Sources {
+        file,
+        environment: std::env::vars_os().collect(),
+        ..Sources::default()
+    };
+    let http = config::load(sources)?.config.endpoints.http;
+    http.context("the settings serve no HTTP (http = \"none\"), so nobody can ask")
+}
+
+/// The address under which this machine reaches a server that listens on all of its addresses.
+pub(crate) fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+/// The status and the text of the answer to a request for `path`.
+///
+/// # Errors
+/// When there is none within `timeout`, all in all, or it is no HTTP.
+pub(crate) fn ask(
+    addr: SocketAddr,
+    path: &str,
+    timeout: Duration,
+) -> anyhow::Result<(u16, String)> {
+    let start = Instant::now();
+    let left = || {
+        let left = timeout.saturating_sub(start.elapsed());
+        ensure!(
+            !left.is_zero(),
+            "{addr} has not answered within {timeout:?}"
+        );
+        Ok(left)
+    };
+    let mut stream = TcpStream::connect_timeout(&addr, left()?)
+        .with_context(|| format!("nobody listens on {addr}"))?;
+    stream.set_write_timeout(Some(left()?))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 1024];
+    loop {
+        stream.set_read_timeout(Some(left()?))?;
+        let bytes = stream
+            .read(&mut buffer)
+            .with_context(|| format!("{addr} has not answered within {timeout:?}"))?;
+        if bytes == 0 {
+            break;
+        }
+        answer.extend_from_slice(&buffer[..bytes]);
+        if answer.len() > ANSWER_BYTES_MAX {
+            bail!("{addr} answers without end");
+        }
+    }
+    parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("{addr} speaks no HTTP"))
+}
+
+fn parse(answer: &str) -> Option<(u16, String)> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
+    Some((status, body.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Asks somebody who answers one connection with `answer`.
+    fn asked(answer: &'static [u8], timeout: Duration) -> Result<(u16, String), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let answering = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let bytes = stream.read(&mut request).unwrap();
+            assert!(request[..bytes].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+            stream.write_all(answer).unwrap();
+            // Whoever says nothing holds the connection until the other side gives up.
+            if answer.is_empty() {
+                let _ = stream.read(&mut request);
+            }
+        });
+        let outcome = ask(addr, "/readyz", timeout).map_err(|error| format!("{error:#}"));
+        answering.join().unwrap();
+        outcome
+    }
+
+    #[test]
+    fn status_and_text_are_told_and_what_is_no_http_is_refused() {
+        let ready = asked(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nready\n", PATIENCE);
+        assert_eq!(ready, Ok((200, "ready".into())));
+        let draining = asked(b"HTTP/1.1 503 Busy\r\n\r\ndraining\n", PATIENCE);
+        assert_eq!(draining, Ok((503, "draining".into())));
+        let other = asked(b"-ERR unknown command\r\n", PATIENCE).unwrap_err();
+        assert!(other.ends_with("speaks no HTTP"), "{other}");
+    }
+
+    #[test]
+    fn who_does_not_answer_is_waited_for_only_so_long() {
+        let silent = asked(b"", Duration::from_millis(50)).unwrap_err();
+        assert!(silent.contains("has not answered within 50ms"), "{silent}");
+    }
+
+    #[test]
+    fn a_server_that_listens_everywhere_is_reached_on_this_machine() {
+        let check = |addr: &str, expected: &str| {
+            assert_eq!(reachable(addr.parse().unwrap()), expected.parse().unwrap());
+        };
+        check("0.0.0.0:8379", "127.0.0.1:8379");
+        check("[::]:8379", "[::1]:8379");
+        check("10.0.0.7:1", "10.0.0.7:1");
+    }
+}

@@ -1,0 +1,28 @@
+//! The libraries of Node.
+
+use std::process::Command;
+
+use e2e::harness::Server;
+
+use super::installed::{node, passes};
+
+/// Runs a script against a server of its own.
+#[track_caller]
+fn check(script: &str, checks: usize) {
+    let Some(folder) = node() else { return };
+    let server = Server::start(&["--memory", "64MiB", "--threads", "2"]);
+    let (ip, port) = (server.addr().ip(), server.addr().port());
+    let mut command = Command::new("node");
+    command.arg(folder.join(script));
+    passes(command.args([ip.to_string(), port.to_string()]), checks);
+}
+
+#[test]
+fn cache_manager_keeps_its_values() {
+    check("cache_manager.mjs", 2);
+}
+
+#[test]
+fn connect_redis_keeps_sessions() {
+    check("connect_redis.mjs", 2);
+}
