@@ -25,6 +25,9 @@ pub(super) const COMMAND: Command = Command {
 
 const TOO_LONG: Failure = Failure::new("ERR a type, tag or attribute may have 65535 bytes at most");
 
+/// What a value is to be, and what it is not to be.
+const CONDITIONS_MAX: usize = 2;
+
 /// What the options say.
 #[derive(Default)]
 struct Options<'a> {
@@ -33,7 +36,8 @@ struct Options<'a> {
     cost_ms: Option<u64>,
     tags: Option<Vec<&'a [u8]>>,
     attributes: Option<Vec<TextPair<'a>>>,
-    condition: Option<Condition<'a>>,
+    /// All have to hold.
+    conditions: Vec<Condition<'a>>,
 }
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -55,9 +59,9 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             note: &note,
         },
     };
-    let is_stored = match options.condition {
-        None => ctx.keep(&offer).map(|()| true)?,
-        Some(condition) => ctx.keep_if(&offer, condition)?,
+    let is_stored = match options.conditions[..] {
+        [] => ctx.keep(&offer).map(|()| true)?,
+        _ => ctx.keep_if(&offer, &options.conditions)?,
     };
     match is_stored {
         true => ctx.reply.ok(),
@@ -98,7 +102,8 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, Failure> {
             options.deadline.replace((scale, text)).is_none()
         } else {
             let condition = Condition::parse(option, &mut rest)?.ok_or(Failure::SYNTAX)?;
-            options.condition.replace(condition).is_none()
+            options.conditions.push(condition);
+            options.conditions.len() <= CONDITIONS_MAX
         };
         if !is_new {
             return Err(Failure::SYNTAX);

@@ -162,18 +162,19 @@ impl Context<'_> {
 }
 
 impl Context<'_> {
-    /// As [`Context::keep`], where a condition holds; whether it did.
+    /// As [`Context::keep`], where all conditions hold; whether they did.
     pub(super) fn keep_if(
         &mut self,
         offer: &Offer<'_>,
-        condition: Condition<'_>,
+        conditions: &[Condition<'_>],
     ) -> Result<bool, Failure> {
         let kept = match is_past(offer.expiry, self.now) {
             true => None,
             false => self.decide(offer),
         };
         let edit = |entry: Option<Entry<'_>>| {
-            let holds = condition.holds(entry.map(|entry| entry.value()));
+            let value = entry.map(|entry| entry.value());
+            let holds = conditions.iter().all(|condition| condition.holds(value));
             (if holds { offer.edit(kept) } else { Edit::Keep }, holds)
         };
         let bytes = offer.bytes(kept);

@@ -126,8 +126,7 @@ async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch
     check_fields(&fields, &["db", name])?;
     let db = match fields.get("db") {
         None => 0,
-        Some(db) => db
-            .as_u64()
+        Some(db) => whole(db)
             .and_then(|db| u8::try_from(db).ok())
             .filter(|db| *db < larder_engine::DATABASES)
             .ok_or_else(|| Problem::bad(DB_RANGE))?,
@@ -196,9 +195,7 @@ impl Item {
         };
         let number = |name: &str| match fields.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => value
-                .as_u64()
-                .filter(|number| *number <= NUMBER_MAX)
+            Some(value) => whole(value)
                 .map(Some)
                 .ok_or_else(|| Problem::bad(format!("{name} is a number from 0 to {NUMBER_MAX}"))),
         };
@@ -229,6 +226,16 @@ impl Item {
             },
         })
     }
+}
+
+/// A number from 0 to [`NUMBER_MAX`]; `6.0` is one too, as JSON tells them not apart.
+fn whole(value: &Value) -> Option<u64> {
+    let number = value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        let is_whole = number.fract() == 0.0 && (0.0..=NUMBER_MAX as f64).contains(&number);
+        is_whole.then_some(number as u64)
+    });
+    number.filter(|number| *number <= NUMBER_MAX)
 }
 
 /// A string, or `{"base64": "…"}`.

@@ -103,25 +103,34 @@ fn range_of(range: &str, len: usize) -> Option<Part> {
     })
 }
 
-/// What a write with that head depends on, as arguments of CACHE.SET and DELEX.
-pub(super) fn of_write(headers: &HeaderMap) -> Answer<Vec<Vec<u8>>> {
-    let args = |word: &str, tags: Vec<u64>| match tags[..] {
-        [digest] => Ok(vec![word.into(), format!("{digest:016x}").into_bytes()]),
+/// What If-Match asks of a write, as arguments of CACHE.SET and DELEX.
+pub(super) fn if_match(headers: &HeaderMap) -> Answer<Vec<Vec<u8>>> {
+    match Tags::of(headers, &IF_MATCH) {
+        None => Ok(Vec::new()),
+        Some(Tags::Any) => Ok(vec![b"XX".to_vec()]),
         // A tag that is none of ours is nobody's.
-        [] => Err(Problem::precondition()),
-        _ => Err(Problem::bad("a write depends on one entity tag at most")),
-    };
-    match (
-        Tags::of(headers, &IF_MATCH),
-        Tags::of(headers, &IF_NONE_MATCH),
-    ) {
-        (None, None) => Ok(Vec::new()),
-        (Some(Tags::Any), None) => Ok(vec![b"XX".to_vec()]),
-        (None, Some(Tags::Any)) => Ok(vec![b"NX".to_vec()]),
-        (Some(Tags::Digests(tags)), None) => args("IFDEQ", tags),
-        (None, Some(Tags::Digests(tags))) if tags.is_empty() => Ok(Vec::new()),
-        (None, Some(Tags::Digests(tags))) => args("IFDNE", tags),
-        (Some(_), Some(_)) => Err(Problem::bad("If-Match or If-None-Match, not both")),
+        Some(Tags::Digests(tags)) if tags.is_empty() => Err(Problem::precondition()),
+        Some(Tags::Digests(tags)) => one("IFDEQ", &tags),
+    }
+}
+
+/// What If-None-Match asks of a write, as arguments of CACHE.SET.
+pub(super) fn if_none_match(headers: &HeaderMap) -> Answer<Vec<Vec<u8>>> {
+    match Tags::of(headers, &IF_NONE_MATCH) {
+        None => Ok(Vec::new()),
+        Some(Tags::Any) => Ok(vec![b"NX".to_vec()]),
+        // Tags that are none of ours match nothing.
+        Some(Tags::Digests(tags)) if tags.is_empty() => Ok(Vec::new()),
+        Some(Tags::Digests(tags)) => one("IFDNE", &tags),
+    }
+}
+
+fn one(word: &str, tags: &[u64]) -> Answer<Vec<Vec<u8>>> {
+    match tags {
+        [digest] => Ok(vec![word.into(), format!("{digest:016x}").into_bytes()]),
+        _ => Err(Problem::bad(
+            "a write depends on one entity tag of ours, or on *",
+        )),
     }
 }
 
@@ -188,24 +197,20 @@ mod tests {
     #[test]
     fn writes_depend_on_one_tag() {
         let own = "\"00000000000000ab\"";
-        let ask = |pairs: &[(HeaderName, &str)]| {
-            let args = of_write(&head(pairs)).ok()?;
-            Some(
-                args.iter()
-                    .map(|arg| String::from_utf8_lossy(arg).into_owned())
-                    .collect::<Vec<_>>(),
-            )
+        let words = |args: Answer<Vec<Vec<u8>>>| {
+            let args = args.ok()?.join(&b' ');
+            String::from_utf8(args).ok()
         };
-        let words = |words: &str| Some(words.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(ask(&[]), Some(Vec::new()));
-        assert_eq!(ask(&[(IF_MATCH, "*")]), words("XX"));
-        assert_eq!(ask(&[(IF_NONE_MATCH, "*")]), words("NX"));
-        assert_eq!(ask(&[(IF_MATCH, own)]), words("IFDEQ 00000000000000ab"));
-        assert_eq!(
-            ask(&[(IF_NONE_MATCH, own)]),
-            words("IFDNE 00000000000000ab")
-        );
-        assert_eq!(ask(&[(IF_MATCH, "\"x\"")]), None);
-        assert_eq!(ask(&[(IF_MATCH, own), (IF_NONE_MATCH, "*")]), None);
+        let yes = |text: &str| words(if_match(&head(&[(IF_MATCH, text)])));
+        let no = |text: &str| words(if_none_match(&head(&[(IF_NONE_MATCH, text)])));
+        assert_eq!(words(if_match(&HeaderMap::new())).as_deref(), Some(""));
+        assert_eq!(yes("*").as_deref(), Some("XX"));
+        assert_eq!(no("*").as_deref(), Some("NX"));
+        assert_eq!(yes(own).as_deref(), Some("IFDEQ 00000000000000ab"));
+        assert_eq!(no(own).as_deref(), Some("IFDNE 00000000000000ab"));
+        let both = format!("{own}, \"0000000000000000\"");
+        assert_eq!((yes(&both), no(&both)), (None, None));
+        let foreign = "\"x\"";
+        assert_eq!((yes(foreign), no(foreign).as_deref()), (None, Some("")));
     }
 }

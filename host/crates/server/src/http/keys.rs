@@ -14,7 +14,7 @@ use larder_resp::Value;
 use super::api::Api;
 use super::body::Charged;
 use super::caller::Caller;
-use super::conditions::{Part, etag, of_write, part};
+use super::conditions::{Part, etag, if_match, if_none_match, part};
 use super::problem::{Answer, Problem};
 use super::said::{PARAMETERS, PRIORITY, Said};
 use super::text::{Query, decode};
@@ -110,13 +110,16 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
     let query = Query::new(request.uri().query(), &PARAMETERS)?;
     let (caller, key) = target(&api, &request, &query)?;
     let said = Said::of_request(&query, request.headers())?;
-    let condition = of_write(request.headers())?;
+    let conditions = [
+        if_match(request.headers())?,
+        if_none_match(request.headers())?,
+    ];
     let bytes_max = api.shared.config.proto_bulk_bytes_max;
     let mut body = api.body(request.into_body(), bytes_max).await?;
     // It is copied on its way to the command, twice.
     body.also_hold(2 * body.bytes.len())?;
     let mut args = said.command(&key, &body.bytes);
-    args.extend(condition);
+    args.extend(conditions.into_iter().flatten());
     let key = Key::new(caller.db, &key);
     let was_there = caller.tenant.peek(key, api.shared.now(), |_| ()).is_some();
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
@@ -134,21 +137,16 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
 pub(super) async fn delete(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let query = Query::new(request.uri().query(), &["db"])?;
     let (caller, key) = target(&api, &request, &query)?;
-    let condition = of_write(request.headers())?;
+    let condition = if_match(request.headers())?;
     let removed = match &condition[..] {
-        [] => api.call(&caller, &[b"DEL", &key]).await?,
-        [word] if word == b"XX" => match api.call(&caller, &[b"DEL", &key]).await? {
-            Value::Integer(0) => return Err(Problem::precondition()),
-            removed => removed,
-        },
-        [_] => return Err(Problem::bad("a removal depends on If-Match alone")),
-        [word, tag, ..] => match api.call(&caller, &[b"DELEX", &key, word, tag]).await? {
-            Value::Integer(0) => return Err(Problem::precondition()),
-            removed => removed,
-        },
+        [word, tag] => api.call(&caller, &[b"DELEX", &key, word, tag]).await?,
+        _ => api.call(&caller, &[b"DEL", &key]).await?,
     };
     match removed {
-        Value::Integer(0) => Err(Problem::not_found("there is no such key")),
+        Value::Integer(0) if condition.is_empty() => {
+            Err(Problem::not_found("there is no such key"))
+        }
+        Value::Integer(0) => Err(Problem::precondition()),
         _ => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }

@@ -1,7 +1,5 @@
 //! Bytes in addresses and headers: percent-encoding and what is built of it.
 
-use std::borrow::Cow;
-
 use super::problem::{Answer, Problem};
 
 /// The bytes that `text` stands for.
@@ -63,11 +61,11 @@ pub(super) fn pairs(list: &str) -> Answer<Vec<(Vec<u8>, Vec<u8>)>> {
 }
 
 /// The parameters behind the `?` of an address, which all have to be of `known`.
-pub(super) struct Query<'a>(Vec<(&'a str, &'a str)>);
+pub(super) struct Query<'a>(Vec<(&'a str, String)>);
 
 impl<'a> Query<'a> {
     pub(super) fn new(query: Option<&'a str>, known: &[&str]) -> Answer<Self> {
-        let mut found: Vec<(&str, &str)> = Vec::new();
+        let mut found: Vec<(&str, String)> = Vec::new();
         let parts = query.unwrap_or_default().split('&');
         for part in parts.filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -85,19 +83,17 @@ impl<'a> Query<'a> {
                     "the parameter '{name}' is given twice"
                 )));
             }
+            let value = String::from_utf8(decode(&value.replace('+', "%20"))?)
+                .map_err(|_| Problem::bad(format!("the parameter '{name}' is no UTF-8")))?;
             found.push((name, value));
         }
         Ok(Self(found))
     }
 
-    /// A parameter as it was written, but for a plus, which stands for a space there.
-    pub(super) fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        let (_, value) = self.0.iter().find(|(other, _)| *other == name)?;
-        Some(if value.contains('+') {
-            Cow::Owned(value.replace('+', "%20"))
-        } else {
-            Cow::Borrowed(value)
-        })
+    /// The value of a parameter, decoded.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// The number of the database, 0 where none is named.
@@ -144,14 +140,14 @@ mod tests {
 
     #[test]
     fn parameters_are_known_and_given_once() {
-        let query = Query::new(Some("db=3&type=a+b"), &["db", "type"]).unwrap();
+        let query = Query::new(Some("db=%33&type=a+b%2B"), &["db", "type"]).unwrap();
         assert_eq!(query.db().unwrap(), 3);
-        assert_eq!(query.get("type").as_deref(), Some("a%20b"));
+        assert_eq!(query.get("type"), Some("a b+"));
         assert_eq!(query.get("other"), None);
-        for wrong in ["dbs=1", "db=1&db=1", "type"] {
+        for wrong in ["dbs=1", "db=1&db=1", "type", "db=%FF"] {
             assert!(Query::new(Some(wrong), &["db"]).is_err(), "{wrong}");
         }
-        for wrong in ["db=16", "db=-1", "db=", "db=%31"] {
+        for wrong in ["db=16", "db=-1", "db="] {
             let query = Query::new(Some(wrong), &["db"]).unwrap();
             assert!(query.db().is_err(), "{wrong}");
         }

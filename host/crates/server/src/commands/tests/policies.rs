@@ -68,7 +68,8 @@ fn writes_depend_on_what_is_there_or_on_its_digest() {
         ("DELEX k IFNE 1", ":0\r\n"),
         ("SET k 1", "+OK\r\n"),
         ("DELEX k", ":1\r\n"),
-        ("CACHE.SET k 1 NX XX", "-ERR syntax error\r\n"),
+        ("CACHE.SET k 1 NX XX", "NIL"),
+        ("CACHE.SET k 1 NX IFNE 1 IFNE 2", "-ERR syntax error\r\n"),
         ("CACHE.SET k 1 IFEQ", "-ERR syntax error\r\n"),
         (
             "CACHE.SET k 1 IFDEQ 1",

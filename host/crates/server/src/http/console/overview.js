@@ -12,7 +12,7 @@ const CARDS = [
   { name: "Operations a second", of: (s) => s.operations, value: (s) => rate(s.operations), note: (s) => `${rate(s.errors)} errors a second` },
   { name: "Hits a second", of: (s) => s.hits, value: (s) => rate(s.hits), note: (s) => `${count(s.total.hits)} in all` },
   { name: "Misses a second", of: (s) => s.misses, value: (s) => rate(s.misses), note: (s) => `${count(s.total.misses)} in all` },
-  { name: "Memory in use", of: (s) => s.total.used_bytes, top: (s) => s.limit, value: (s) => bytes(s.total.used_bytes), note: (s) => `of ${bytes(s.limit)}; the process holds ${bytes(s.resident)}` },
+  { name: "Memory in use", of: (s) => s.total.used_bytes, top: (s) => s.limit, value: (s) => bytes(s.total.used_bytes), note: (s) => `of ${bytes(s.limit)}; resident ${bytes(s.resident)}` },
   { name: "Entries", of: (s) => s.total.entries, value: (s) => count(s.total.entries), note: (s) => `${count(s.total.entries_with_ttl)} of them expire` },
   { name: "Evictions a second", of: (s) => s.evictions, value: (s) => rate(s.evictions), note: (s) => `${count(s.total.evictions)} in all, ${percent(s.total.fallback_evictions, s.total.evictions)} by the fallback` },
   { name: "Connections", of: (s) => s.connections, value: (s) => count(s.connections), note: (s) => `${count(s.rejected)} turned away` },

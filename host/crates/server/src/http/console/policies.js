@@ -14,7 +14,7 @@ export async function refresh() {
   if (text !== last) {
     last = text;
     const row = (event) =>
-      make("tr", {}, cell(moment(event.at_ms), "number"), cell(event.policy), cell(badge(event.state)), cell(event.why));
+      make("tr", {}, cell(moment(event.at_ms), "when"), cell(event.policy), cell(badge(event.state)), cell(event.why));
     fill(byId("history"), events.map(row), 4, "Nothing has happened since the server started.");
   }
 }
@@ -52,7 +52,9 @@ function update(part, policy) {
   write(part.kinds, `${policy.kinds.join(", ") || "nothing"} · ${policy.runtime} · tenant ${policy.tenant}`);
   const offences = figures.traps + figures.deadlines_missed + figures.wrong_answers;
   const isWasm = policy.runtime === "wasm" && figures.calls > 0;
-  const mean = isWasm ? `${count(figures.calls)} calls of ${nanoseconds(figures.call_ns / figures.calls)}` : "";
+  // The time is an estimate from samples, and there may be none yet.
+  const each = figures.call_ns ? ` of ${nanoseconds(figures.call_ns / figures.calls)}` : "";
+  const mean = isWasm ? `${count(figures.calls)} calls${each}` : "";
   write(part.cost, [mean, offences ? `${count(offences)} offences` : ""].filter(Boolean).join(" · "));
   const text = JSON.stringify(policy);
   // What somebody reads or is about to press stays where it is.
