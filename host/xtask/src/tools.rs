@@ -9,10 +9,11 @@ use crate::process::{self, cargo};
 use crate::steps::Outcome;
 
 /// A command that succeeds where the program is there, and Debian's package of it.
-const PROGRAMS: [(&[&str], &str); 8] = [
+const PROGRAMS: [(&[&str], &str); 9] = [
     (&["redis-server", "--version"], "redis-server"),
     (&["redis-cli", "--version"], "redis-tools"),
     (&["python3", "--version"], "python3"),
+    (&["chromium", "--version"], "chromium"),
     (&["clang", "--version"], "clang"),
     (&["wasm-ld", "--version"], "lld"),
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),

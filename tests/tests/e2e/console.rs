@@ -13,7 +13,12 @@ fn page(browser: &Path, address: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let mut command = Command::new(browser);
     command
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+        ])
         .args(["--no-first-run", "--disable-background-networking"])
         .args(["--disable-component-update", "--disable-sync"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -32,7 +37,16 @@ fn the_console_shows_figures_policies_tenants_and_why_a_key_is_there() {
     let policies = folder.path().display().to_string();
     let server = Server::start(&["--policies", &policies, "--memory", "16MiB"]);
     let mut client = server.client();
-    let set = ["CACHE.SET", "<b>key</b>", "value", "TYPE", "page", "TAGS", "1", "spring"];
+    let set = [
+        "CACHE.SET",
+        "<b>key</b>",
+        "value",
+        "TYPE",
+        "page",
+        "TAGS",
+        "1",
+        "spring",
+    ];
     assert_eq!(client.call(&set), ok());
     client.call(&["GET", "<b>key</b>"]);
     client.call(&["GET", "none"]);
