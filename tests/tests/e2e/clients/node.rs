@@ -23,6 +23,16 @@ fn cache_manager_keeps_its_values() {
 }
 
 #[test]
+fn ioredis_works_in_both_versions_of_the_protocol() {
+    check("ioredis.mjs", 6);
+}
+
+#[test]
+fn node_redis_works_in_both_versions_of_the_protocol() {
+    check("node_redis.mjs", 6);
+}
+
+#[test]
 fn connect_redis_keeps_sessions() {
     check("connect_redis.mjs", 2);
 }

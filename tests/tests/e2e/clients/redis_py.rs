@@ -25,3 +25,12 @@ fn redis_py_works_in_both_versions_of_the_protocol() {
         passes(&mut script, 2);
     }
 }
+
+#[test]
+fn django_and_flask_keep_their_values_and_sessions() {
+    let Some(python) = python() else { return };
+    let server = Server::start(&["--memory", "64MiB", "--threads", "2"]);
+    let (ip, port) = (server.addr().ip(), server.addr().port());
+    let mut script = python_script(&python, "frameworks.py");
+    passes(script.args([ip.to_string(), port.to_string()]), 5);
+}

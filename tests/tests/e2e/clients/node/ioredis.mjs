@@ -1,0 +1,61 @@
+// What programs do with ioredis, in both versions of the protocol.
+
+import { Redis } from 'ioredis';
+import { assert, check, host, port } from './check.mjs';
+
+async function strings(r) {
+  assert.equal(await r.set('a', 'grüße', 'EX', 100), 'OK');
+  assert.equal(await r.get('a'), 'grüße');
+  assert.deepEqual(await r.getBuffer('a'), Buffer.from('grüße'));
+  assert.equal(await r.get('none'), null);
+  const ttl = await r.ttl('a');
+  assert.ok(ttl > 90 && ttl <= 100, ttl);
+  assert.equal(await r.set('a', 'x', 'NX'), null);
+  assert.equal(await r.mset({ m1: 1, m2: 'two' }), 'OK');
+  assert.deepEqual(await r.mget('m1', 'none', 'm2'), ['1', null, 'two']);
+  assert.deepEqual([await r.incr('n'), await r.incrby('n', 9), await r.decr('n')], [1, 10, 9]);
+  assert.equal(await r.incrbyfloat('n', 0.5), '9.5');
+  assert.equal(await r.type('a'), 'string');
+  await assert.rejects(r.incr('a'), /not an integer/);
+  await assert.rejects(r.call('NOSUCH'), /unknown command/);
+  assert.match(await r.info('server'), /redis_version:7\./);
+  assert.equal(await r.del('a', 'm1', 'm2', 'n', 'none'), 4);
+}
+
+async function pipelines(r) {
+  const pipeline = r.pipeline();
+  for (let number = 0; number < 1000; number++) pipeline.set(`p:${number}`, number).get(`p:${number}`);
+  const replies = await pipeline.exec();
+  assert.equal(replies.length, 2000);
+  replies.forEach(([error, reply], at) => {
+    assert.equal(error, null);
+    assert.equal(reply, at % 2 ? String((at - 1) / 2) : 'OK');
+  });
+  const found = new Set();
+  for await (const keys of r.scanStream({ match: 'p:*', count: 100 })) keys.forEach((key) => found.add(key));
+  assert.equal(found.size, 1000);
+}
+
+async function transactions(r) {
+  await r.set('t', 'text');
+  assert.deepEqual(await r.multi().set('a', 1).incr('a').exec(), [[null, 'OK'], [null, 2]]);
+  const mixed = await r.multi().get('t').incr('t').get('a').exec();
+  assert.deepEqual([mixed[0][1], mixed[2][1]], ['text', '2']);
+  assert.match(mixed[1][0].message, /not an integer/);
+  const other = r.duplicate();
+  await r.watch('a');
+  await other.set('a', 'changed');
+  assert.equal(await r.multi().set('a', 'lost').exec(), null);
+  assert.equal(await r.get('a'), 'changed');
+  await other.quit();
+}
+
+for (const protocol of [2, 3]) {
+  const r = new Redis({ host, port, protocol, db: protocol });
+  await r.flushall();
+  const run = (name, body) => check(`ioredis RESP${protocol} ${name}`, () => body(r));
+  await run('strings', strings);
+  await run('pipelines', pipelines);
+  await run('transactions', transactions);
+  await r.quit();
+}

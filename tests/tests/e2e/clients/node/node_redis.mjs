@@ -1,0 +1,53 @@
+// What programs do with node-redis, in both versions of the protocol.
+
+import { createClient, WatchError } from 'redis';
+import { assert, check, host, port } from './check.mjs';
+
+const connect = (options) => createClient({ socket: { host, port }, ...options }).connect();
+
+async function strings(r) {
+  assert.equal(await r.set('a', 'grüße', { expiration: { type: 'EX', value: 100 } }), 'OK');
+  assert.equal(await r.get('a'), 'grüße');
+  assert.equal(await r.get('none'), null);
+  const ttl = await r.ttl('a');
+  assert.ok(ttl > 90 && ttl <= 100, ttl);
+  assert.equal(await r.set('a', 'x', { condition: 'NX' }), null);
+  assert.equal(await r.mSet({ m1: '1', m2: 'two' }), 'OK');
+  assert.deepEqual(await r.mGet(['m1', 'none', 'm2']), ['1', null, 'two']);
+  assert.deepEqual([await r.incr('n'), await r.incrBy('n', 9), await r.decr('n')], [1, 10, 9]);
+  assert.equal(await r.incrByFloat('n', 0.5), '9.5');
+  await assert.rejects(r.incr('a'), /not an integer/);
+  assert.equal((await r.configGet('maxmemory-policy'))['maxmemory-policy'].length > 0, true);
+  assert.equal(await r.del(['a', 'm1', 'm2', 'n', 'none']), 4);
+}
+
+async function pipelines(r) {
+  // What is asked for in one turn of the loop goes out as one pipeline.
+  const numbers = Array.from({ length: 1000 }, (_, number) => number);
+  await Promise.all(numbers.map((number) => r.set(`p:${number}`, String(number))));
+  const replies = await Promise.all(numbers.map((number) => r.get(`p:${number}`)));
+  assert.deepEqual(replies, numbers.map(String));
+  const found = new Set();
+  for await (const keys of r.scanIterator({ MATCH: 'p:*', COUNT: 100 })) keys.forEach((key) => found.add(key));
+  assert.equal(found.size, 1000);
+}
+
+async function transactions(r) {
+  assert.deepEqual(await r.multi().set('a', '1').incr('a').get('a').exec(), ['OK', 2, '2']);
+  const other = await r.duplicate().connect();
+  await r.watch('a');
+  await other.set('a', 'changed');
+  await assert.rejects(r.multi().set('a', 'lost').exec(), WatchError);
+  assert.equal(await r.get('a'), 'changed');
+  await other.close();
+}
+
+for (const RESP of [2, 3]) {
+  const r = await connect({ RESP, database: 4 + RESP });
+  await r.flushAll();
+  const run = (name, body) => check(`node-redis RESP${RESP} ${name}`, () => body(r));
+  await run('strings', strings);
+  await run('pipelines', pipelines);
+  await run('transactions', transactions);
+  await r.close();
+}
