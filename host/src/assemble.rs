@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig};
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
-use larder_server::ServerConfig;
+use larder_server::{ServerConfig, TenantLimits, UserConfig};
 
-use crate::config::{ByteSize, Config, Loaded, Tenant};
+use crate::config::{ByteSize, Config, Loaded, Tenant, User};
 
 /// What to build the engine with, in a process whose allocator has these size classes.
 pub fn engine_config(
@@ -92,7 +92,26 @@ pub fn server_config(
         output_bytes_max: usize_of(limits.output_max),
         client_buffers_bytes_max: usize_of(limits.client_buffers_max),
         drain_timeout: limits.drain_timeout,
+        users: config.store.users.iter().map(user_config).collect(),
+        tenant_limits: config.store.tenants.iter().map(limits_of).collect(),
         print_config: settings.collect(),
+    }
+}
+
+fn user_config(user: &User) -> UserConfig {
+    UserConfig {
+        name: user.name.clone(),
+        tenant: user.tenant.clone(),
+        is_admin: user.is_admin,
+        password_hashes: user.passwords.clone(),
+        rules: user.rules.clone(),
+    }
+}
+
+fn limits_of(tenant: &Tenant) -> TenantLimits {
+    TenantLimits {
+        ops_per_second_max: tenant.ops_per_second_max,
+        connections_max: tenant.connections_max,
     }
 }
 

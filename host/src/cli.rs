@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{self, Loaded, Problems, Sources};
+use crate::hash_password::HashPasswordArgs;
 use crate::health::HealthArgs;
 use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
@@ -50,6 +51,7 @@ enum Command {
     #[command(after_help = with_settings(examples::DOCTOR))]
     Doctor(DoctorArgs),
     Health(HealthArgs),
+    HashPassword(HashPasswordArgs),
     Bench(BenchArgs),
     Replay(ReplayArgs),
     Record(RecordArgs),
@@ -89,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Serve(said) => (said.serve(), EXIT_REFUSED),
         Command::CheckConfig(said) => (said.check(), EXIT_REFUSED),
         Command::PrintConfig(said) => (said.print(), EXIT_REFUSED),
+        Command::HashPassword(hash_password) => (hash_password.run(), 1),
         Command::Bench(bench) => (bench.run(), 1),
         Command::Replay(replay) => (replay.run(), 1),
         Command::Record(record) => (record.run(), 1),

@@ -10,6 +10,7 @@ pub mod assemble;
 pub mod cli;
 pub mod config;
 mod doctor;
+pub mod hash_password;
 mod health;
 pub mod load;
 pub mod memory;

@@ -2,7 +2,7 @@
 
 use larder_engine::{PolicyRow, PolicyRuntime, Tenant, TenantStats};
 use larder_observe::{Snapshot, metrics as m};
-use larder_server::{Shared, Totals};
+use larder_server::{Shared, Totals, UserTotals};
 
 use crate::memory;
 
@@ -19,6 +19,7 @@ pub fn render(shared: &Shared) -> String {
     add_totals(&mut snapshot, &shared.totals());
     for tenant in shared.engine.tenants() {
         add_tenant(&mut snapshot, tenant);
+        add_quota(&mut snapshot, shared, tenant);
     }
     for row in shared.policies.list() {
         add_policy(&mut snapshot, &row);
@@ -60,6 +61,33 @@ fn add_totals(snapshot: &mut Snapshot, totals: &Totals) {
     ];
     for (reason, count) in closed {
         snapshot.set(&m::CLIENTS_CLOSED, &[reason], count);
+    }
+    add_users(snapshot, &totals.users);
+}
+
+fn add_users(snapshot: &mut Snapshot, totals: &UserTotals) {
+    snapshot.set(&m::SIGN_INS, &[], totals.sign_ins);
+    snapshot.set(&m::AUTH_FAILURES, &[], totals.failures);
+    snapshot.set(&m::LOCK_OUTS, &[], totals.lock_outs);
+    for (reason, count) in [
+        ("unauthenticated", totals.unauthenticated),
+        ("command", totals.denied_commands),
+        ("key", totals.denied_keys),
+        ("channel", totals.denied_channels),
+    ] {
+        snapshot.set(&m::DENIED, &[reason], count);
+    }
+}
+
+fn add_quota(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
+    let (times, time) = shared.throttled(tenant);
+    let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    for (metric, value) in [
+        (m::TENANT_CLIENTS, shared.connections_of(tenant)),
+        (m::THROTTLED, times),
+        (m::THROTTLED_TIME, ms),
+    ] {
+        snapshot.set(&metric, &[tenant.name()], value);
     }
 }
 
@@ -196,6 +224,7 @@ mod tests {
             clock: || 5_000,
             resident_bytes: memory::resident_bytes,
             release_memory: || (),
+            random: |_| Ok(()),
             run_id: "0".repeat(40),
         };
         Shared::new(assemble::server_config(&loaded), parts)

@@ -61,6 +61,11 @@ fn now() -> Millis {
     since.as_millis() as Millis
 }
 
+/// What nobody can guess, from the system.
+fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
+    SysRng.try_fill_bytes(bytes).map_err(io::Error::other)
+}
+
 fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
     let mut drawn = [0; 8];
     let mut run_id = [0; 20];
@@ -81,6 +86,7 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
         clock: now,
         resident_bytes: memory::resident_bytes,
         release_memory: memory::release,
+        random: fill_random,
         run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
     };
     Ok(Shared::new(assemble::server_config(loaded), parts))

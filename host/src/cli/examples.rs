@@ -10,6 +10,7 @@ Examples:
   larder print-config --config larder.toml            what would be in force, and why
   larder doctor                                       what of this machine is in the way
   larder health                                       is the server ready?
+  larder hash-password                                a password for the configuration
   larder bench --clients 50 --duration 10s            load a running server
   larder replay trace.oracleGeneral.zst               replay a recorded trace
   larder record --out monday.larder --for 10m         record what clients do
@@ -25,7 +26,7 @@ const SETTINGS: &str = "
 Each setting can also be a variable of the environment (--limits-clients-max is
 LARDER_LIMITS_CLIENTS_MAX) or a key of the file (clients_max in [limits]). A flag beats the
 environment, which beats the file. LARDER_CONFIG names the file; LARDER_LOG sets the log by
-module (larder_server=debug,warn) in place of the level. Tenants are listed in the file.";
+module (larder_server=debug,warn) in place of the level. Tenants and users are listed in the file.";
 
 /// Examples of a subcommand that takes settings, and where else those come from.
 pub(super) fn with_settings(examples: &str) -> String {

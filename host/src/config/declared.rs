@@ -10,8 +10,9 @@ use larder_observe::LogFormat;
 use super::environment;
 use super::kinds::{Address, Choice, EvictionName, Or, Place, Size, Switch, Time, Whole};
 use super::reader::Reader;
-use super::tenants;
-use super::{ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Store};
+use super::tenants::{self, DEFAULT};
+use super::users;
+use super::{ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Store, User};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -46,10 +47,14 @@ const MS: Duration = Duration::from_millis(1);
 /// Reads everything. What is wrong is noted in the reader; the answer then only stands in so that
 /// the rest can be checked too.
 pub(super) fn read(reader: &mut Reader<'_>) -> Config {
+    let endpoints = endpoints(reader);
+    let folders = folders(reader);
+    let store = store(reader);
+    refuse_exposed(reader, &endpoints, &store.users);
     Config {
-        endpoints: endpoints(reader),
-        folders: folders(reader),
-        store: store(reader),
+        endpoints,
+        folders,
+        store,
         limits: limits(reader),
         log: log(reader),
     }
@@ -78,17 +83,8 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
         "insecure",
         "false",
         Switch,
-        "Listen also where other machines can connect, though there are no passwords",
+        "Listen also where other machines can connect, though no password is asked for",
     );
-    for (key, address) in [("listen", Some(listen)), ("http", http)] {
-        if !insecure && address.is_some_and(is_exposed) {
-            reader.refuse(
-                key,
-                "a loopback address such as 127.0.0.1, because there are no passwords yet and \
-                 whoever can connect can read and change everything; --insecure allows any",
-            );
-        }
-    }
     if http == Some(listen) && listen.port() != 0 {
         reader.refuse(
             "http",
@@ -99,6 +95,27 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
         listen,
         http,
         unix_socket,
+        insecure,
+    }
+}
+
+/// Refuses addresses that others reach where they could do everything.
+fn refuse_exposed(reader: &mut Reader<'_>, endpoints: &Endpoints, users: &[User]) {
+    let default = users.iter().find(|user| user.name == DEFAULT);
+    let why = match default {
+        _ if users.is_empty() => "there are no users",
+        Some(user) if user.passwords.is_empty() => "user \"default\" needs no password",
+        _ => return,
+    };
+    let Endpoints { listen, http, .. } = *endpoints;
+    for (key, address) in [("listen", Some(listen)), ("http", http)] {
+        if !endpoints.insecure && address.is_some_and(is_exposed) {
+            let allowed = format!(
+                "a loopback address such as 127.0.0.1, because {why} and whoever can connect can \
+                 read and change everything; --insecure allows any"
+            );
+            reader.refuse(key, &allowed);
+        }
     }
 }
 
@@ -154,11 +171,13 @@ fn store(reader: &mut Reader<'_>) -> Store {
         "Seed of the hashes; a number makes runs repeatable",
     );
     let tenants = tenants::read(reader, memory, eviction);
+    let users = users::read(reader, &tenants);
     Store {
         memory,
         threads: threads.map(|threads| threads as usize),
         seed,
         tenants,
+        users,
     }
 }
 

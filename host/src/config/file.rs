@@ -18,6 +18,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub(super) struct Found {
     /// The text of a scalar, without quotes; `None` for what can be no value of a setting.
     pub(super) text: Option<String>,
+    /// The texts of an array of strings.
+    pub(super) texts: Option<Vec<String>>,
     /// How it is shown to the user.
     pub(super) shown: String,
 }
@@ -27,6 +29,7 @@ impl Found {
     pub(super) fn text(text: &str) -> Self {
         Self {
             text: Some(text.to_owned()),
+            texts: None,
             shown: quoted(text),
         }
     }
@@ -35,6 +38,7 @@ impl Found {
     pub(super) fn no_scalar(shown: &str) -> Self {
         Self {
             text: None,
+            texts: None,
             shown: shown.to_owned(),
         }
     }
@@ -49,12 +53,22 @@ impl Found {
             },
             DeValue::Boolean(value) => value.to_string(),
             DeValue::Float(_) | DeValue::Datetime(_) => source.to_owned(),
-            DeValue::Array(_) => return Self::no_scalar("an array"),
+            DeValue::Array(each) => {
+                let texts = each.iter().map(|text| match text.get_ref() {
+                    DeValue::String(text) => Some(text.to_string()),
+                    _ => None,
+                });
+                return Self {
+                    texts: texts.collect(),
+                    ..Self::no_scalar("an array")
+                };
+            }
             DeValue::Table(_) => return Self::no_scalar("a table"),
         };
         Self {
             shown: text.clone(),
             text: Some(text),
+            texts: None,
         }
     }
 }
@@ -62,15 +76,16 @@ impl Found {
 /// A key with its value.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Dotted when it is in a table: `limits.clients_max`; within a `[[tenant]]` the key alone.
+    /// Dotted when it is in a table: `limits.clients_max`; within a `[[tenant]]` or `[[user]]` the key
+    /// alone.
     pub(super) key: String,
     pub(super) line: usize,
     pub(super) found: Found,
 }
 
-/// One `[[tenant]]`.
+/// One `[[tenant]]` or `[[user]]`.
 #[derive(Debug)]
-pub(super) struct TenantTable {
+pub(super) struct ListedTable {
     pub(super) line: usize,
     pub(super) entries: Vec<Entry>,
 }
@@ -83,7 +98,8 @@ pub(super) struct File {
     pub(super) entries: Vec<Entry>,
     /// Every `[table]` with its line.
     pub(super) tables: Vec<(String, usize)>,
-    pub(super) tenants: Vec<TenantTable>,
+    pub(super) tenants: Vec<ListedTable>,
+    pub(super) users: Vec<ListedTable>,
     /// Why it could not be read, or where it is not TOML.
     pub(super) problems: Vec<Problem>,
 }
@@ -136,8 +152,8 @@ impl File {
         let is_sound = |line: usize| !broken.contains(&Origin::File(line));
         file.entries.retain(|entry| is_sound(entry.line));
         file.tables.retain(|(_, line)| is_sound(*line));
-        for tenant in &mut file.tenants {
-            tenant.entries.retain(|entry| is_sound(entry.line));
+        for listed in file.tenants.iter_mut().chain(&mut file.users) {
+            listed.entries.retain(|entry| is_sound(entry.line));
         }
         file
     }
@@ -162,9 +178,9 @@ impl File {
                     self.tables.push((key.get_ref().to_string(), line));
                     self.collect(inner, &format!("{}.", key.get_ref()), text);
                 }
-                DeValue::Array(each) if prefix.is_empty() && key.get_ref() == "tenant" => {
-                    for tenant in each.iter() {
-                        self.collect_tenant(tenant, text);
+                DeValue::Array(each) if prefix.is_empty() && is_list(key.get_ref()) => {
+                    for listed in each.iter() {
+                        self.collect_listed(key.get_ref(), listed, text);
                     }
                 }
                 _ => self
@@ -174,10 +190,10 @@ impl File {
         }
     }
 
-    fn collect_tenant(&mut self, tenant: &Spanned<DeValue<'_>>, text: &str) {
-        let line = line_of(text, tenant.span().start);
-        let DeValue::Table(table) = tenant.get_ref() else {
-            self.entries.push(entry("", "tenant", line, tenant, text));
+    fn collect_listed(&mut self, list: &str, listed: &Spanned<DeValue<'_>>, text: &str) {
+        let line = line_of(text, listed.span().start);
+        let DeValue::Table(table) = listed.get_ref() else {
+            self.entries.push(entry("", list, line, listed, text));
             return;
         };
         let entries = table.iter().map(|(key, value)| {
@@ -190,8 +206,20 @@ impl File {
             )
         });
         let entries = entries.collect();
-        self.tenants.push(TenantTable { line, entries });
+        let tables = match list {
+            USER => &mut self.users,
+            _ => &mut self.tenants,
+        };
+        tables.push(ListedTable { line, entries });
     }
+}
+
+/// The tables that there may be several of.
+pub(super) const TENANT: &str = "tenant";
+pub(super) const USER: &str = "user";
+
+fn is_list(key: &str) -> bool {
+    key == TENANT || key == USER
 }
 
 fn entry(prefix: &str, key: &str, line: usize, value: &Spanned<DeValue<'_>>, text: &str) -> Entry {

@@ -8,6 +8,7 @@ mod declared;
 mod environment;
 mod file;
 mod kinds;
+mod listed;
 mod print;
 mod problem;
 mod reader;
@@ -16,6 +17,7 @@ mod tenants;
 mod tests;
 mod units;
 mod unknown;
+mod users;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -61,6 +63,8 @@ pub struct Endpoints {
     pub http: Option<SocketAddr>,
     /// Redis protocol over a Unix socket.
     pub unix_socket: Option<PathBuf>,
+    /// Whether others may reach it though no password is asked for.
+    pub insecure: bool,
 }
 
 /// Where things are kept on disk.
@@ -83,6 +87,8 @@ pub struct Store {
     pub seed: Option<u64>,
     /// The tenants, their shares at most `memory` together; the first is `default`.
     pub tenants: Vec<Tenant>,
+    /// The users; none: whoever can connect may do everything.
+    pub users: Vec<User>,
 }
 
 /// A tenant and its share.
@@ -94,6 +100,25 @@ pub struct Tenant {
     pub memory: ByteSize,
     /// Who chooses what it evicts.
     pub eviction: Eviction,
+    /// Requests a second, beyond which connections are delayed.
+    pub ops_per_second_max: Option<u64>,
+    /// Connections at once.
+    pub connections_max: Option<u64>,
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// `[a-z0-9_-]{1,64}`, unique.
+    pub name: String,
+    /// PHC strings; none: any password is right.
+    pub passwords: Vec<String>,
+    /// The tenant they work on.
+    pub tenant: String,
+    /// Whether they may do what concerns the whole server.
+    pub is_admin: bool,
+    /// What they may do; `None`: everything within their tenant.
+    pub rules: Option<String>,
 }
 
 /// The eviction policy where none is named.

@@ -2,7 +2,8 @@
 
 use super::kinds::quoted;
 use super::tenants::DEFAULT;
-use super::{Loaded, Store, Tenant};
+use super::users::NO_PASSWORD;
+use super::{Loaded, Store, Tenant, User};
 
 /// Writes the effective settings as TOML, each with where it came from.
 pub fn print(loaded: &Loaded) -> String {
@@ -30,6 +31,7 @@ pub fn print(loaded: &Loaded) -> String {
         let store = &loaded.config.store;
         lines.extend(store.tenants.iter().map(|tenant| table_of(tenant, store)));
     }
+    lines.extend(loaded.config.store.users.iter().map(table_of_user));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -41,6 +43,8 @@ fn table_of(tenant: &Tenant, store: &Store) -> String {
         name,
         memory,
         eviction,
+        ops_per_second_max,
+        connections_max,
     } = tenant;
     let sum_bytes: u64 = store
         .tenants
@@ -53,8 +57,38 @@ fn table_of(tenant: &Tenant, store: &Store) -> String {
     } else {
         ""
     };
+    let limits = [
+        ("max_ops_s", ops_per_second_max),
+        ("max_connections", connections_max),
+    ];
+    let limits = limits
+        .into_iter()
+        .filter_map(|(key, limit)| limit.map(|limit| format!("\n{key} = {limit}")));
     format!(
-        "\n[[tenant]] # file\nname = \"{name}\"\n{comment}memory = \"{memory}\"\neviction = \"{}\"",
-        eviction.name()
+        "\n[[tenant]] # file\nname = \"{name}\"\n{comment}memory = \"{memory}\"\neviction = \"{}\"{}",
+        eviction.name(),
+        limits.collect::<String>()
+    )
+}
+
+fn table_of_user(user: &User) -> String {
+    let passwords: Vec<_> = user.passwords.iter().map(|hash| quoted(hash)).collect();
+    let passwords = match &passwords[..] {
+        [] => quoted(NO_PASSWORD),
+        several => format!("[{}]", several.join(", ")),
+    };
+    let User {
+        name,
+        tenant,
+        is_admin,
+        rules,
+        ..
+    } = user;
+    let rules = rules.as_ref();
+    let rules = rules.map(|rules| format!("\nrules = {}", quoted(rules)));
+    format!(
+        "\n[[user]] # file\nname = \"{name}\"\npassword = {passwords}\ntenant = \"{tenant}\"\n\
+         admin = {is_admin}{}",
+        rules.unwrap_or_default()
     )
 }

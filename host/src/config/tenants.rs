@@ -1,26 +1,24 @@
 //! The `[[tenant]]` tables: who shares the memory, and how.
 
-use std::collections::BTreeMap;
-
 use larder_engine::TENANT_BYTES_MIN;
 
 use super::declared::SIZE_MAX;
-use super::file::{Entry, TenantTable};
-use super::kinds::EvictionName;
-use super::kinds::{Kind, Size, quoted};
+use super::file::TENANT;
+use super::kinds::{EvictionName, Kind, Size, Whole};
+use super::listed::{Listed, NAME_ALLOWED, refuse_double_names};
 use super::reader::Reader;
 use super::{ByteSize, Eviction, Tenant};
 
 /// The tenant of whoever names none: always there, always the first.
 pub(super) const DEFAULT: &str = "default";
 
-/// Names stand in metrics, commands and paths.
-const NAME_BYTES_MAX: usize = 64;
-const NAME_ALLOWED: &str = "1 to 64 characters of a-z, 0-9, _ and -";
-
 const MEMORY: Size = Size(ByteSize::new(TENANT_BYTES_MIN)..=SIZE_MAX);
 
-const KEYS: [&str; 3] = ["name", "memory", "eviction"];
+/// Requests a second and connections that may be allowed.
+const OPS: Whole = Whole(1..=1_000_000_000);
+const CONNECTIONS: Whole = Whole(1..=1_000_000);
+
+const KEYS: [&str; 5] = ["name", "memory", "eviction", "max_ops_s", "max_connections"];
 
 /// What one table says. A name is there, unless it was a problem; the memory may be left out of
 /// the default tenant's.
@@ -30,6 +28,8 @@ struct Draft {
     /// Where the memory stands, or would.
     line: usize,
     eviction: Eviction,
+    ops_per_second_max: Option<u64>,
+    connections_max: Option<u64>,
 }
 
 /// Reads the tenants of a server with that memory, and that eviction policy for those that name
@@ -38,11 +38,18 @@ pub(super) fn read(reader: &mut Reader<'_>, memory: ByteSize, eviction: Eviction
     let layers = reader.layers;
     let problems_before = reader.problems.len();
     let tables = &layers.file.tenants;
-    let drafts: Vec<_> = tables
-        .iter()
-        .map(|table| draft(reader, table, eviction))
+    let listed = tables.iter();
+    let listed: Vec<_> = listed
+        .map(|table| Listed {
+            list: TENANT,
+            table,
+        })
         .collect();
-    refuse_double_names(reader, tables);
+    let drafts: Vec<_> = listed
+        .iter()
+        .map(|tenant| draft(reader, tenant, eviction))
+        .collect();
+    refuse_double_names(reader, &listed);
     let is_sound = reader.problems.len() == problems_before && reader.are_sound(&["memory"]);
     let rest = if is_sound {
         rest(reader, &drafts, memory)
@@ -56,12 +63,16 @@ pub(super) fn read(reader: &mut Reader<'_>, memory: ByteSize, eviction: Eviction
                  name,
                  memory,
                  eviction,
+                 ops_per_second_max,
+                 connections_max,
                  ..
              }| {
                 Some(Tenant {
                     name: name?,
                     memory: memory.unwrap_or(rest),
                     eviction,
+                    ops_per_second_max,
+                    connections_max,
                 })
             },
         )
@@ -74,87 +85,39 @@ pub(super) fn read(reader: &mut Reader<'_>, memory: ByteSize, eviction: Eviction
                 name: DEFAULT.to_owned(),
                 memory: rest,
                 eviction,
+                ops_per_second_max: None,
+                connections_max: None,
             },
         ),
     }
     tenants
 }
 
-fn draft(reader: &mut Reader<'_>, table: &TenantTable, eviction: Eviction) -> Draft {
-    for Entry { key, line, .. } in &table.entries {
-        if !KEYS.contains(&key.as_str()) {
-            let message = format!("tenant.{key}: unknown key; allowed: {}", KEYS.join(", "));
-            reader.note(*line, message);
-        }
-    }
-    let name = take(reader, table, "name", NAME_ALLOWED, |text| {
-        let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed);
-        fits.then(|| text.to_owned())
-    });
-    let memory = take(reader, table, "memory", &MEMORY.allowed(), |text| {
+fn draft(reader: &mut Reader<'_>, listed: &Listed<'_>, eviction: Eviction) -> Draft {
+    listed.refuse_unknown(reader, &KEYS);
+    let name = listed.take_name(reader);
+    let memory = listed.take(reader, "memory", &MEMORY.allowed(), |text| {
         MEMORY.read(text)
     });
-    let own = take(reader, table, "eviction", &EvictionName.allowed(), |text| {
+    let own = listed.take(reader, "eviction", &EvictionName.allowed(), |text| {
         EvictionName.read(text)
     });
-    let required = if entry(table, "name").is_none() {
-        Some(("name", NAME_ALLOWED.to_owned()))
-    } else if entry(table, "memory").is_none() && name.as_deref() != Some(DEFAULT) {
-        Some(("memory", MEMORY.allowed()))
-    } else {
-        None
-    };
-    if let Some((key, allowed)) = required {
-        reader.note(
-            table.line,
-            format!("tenant.{key}: missing; allowed: {allowed}"),
-        );
+    let mut number =
+        |key, kind: &Whole| listed.take(reader, key, &kind.allowed(), |text| kind.read(text));
+    let ops_per_second_max = number("max_ops_s", &OPS);
+    let connections_max = number("max_connections", &CONNECTIONS);
+    if listed.entry("name").is_none() {
+        listed.require(reader, "name", NAME_ALLOWED);
+    } else if listed.entry("memory").is_none() && name.as_deref() != Some(DEFAULT) {
+        listed.require(reader, "memory", &MEMORY.allowed());
     }
-    let line = entry(table, "memory").map_or(table.line, |entry| entry.line);
     Draft {
         name,
         memory,
-        line,
+        line: listed.line_of("memory"),
         eviction: own.unwrap_or(eviction),
-    }
-}
-
-fn entry<'t>(table: &'t TenantTable, key: &str) -> Option<&'t Entry> {
-    table.entries.iter().find(|entry| entry.key == key)
-}
-
-/// The value of `key`; `None` when it is not there, or not allowed, which is noted.
-fn take<T>(
-    reader: &mut Reader<'_>,
-    table: &TenantTable,
-    key: &str,
-    allowed: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Option<T> {
-    let Entry { line, found, .. } = entry(table, key)?;
-    let value = found.text.as_deref().and_then(read);
-    if value.is_none() {
-        reader.note(
-            *line,
-            format!("tenant.{key}: found {}; allowed: {allowed}", found.shown),
-        );
-    }
-    value
-}
-
-fn refuse_double_names(reader: &mut Reader<'_>, tables: &[TenantTable]) {
-    let mut first_lines = BTreeMap::new();
-    for Entry { line, found, .. } in tables.iter().filter_map(|table| entry(table, "name")) {
-        let Some(name) = &found.text else { continue };
-        let first = *first_lines.entry(name).or_insert(*line);
-        if first != *line {
-            let name = quoted(name);
-            let message = format!(
-                "tenant.name: found {name}, as on line {first}; allowed: a name no other tenant has"
-            );
-            reader.note(*line, message);
-        }
+        ops_per_second_max,
+        connections_max,
     }
 }
 

@@ -29,3 +29,4 @@ mod precedence;
 mod problems;
 mod round_trip;
 mod tenants;
+mod users;

@@ -16,4 +16,5 @@ mod samples;
 mod simulate;
 mod traces;
 mod transactions;
+mod users;
 mod values;

@@ -106,6 +106,20 @@ metrics! {
         "Connections turned away because clients_max were open.";
     CLIENTS_CLOSED: Counter "larder_clients_closed_total" ["reason"]
         "Connections that the server closed, by reason: timeout, limit, protocol or fault.";
+    TENANT_CLIENTS: Gauge "larder_tenant_clients" ["tenant"]
+        "Connections that speak for users of the tenant.";
+    THROTTLED: Counter "larder_throttled_total" ["tenant"]
+        "Times a connection was delayed because the tenant had used up its requests.";
+    THROTTLED_TIME: Counter "larder_throttled_milliseconds_total" ["tenant"]
+        "Time that connections were delayed because the tenant had used up its requests.";
+    SIGN_INS: Counter "larder_sign_ins_total" []
+        "Right passwords.";
+    AUTH_FAILURES: Counter "larder_auth_failures_total" []
+        "Wrong passwords.";
+    LOCK_OUTS: Counter "larder_lock_outs_total" []
+        "Times an address was locked out for its wrong passwords.";
+    DENIED: Counter "larder_denied_total" ["reason"]
+        "Requests denied, by reason: unauthenticated, command, key or channel.";
     CLIENT_BUFFERS: Gauge "larder_client_buffers_bytes" []
         "Unfinished requests and waiting replies of all connections.";
     COMMANDS: Counter "larder_commands_total" []

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::{TenantLimits, UserConfig};
+
 /// Plain settings of the sockets. The limits are the only bounds there are on what a client can claim.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -32,6 +34,10 @@ pub struct ServerConfig {
     pub client_buffers_bytes_max: usize,
     /// How long connections may go on with what they have begun once the server drains.
     pub drain_timeout: Duration,
+    /// The users; none: whoever connects may do everything.
+    pub users: Vec<UserConfig>,
+    /// Bounds of the tenants, in the engine's order.
+    pub tenant_limits: Vec<TenantLimits>,
     /// The effective settings by name, as CONFIG GET answers them.
     pub print_config: Vec<(String, String)>,
 }
@@ -51,6 +57,8 @@ impl Default for ServerConfig {
             output_bytes_max: 256 << 20,
             client_buffers_bytes_max: 256 << 20,
             drain_timeout: Duration::from_secs(10),
+            users: Vec::new(),
+            tenant_limits: Vec::new(),
             print_config: Vec::new(),
         }
     }

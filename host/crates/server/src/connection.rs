@@ -3,15 +3,18 @@
 //! share, borrowed only within a poll; a connection owns memory only while its client lags.
 
 mod late;
+mod sign_in;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use larder_engine::FlushCursor;
 use larder_resp::Reply;
+use tokio::time::{Sleep, sleep};
 use tracing::debug;
 
 use crate::dialogue::{Dialogue, Stop};
@@ -37,6 +40,8 @@ pub(crate) struct Connection {
     stage: Stage,
     needed_bytes: usize,
     progressed: bool,
+    /// The tenant's requests are used up until then.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the connection does once its held output is written.
@@ -70,6 +75,7 @@ impl Connection {
             stage: Stage::Reading,
             needed_bytes: 0,
             progressed: false,
+            pause: None,
         }
     }
 
@@ -112,7 +118,7 @@ impl Connection {
     fn phase(&self) -> Phase {
         if !self.held.output().is_empty() {
             Phase::Sending
-        } else if matches!(self.stage, Stage::Late(_)) {
+        } else if self.pause.is_some() || matches!(self.stage, Stage::Late(_)) {
             Phase::Working
         } else if matches!(self.stage, Stage::Closing | Stage::Lingering) {
             Phase::Lingering
@@ -137,6 +143,12 @@ impl Connection {
                 return Poll::Ready(Err(End::Drained));
             }
             return Poll::Pending;
+        }
+        if let Some(pause) = &mut self.pause {
+            if !self.worker.draining.get() {
+                ready!(pause.as_mut().poll(cx));
+            }
+            self.pause = None;
         }
         match &mut self.stage {
             Stage::Reading => {
@@ -235,6 +247,11 @@ impl Connection {
             output,
         );
         self.progressed |= executed.commands > 0;
+        self.pause = self
+            .dialogue
+            .pay(executed.commands)
+            .map(sleep)
+            .map(Box::pin);
         let mut kept = Ok(());
         if from_held {
             self.held.executed(executed.consumed);
@@ -260,6 +277,7 @@ impl Connection {
                 let answer = order::give(&worker.shared.policies, order);
                 self.stage = Stage::Late(Late::Ordered(answer));
             }
+            Stop::SignIn(sign_in) => self.begin_sign_in(sign_in),
             Stop::Record(plan) => self.stage = Stage::Late(Late::Beginning(plan)),
             Stop::Close => self.stage = Stage::Closing,
         }

@@ -1,10 +1,13 @@
 //! Requests in, replies out: what a connection does with bytes, apart from the socket.
 
+use std::time::Duration;
+
 use larder_engine::Decider;
 use larder_engine::recording::Plan;
 use larder_resp::{Limits, Parsed, Reply, RequestParser};
 
 use crate::commands::dispatch;
+use crate::users::SignIn;
 use crate::{Context, Flow, Order, ServerConfig, Session, Shared};
 
 /// Output at which execution pauses until it is written.
@@ -14,6 +17,8 @@ const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
 pub(crate) struct Dialogue {
     pub(crate) session: Session,
     parser: RequestParser,
+    /// What may be sent once somebody has signed in; `None` when it is in force already.
+    later_limits: Option<Limits>,
 }
 
 /// How far a run of requests got.
@@ -41,6 +46,8 @@ pub(crate) enum Stop {
     List(Vec<u8>),
     /// An order has to be carried out and answered before the next request.
     Order(Order),
+    /// Somebody has to be signed in and answered before the next request.
+    SignIn(Box<SignIn>),
     /// What clients do has to be recorded and streamed from now on; what follows is no request.
     Record(Plan),
 }
@@ -54,11 +61,43 @@ pub(crate) fn limits(config: &ServerConfig) -> Limits {
     }
 }
 
+/// What may be sent before anybody has signed in: enough for HELLO with all its options. As in Redis.
+fn strangers(limits: Limits) -> Limits {
+    Limits {
+        bulk_bytes_max: limits.bulk_bytes_max.min(16 << 10),
+        args_max: 10,
+        request_bytes_max: limits.request_bytes_max.min(64 << 10),
+        ..limits
+    }
+}
+
 impl Dialogue {
     pub(crate) fn new(session: Session, limits: Limits) -> Self {
+        let is_stranger = !session.login.is_signed_in();
+        let first = if is_stranger {
+            strangers(limits)
+        } else {
+            limits
+        };
         Self {
             session,
-            parser: RequestParser::new(limits),
+            parser: RequestParser::new(first),
+            later_limits: is_stranger.then_some(limits),
+        }
+    }
+
+    /// Pays for requests out of what the tenant may have: how long to wait until the next.
+    pub(crate) fn pay(&self, commands: u64) -> Option<Duration> {
+        let quota = self.session.login.seat()?.quota();
+        quota.pay(commands)
+    }
+
+    /// Accepts more once somebody has signed in.
+    fn raise_limits(&mut self) {
+        if self.session.login.is_signed_in()
+            && let Some(limits) = self.later_limits.take()
+        {
+            self.parser.set_limits(limits);
         }
     }
 
@@ -78,6 +117,7 @@ impl Dialogue {
         bytes_max: usize,
         out: &mut Vec<u8>,
     ) -> Executed {
+        self.raise_limits();
         let now = shared.now();
         let (mut consumed, mut commands, mut errors) = (0, 0, 0);
         let stop = loop {
@@ -103,6 +143,9 @@ impl Dialogue {
             let mut context = Context::new(shared, session, &mut *decider, now, out);
             let flow = dispatch(&mut context, args);
             drop(context);
+            if self.later_limits.is_some() {
+                self.raise_limits();
+            }
             commands += 1;
             errors += u64::from(out.get(reply_at) == Some(&b'-'));
             match flow {
@@ -111,6 +154,7 @@ impl Dialogue {
                 Flow::Flush(db) => break Stop::Empty(db),
                 Flow::Keys(pattern) => break Stop::List(pattern),
                 Flow::Order(order) => break Stop::Order(order),
+                Flow::SignIn(sign_in) => break Stop::SignIn(sign_in),
                 Flow::Record(plan) => break Stop::Record(plan),
             }
         };

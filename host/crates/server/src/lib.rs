@@ -27,6 +27,7 @@ mod stream;
 mod testing;
 mod thread;
 mod transaction;
+mod users;
 mod worker;
 
 pub use config::ServerConfig;
@@ -36,4 +37,8 @@ pub use listen::BACKLOG;
 pub use run::{Drained, Metrics, Running, start};
 pub use session::{Context, Flow, Order, Session};
 pub use shared::{Health, Parts, Shared};
-pub use stats::Totals;
+pub use stats::{Totals, UserTotals};
+pub use users::{
+    Login, SignIn, TenantLimits, User, UserConfig, Users, check_password_hash, check_rules,
+    hash_password,
+};

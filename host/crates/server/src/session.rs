@@ -8,8 +8,9 @@ use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Store, Tenant};
 use larder_resp::{Reply, Version};
 
-use crate::Shared;
 use crate::transaction::Transaction;
+use crate::users::SignIn;
+use crate::{Login, Shared};
 
 /// The state of one connection that commands read and write.
 pub struct Session {
@@ -27,6 +28,8 @@ pub struct Session {
     pub library_version: Vec<u8>,
     /// Whose entries this connection works on. Commands use [`Context::store`].
     pub tenant: Arc<Tenant>,
+    /// Who the connection speaks for.
+    pub login: Login,
     /// Address of the client: `ip:port`, or the path of the Unix socket that it came by, and `:0`.
     pub peer: String,
     /// When the connection was accepted.
@@ -36,7 +39,7 @@ pub struct Session {
 
 impl Session {
     /// A connection that has said nothing yet.
-    pub fn new(id: u64, tenant: Arc<Tenant>, peer: String, now: Millis) -> Self {
+    pub fn new(id: u64, login: Login, peer: String, now: Millis) -> Self {
         Self {
             id,
             db: 0,
@@ -44,7 +47,8 @@ impl Session {
             name: Vec::new(),
             library_name: Vec::new(),
             library_version: Vec::new(),
-            tenant,
+            tenant: login.user().tenant().clone(),
+            login,
             peer,
             connected_ms: now,
             transaction: None,
@@ -116,6 +120,9 @@ pub enum Flow {
     /// Have the order carried out while other connections are served; then reply `+OK`, or why it could
     /// not be. The command itself has replied nothing.
     Order(Order),
+    /// Find out whether the password is right; then reply, and go on with the next request. The command
+    /// itself has replied nothing.
+    SignIn(Box<SignIn>),
     /// Record what clients do to the tenant, and stream it until the client says no more; requests after
     /// this one are not executed. The command itself has replied nothing.
     Record(Plan),

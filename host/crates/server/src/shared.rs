@@ -1,15 +1,17 @@
 //! State of the whole server, shared by workers, commands, HTTP and metrics.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use larder_engine::{Deciders, Engine, Millis, Policies};
+use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
-use crate::ServerConfig;
 use crate::held::Budget;
 use crate::http::Figures;
 use crate::stats::{Counters, Totals, WorkerCounters};
+use crate::{ServerConfig, Users};
 
 /// What the server is given besides its settings: everything that would make it depend on a real clock,
 /// a source of randomness or an allocator.
@@ -28,6 +30,8 @@ pub struct Parts {
     pub release_memory: fn(),
     /// Name of this run of the process: 40 hexadecimal digits, random.
     pub run_id: String,
+    /// Fills a buffer with random bytes that nobody can guess: the system's.
+    pub random: fn(&mut [u8]) -> io::Result<()>,
 }
 
 /// State of the whole server.
@@ -40,6 +44,8 @@ pub struct Shared {
     pub config: ServerConfig,
     /// Name of this run of the process: 40 hexadecimal digits.
     pub run_id: String,
+    /// Who may do what.
+    pub users: Arc<Users>,
     /// When the server was made.
     pub started_ms: Millis,
     pub(crate) deciders: Arc<dyn Deciders>,
@@ -75,7 +81,15 @@ impl Shared {
         let workers = (0..config.threads.max(1))
             .map(|_| WorkerCounters::default())
             .collect();
+        let users = Users::new(
+            &config.users,
+            &config.tenant_limits,
+            &parts.engine,
+            parts.clock,
+            parts.random,
+        );
         Self {
+            users: Arc::new(users),
             started_ms: (parts.clock)(),
             engine: parts.engine,
             deciders: parts.deciders,
@@ -129,6 +143,19 @@ impl Shared {
         self.next_client.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// How often connections of a tenant were delayed because it had used up its requests, and for how
+    /// long together.
+    pub fn throttled(&self, tenant: &Tenant) -> (u64, Duration) {
+        let quota = self.users.quota(tenant);
+        quota.map(|quota| quota.throttled()).unwrap_or_default()
+    }
+
+    /// Connections that speak for users of a tenant.
+    pub fn connections_of(&self, tenant: &Tenant) -> u64 {
+        let quota = self.users.quota(tenant);
+        quota.map_or(0, |quota| quota.connections())
+    }
+
     /// What the server has counted since it started, summed over its workers.
     pub fn totals(&self) -> Totals {
         let mut totals = self.counters.totals();
@@ -137,6 +164,7 @@ impl Shared {
         }
         totals.buffers_bytes = self.buffers.used_bytes();
         totals.http = self.http.totals();
+        totals.users = self.users.totals();
         totals
     }
 }

@@ -34,6 +34,27 @@ pub struct Totals {
     pub buffers_bytes: u64,
     /// What HTTP has counted.
     pub http: HttpTotals,
+    /// What happened to those who sign in, and what was denied.
+    pub users: UserTotals,
+}
+
+/// What the server has counted about users since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UserTotals {
+    /// Right passwords.
+    pub sign_ins: u64,
+    /// Wrong passwords.
+    pub failures: u64,
+    /// Addresses that were locked out for their wrong passwords.
+    pub lock_outs: u64,
+    /// Requests denied because nobody had signed in.
+    pub unauthenticated: u64,
+    /// Requests denied because the command was not allowed.
+    pub denied_commands: u64,
+    /// Requests denied because of a key.
+    pub denied_keys: u64,
+    /// Requests denied because of a channel.
+    pub denied_channels: u64,
 }
 
 /// Counters that change at most once a connection.

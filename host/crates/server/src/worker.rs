@@ -25,7 +25,7 @@ use crate::listen::Listener;
 use crate::registry::{Entry, Patience};
 use crate::stats::{WorkerCounters, bump};
 use crate::stream::Stream;
-use crate::{Session, Shared};
+use crate::{Login, Session, Shared};
 
 /// Bytes read at once, and bytes of requests that are executed before others get their turn.
 pub(crate) const TURN_BYTES: usize = 64 << 10;
@@ -166,10 +166,15 @@ impl Worker {
             let _ = stream.send_now(TOO_MANY);
             return;
         }
+        let Some(login) = Login::new(&self.shared.users) else {
+            counters.connections.fetch_sub(1, Ordering::Relaxed);
+            bump(&counters.rejected);
+            let _ = stream.send_now(TOO_MANY);
+            return;
+        };
         bump(&counters.accepted);
         let shared = &self.shared;
-        let tenant = shared.engine.default_tenant().clone();
-        let session = Session::new(shared.next_client(), tenant, peer, shared.now());
+        let session = Session::new(shared.next_client(), login, peer, shared.now());
         let entry = Rc::new(Entry::new(self.sweep.get()));
         self.connections
             .borrow_mut()

@@ -32,19 +32,19 @@ fn the_samples_of_each_use_are_right_and_watch_their_own_policies() {
 }
 
 #[test]
-fn the_commented_tenant_of_the_sample_is_right() {
+fn the_commented_tenant_and_user_of_the_sample_are_right() {
     let (settings, tenant) = SAMPLE.split_once("# [[tenant]]").unwrap();
-    let tenant = tenant.replace("\n# ", "\n");
-    let tenants = in_file(&format!("{settings}[[tenant]]{tenant}"))
+    let (tenant, user) = tenant.split_once("# [[user]]").unwrap();
+    let (tenant, _) = tenant.split_once("\n\n").unwrap();
+    let (tenant, user) = (tenant.replace("\n# ", "\n"), user.replace("\n# ", "\n"));
+    let store = in_file(&format!("{settings}[[tenant]]{tenant}\n[[user]]{user}"))
         .config
-        .store
-        .tenants;
+        .store;
+    let names: Vec<_> = store.tenants.iter().map(|tenant| &*tenant.name).collect();
+    assert_eq!(names, ["default", "sessions"]);
     assert_eq!(
-        tenants
-            .iter()
-            .map(|tenant| &*tenant.name)
-            .collect::<Vec<_>>(),
-        ["default", "sessions"]
+        (&*store.users[0].name, &*store.users[0].tenant),
+        ("shop", "sessions")
     );
 }
 
@@ -67,6 +67,8 @@ fn what_is_printed_gives_the_same_settings_again() {
         name = 'b'
         memory = '100MB'
         eviction = 's3-fifo'
+        max_ops_s = 1000
+        max_connections = 10
         [[tenant]]
         name = 'a'
         memory = '1MiB'";

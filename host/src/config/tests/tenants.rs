@@ -80,10 +80,10 @@ fn tables_are_checked_one_by_one() {
          l.toml:5: tenant.memory: found \"1023KiB\"; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
          l.toml:6: tenant.eviction: found \"random\"; allowed: \"arc\", \"business-priority\", \"clock\", \"clock2q-plus\", \"fifo\", \"gdsf\", \"lfu\", \"lhd\", \"lirs\", \"lru\", \"s3-fifo\", \"sieve\", \"slru\", \"two-q\" or \"w-tinylfu\"
          l.toml:7: tenant.memory: missing; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
-         l.toml:9: tenant.weight: unknown key; allowed: name, memory, eviction
+         l.toml:9: tenant.weight: unknown key; allowed: name, memory, eviction, max_ops_s, max_connections
          l.toml:11: tenant.name: found \"b\", as on line 8; allowed: a name no other tenant has
          l.toml:12: tenant.memory: found an array; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
-         l.toml:13: tenant.x: unknown key; allowed: name, memory, eviction",
+         l.toml:13: tenant.x: unknown key; allowed: name, memory, eviction, max_ops_s, max_connections",
     );
 }
 
@@ -130,5 +130,20 @@ fn shares_are_not_compared_with_a_memory_that_is_wrong() {
             &[],
         ),
         "l.toml:1: memory: found \"1MiB\"; allowed: a size from 4MiB to 16TiB, such as 256MiB, 300MB or a number of bytes",
+    );
+}
+
+#[test]
+fn limits_of_tenants_are_numbers_that_make_sense() {
+    let text = "[[tenant]]\nname = 'default'\nmax_ops_s = 500\nmax_connections = 7";
+    let default = in_file(text).config.store.tenants.remove(0);
+    assert_eq!(
+        (default.ops_per_second_max, default.connections_max),
+        (Some(500), Some(7))
+    );
+    refused(
+        &layers("[[tenant]]\nname = 'default'\nmax_ops_s = 0\nmax_connections = 'all'", &[], &[]),
+        "l.toml:3: tenant.max_ops_s: found 0; allowed: a whole number from 1 to 1000000000
+         l.toml:4: tenant.max_connections: found \"all\"; allowed: a whole number from 1 to 1000000",
     );
 }

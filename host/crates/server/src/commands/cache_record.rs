@@ -27,6 +27,7 @@ const NO_RATE: Failure =
     Failure::new("ERR RATE has to be a whole number of records a second, 1 at least");
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    ctx.session.require_admin()?;
     Ok(Flow::Record(parse(args, ctx.session.db)?))
 }
 

@@ -1,9 +1,10 @@
 //! HELLO: the greeting that chooses the version of the protocol.
 
-use larder_resp::{Args, Version};
+use larder_resp::{Args, Reply, Version};
 
-use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, client};
-use crate::{Context, Flow};
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, auth, client};
+use crate::users::{Hello, SignIn};
+use crate::{Context, Flow, Session};
 use larder_resp::parse_integer;
 
 pub(super) const COMMAND: Command = Command {
@@ -28,24 +29,26 @@ pub(super) const COMMAND: Command = Command {
 /// The version of Redis whose behaviour clients may rely on.
 pub(super) const REDIS_VERSION: &str = "7.2.4";
 
+const NO_AUTH: Failure = Failure::new(
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> \
+     AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+     version at the same time",
+);
+
 /// Nothing changes unless every option is right.
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let version = match args.get(1) {
         Some(text) => parse_version(text)?,
         None => ctx.session.version,
     };
-    let mut name = None;
+    let (mut name, mut credentials) = (None, None);
     let mut rest = args.iter().skip(2);
     while let Some(option) = rest.next() {
-        if option.eq_ignore_ascii_case(b"AUTH") && rest.len() >= 2 {
-            return Err(Failure::new(
-                "ERR AUTH <password> called without any password configured for the default user. \
-                 Are you sure your configuration is correct?",
-            ));
-        }
+        let is_auth = option.eq_ignore_ascii_case(b"AUTH") && rest.len() >= 2;
         match rest.next() {
+            Some(user) if is_auth => credentials = rest.next().map(|password| (user, password)),
             Some(value) if option.eq_ignore_ascii_case(b"SETNAME") => {
-                name = Some(client::checked_name(value)?);
+                name = Some(client::checked_name(value)?.to_vec());
             }
             _ => {
                 let option = String::from_utf8_lossy(option);
@@ -55,13 +58,22 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
         }
     }
-    if let Some(name) = name {
-        ctx.session.name = name.to_vec();
+    let wanted = Hello { version, name };
+    match credentials {
+        Some((user, password)) => {
+            let sign_in = SignIn {
+                name: String::from_utf8_lossy(user).into_owned(),
+                password: password.to_vec(),
+                hello: Some(wanted),
+            };
+            auth::begin(ctx, sign_in)
+        }
+        None if !ctx.session.login.is_signed_in() => Err(NO_AUTH),
+        None => {
+            greet(ctx.session, &wanted, &mut ctx.reply);
+            Ok(Flow::Continue)
+        }
     }
-    ctx.session.version = version;
-    ctx.reply.set_version(version);
-    greet(ctx);
-    Ok(Flow::Continue)
 }
 
 fn parse_version(text: &[u8]) -> Result<Version, Failure> {
@@ -75,20 +87,25 @@ fn parse_version(text: &[u8]) -> Result<Version, Failure> {
     }
 }
 
-fn greet(ctx: &mut Context<'_>) {
-    let reply = &mut ctx.reply;
+/// Changes what was asked for, and tells of the server.
+pub(super) fn greet(session: &mut Session, wanted: &Hello, reply: &mut Reply<'_>) {
+    if let Some(name) = &wanted.name {
+        session.name.clone_from(name);
+    }
+    session.version = wanted.version;
+    reply.set_version(wanted.version);
     reply.map(7);
     for (name, value) in [("server", "larder"), ("version", REDIS_VERSION)] {
         reply.bulk(name.as_bytes());
         reply.bulk(value.as_bytes());
     }
     reply.bulk(b"proto");
-    reply.integer(match ctx.session.version {
+    reply.integer(match wanted.version {
         Version::V2 => 2,
         Version::V3 => 3,
     });
     reply.bulk(b"id");
-    reply.integer(ctx.session.id as i64);
+    reply.integer(session.id as i64);
     for (name, value) in [("mode", "standalone"), ("role", "master")] {
         reply.bulk(name.as_bytes());
         reply.bulk(value.as_bytes());

@@ -215,6 +215,16 @@ impl Command {
         format!("{}|{}", container.name, self.name).to_ascii_lowercase()
     }
 
+    /// Whether it may be asked for before anybody has signed in.
+    pub(crate) fn is_open(&self) -> bool {
+        self.flags.contains(&Flag::NoAuth)
+    }
+
+    /// Whether it changes no entry.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.flags.contains(&Flag::ReadOnly)
+    }
+
     /// Its subcommands, if it is a container.
     pub(crate) fn subcommands(&self) -> &'static [Self] {
         match self.action {

@@ -1,7 +1,9 @@
 //! The commands: a table of what there is, one file a command or family, and the way from a request
 //! to the function that answers it.
 
+mod acl;
 mod append;
+mod auth;
 mod bit;
 mod bitcount;
 mod bitfield;
@@ -71,13 +73,17 @@ use larder_engine::Key;
 use larder_resp::Args;
 
 use crate::stats::bump;
-use crate::{Context, Flow, transaction};
+use crate::users::Stopped;
+use crate::{Context, Flow, Session, Shared, transaction};
 
+pub(crate) use auth::finish as finish_sign_in;
+pub(crate) use command::{Named, categories};
 pub(crate) use condition::digest;
 pub(crate) use failure::{Failure, VALUE_TOO_LARGE};
-pub(crate) use glob::matches;
+pub(crate) use glob::{PATTERN_BYTES_MAX, matches};
 pub(crate) use metadata::{Command, Flag, Group, Run};
 pub(crate) use note::{Item, items};
+pub(crate) use table::TABLE;
 
 use metadata::{Action, Category, Keys};
 
@@ -88,16 +94,32 @@ pub(crate) type Outcome = Result<Flow, Failure>;
 /// Answers one request. `args` is not empty.
 pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     let outcome = match resolve(args) {
-        Ok((command, run)) if ctx.session.is_queuing() => {
-            transaction::queue(ctx, args, command, run)
-        }
-        Ok((_, run)) => run(ctx, args),
+        Ok((command, run)) => match ctx.session.authorize(ctx.shared, command, args) {
+            Ok(()) if ctx.session.is_queuing() => transaction::queue(ctx, args, command, run),
+            Ok(()) => run(ctx, args),
+            Err(stopped) => stop(ctx, args, stopped),
+        },
         Err(failure) => refuse(ctx, args, failure),
     };
     outcome.unwrap_or_else(|failure| {
         ctx.reply.error(failure.text());
         Flow::Continue
     })
+}
+
+/// Whether a request for a command without subcommands may be carried out.
+///
+/// # Errors
+/// With what to answer when it may not.
+pub(crate) fn authorize(
+    shared: &Shared,
+    session: &mut Session,
+    args: Args<'_>,
+) -> Result<(), Failure> {
+    let command = table::find(args.name()).ok_or(Failure::SYNTAX)?;
+    session
+        .authorize(shared, command, args)
+        .map_err(|(Stopped::Refused(failure) | Stopped::Removed(failure))| failure)
 }
 
 /// The command or subcommand that a request names, and what answers it.
@@ -115,6 +137,18 @@ fn resolve(args: Args<'_>) -> Result<(&'static Command, Run), Failure> {
             (None, Some(run)) => Ok((command, run)),
             (None, None) => Err(Failure::arity(&command.lowercase_name())),
         },
+    }
+}
+
+/// Answers what is not allowed; a transaction that was begun fails.
+#[cold]
+fn stop(ctx: &mut Context<'_>, args: Args<'_>, stopped: Stopped) -> Outcome {
+    match stopped {
+        Stopped::Refused(failure) => Err(transaction::refused(ctx.session, args.name(), failure)),
+        Stopped::Removed(failure) => {
+            ctx.reply.error(failure.text());
+            Ok(Flow::Close)
+        }
     }
 }
 

@@ -63,7 +63,7 @@ const ENABLE: Command = Command {
     arity: 3,
     flags: ORDERS,
     summary: "Puts a policy in force that was disabled or quarantined",
-    action: Action::Run(|_, args| named(args, Order::Enable)),
+    action: Action::Run(|ctx, args| named(ctx, args, Order::Enable)),
     ..LIST
 };
 
@@ -72,7 +72,7 @@ const DISABLE: Command = Command {
     arity: 3,
     flags: ORDERS,
     summary: "Takes a policy out of force; its file stays",
-    action: Action::Run(|_, args| named(args, Order::Disable)),
+    action: Action::Run(|ctx, args| named(ctx, args, Order::Disable)),
     ..LIST
 };
 
@@ -81,7 +81,7 @@ const ROLLBACK: Command = Command {
     arity: 3,
     flags: ORDERS,
     summary: "Puts the version of a policy before the present one in force",
-    action: Action::Run(|_, args| named(args, Order::Rollback)),
+    action: Action::Run(|ctx, args| named(ctx, args, Order::Rollback)),
     ..LIST
 };
 
@@ -89,7 +89,7 @@ const RELOAD: Command = Command {
     name: "RELOAD",
     flags: ORDERS,
     summary: "Looks at the folder of policies now",
-    action: Action::Run(|_, _| Ok(Flow::Order(Order::Reload))),
+    action: Action::Run(reload),
     ..LIST
 };
 
@@ -121,7 +121,13 @@ fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
     reply_help(ctx, "POLICY", &HELP)
 }
 
-fn named(args: Args<'_>, order: fn(String) -> Order) -> Outcome {
+fn reload(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
+    ctx.session.require_admin()?;
+    Ok(Flow::Order(Order::Reload))
+}
+
+fn named(ctx: &Context<'_>, args: Args<'_>, order: fn(String) -> Order) -> Outcome {
+    ctx.session.require_admin()?;
     Ok(Flow::Order(order(
         String::from_utf8_lossy(&args[2]).into_owned(),
     )))

@@ -2,7 +2,7 @@
 
 use larder_resp::{Args, Version};
 
-use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -24,10 +24,16 @@ pub(super) const COMMAND: Command = Command {
     action: Action::Run(run),
 };
 
-/// The name of the client library stays, as in Redis.
+/// Whoever had signed in has to do so again. The name of the client library stays, as in Redis.
 fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+    if ctx.store.is_held() {
+        return Err(Failure::new(
+            "ERR RESET cannot be a part of a transaction or script",
+        ));
+    }
     let session = &mut *ctx.session;
     session.transaction = None;
+    session.sign_out(ctx.shared)?;
     session.db = 0;
     session.name = Vec::new();
     session.version = Version::V2;

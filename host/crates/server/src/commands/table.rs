@@ -2,16 +2,18 @@
 
 use super::metadata::Command;
 use super::{
-    append, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set, client,
-    cluster, command, condition, config, dbsize, del, dump, echo, exists, expire, flush, function,
-    get, getdel, getex, getset, hello, incr, info, keys, lcs, lolwut, memory, mget, module, mset,
-    multi, object, persist, ping, policy, quit, randomkey, range, relocate, replication, reset,
-    scan, select, set, setex, setnx, strlen, swapdb, time, touch, ttl, type_of,
+    acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set,
+    client, cluster, command, condition, config, dbsize, del, dump, echo, exists, expire, flush,
+    function, get, getdel, getex, getset, hello, incr, info, keys, lcs, lolwut, memory, mget,
+    module, mset, multi, object, persist, ping, policy, quit, randomkey, range, relocate,
+    replication, reset, scan, select, set, setex, setnx, strlen, swapdb, time, touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 88] = [
+pub(crate) static TABLE: [Command; 90] = [
+    acl::COMMAND,
     append::COMMAND,
+    auth::COMMAND,
     bitcount::BITCOUNT,
     bitfield::BITFIELD,
     bitfield::BITFIELD_RO,

@@ -1,5 +1,6 @@
 //! Commands executed on a real engine, without sockets: a line in, the reply's bytes out.
 
+mod acl;
 mod bitmap;
 mod connection;
 mod errors;
@@ -15,7 +16,7 @@ use larder_resp::{Args, ArgsBuf, Limits, Parsed, RequestParser, Version};
 
 use super::dispatch;
 use crate::testing::{config, parts};
-use crate::{Context, Flow, Parts, ServerConfig, Session, Shared};
+use crate::{Context, Flow, Login, Parts, ServerConfig, Session, Shared};
 
 /// A connection, and a server whose time the test sets.
 struct Bed {
@@ -37,10 +38,10 @@ impl Bed {
     fn made_of(config: ServerConfig, parts: Parts, version: Version) -> Self {
         let shared = Shared::new(config, parts);
         let now = shared.now();
-        let tenant = shared.engine.default_tenant().clone();
+        let login = Login::new(&shared.users).expect("there is room");
         let session = Session {
             version,
-            ..Session::new(42, tenant, "127.0.0.1:1".into(), now)
+            ..Session::new(42, login, "127.0.0.1:1".into(), now)
         };
         Self {
             shared,

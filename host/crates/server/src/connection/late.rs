@@ -9,12 +9,14 @@ use larder_engine::{FlushCursor, Store};
 use larder_resp::Reply;
 use tokio::sync::oneshot;
 
+use super::sign_in::SigningIn;
 use super::{Connection, Stage};
 use crate::end::End;
 use crate::feed::Feed;
 use crate::held::BuffersFull;
 use crate::listing::{LIST_TOO_LONG, Listing};
 use crate::order::Done;
+use crate::users::SignIn;
 use crate::worker::Scratch;
 
 const RECORDED_ALREADY: &str =
@@ -28,6 +30,8 @@ pub(super) enum Late {
     Listing(Box<Listing>),
     /// Wait until an order has been carried out.
     Ordered(oneshot::Receiver<Done>),
+    /// Wait until it is known whether a password is right.
+    SigningIn(Box<SignIn>, SigningIn),
     /// Begin to record.
     Beginning(Plan),
     /// Send what is recorded.
@@ -61,6 +65,10 @@ impl Connection {
                 let gone = |_| Err("the order could not be carried out".to_owned());
                 let done = ready!(Pin::new(answered).poll(cx)).unwrap_or_else(gone);
                 self.reply(cx, scratch, done)?;
+            }
+            Late::SigningIn(_, waiting) => {
+                let result = ready!(waiting.as_mut().poll(cx));
+                self.sign_in(cx, scratch, result)?;
             }
             Late::Beginning(plan) => {
                 let plan = *plan;

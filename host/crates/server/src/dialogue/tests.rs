@@ -2,11 +2,11 @@ use larder_engine::Undecided;
 
 use super::{Dialogue, OUTPUT_PAUSE_BYTES, Stop, limits};
 use crate::testing::{bulk, command, config, parts};
-use crate::{Session, Shared};
+use crate::{Login, Session, Shared};
 
 fn dialogue(shared: &Shared) -> Dialogue {
-    let tenant = shared.engine.default_tenant().clone();
-    let session = Session::new(1, tenant, "127.0.0.1:1".into(), shared.now());
+    let login = Login::new(&shared.users).expect("there is room");
+    let session = Session::new(1, login, "127.0.0.1:1".into(), shared.now());
     Dialogue::new(session, limits(&shared.config))
 }
 

@@ -13,7 +13,7 @@ use super::body::{self, Charged};
 use super::caller::Caller;
 use super::history::History;
 use super::problem::{Answer, Problem};
-use crate::commands::dispatch;
+use crate::commands::{authorize, dispatch};
 use crate::run::Metrics;
 use crate::{Context, Flow, Shared, order};
 
@@ -73,6 +73,14 @@ impl Api {
             Ok(Some((value, _))) => Ok(value),
             Ok(None) | Err(_) => Err(Problem::bad("the reply is longer than HTTP hands on")),
         }
+    }
+
+    /// Whether the caller may have that command carried out; for what is done without it.
+    pub(super) fn authorize(&self, caller: &Caller, args: &[&[u8]]) -> Answer<()> {
+        let args: ArgsBuf = args.iter().copied().collect();
+        let mut session = caller.session(&self.shared);
+        authorize(&self.shared, &mut session, args.args())
+            .map_err(|failure| Problem::of_reply(failure.text()))
     }
 
     fn dispatch(&self, caller: &Caller, args: &[&[u8]]) -> (Vec<u8>, Flow) {

@@ -34,7 +34,7 @@ pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer
     let mut reply_bytes = 0;
     for (number, key) in batch.items.iter().enumerate() {
         let key = bytes(key)?;
-        let item = api.read(&caller, &key);
+        let item = api.read(&caller, &key)?;
         // Half as much again for base64, and what surrounds it.
         reply_bytes += item.as_ref().map_or(0, |item| item.value.len()) * 3 / 2 + key.len() + 256;
         if reply_bytes > api.shared.config.output_bytes_max {
@@ -110,7 +110,7 @@ struct Batch {
 /// Reads a batch whose items stand under `name`.
 async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch)> {
     Query::new(request.uri().query(), &[])?;
-    let caller = api.caller(request.extensions(), request.headers())?;
+    let caller = api.caller(request.extensions())?;
     check_json(request.headers())?;
     let bytes_max = api.shared.config.request_bytes_max;
     let mut body = api.body(request.into_body(), bytes_max).await?;

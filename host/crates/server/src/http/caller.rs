@@ -1,22 +1,28 @@
 //! Who sends a request, and whether it comes from where it may.
 
 use std::net::{IpAddr, SocketAddr};
+use std::slice;
 use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{Extensions, HeaderMap, Method, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use larder_engine::{Engine, Tenant};
 use larder_resp::Version;
+use tokio::time::sleep;
 
 use super::api::Api;
 use super::link::Link;
 use super::problem::{Answer, Problem};
-use crate::{Session, Shared};
+use crate::users::{Address, Denial};
+use crate::{Login, Session, Shared, User};
 
 /// Whoever sent a request.
 pub(super) struct Caller {
+    user: Arc<User>,
     pub(super) tenant: Arc<Tenant>,
     pub(super) db: u8,
     peer: String,
@@ -30,30 +36,78 @@ impl Caller {
 
     /// The tenants whose figures it may see.
     pub(super) fn tenants<'a>(&'a self, engine: &'a Engine) -> &'a [Arc<Tenant>] {
-        engine.tenants()
+        match self.user.is_admin() {
+            true => engine.tenants(),
+            false => slice::from_ref(&self.tenant),
+        }
     }
 
     /// A session for one command: no client that others see.
     pub(super) fn session(&self, shared: &Shared) -> Session {
-        let (tenant, peer) = (self.tenant.clone(), self.peer.clone());
+        let (login, peer) = (Login::of(self.user.clone()), self.peer.clone());
         Session {
             db: self.db,
             version: Version::V3,
-            ..Session::new(shared.next_client(), tenant, peer, shared.now())
+            ..Session::new(shared.next_client(), login, peer, shared.now())
         }
     }
 }
 
 impl Api {
-    /// Who sent a request with that head.
-    pub(super) fn caller(&self, extensions: &Extensions, _headers: &HeaderMap) -> Answer<Caller> {
+    /// Finds out who sends a request, and has them wait if their tenant has used up its requests;
+    /// `None` when they do not say, and need to.
+    pub(super) async fn recognise(
+        &self,
+        link: Option<&Link>,
+        headers: &HeaderMap,
+    ) -> Answer<Option<Arc<User>>> {
+        let users = &self.shared.users;
+        let user = match headers.get(AUTHORIZATION) {
+            None => users.default_user().filter(|user| user.is_open()),
+            Some(value) => {
+                let (name, password) = credentials(value).ok_or_else(|| {
+                    Problem::unauthorized("Authorization is Basic or Bearer, of NAME:PASSWORD")
+                })?;
+                let peer = link.map(|link| link.peer.to_string()).unwrap_or_default();
+                let denial = Denial {
+                    context: "toplevel",
+                    client: format!("addr={peer} cmd=http user={name}"),
+                };
+                let address = Address::of_peer(&peer);
+                let signing_in = users.clone().sign_in(name, password, address, denial);
+                let user = signing_in.await;
+                Some(user.map_err(|refused| Problem::of_reply(&refused.text()))?)
+            }
+        };
+        let quota = user.as_ref().and_then(|user| users.quota(user.tenant()));
+        if let Some(wait) = quota.and_then(|quota| quota.pay(1)) {
+            sleep(wait).await;
+        }
+        Ok(user)
+    }
+
+    /// Who sent a request, as [`Self::recognise`] found out.
+    pub(super) fn caller(&self, extensions: &Extensions) -> Answer<Caller> {
+        let user = extensions.get::<Arc<User>>();
+        let user = user.ok_or_else(|| Problem::unauthorized("a name and a password are needed"))?;
         let link = extensions.get::<ConnectInfo<Link>>();
         let peer = link.map(|ConnectInfo(link)| link.peer.to_string());
         Ok(Caller {
-            tenant: self.shared.engine.default_tenant().clone(),
+            tenant: user.tenant().clone(),
+            user: user.clone(),
             db: 0,
             peer: peer.unwrap_or_default(),
         })
+    }
+
+    /// Whether the figures of all tenants may be told: on an address that only this machine reaches,
+    /// where there are no users, and to administrators.
+    pub(super) fn check_figures(&self, extensions: &Extensions) -> Answer<()> {
+        if self.is_local || self.caller(extensions)?.user.is_admin() {
+            return Ok(());
+        }
+        let detail = "only an administrator may see the figures of all tenants";
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 
     /// Turns away what a web page of another site makes a browser send: under a name of its own that
@@ -86,6 +140,19 @@ impl Api {
     }
 }
 
+/// Name and password: `Basic` as browsers send them, `Bearer` as they are.
+fn credentials(value: &HeaderValue) -> Option<(String, Vec<u8>)> {
+    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+    let pair = match scheme.to_ascii_lowercase().as_str() {
+        "basic" => STANDARD.decode(rest.trim()).ok()?,
+        "bearer" => rest.trim().as_bytes().to_vec(),
+        _ => return None,
+    };
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    let name = String::from_utf8(pair[..colon].to_vec()).ok()?;
+    Some((name, pair[colon + 1..].to_vec()))
+}
+
 fn is_this_machine(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
@@ -104,6 +171,24 @@ pub(super) fn is_local(addr: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_and_passwords_come_in_two_ways() {
+        let read = |text| credentials(&HeaderValue::from_static(text));
+        let pair = Some(("ann".to_owned(), b"a:b".to_vec()));
+        assert_eq!(read("Basic YW5uOmE6Yg=="), pair);
+        assert_eq!(read("bearer ann:a:b"), pair);
+        for wrong in [
+            "",
+            "Basic",
+            "Basic ann:a",
+            "Bearer ann",
+            "Digest ann:a",
+            "Basic YW5u",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn names_of_this_machine_are_told_from_others() {

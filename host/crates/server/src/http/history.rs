@@ -108,7 +108,7 @@ pub(super) async fn watch(api: Arc<Api>) {
 
 pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answer {
     Query::new(request.uri().query(), &[])?;
-    let caller = api.caller(request.extensions(), request.headers())?;
+    let caller = api.caller(request.extensions())?;
     api.call(&caller, &[b"POLICY", b"LIST"]).await?;
     Ok(page(&json!({ "events": api.history.json() })))
 }

@@ -22,9 +22,7 @@ use crate::commands::digest;
 
 /// Who asks, and for which key.
 fn target(api: &Api, request: &Request, query: &Query<'_>) -> Answer<(Caller, Vec<u8>)> {
-    let caller = api
-        .caller(request.extensions(), request.headers())?
-        .on(query.db()?);
+    let caller = api.caller(request.extensions())?.on(query.db()?);
     Ok((caller, last_segment(request.uri())?))
 }
 
@@ -55,17 +53,18 @@ impl Found {
 
 impl Api {
     /// Reads as GET does.
-    pub(super) fn read(&self, caller: &Caller, key: &[u8]) -> Option<Found> {
+    pub(super) fn read(&self, caller: &Caller, key: &[u8]) -> Answer<Option<Found>> {
+        self.authorize(caller, &[b"GET", key])?;
         let now = self.shared.now();
         let key = Key::new(caller.db, key);
-        caller.tenant.get(key, now, |entry| Found::of(entry, now))
+        Ok(caller.tenant.get(key, now, |entry| Found::of(entry, now)))
     }
 }
 
 pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let query = Query::new(request.uri().query(), &["db"])?;
     let (caller, key) = target(&api, &request, &query)?;
-    let Some(found) = api.read(&caller, &key) else {
+    let Some(found) = api.read(&caller, &key)? else {
         return Err(Problem::not_found("there is no such key"));
     };
     let (digest, len) = (digest(&found.value), found.value.len());
@@ -157,9 +156,7 @@ pub(super) async fn flush(State(api): State<Arc<Api>>, request: Request) -> Answ
     if query.get("db").is_none() {
         return Err(Problem::bad("name the database to be emptied: ?db=0"));
     }
-    let caller = api
-        .caller(request.extensions(), request.headers())?
-        .on(query.db()?);
+    let caller = api.caller(request.extensions())?.on(query.db()?);
     api.call(&caller, &[b"FLUSHDB"]).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -14,7 +14,7 @@ use super::text::Query;
 
 pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answer {
     Query::new(request.uri().query(), &[])?;
-    let caller = api.caller(request.extensions(), request.headers())?;
+    let caller = api.caller(request.extensions())?;
     api.call(&caller, &[b"POLICY", b"LIST"]).await?;
     let policies: Vec<_> = api.shared.policies.list().iter().map(row).collect();
     Ok(page(&json!({ "policies": policies })))
@@ -26,7 +26,7 @@ pub(super) async fn one(
     request: Request,
 ) -> Answer {
     Query::new(request.uri().query(), &[])?;
-    let caller = api.caller(request.extensions(), request.headers())?;
+    let caller = api.caller(request.extensions())?;
     api.call(&caller, &[b"POLICY", b"LIST"]).await?;
     Ok(page(&row(find(&api.shared.policies.list(), &name)?)))
 }
@@ -49,7 +49,7 @@ pub(super) async fn order(
         let detail = "a policy can be told to enable, disable or rollback";
         return Err(Problem::not_found(detail));
     }
-    let caller = api.caller(request.extensions(), request.headers())?;
+    let caller = api.caller(request.extensions())?;
     find(&api.shared.policies.list(), &name)?;
     api.call(&caller, &[b"POLICY", action.as_bytes(), name.as_bytes()])
         .await?;
@@ -58,7 +58,7 @@ pub(super) async fn order(
 
 pub(super) async fn reload(State(api): State<Arc<Api>>, request: Request) -> Answer {
     Query::new(request.uri().query(), &[])?;
-    let caller = api.caller(request.extensions(), request.headers())?;
+    let caller = api.caller(request.extensions())?;
     api.call(&caller, &[b"POLICY", b"RELOAD"]).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -20,7 +20,7 @@ const INFO: [&[u8]; 2] = [b"INFO", b"server"];
 /// Who asks for figures.
 fn reader(api: &Api, request: &Request) -> Answer<Caller> {
     Query::new(request.uri().query(), &[])?;
-    api.caller(request.extensions(), request.headers())
+    api.caller(request.extensions())
 }
 
 pub(super) async fn stats(State(api): State<Arc<Api>>, request: Request) -> Answer {
@@ -128,7 +128,7 @@ fn figures(tenant: &Tenant) -> Value {
 
 pub(super) async fn explain(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let query = Query::new(request.uri().query(), &["db"])?;
-    let caller = api.caller(request.extensions(), request.headers())?;
+    let caller = api.caller(request.extensions())?;
     let key = last_segment(request.uri())?;
     let caller = caller.on(query.db()?);
     let told = api.call(&caller, &[b"CACHE.EXPLAIN", &key]).await?;

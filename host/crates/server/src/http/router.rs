@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, get, post, put};
 
 use super::api::Api;
 use super::link::Link;
-use super::problem::Problem;
+use super::problem::{Answer, Problem};
 use super::{batch, console, history, keys, openapi, policies, reports};
 use crate::Health;
 
@@ -41,6 +41,9 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 13] {
 /// Addresses that tell no more than that the server is there; whoever asks, under any name.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
+/// Of them, those that nobody has to say a name for.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
 pub(super) fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(async || "ok\n"))
@@ -63,18 +66,27 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 }
 
 /// What happens to every request.
-async fn attend(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+async fn attend(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let link = request.extensions().get::<ConnectInfo<Link>>().cloned();
     let link = link.map(|ConnectInfo(link)| link);
     let _answering = link.as_ref().map(Link::answering);
     let is_open = OPEN.contains(&request.uri().path());
-    let origin = api.check_origin(request.method(), request.headers());
-    let mut response = match origin {
-        Err(problem) if !is_open => {
+    let admitted = match api.check_origin(request.method(), request.headers()) {
+        Err(problem) if !is_open => Err(problem),
+        _ if HEALTH.contains(&request.uri().path()) => Ok(None),
+        _ => api.recognise(link.as_ref(), request.headers()).await,
+    };
+    let mut response = match admitted {
+        Err(problem) => {
             api.shared.http.refused();
             problem.into_response()
         }
-        _ => next.run(request).await,
+        Ok(user) => {
+            if let Some(user) = user {
+                request.extensions_mut().insert(user);
+            }
+            next.run(request).await
+        }
     };
     let ends = api.shared.health() != Health::Ready || link.as_ref().is_none_or(Link::is_crowded);
     if ends {
@@ -101,9 +113,8 @@ pub(super) fn readiness(health: Health) -> (StatusCode, &'static str) {
     }
 }
 
-async fn scrape(State(api): State<Arc<Api>>) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        (api.metrics)(),
-    )
+async fn scrape(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    api.check_figures(request.extensions())?;
+    let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, (api.metrics)()).into_response())
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod description;
+mod users;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -95,7 +95,7 @@ fn describe_search(reply: &mut Reply<'_>, kind: &str, numbers: &[(&str, i32)]) {
 }
 
 /// The categories of access control, in the order of Redis.
-pub(super) fn categories(command: &Command) -> Vec<&'static str> {
+pub(crate) fn categories(command: &Command) -> Vec<&'static str> {
     let is = |flag| command.flags.contains(&flag);
     let belongs = |category| command.categories.contains(&category);
     let all = [

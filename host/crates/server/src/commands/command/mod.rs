@@ -106,14 +106,16 @@ fn count(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
+pub(crate) use info::categories;
+
 /// A command and its full name.
-struct Named {
-    command: &'static Command,
-    name: String,
+pub(crate) struct Named {
+    pub(crate) command: &'static Command,
+    pub(crate) name: String,
 }
 
 impl Named {
-    fn of_table(command: &'static Command) -> Self {
+    pub(crate) fn of_table(command: &'static Command) -> Self {
         Self {
             command,
             name: command.lowercase_name(),
@@ -121,7 +123,7 @@ impl Named {
     }
 
     /// The command of a name as COMMAND takes it: `get`, `client|setname`.
-    fn find(name: &[u8]) -> Option<Self> {
+    pub(crate) fn find(name: &[u8]) -> Option<Self> {
         let bar = name.iter().position(|&byte| byte == b'|');
         let Some(bar) = bar else {
             return table::find(name).map(Self::of_table);
@@ -133,7 +135,7 @@ impl Named {
             .find(|sub| sub.command.name.as_bytes().eq_ignore_ascii_case(wanted))
     }
 
-    fn subcommands(&self) -> impl ExactSizeIterator<Item = Self> + use<> {
+    pub(crate) fn subcommands(&self) -> impl ExactSizeIterator<Item = Self> + use<> {
         let container = self.command;
         let name = move |command: &'static Command| command.full_name(container);
         container.subcommands().iter().map(move |command| Self {
