@@ -13,7 +13,7 @@ use e2e::harness::{PATIENCE, announce, run, target, tool};
 const INSTALL_MAX: Duration = Duration::from_secs(300);
 
 /// The folder of this file's own: scripts, and lists of what they need.
-fn sources() -> PathBuf {
+pub(super) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients")
 }
 

@@ -1,9 +1,11 @@
 //! What the API does with values, and what it refuses.
 
+use larder_engine::decision::QuestionParts;
+use larder_engine::{Decider, Deciders, Verdict};
 use serde_json::json;
 
 use super::*;
-use crate::testing::{bulk, command};
+use crate::testing::{bulk, command, serve_with};
 
 const JSON: &str = "Content-Type: application/json";
 
@@ -265,4 +267,52 @@ fn bodies_are_paid_for_from_the_buffers_of_all_clients() {
     assert_eq!(ask(&server, "PUT", "/v1/keys/k", &[], b"x").status, 201);
     assert_eq!(ask(&server, "GET", "/v1/keys/k", &[], b"").text(), "x");
     assert_eq!(server.shared.totals().buffers_bytes, 0, "all is given back");
+}
+
+/// Lets in what has the tag of the thread that it is asked on, for that many milliseconds.
+struct ByThread;
+
+impl Deciders for ByThread {
+    fn decider(&self, thread: usize) -> Box<dyn Decider> {
+        Box::new(OnThread(thread))
+    }
+}
+
+struct OnThread(usize);
+
+impl Decider for OnThread {
+    fn has_a_say(&self, _tenant: usize) -> bool {
+        true
+    }
+
+    fn decide(&mut self, _tenant: usize, question: &QuestionParts<'_>) -> Verdict {
+        Verdict {
+            keep: question.tags.contains(&self.0.to_string().as_bytes()),
+            ttl_ms: Some(self.0 as u64 * 1000),
+            priority: 9,
+        }
+    }
+}
+
+#[test]
+fn policies_decide_on_a_thread_of_its_own() {
+    let mut config = config();
+    config.http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.threads = 2;
+    let parts = crate::Parts {
+        deciders: Arc::new(ByThread),
+        ..parts()
+    };
+    let server = serve_with(config, parts);
+    // The workers are threads 0 and 1. What is refused is answered like any other value.
+    for (path, status) in [("/v1/keys/k?tags=2", 200), ("/v1/keys/k?tags=1", 404)] {
+        let put = ask(&server, "PUT", path, &[], b"x");
+        assert!([201, 204].contains(&put.status), "{}", put.text());
+        let get = ask(&server, "GET", "/v1/keys/k", &[], b"");
+        assert_eq!(get.status, status, "{path}");
+        if status == 200 {
+            assert_eq!(get.header("larder-ttl-ms"), Some("2000"));
+            assert_eq!(get.header("larder-priority"), Some("9"));
+        }
+    }
 }
