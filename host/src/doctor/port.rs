@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::health::{ask, reachable};
 
 /// How long somebody may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// INFO of one section has some hundred bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 /// The first byte of an alert of TLS, which is what one who wants a handshake sends to others.
