@@ -60,7 +60,8 @@ fn http_can_be_left_out() {
 }
 
 /// Dashboards and alerts are built on these names: one that goes or is renamed breaks them.
-const METRICS: [&str; 38] = [
+const METRICS: [&str; 45] = [
+    "larder_auth_failures_total",
     "larder_budget_bytes",
     "larder_build_info",
     "larder_client_buffers_bytes",
@@ -70,6 +71,7 @@ const METRICS: [&str; 38] = [
     "larder_commands_total",
     "larder_connected_clients",
     "larder_data_bytes",
+    "larder_denied_total",
     "larder_entries",
     "larder_error_replies_total",
     "larder_events_dropped_total",
@@ -84,6 +86,7 @@ const METRICS: [&str; 38] = [
     "larder_http_responses_total",
     "larder_input_bytes_total",
     "larder_inserts_total",
+    "larder_lock_outs_total",
     "larder_memory_limit_bytes",
     "larder_misses_total",
     "larder_output_bytes_total",
@@ -92,7 +95,11 @@ const METRICS: [&str; 38] = [
     "larder_refused_newcomers_total",
     "larder_refused_writes_total",
     "larder_resident_bytes",
+    "larder_sign_ins_total",
+    "larder_tenant_clients",
     "larder_tenant_memory_bytes",
+    "larder_throttled_milliseconds_total",
+    "larder_throttled_total",
     "larder_ttl_entries",
     "larder_unfit_shards",
     "larder_updates_total",

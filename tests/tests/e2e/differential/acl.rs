@@ -17,7 +17,7 @@ const REQUESTS: &[&str] = &[
     "ACL SETUSER a",
     "ACL LIST",
     "ACL SETUSER a on >pw ~x* %R~r* %W~w* &c* +@string +get|x|y",
-    "ACL SETUSER a on >pw ~x* %R~r* %W~w* &c* +@string -get +config|get",
+    "ACL SETUSER a on >pw ~x* %R~r* %W~w* &c* +@string -get",
     "ACL GETUSER a",
     "ACL SETUSER a +@all -@dangerous +set -set|x",
     "ACL SETUSER a -@all +@read -get",

@@ -29,7 +29,9 @@ const DATABASES: [&str; 3] = ["0", "1", "15"];
 const MISMATCHES_MAX: usize = 10;
 
 /// Commands that end or change the connection, compared in modules of their own.
-const ELSEWHERE: [&str; 3] = ["acl", "auth", "quit"];
+const ELSEWHERE: [&str; 9] = [
+    "acl", "auth", "discard", "exec", "multi", "quit", "reset", "unwatch", "watch",
+];
 
 /// Both servers, and a connection to each.
 struct Pair {

@@ -13,7 +13,7 @@ type Stated = (
     fn() -> Value,
 );
 
-const STATED: [Stated; 10] = [
+const STATED: [Stated; 9] = [
     (
         "sums of decimals are exact, where Redis shows the noise of binary fractions",
         &[&["SET", "k", "1000000"], &["INCRBYFLOAT", "k", "0.1"]],
@@ -72,17 +72,6 @@ const STATED: [Stated; 10] = [
         "a cursor is a number, and never negative",
         &[&["SCAN", "-1"]],
         || Value::Error("ERR invalid cursor".into()),
-    ),
-    (
-        "there are no passwords, so none is right",
-        &[&["HELLO", "2", "AUTH", "default", "anything"]],
-        || {
-            Value::Error(
-                "ERR AUTH <password> called without any password configured for the default \
-                 user. Are you sure your configuration is correct?"
-                    .into(),
-            )
-        },
     ),
     (
         "a greeting that is refused changes nothing, since Redis 7.2",

@@ -70,6 +70,8 @@ pub(crate) enum Flag {
     AllowBusy,
     /// Not within a transaction.
     NoMulti,
+    /// Not in the slow log itself: what it carries out is.
+    SkipSlowlog,
 }
 
 impl Flag {
@@ -87,6 +89,7 @@ impl Flag {
             Self::NoAuth => "no_auth",
             Self::AllowBusy => "allow_busy",
             Self::NoMulti => "no_multi",
+            Self::SkipSlowlog => "skip_slowlog",
         }
     }
 }

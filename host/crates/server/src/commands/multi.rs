@@ -27,7 +27,12 @@ pub(super) const MULTI: Command = Command {
 
 pub(super) const EXEC: Command = Command {
     name: "EXEC",
-    flags: &[Flag::NoScript, Flag::Loading, Flag::Stale],
+    flags: &[
+        Flag::NoScript,
+        Flag::Loading,
+        Flag::Stale,
+        Flag::SkipSlowlog,
+    ],
     summary: "Executes the commands of a transaction, all at one moment",
     action: Action::Run(|ctx, _| transaction::exec(ctx)),
     ..MULTI
