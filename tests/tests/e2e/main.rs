@@ -11,6 +11,7 @@ mod main_job;
 mod memory;
 mod operations;
 mod policies;
+mod pubsub;
 mod record;
 mod samples;
 mod simulate;

@@ -21,6 +21,7 @@ use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
 use crate::held::{BuffersFull, Held};
 use crate::listing::Listing;
+use crate::mailbox::Lagged;
 use crate::order;
 use crate::registry::{Entry, Phase};
 use crate::stats::bump;
@@ -124,6 +125,9 @@ impl Connection {
             Phase::Lingering
         } else if !self.held.input().is_empty() {
             Phase::Receiving
+        } else if self.dialogue.session.is_subscribed() {
+            // It may be silent for as long as it likes.
+            Phase::Working
         } else {
             Phase::Idle
         }
@@ -137,6 +141,9 @@ impl Connection {
         scratch: &mut Scratch,
         turn_bytes: &mut usize,
     ) -> Poll<Result<(), End>> {
+        if let Some(mailbox) = self.dialogue.session.mailbox() {
+            mailbox.arm(cx.waker()).map_err(|Lagged| End::Lagged)?;
+        }
         if self.poll_send(cx)?.is_pending() {
             // A recording is no reason for a server that drains to wait.
             if self.worker.draining.get() && matches!(self.stage, Stage::Late(Late::Recording(_))) {
@@ -152,6 +159,9 @@ impl Connection {
         }
         match &mut self.stage {
             Stage::Reading => {
+                if self.deliver(cx, scratch, turn_bytes)? {
+                    return Poll::Ready(Ok(()));
+                }
                 let parser_bytes = self.dialogue.parser_bytes();
                 if self
                     .held
@@ -181,6 +191,24 @@ impl Connection {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes the messages that came for the connection. Whether there were some.
+    fn deliver(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        turn_bytes: &mut usize,
+    ) -> Result<bool, End> {
+        let Some(mailbox) = self.dialogue.session.mailbox() else {
+            return Ok(false);
+        };
+        scratch.output.clear();
+        mailbox.take(&mut scratch.output);
+        *turn_bytes = turn_bytes.saturating_sub(scratch.output.len());
+        let has_mail = !scratch.output.is_empty();
+        self.write(cx, &mut scratch.output)?;
+        Ok(has_mail)
     }
 
     /// Writes the held output, all of it before it is ready.
@@ -231,6 +259,10 @@ impl Connection {
     ) -> Result<(), End> {
         let Scratch { input, output } = scratch;
         output.clear();
+        // What came before these requests goes before their replies.
+        if let Some(mailbox) = self.dialogue.session.mailbox() {
+            mailbox.take(output);
+        }
         let worker = &*self.worker;
         let from_held = !self.held.input().is_empty();
         let unread = if from_held {
@@ -303,6 +335,7 @@ impl Connection {
         Reply::new(output, self.dialogue.session.version).error(BUFFERS_FULL);
         self.held.drop_input();
         self.dialogue.session.transaction = None;
+        self.dialogue.session.subscriptions = None;
         self.stage = Stage::Closing;
         self.write(cx, output)
     }

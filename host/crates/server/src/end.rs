@@ -23,6 +23,8 @@ pub(crate) enum End {
     OutputOverLimit(usize),
     /// Its output did not fit into the buffers of the server.
     BuffersFull,
+    /// Messages came faster than it took them.
+    Lagged,
     /// A command panicked.
     Panicked,
 }
@@ -48,6 +50,13 @@ impl End {
             End::BuffersFull => {
                 bump(&counters.over_limit);
                 info!(client, peer, "connection closed: client buffers are full");
+            }
+            End::Lagged => {
+                bump(&counters.over_limit);
+                info!(
+                    client,
+                    peer, "connection closed: it does not take its messages"
+                );
             }
             End::Panicked => {
                 bump(&counters.panicked);

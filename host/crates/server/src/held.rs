@@ -30,7 +30,7 @@ impl Budget {
     }
 
     /// Takes more, unless that goes over the bound.
-    fn take(&self, bytes: usize) -> bool {
+    pub(crate) fn take(&self, bytes: usize) -> bool {
         let fits = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.bytes_max;
         if !fits {
             self.give_back(bytes);
@@ -38,7 +38,7 @@ impl Budget {
         fits
     }
 
-    fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

@@ -8,6 +8,7 @@ use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Store, Tenant};
 use larder_resp::{Reply, Version};
 
+use crate::pubsub::Subscriptions;
 use crate::transaction::Transaction;
 use crate::users::SignIn;
 use crate::{Login, Shared};
@@ -35,6 +36,7 @@ pub struct Session {
     /// When the connection was accepted.
     pub connected_ms: Millis,
     pub(crate) transaction: Option<Box<Transaction>>,
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
 }
 
 impl Session {
@@ -52,7 +54,16 @@ impl Session {
             peer,
             connected_ms: now,
             transaction: None,
+            subscriptions: None,
         }
+    }
+
+    /// Bytes that are held for the connection beside its buffers.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let transaction = self.transaction.as_ref();
+        let subscriptions = self.subscriptions.as_ref();
+        transaction.map_or(0, |transaction| transaction.bytes())
+            + subscriptions.map_or(0, |subscriptions| subscriptions.bytes())
     }
 }
 

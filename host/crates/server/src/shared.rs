@@ -10,8 +10,9 @@ use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
 use crate::held::Budget;
 use crate::http::Figures;
+use crate::pubsub::Hub;
 use crate::stats::{Counters, Totals, WorkerCounters};
-use crate::{ServerConfig, Users};
+use crate::{ServerConfig, Session, Users};
 
 /// What the server is given besides its settings: everything that would make it depend on a real clock,
 /// a source of randomness or an allocator.
@@ -54,7 +55,9 @@ pub struct Shared {
     pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
     pub(crate) workers: Box<[WorkerCounters]>,
-    pub(crate) buffers: Budget,
+    pub(crate) buffers: Arc<Budget>,
+    /// Channels, by the number of the tenant.
+    hubs: Box<[Arc<Hub>]>,
     pub(crate) http: Figures,
     pub(crate) resp_addr: OnceLock<SocketAddr>,
     health: AtomicU8,
@@ -88,6 +91,8 @@ impl Shared {
             parts.clock,
             parts.random,
         );
+        let hubs = parts.engine.tenants().iter().map(|_| Arc::default());
+        let hubs = hubs.collect();
         Self {
             users: Arc::new(users),
             started_ms: (parts.clock)(),
@@ -101,12 +106,18 @@ impl Shared {
             counters: Counters::default(),
             workers,
             http: Figures::default(),
-            buffers: Budget::new(config.client_buffers_bytes_max),
+            buffers: Arc::new(Budget::new(config.client_buffers_bytes_max)),
+            hubs,
             config,
             resp_addr: OnceLock::new(),
             health: AtomicU8::new(Health::Starting as u8),
             next_client: AtomicU64::new(1),
         }
+    }
+
+    /// The channels of a connection's tenant.
+    pub(crate) fn hub(&self, session: &Session) -> &Arc<Hub> {
+        &self.hubs[session.tenant.number()]
     }
 
     /// The time now, in Unix milliseconds.

@@ -37,6 +37,11 @@ struct Queued {
 }
 
 impl Transaction {
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Pays for one more of `what`.
     fn grow<T>(&mut self, what: fn(&mut Self) -> &mut Vec<T>, bytes: usize) -> Result<(), Failure> {
         let bytes = self.bytes + bytes + size_of::<T>();
@@ -55,13 +60,6 @@ impl Session {
         self.transaction
             .as_ref()
             .is_some_and(|transaction| transaction.is_queuing)
-    }
-
-    /// Bytes that are held for the connection beside its buffers.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.transaction
-            .as_ref()
-            .map_or(0, |transaction| transaction.bytes)
     }
 }
 
@@ -207,7 +205,10 @@ impl Queued {
             // With the option DB.
             "COPY" => len > 4,
             _ => {
-                let is_about_none = matches!(group, Group::Connection | Group::Transactions);
+                let is_about_none = matches!(
+                    group,
+                    Group::Connection | Group::PubSub | Group::Transactions
+                );
                 self.command.keys.first == 0 && !is_about_none
             }
         }

@@ -92,7 +92,7 @@ pub(super) fn greet(session: &mut Session, wanted: &Hello, reply: &mut Reply<'_>
     if let Some(name) = &wanted.name {
         session.name.clone_from(name);
     }
-    session.version = wanted.version;
+    session.set_version(wanted.version);
     reply.set_version(wanted.version);
     reply.map(7);
     for (name, value) in [("server", "larder"), ("version", REDIS_VERSION)] {

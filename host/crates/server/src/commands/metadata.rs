@@ -72,6 +72,8 @@ pub(crate) enum Flag {
     NoMulti,
     /// Not in the slow log itself: what it carries out is.
     SkipSlowlog,
+    /// About channels.
+    PubSub,
 }
 
 impl Flag {
@@ -90,6 +92,7 @@ impl Flag {
             Self::AllowBusy => "allow_busy",
             Self::NoMulti => "no_multi",
             Self::SkipSlowlog => "skip_slowlog",
+            Self::PubSub => "pubsub",
         }
     }
 }
@@ -149,6 +152,7 @@ pub(crate) enum Group {
     Cluster,
     Connection,
     Generic,
+    PubSub,
     Scripting,
     Server,
     String,
@@ -163,6 +167,7 @@ impl Group {
             Self::Cluster => "cluster",
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::PubSub => "pubsub",
             Self::Scripting => "scripting",
             Self::Server => "server",
             Self::String => "string",
@@ -179,6 +184,7 @@ pub(crate) enum Category {
     Connection,
     Dangerous,
     Keyspace,
+    PubSub,
     Scripting,
     String,
     Transaction,

@@ -50,6 +50,7 @@ mod offer;
 mod persist;
 mod ping;
 mod policy;
+mod pubsub;
 mod quit;
 mod randomkey;
 mod range;
@@ -93,7 +94,11 @@ pub(crate) type Outcome = Result<Flow, Failure>;
 
 /// Answers one request. `args` is not empty.
 pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
-    let outcome = match resolve(args) {
+    let mut resolved = resolve(args);
+    if ctx.session.subscriptions.is_some() {
+        resolved = resolved.and_then(|found| pubsub::check_allowed(ctx, args).map(|()| found));
+    }
+    let outcome = match resolved {
         Ok((command, run)) => match ctx.session.authorize(ctx.shared, command, args) {
             Ok(()) if ctx.session.is_queuing() => transaction::queue(ctx, args, command, run),
             Ok(()) => run(ctx, args),

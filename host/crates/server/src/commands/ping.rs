@@ -1,6 +1,6 @@
 //! PING: is anybody there?
 
-use larder_resp::Args;
+use larder_resp::{Args, Version};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
@@ -17,7 +17,14 @@ pub(super) const COMMAND: Command = Command {
     action: Action::Run(run),
 };
 
+/// One that listens in RESP2 is answered like a message.
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    if ctx.session.version == Version::V2 && ctx.session.is_subscribed() && args.len() <= 2 {
+        ctx.reply.array(2);
+        ctx.reply.bulk(b"pong");
+        ctx.reply.bulk(args.get(1).unwrap_or_default());
+        return Ok(Flow::Continue);
+    }
     match args.len() {
         1 => ctx.reply.simple("PONG"),
         2 => ctx.reply.bulk(&args[1]),

@@ -33,6 +33,7 @@ fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     }
     let session = &mut *ctx.session;
     session.transaction = None;
+    session.subscriptions = None;
     session.sign_out(ctx.shared)?;
     session.db = 0;
     session.name = Vec::new();

@@ -7,6 +7,7 @@ mod errors;
 mod generic;
 mod introspection;
 mod policies;
+mod pubsub;
 mod recording;
 mod string;
 mod transactions;

@@ -121,6 +121,7 @@ impl Session {
         // What was watched is another tenant's.
         if is_new_tenant {
             self.transaction = None;
+            self.subscriptions = None;
         }
         self.tenant = user.tenant().clone();
         self.login.user = user;

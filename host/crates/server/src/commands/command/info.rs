@@ -105,6 +105,7 @@ pub(crate) fn categories(command: &Command) -> Vec<&'static str> {
         ("@string", belongs(Category::String)),
         ("@bitmap", belongs(Category::Bitmap)),
         ("@admin", is(Flag::Admin) || belongs(Category::Admin)),
+        ("@pubsub", belongs(Category::PubSub)),
         ("@fast", is(Flag::Fast)),
         ("@slow", !is(Flag::Fast)),
         (

@@ -37,9 +37,9 @@ fn pairs(value: Value) -> BTreeMap<String, Value> {
         .collect()
 }
 
-const CONTAINERS: [&str; 10] = [
+const CONTAINERS: [&str; 11] = [
     "acl", "client", "cluster", "command", "config", "function", "memory", "module", "object",
-    "policy",
+    "policy", "pubsub",
 ];
 
 #[test]

@@ -1,0 +1,286 @@
+//! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, their ends, PUBLISH, SPUBLISH and PUBSUB.
+
+use larder_resp::{Args, Version};
+
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, glob, reply_help};
+use crate::pubsub::{Kind, SUBSCRIPTIONS_MAX, Subscriptions};
+use crate::{Context, Flow};
+
+pub(super) const SUBSCRIBE: Command = Command {
+    name: "SUBSCRIBE",
+    arity: -2,
+    flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
+    keys: Keys::NONE,
+    group: Group::PubSub,
+    categories: &[Category::PubSub],
+    since: "2.0.0",
+    summary: "Listens to channels",
+    action: Action::Run(|ctx, args| subscribe(ctx, args, Kind::Channel, "subscribe")),
+};
+
+pub(super) const PSUBSCRIBE: Command = Command {
+    name: "PSUBSCRIBE",
+    summary: "Listens to all channels whose names match patterns",
+    action: Action::Run(|ctx, args| subscribe(ctx, args, Kind::Pattern, "psubscribe")),
+    ..SUBSCRIBE
+};
+
+pub(super) const SSUBSCRIBE: Command = Command {
+    name: "SSUBSCRIBE",
+    since: "7.0.0",
+    summary: "Listens to channels of SPUBLISH",
+    action: Action::Run(|ctx, args| subscribe(ctx, args, Kind::Shard, "ssubscribe")),
+    ..SUBSCRIBE
+};
+
+pub(super) const UNSUBSCRIBE: Command = Command {
+    name: "UNSUBSCRIBE",
+    arity: -1,
+    summary: "Listens no more to channels, or to all of them",
+    action: Action::Run(|ctx, args| unsubscribe(ctx, args, Kind::Channel, "unsubscribe")),
+    ..SUBSCRIBE
+};
+
+pub(super) const PUNSUBSCRIBE: Command = Command {
+    name: "PUNSUBSCRIBE",
+    summary: "Listens no more by patterns, or by all of them",
+    action: Action::Run(|ctx, args| unsubscribe(ctx, args, Kind::Pattern, "punsubscribe")),
+    ..UNSUBSCRIBE
+};
+
+pub(super) const SUNSUBSCRIBE: Command = Command {
+    name: "SUNSUBSCRIBE",
+    since: "7.0.0",
+    summary: "Listens no more to channels of SPUBLISH, or to all of them",
+    action: Action::Run(|ctx, args| unsubscribe(ctx, args, Kind::Shard, "sunsubscribe")),
+    ..UNSUBSCRIBE
+};
+
+pub(super) const PUBLISH: Command = Command {
+    name: "PUBLISH",
+    arity: 3,
+    flags: &[Flag::PubSub, Flag::Loading, Flag::Stale, Flag::Fast],
+    summary: "Sends a message to all who listen to a channel and counts them",
+    action: Action::Run(|ctx, args| publish(ctx, args, Kind::Channel)),
+    ..SUBSCRIBE
+};
+
+pub(super) const SPUBLISH: Command = Command {
+    name: "SPUBLISH",
+    since: "7.0.0",
+    summary: "Sends a message to all who listen to a channel by SSUBSCRIBE and counts them",
+    action: Action::Run(|ctx, args| publish(ctx, args, Kind::Shard)),
+    ..PUBLISH
+};
+
+pub(super) const PUBSUB: Command = Command {
+    name: "PUBSUB",
+    arity: -2,
+    flags: &[],
+    categories: &[],
+    since: "2.8.0",
+    summary: "Commands about channels and who listens",
+    action: Action::Container {
+        alone: None,
+        subcommands: &[
+            CHANNELS,
+            HELP_SUBCOMMAND,
+            NUMPAT,
+            NUMSUB,
+            SHARDCHANNELS,
+            SHARDNUMSUB,
+        ],
+    },
+    ..SUBSCRIBE
+};
+
+const CHANNELS: Command = Command {
+    name: "CHANNELS",
+    arity: -2,
+    flags: &[Flag::PubSub, Flag::Loading, Flag::Stale],
+    since: "2.8.0",
+    summary: "Lists the channels that somebody listens to",
+    action: Action::Run(|ctx, args| channels(ctx, args, Kind::Channel)),
+    ..SUBSCRIBE
+};
+
+const SHARDCHANNELS: Command = Command {
+    name: "SHARDCHANNELS",
+    since: "7.0.0",
+    summary: "Lists the channels that somebody listens to by SSUBSCRIBE",
+    action: Action::Run(|ctx, args| channels(ctx, args, Kind::Shard)),
+    ..CHANNELS
+};
+
+const NUMSUB: Command = Command {
+    name: "NUMSUB",
+    summary: "Counts who listens to channels",
+    action: Action::Run(|ctx, args| numsub(ctx, args, Kind::Channel)),
+    ..CHANNELS
+};
+
+const SHARDNUMSUB: Command = Command {
+    name: "SHARDNUMSUB",
+    since: "7.0.0",
+    summary: "Counts who listens to channels by SSUBSCRIBE",
+    action: Action::Run(|ctx, args| numsub(ctx, args, Kind::Shard)),
+    ..CHANNELS
+};
+
+const NUMPAT: Command = Command {
+    name: "NUMPAT",
+    arity: 2,
+    summary: "Counts the patterns that somebody listens by",
+    action: Action::Run(|ctx, _| {
+        let patterns = ctx.shared.hub(ctx.session).names(Kind::Pattern).len();
+        ctx.reply.integer(patterns as i64);
+        Ok(Flow::Continue)
+    }),
+    ..CHANNELS
+};
+
+const HELP_SUBCOMMAND: Command = Command {
+    name: "HELP",
+    arity: 2,
+    flags: &[Flag::Loading, Flag::Stale],
+    since: "6.2.0",
+    summary: "Lists the subcommands",
+    action: Action::Run(|ctx, _| reply_help(ctx, "PUBSUB", &HELP)),
+    ..CHANNELS
+};
+
+const HELP: [&str; 10] = [
+    "CHANNELS [<pattern>]",
+    "    Return the channels that somebody listens to and that match.",
+    "NUMPAT",
+    "    Return the number of patterns that somebody listens by.",
+    "NUMSUB [<channel> ...]",
+    "    Return the number of those who listen to each channel, patterns apart.",
+    "SHARDCHANNELS [<pattern>]",
+    "    Return the channels of SPUBLISH that somebody listens to and that match.",
+    "SHARDNUMSUB [<channel> ...]",
+    "    Return the number of those who listen to each channel of SPUBLISH.",
+];
+
+const TOO_MANY: Failure = Failure::new("ERR too many subscriptions: a connection may have 131072");
+
+/// Commands that a connection of RESP2 may use while it listens.
+const ALLOWED: [&str; 9] = [
+    "PING",
+    "PSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "RESET",
+    "SSUBSCRIBE",
+    "SUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "UNSUBSCRIBE",
+];
+
+/// Refuses what a connection of RESP2 may not use while it listens: its replies could not be told from
+/// messages.
+pub(super) fn check_allowed(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Failure> {
+    let is_bound = ctx.session.version == Version::V2 && ctx.session.is_subscribed();
+    let name = args.name().to_ascii_uppercase();
+    if !is_bound || ALLOWED.iter().any(|allowed| allowed.as_bytes() == name) {
+        return Ok(());
+    }
+    let name = String::from_utf8_lossy(args.name()).to_ascii_lowercase();
+    Err(Failure::from(format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+         allowed in this context"
+    )))
+}
+
+fn subscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) -> Outcome {
+    let is_long = |name: &[u8]| name.len() > glob::PATTERN_BYTES_MAX;
+    if kind == Kind::Pattern && args.iter().skip(1).any(is_long) {
+        return Err(Failure::PATTERN_TOO_LONG);
+    }
+    let (shared, session) = (ctx.shared, &mut *ctx.session);
+    if session.subscriptions.is_none() {
+        session.subscriptions = Some(Box::new(Subscriptions::new(shared, session)));
+    }
+    let Some(subscriptions) = &mut session.subscriptions else {
+        return Ok(Flow::Continue);
+    };
+    if subscriptions.total() + args.len() > SUBSCRIPTIONS_MAX {
+        return Err(TOO_MANY);
+    }
+    for name in args.iter().skip(1) {
+        subscriptions.add(kind, name);
+        ctx.reply.push(3);
+        ctx.reply.bulk(word.as_bytes());
+        ctx.reply.bulk(name);
+        ctx.reply.integer(subscriptions.count(kind) as i64);
+    }
+    Ok(Flow::Continue)
+}
+
+/// What came before the end comes before it is confirmed.
+fn unsubscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) -> Outcome {
+    let mut names: Vec<Box<[u8]>> = args.iter().skip(1).map(Into::into).collect();
+    let mut subscriptions = ctx.session.subscriptions.as_mut();
+    if let Some(subscriptions) = subscriptions.as_ref().filter(|_| names.is_empty()) {
+        names = subscriptions.names(kind);
+    }
+    let mut mail = Vec::new();
+    let mut confirm = |name: Option<&[u8]>| {
+        let mut count = 0;
+        if let Some(subscriptions) = &mut subscriptions {
+            name.iter()
+                .for_each(|name| subscriptions.remove(kind, name));
+            count = subscriptions.count(kind);
+            subscriptions.take_mail(&mut mail);
+        }
+        ctx.reply.raw(&mail);
+        mail.clear();
+        ctx.reply.push(3);
+        ctx.reply.bulk(word.as_bytes());
+        match name {
+            Some(name) => ctx.reply.bulk(name),
+            None => ctx.reply.null(),
+        }
+        ctx.reply.integer(count as i64);
+    };
+    if names.is_empty() {
+        confirm(None);
+    }
+    names.iter().for_each(|name| confirm(Some(name)));
+    Ok(Flow::Continue)
+}
+
+fn publish(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
+    let hub = ctx.shared.hub(ctx.session);
+    let receivers = hub.publish(kind, &args[1], &args[2]);
+    ctx.reply.integer(receivers as i64);
+    Ok(Flow::Continue)
+}
+
+fn channels(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
+    let pattern = args.get(2);
+    if args.len() > 3 {
+        return Err(Failure::from(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try PUBSUB HELP.",
+            String::from_utf8_lossy(&args[1])
+        )));
+    }
+    if pattern.is_some_and(|pattern| pattern.len() > glob::PATTERN_BYTES_MAX) {
+        return Err(Failure::PATTERN_TOO_LONG);
+    }
+    let mut names = ctx.shared.hub(ctx.session).names(kind);
+    names.retain(|name| pattern.is_none_or(|pattern| glob::matches(pattern, name)));
+    ctx.reply.array(names.len());
+    names.iter().for_each(|name| ctx.reply.bulk(name));
+    Ok(Flow::Continue)
+}
+
+fn numsub(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
+    let hub = ctx.shared.hub(ctx.session);
+    ctx.reply.array(2 * (args.len() - 2));
+    for name in args.iter().skip(2) {
+        ctx.reply.bulk(name);
+        ctx.reply.integer(hub.listeners(kind, name) as i64);
+    }
+    Ok(Flow::Continue)
+}

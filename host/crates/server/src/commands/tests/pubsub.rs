@@ -1,0 +1,97 @@
+//! SUBSCRIBE and its kin, PUBLISH and PUBSUB.
+
+use larder_resp::Version;
+
+use super::Bed;
+
+fn mail(bed: &Bed) -> String {
+    let mut out = Vec::new();
+    bed.session.mailbox().expect("it listens").take(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[test]
+fn who_listens_is_told_and_counted() {
+    for (version, kind) in [(Version::V2, '*'), (Version::V3, '>')] {
+        let mut bed = Bed::new(version);
+        let one = |word: &str, name: &str, count| {
+            let (a, b) = (word.len(), name.len());
+            format!("{kind}3\r\n${a}\r\n{word}\r\n${b}\r\n{name}\r\n:{count}\r\n")
+        };
+        bed.check("PUBLISH a 1", ":0\r\n");
+        let both = one("subscribe", "a", 1) + &one("subscribe", "b", 2);
+        bed.check("SUBSCRIBE a b", &both);
+        bed.check("SUBSCRIBE a", &one("subscribe", "a", 2));
+        bed.check("PSUBSCRIBE a*", &one("psubscribe", "a*", 3));
+        bed.check("SSUBSCRIBE a", &one("ssubscribe", "a", 1));
+        let hub = bed.shared.hub(&bed.session).clone();
+        assert_eq!(hub.publish(crate::pubsub::Kind::Channel, b"a", b"m"), 2);
+        assert_eq!(hub.publish(crate::pubsub::Kind::Shard, b"a", b"s"), 1);
+        let expected = format!(
+            "{kind}3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n\
+             {kind}4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$1\r\na\r\n$1\r\nm\r\n\
+             {kind}3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$1\r\ns\r\n"
+        );
+        assert_eq!(mail(&bed), expected);
+        // What came before is sent before the end is confirmed.
+        hub.publish(crate::pubsub::Kind::Channel, b"b", b"m");
+        let message = format!("{kind}3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$1\r\nm\r\n");
+        bed.check("UNSUBSCRIBE b", &(message + &one("unsubscribe", "b", 2)));
+        bed.check("UNSUBSCRIBE", &one("unsubscribe", "a", 1));
+        bed.check("PUNSUBSCRIBE", &one("punsubscribe", "a*", 0));
+        bed.check("SUNSUBSCRIBE", &one("sunsubscribe", "a", 0));
+        let nil = if kind == '*' { "$-1" } else { "_" };
+        let none = format!("{kind}3\r\n$11\r\nunsubscribe\r\n{nil}\r\n:0\r\n");
+        bed.check("UNSUBSCRIBE", &none);
+        assert_eq!(bed.session.held_bytes(), 0);
+        bed.check("PUBLISH a 1", ":0\r\n");
+    }
+}
+
+#[test]
+fn one_that_listens_in_resp2_may_do_nothing_else() {
+    let mut bed = Bed::new(Version::V2);
+    bed.line("SUBSCRIBE a");
+    let (reply, _) = bed.line("GET k");
+    assert!(reply.starts_with("-ERR Can't execute 'get': only (P|S)SUBSCRIBE"));
+    bed.check("PING", "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+    bed.check("PING x", "*2\r\n$4\r\npong\r\n$1\r\nx\r\n");
+    bed.check("RESET", "+RESET\r\n");
+    bed.check("PUBSUB CHANNELS", "*0\r\n");
+    bed.check("PING", "+PONG\r\n");
+    bed.line("HELLO 3");
+    bed.line("SUBSCRIBE a");
+    bed.check("GET k", "_\r\n");
+    bed.check("PING", "+PONG\r\n");
+}
+
+#[test]
+fn channels_are_listed_and_counted() {
+    let mut bed = Bed::new(Version::V3);
+    bed.line("SUBSCRIBE b a2 a1");
+    bed.line("SSUBSCRIBE s");
+    bed.line("PSUBSCRIBE x* y*");
+    bed.check("PUBSUB CHANNELS a*", "*2\r\n$2\r\na1\r\n$2\r\na2\r\n");
+    bed.check("PUBSUB SHARDCHANNELS", "*1\r\n$1\r\ns\r\n");
+    bed.check(
+        "PUBSUB NUMSUB b s",
+        "*4\r\n$1\r\nb\r\n:1\r\n$1\r\ns\r\n:0\r\n",
+    );
+    bed.check("PUBSUB SHARDNUMSUB s", "*2\r\n$1\r\ns\r\n:1\r\n");
+    bed.check("PUBSUB NUMPAT", ":2\r\n");
+    let hub = bed.shared.hub(&bed.session).clone();
+    bed.session.subscriptions = None;
+    assert_eq!(hub.names(crate::pubsub::Kind::Pattern).len(), 0);
+}
+
+#[test]
+fn subscriptions_are_bounded_and_paid_for() {
+    let mut bed = Bed::new(Version::V3);
+    let names: Vec<String> = (0..131_000).map(|n| n.to_string()).collect();
+    let all = names.iter().map(String::as_bytes);
+    let args: Vec<&[u8]> = [&b"SUBSCRIBE"[..]].into_iter().chain(all).collect();
+    bed.execute_args(&args);
+    assert!(bed.session.held_bytes() > 131_000 * 256);
+    let (reply, _) = bed.execute_args(&args[..200]);
+    assert!(reply.starts_with(b"-ERR too many subscriptions"));
+}

@@ -1,0 +1,204 @@
+//! Messages on their way to a connection: put in by any thread, taken out by the connection's own.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use larder_resp::{Reply, Version};
+
+use crate::held::Budget;
+
+/// Bytes that may wait for one connection; one that lags further behind is cut off, as in Redis.
+pub(crate) const MAIL_BYTES_MAX: usize = 32 << 20;
+/// Room for mail is made in steps of at least this.
+const STEP_BYTES: usize = 1024;
+
+/// See the module. What waits is paid for from the clients' buffers.
+pub(crate) struct Mailbox {
+    budget: Arc<Budget>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    version: Version,
+    bytes: Vec<u8>,
+    charged_bytes: usize,
+    is_cut: bool,
+    waker: Option<Waker>,
+}
+
+/// The connection did not take its mail in time.
+#[derive(Debug)]
+pub(crate) struct Lagged;
+
+/// A message, encoded for the versions of the protocol that its readers speak.
+pub(crate) struct Letter<'a> {
+    parts: &'a [&'a [u8]],
+    encoded: [Vec<u8>; 2],
+}
+
+impl<'a> Letter<'a> {
+    pub(crate) fn new(parts: &'a [&'a [u8]]) -> Self {
+        Self {
+            parts,
+            encoded: [Vec::new(), Vec::new()],
+        }
+    }
+
+    fn bytes(&mut self, version: Version) -> &[u8] {
+        let encoded = match version {
+            Version::V2 => &mut self.encoded[0],
+            Version::V3 => &mut self.encoded[1],
+        };
+        if encoded.is_empty() {
+            let mut reply = Reply::new(encoded, version);
+            reply.push(self.parts.len());
+            self.parts.iter().for_each(|part| reply.bulk(part));
+        }
+        encoded
+    }
+}
+
+impl Mailbox {
+    pub(crate) fn new(budget: Arc<Budget>, version: Version) -> Self {
+        Self {
+            budget,
+            inner: Mutex::new(Inner {
+                version,
+                bytes: Vec::new(),
+                charged_bytes: 0,
+                is_cut: false,
+                waker: None,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The version in which messages are written from now on.
+    pub(crate) fn set_version(&self, version: Version) {
+        self.lock().version = version;
+    }
+
+    /// Puts a message in and wakes the connection.
+    pub(crate) fn put(&self, letter: &mut Letter<'_>) {
+        let mut inner = self.lock();
+        if inner.is_cut {
+            return;
+        }
+        let version = inner.version;
+        let letter = letter.bytes(version);
+        if self.make_room(&mut inner, letter.len()) {
+            inner.bytes.extend_from_slice(letter);
+        } else {
+            inner.is_cut = true;
+            self.empty(&mut inner);
+        }
+        if let Some(waker) = &inner.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn make_room(&self, inner: &mut Inner, more_bytes: usize) -> bool {
+        let len = inner.bytes.len();
+        if len + more_bytes > MAIL_BYTES_MAX {
+            return false;
+        }
+        if len + more_bytes > inner.charged_bytes {
+            let capacity = (len + more_bytes).next_power_of_two().max(STEP_BYTES);
+            if !self.budget.take(capacity - inner.charged_bytes) {
+                return false;
+            }
+            inner.charged_bytes = capacity;
+            inner.bytes.reserve_exact(capacity - len);
+        }
+        true
+    }
+
+    fn empty(&self, inner: &mut Inner) {
+        inner.bytes = Vec::new();
+        self.budget
+            .give_back(std::mem::take(&mut inner.charged_bytes));
+    }
+
+    /// Appends what has come to `out`.
+    pub(crate) fn take(&self, out: &mut Vec<u8>) {
+        let mut inner = self.lock();
+        if !inner.bytes.is_empty() {
+            out.append(&mut inner.bytes);
+            self.empty(&mut inner);
+        }
+    }
+
+    /// Has `waker` woken by what comes from now on.
+    ///
+    /// # Errors
+    /// When the connection has lagged too far behind.
+    pub(crate) fn arm(&self, waker: &Waker) -> Result<(), Lagged> {
+        let mut inner = self.lock();
+        if inner.is_cut {
+            return Err(Lagged);
+        }
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            inner.waker = Some(waker.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.budget.give_back(inner.charged_bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mailbox(bytes_max: usize) -> (Arc<Budget>, Mailbox) {
+        let budget = Arc::new(Budget::new(bytes_max));
+        (budget.clone(), Mailbox::new(budget, Version::V2))
+    }
+
+    #[test]
+    fn mail_keeps_its_order_speaks_the_version_and_is_paid_for() {
+        let (budget, mailbox) = mailbox(1 << 20);
+        let parts: [&[u8]; 3] = [b"message", b"c", b"1"];
+        let mut letter = Letter::new(&parts);
+        mailbox.put(&mut letter);
+        mailbox.set_version(Version::V3);
+        mailbox.put(&mut letter);
+        assert_eq!(budget.used_bytes(), STEP_BYTES as u64);
+        let mut out = b"+OK\r\n".to_vec();
+        mailbox.take(&mut out);
+        let text = String::from_utf8_lossy(&out).into_owned();
+        let tail = "3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\n1\r\n";
+        assert_eq!(text, format!("+OK\r\n*{tail}>{tail}"));
+        assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn who_lags_is_cut_off_and_holds_nothing_more() {
+        let payload = vec![b'x'; 1 << 20];
+        for bytes_max in [4 << 20, 1 << 30] {
+            let (budget, mailbox) = mailbox(bytes_max);
+            let parts: [&[u8]; 3] = [b"message", b"c", &payload];
+            let mut letter = Letter::new(&parts);
+            let sent = (1..).find(|_| {
+                mailbox.put(&mut letter);
+                mailbox.arm(Waker::noop()).is_err()
+            });
+            assert_eq!(sent, Some(if bytes_max > MAIL_BYTES_MAX { 32 } else { 4 }));
+            assert_eq!(budget.used_bytes(), 0);
+            mailbox.put(&mut letter);
+            assert_eq!(budget.used_bytes(), 0);
+        }
+    }
+}

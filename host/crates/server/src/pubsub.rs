@@ -1,0 +1,208 @@
+//! Publish and subscribe: who listens to which channel of a tenant.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use larder_resp::Version;
+
+use crate::commands::matches;
+use crate::mailbox::{Letter, Mailbox};
+use crate::{Session, Shared};
+
+/// Subscriptions that a connection may have.
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 131_072;
+/// Bytes that one takes beside its name, which is there twice.
+const SUBSCRIPTION_BYTES: usize = 256;
+
+/// What is subscribed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Channel,
+    /// All channels whose names match.
+    Pattern,
+    /// Channels of SPUBLISH, which are none of PUBLISH.
+    Shard,
+}
+
+/// Who listens to what, by kind and name: connections by number.
+type Book = [HashMap<Box<[u8]>, BTreeMap<u64, Arc<Mailbox>>>; 3];
+
+/// The channels of a tenant.
+#[derive(Default)]
+pub(crate) struct Hub {
+    /// Subscriptions of all kinds: where nobody listens nothing is looked up.
+    subscriptions: AtomicUsize,
+    book: Mutex<Book>,
+}
+
+impl Hub {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a message to all who listen; how many they are.
+    pub(crate) fn publish(&self, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
+        if self.subscriptions.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        let book = self.book();
+        let word: &[u8] = match kind {
+            Kind::Shard => b"smessage",
+            Kind::Channel | Kind::Pattern => b"message",
+        };
+        let mut receivers = 0;
+        if let Some(listeners) = book[kind as usize].get(channel) {
+            let parts = [word, channel, message];
+            let mut letter = Letter::new(&parts);
+            listeners
+                .values()
+                .for_each(|mailbox| mailbox.put(&mut letter));
+            receivers += listeners.len();
+        }
+        let patterns = book[Kind::Pattern as usize].iter();
+        for (pattern, listeners) in patterns.filter(|_| kind == Kind::Channel) {
+            if matches(pattern, channel) {
+                let parts: [&[u8]; 4] = [b"pmessage", pattern, channel, message];
+                let mut letter = Letter::new(&parts);
+                listeners
+                    .values()
+                    .for_each(|mailbox| mailbox.put(&mut letter));
+                receivers += listeners.len();
+            }
+        }
+        receivers
+    }
+
+    /// The names that somebody listens to, in order.
+    pub(crate) fn names(&self, kind: Kind) -> Vec<Box<[u8]>> {
+        let mut names: Vec<_> = self.book()[kind as usize].keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// How many listen to a name.
+    pub(crate) fn listeners(&self, kind: Kind, name: &[u8]) -> usize {
+        let book = self.book();
+        book[kind as usize].get(name).map_or(0, BTreeMap::len)
+    }
+
+    fn add(&self, kind: Kind, name: &[u8], client: u64, mailbox: &Arc<Mailbox>) {
+        let mut book = self.book();
+        let listeners = book[kind as usize].entry(name.into()).or_default();
+        listeners.insert(client, mailbox.clone());
+        self.subscriptions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn remove(&self, kind: Kind, name: &[u8], client: u64) {
+        let mut book = self.book();
+        let Some(listeners) = book[kind as usize].get_mut(name) else {
+            return;
+        };
+        if listeners.remove(&client).is_some() {
+            self.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        }
+        if listeners.is_empty() {
+            book[kind as usize].remove(name);
+        }
+    }
+}
+
+/// What a connection listens to. Ends when dropped.
+pub(crate) struct Subscriptions {
+    hub: Arc<Hub>,
+    client: u64,
+    mailbox: Arc<Mailbox>,
+    names: [BTreeSet<Box<[u8]>>; 3],
+    bytes: usize,
+}
+
+impl Subscriptions {
+    pub(crate) fn new(shared: &Shared, session: &Session) -> Self {
+        let mailbox = Mailbox::new(shared.buffers.clone(), session.version);
+        Self {
+            hub: shared.hub(session).clone(),
+            client: session.id,
+            mailbox: Arc::new(mailbox),
+            names: Default::default(),
+            bytes: 0,
+        }
+    }
+
+    /// Bytes that they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All of them.
+    pub(crate) fn total(&self) -> usize {
+        self.names.iter().map(BTreeSet::len).sum()
+    }
+
+    /// What replies about `kind` count: channels and patterns together, those of shards alone.
+    pub(crate) fn count(&self, kind: Kind) -> usize {
+        let [channels, patterns, shards] = self.names.each_ref().map(BTreeSet::len);
+        match kind {
+            Kind::Channel | Kind::Pattern => channels + patterns,
+            Kind::Shard => shards,
+        }
+    }
+
+    /// Appends what has come and was not sent yet to `out`.
+    pub(crate) fn take_mail(&self, out: &mut Vec<u8>) {
+        self.mailbox.take(out);
+    }
+
+    pub(crate) fn names(&self, kind: Kind) -> Vec<Box<[u8]>> {
+        self.names[kind as usize].iter().cloned().collect()
+    }
+
+    pub(crate) fn add(&mut self, kind: Kind, name: &[u8]) {
+        if self.names[kind as usize].insert(name.into()) {
+            self.bytes += 2 * name.len() + SUBSCRIPTION_BYTES;
+            self.hub.add(kind, name, self.client, &self.mailbox);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, kind: Kind, name: &[u8]) {
+        if self.names[kind as usize].remove(name) {
+            self.bytes -= 2 * name.len() + SUBSCRIPTION_BYTES;
+            self.hub.remove(kind, name, self.client);
+        }
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+            for name in &self.names[kind as usize] {
+                self.hub.remove(kind, name, self.client);
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Where messages for the connection come in, once it has subscribed to something.
+    #[inline]
+    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
+        self.subscriptions
+            .as_ref()
+            .map(|subscriptions| &*subscriptions.mailbox)
+    }
+
+    /// Whether it listens to anything.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.subscriptions
+            .as_ref()
+            .is_some_and(|subscriptions| subscriptions.total() > 0)
+    }
+
+    /// Changes the version of the protocol, that of messages too.
+    pub(crate) fn set_version(&mut self, version: Version) {
+        self.version = version;
+        if let Some(mailbox) = self.mailbox() {
+            mailbox.set_version(version);
+        }
+    }
+}
