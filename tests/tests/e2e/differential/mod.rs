@@ -29,8 +29,25 @@ const DATABASES: [&str; 3] = ["0", "1", "15"];
 const MISMATCHES_MAX: usize = 10;
 
 /// Commands that end or change the connection, compared in modules of their own.
-const ELSEWHERE: [&str; 9] = [
-    "acl", "auth", "discard", "exec", "multi", "quit", "reset", "unwatch", "watch",
+const ELSEWHERE: [&str; 18] = [
+    "acl",
+    "auth",
+    "discard",
+    "exec",
+    "multi",
+    "quit",
+    "reset",
+    "unwatch",
+    "watch",
+    "subscribe",
+    "psubscribe",
+    "ssubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sunsubscribe",
+    "publish",
+    "spublish",
+    "pubsub",
 ];
 
 /// Both servers, and a connection to each.
