@@ -5,15 +5,15 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{self, ExitCode};
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use std::{env, panic, thread};
 
 use anyhow::{Context, bail};
 use larder_engine::{Engine, Millis, SizeClasses};
-use larder_observe::logging;
+use larder_observe::{Filter, logging};
 use larder_policy_runtime::Keeper;
-use larder_server::{Health, Parts, Running, Shared};
+use larder_server::{Health, LogControl, Parts, Running, Shared};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -53,6 +53,20 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
         .block_on(serve(shared, &config.folders, lock))
 }
 
+/// The log of this process.
+pub(crate) const LOG: LogControl = LogControl {
+    read: logging::filter,
+    check: |text| match text.parse::<Filter>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    },
+    change: |text| {
+        if let Ok(filter) = text.parse() {
+            logging::change(filter);
+        }
+    },
+};
+
 /// The process's clock, in Unix milliseconds.
 fn now() -> Millis {
     let since = SystemTime::now()
@@ -64,6 +78,12 @@ fn now() -> Millis {
 /// What nobody can guess, from the system.
 fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
     SysRng.try_fill_bytes(bytes).map_err(io::Error::other)
+}
+
+/// Nanoseconds since this was asked first.
+fn monotonic_ns() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_nanos() as u64
 }
 
 fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
@@ -84,10 +104,12 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
         deciders: keeper.clone(),
         policies: keeper,
         clock: now,
+        monotonic_ns,
         resident_bytes: memory::resident_bytes,
         release_memory: memory::release,
         random: fill_random,
         run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        log: LOG,
     };
     Ok(Shared::new(assemble::server_config(loaded), parts))
 }

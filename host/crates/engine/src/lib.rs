@@ -28,7 +28,9 @@ pub use entry::{
 };
 pub use error::{ConfigError, Error};
 pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native, native_seeded};
-pub use policies::{Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState};
+pub use policies::{
+    CALL_NS_BOUNDS, Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState,
+};
 pub use size_class::SizeClasses;
 pub use stats::TenantStats;
 pub use tenant::{FlushCursor, Locked, Several, Standing, Store, TENANT_BYTES_MIN, Tenant, Watch};

@@ -91,6 +91,20 @@ pub struct PolicyRow {
     pub figures: PolicyFigures,
 }
 
+/// By what, in nanoseconds, the durations of a policy's calls are told apart.
+pub const CALL_NS_BOUNDS: [u64; 10] = [
+    1 << 7,
+    1 << 9,
+    1 << 11,
+    1 << 13,
+    1 << 15,
+    1 << 17,
+    1 << 19,
+    1 << 20,
+    1 << 21,
+    1 << 23,
+];
+
 /// What a policy did since its name was first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PolicyFigures {
@@ -100,6 +114,9 @@ pub struct PolicyFigures {
     pub events: u64,
     /// Time its calls took, in nanoseconds, by the wall; estimated from samples.
     pub call_ns: u64,
+    /// Of the calls how many took at most [`CALL_NS_BOUNDS`], each counted with the first bound that it
+    /// did not exceed, and those that exceeded all; estimated from samples.
+    pub call_times: [u64; CALL_NS_BOUNDS.len() + 1],
     /// Calls that trapped.
     pub traps: u64,
     /// Calls that spent their time.

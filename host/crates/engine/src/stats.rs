@@ -64,6 +64,25 @@ impl TenantStats {
         }
     }
 
+    /// Takes away what had been counted `before`; what is so now stays.
+    pub fn subtract(&mut self, before: &Self) {
+        for (count, before) in [
+            (&mut self.hits, before.hits),
+            (&mut self.misses, before.misses),
+            (&mut self.inserts, before.inserts),
+            (&mut self.updates, before.updates),
+            (&mut self.evictions, before.evictions),
+            (&mut self.fallback_evictions, before.fallback_evictions),
+            (&mut self.wrong_victims, before.wrong_victims),
+            (&mut self.refused, before.refused),
+            (&mut self.refused_newcomers, before.refused_newcomers),
+            (&mut self.expired, before.expired),
+            (&mut self.events_dropped, before.events_dropped),
+        ] {
+            *count = count.saturating_sub(before);
+        }
+    }
+
     /// All entries.
     pub fn entries_total(&self) -> u64 {
         self.entries.iter().sum()

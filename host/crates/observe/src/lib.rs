@@ -10,4 +10,4 @@ mod snapshot;
 
 pub use logging::{AlreadyStarted, Filter, FilterError, LogFormat};
 pub use metrics::{METRICS, Metric, MetricKind};
-pub use snapshot::{CONTENT_TYPE, Snapshot};
+pub use snapshot::{CONTENT_TYPE, Distribution, Snapshot};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -18,14 +19,20 @@ pub enum LogFormat {
 
 /// What is logged: a level (`info`) or levels by module (`larder_server=debug,warn`).
 #[derive(Debug)]
-pub struct Filter(EnvFilter);
+pub struct Filter {
+    filter: EnvFilter,
+    text: String,
+}
 
 impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
         let filter = EnvFilter::builder().parse(text)?;
-        Ok(Self(filter))
+        Ok(Self {
+            filter,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -45,13 +52,59 @@ pub struct AlreadyStarted;
 /// When it is not the first to do so.
 pub fn start(filter: Filter, format: LogFormat) -> Result<(), AlreadyStarted> {
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter.0)
+        .with_env_filter(filter.filter)
         .with_writer(io::stderr);
-    match format {
-        LogFormat::Text => builder.finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    let reload: Reload = match format {
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.finish().try_init().map_err(|_| AlreadyStarted)?;
+            Box::new(move |filter| handle.reload(filter).is_ok())
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.finish().try_init().map_err(|_| AlreadyStarted)?;
+            Box::new(move |filter| handle.reload(filter).is_ok())
+        }
+    };
+    let log = Log {
+        text: Mutex::new(filter.text),
+        reload,
+    };
+    LOG.set(log).map_err(|_| AlreadyStarted)
+}
+
+/// The log of the process, once it is started.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+struct Log {
+    text: Mutex<String>,
+    reload: Reload,
+}
+
+/// Puts another filter in force; false when the log is gone.
+type Reload = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// What is logged, as it was said; empty before [`start`].
+pub fn filter() -> String {
+    let text = LOG.get().map(|log| lock(&log.text).clone());
+    text.unwrap_or_default()
+}
+
+/// Logs by another filter from now on. Nothing happens before [`start`].
+pub fn change(filter: Filter) {
+    if let Some(log) = LOG.get() {
+        let mut text = lock(&log.text);
+        if (log.reload)(filter.filter) {
+            *text = filter.text;
+        }
     }
-    .map_err(|_| AlreadyStarted)
+}
+
+/// The text is replaced whole.
+fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -68,9 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn the_second_start_is_refused() {
+    fn the_second_start_is_refused_and_the_first_can_be_changed() {
         let start = || start("off".parse().unwrap(), LogFormat::Json);
+        change("info".parse().unwrap());
+        assert_eq!(filter(), "");
         assert!(start().is_ok());
+        assert_eq!(filter(), "off");
+        change("warn".parse().unwrap());
+        assert_eq!(filter(), "warn");
         assert_eq!(
             start().unwrap_err().to_string(),
             "the log of this process is already set up"

@@ -1,20 +1,23 @@
 //! The table of everything Larder publishes: the one source of names, types, labels and help.
 
-/// Whether a value only grows.
+/// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// Grows from 0 at the start of the process; its name ends in `_total`.
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Counts by upper bounds; its name ends in `_seconds`.
+    Histogram,
 }
 
 /// One row of [`METRICS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
-    /// Unique, `larder_…`, snake case, its last word the unit.
+    /// Unique, snake case, its last word the unit; `larder_…`, or `process_…` for what every process has
+    /// under that name.
     pub name: &'static str,
-    /// Counter or gauge.
+    /// Counter, gauge or histogram.
     pub kind: MetricKind,
     /// Names of the labels, in the order in which a sample gives their values.
     pub labels: &'static [&'static str],
@@ -70,6 +73,8 @@ metrics! {
         "Events delivered to the policy.";
     POLICY_CALL_TIME: Counter "larder_policy_call_nanoseconds_total" ["policy"]
         "Time that calls into the policy took, estimated from samples.";
+    POLICY_CALL_SECONDS: Histogram "larder_policy_call_seconds" ["policy"]
+        "How long calls into the policy took, those that were timed: one in some.";
     POLICY_OFFENCES: Counter "larder_policy_offences_total" ["policy", "kind"]
         "Times the policy broke a rule, by kind: trap, deadline or answer.";
     POLICY_REFUSED_VALUES: Counter "larder_policy_refused_values_total" ["policy"]
@@ -122,10 +127,22 @@ metrics! {
         "Requests denied, by reason: unauthenticated, command, key or channel.";
     CLIENT_BUFFERS: Gauge "larder_client_buffers_bytes" []
         "Unfinished requests and waiting replies of all connections.";
+    CLIENTS_MAX: Gauge "larder_limit_clients" []
+        "Connections that may be open.";
+    CLIENT_BUFFERS_MAX: Gauge "larder_client_buffers_limit_bytes" []
+        "What unfinished requests and waiting replies may take together.";
+    COMMAND_SECONDS: Histogram "larder_command_seconds" ["operation"]
+        "How long commands took, by what they do: get, set, del, read, write or other. Brief ones that came together share their time evenly.";
+    COMMANDS_FAILED: Counter "larder_commands_failed_total" ["operation"]
+        "Commands that were carried out and answered with an error.";
+    COMMANDS_REJECTED: Counter "larder_commands_rejected_total" ["operation"]
+        "Commands that were refused before they were carried out.";
+    SLOW_COMMANDS: Counter "larder_slow_commands_total" []
+        "Commands that were noted in a slow log.";
     COMMANDS: Counter "larder_commands_total" []
         "Commands carried out, those answered with an error included.";
-    ERROR_REPLIES: Counter "larder_error_replies_total" []
-        "Error replies.";
+    ERROR_REPLIES: Counter "larder_error_replies_total" ["code"]
+        "Error replies, by their first word.";
     INPUT_BYTES: Counter "larder_input_bytes_total" []
         "Bytes read from clients.";
     OUTPUT_BYTES: Counter "larder_output_bytes_total" []
@@ -142,6 +159,32 @@ metrics! {
         "Bytes read over HTTP.";
     HTTP_OUTPUT_BYTES: Counter "larder_http_output_bytes_total" []
         "Bytes written over HTTP.";
+    MAINTENANCE_ROUNDS: Counter "larder_maintenance_rounds_total" []
+        "Rounds of maintenance: expiry, eviction ahead of need, the governor.";
+    MAINTENANCE_TIME: Counter "larder_maintenance_seconds_total" []
+        "Time that rounds of maintenance took.";
+    MAINTENANCE_LAG: Gauge "larder_maintenance_lag_seconds" []
+        "Time since the last round of maintenance ended; a hundredth of a second is usual.";
+    SHARDS: Gauge "larder_shards" ["tenant"]
+        "Shards of the tenant's store.";
+    WORKERS: Gauge "larder_worker_threads" []
+        "Threads that serve connections.";
+    READY: Gauge "larder_ready_info" ["state"]
+        "1 for the state the server is in: starting, ready, draining or failed.";
+    PROCESS_CPU: Counter "process_cpu_seconds_total" []
+        "User and system time that the process spent.";
+    PROCESS_RESIDENT: Gauge "process_resident_memory_bytes" []
+        "Resident memory of the process.";
+    PROCESS_VIRTUAL: Gauge "process_virtual_memory_bytes" []
+        "Address space of the process.";
+    PROCESS_FDS: Gauge "process_open_fds" []
+        "Open file descriptors.";
+    PROCESS_FDS_MAX: Gauge "process_max_fds" []
+        "File descriptors that may be open.";
+    PROCESS_THREADS: Gauge "process_threads" []
+        "Threads of the process.";
+    PROCESS_START: Gauge "process_start_time_seconds" []
+        "When the process started, in seconds since 1970.";
     BUILD: Gauge "larder_build_info" ["version"]
         "Always 1; the label is the version that runs.";
     UPTIME: Gauge "larder_uptime_seconds" []
@@ -162,6 +205,8 @@ mod tests {
         "info",
         "shards",
         "instances",
+        "threads",
+        "fds",
     ];
 
     #[test]
@@ -175,7 +220,10 @@ mod tests {
         } in METRICS
         {
             assert!(seen.insert(name), "{name} is there twice");
-            assert!(name.starts_with("larder_"), "{name}");
+            assert!(
+                name.starts_with("larder_") || name.starts_with("process_"),
+                "{name}"
+            );
             let lower = |text: &str| text.bytes().all(|b| b == b'_' || b.is_ascii_lowercase());
             assert!(
                 lower(name) && !name.contains("__"),
@@ -188,6 +236,10 @@ mod tests {
             let unit = name.rsplit('_').next().unwrap();
             assert!(UNITS.contains(&unit), "{name} ends in no unit");
             assert_eq!(unit == "total", *kind == MetricKind::Counter, "{name}");
+            assert!(
+                unit == "seconds" || *kind != MetricKind::Histogram,
+                "{name}"
+            );
             assert!(help.ends_with('.'), "{name}: its help is no sentence");
         }
     }

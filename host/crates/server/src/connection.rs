@@ -22,6 +22,7 @@ use crate::end::End;
 use crate::held::{BuffersFull, Held};
 use crate::listing::Listing;
 use crate::mailbox::Lagged;
+use crate::meter::Paced;
 use crate::order;
 use crate::registry::{Entry, Phase};
 use crate::stats::bump;
@@ -300,10 +301,17 @@ impl Connection {
                 self.stage = Stage::Behind;
             }
             Stop::Empty(db) => {
-                self.stage = Stage::Late(Late::Emptying(db, FlushCursor::default()));
+                let name: &[u8] = if db.is_some() {
+                    b"FLUSHDB"
+                } else {
+                    b"FLUSHALL"
+                };
+                let paced = Paced::new(&[name]);
+                self.stage = Stage::Late(Late::Emptying(db, FlushCursor::default(), paced));
             }
             Stop::List(pattern) => {
-                self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(pattern))));
+                let paced = Paced::new(&[b"KEYS", &pattern]);
+                self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(pattern)), paced));
             }
             Stop::Order(order) => {
                 let answer = order::give(&worker.shared.policies, order);

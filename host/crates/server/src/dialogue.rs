@@ -7,8 +7,9 @@ use larder_engine::recording::Plan;
 use larder_resp::{Limits, Parsed, Reply, RequestParser};
 
 use crate::commands::dispatch;
+use crate::meter::Watch;
 use crate::users::SignIn;
-use crate::{Context, Flow, Order, ServerConfig, Session, Shared};
+use crate::{Context, Flow, Order, ServerConfig, Session, Shared, slowlog};
 
 /// Output at which execution pauses until it is written.
 const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
@@ -119,7 +120,9 @@ impl Dialogue {
     ) -> Executed {
         self.raise_limits();
         let now = shared.now();
+        let mut watch = Watch::start(shared, worker);
         let (mut consumed, mut commands, mut errors) = (0, 0, 0);
+        let mut request = 0..0;
         let stop = loop {
             if consumed >= bytes_max || out.len() >= OUTPUT_PAUSE_BYTES {
                 break Stop::Paused;
@@ -134,20 +137,29 @@ impl Dialogue {
                     break Stop::Close;
                 }
             };
+            request = consumed..consumed + bytes;
             consumed += bytes;
             if args.is_empty() {
                 continue;
             }
             let reply_at = out.len();
+            watch.present(bytes);
             let session = &mut self.session;
-            let mut context = Context::new(shared, session, &mut *decider, now, out);
+            let decider = &mut *decider;
+            let mut context = Context::new(shared, session, decider, now, &mut watch, out);
             let flow = dispatch(&mut context, args);
             drop(context);
             if self.later_limits.is_some() {
                 self.raise_limits();
             }
             commands += 1;
-            errors += u64::from(out.get(reply_at) == Some(&b'-'));
+            if out.get(reply_at) == Some(&b'-') {
+                errors += 1;
+                shared.meters[worker].note_error(&out[reply_at..]);
+            }
+            if let Some(slow) = watch.take_slow() {
+                slowlog::note(shared, &self.session, now, slow, &input[request.clone()]);
+            }
             match flow {
                 Flow::Continue => {}
                 Flow::Close => break Stop::Close,
@@ -158,6 +170,10 @@ impl Dialogue {
                 Flow::Record(plan) => break Stop::Record(plan),
             }
         };
+        watch.close_run(shared);
+        if let Some(slow) = watch.take_slow() {
+            slowlog::note(shared, &self.session, now, slow, &input[request]);
+        }
         shared.workers[worker].add_commands(commands, errors);
         Executed {
             consumed,

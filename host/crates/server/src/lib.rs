@@ -3,6 +3,7 @@
 //! Each worker is one thread with a runtime of its own; a connection stays with the worker that accepted
 //! it, and a request is executed where it was read. [`start`] opens everything, [`Running::drain`] ends it.
 
+mod baseline;
 mod commands;
 mod config;
 mod connection;
@@ -13,22 +14,28 @@ mod exec;
 mod feed;
 mod held;
 mod http;
+mod latency;
 mod listen;
 mod listing;
 mod mailbox;
 mod maintenance;
+mod meter;
 mod order;
+pub mod process;
 mod pubsub;
 mod registry;
 mod run;
+mod sampler;
 mod session;
 mod shared;
+mod slowlog;
 mod stats;
 mod stream;
 #[cfg(test)]
 mod testing;
 mod thread;
 mod transaction;
+mod tuning;
 mod users;
 mod worker;
 
@@ -36,10 +43,11 @@ pub use config::ServerConfig;
 pub use error::StartError;
 pub use http::HttpTotals;
 pub use listen::BACKLOG;
+pub use meter::{CommandFigures, Latency, Operation};
 pub use run::{Drained, Metrics, Running, start};
 pub use session::{Context, Flow, Order, Session};
-pub use shared::{Health, Parts, Shared};
-pub use stats::{Totals, UserTotals};
+pub use shared::{Health, LogControl, Parts, Shared};
+pub use stats::{MaintenanceFigures, Totals, UserTotals};
 pub use users::{
     Login, SignIn, TenantLimits, User, UserConfig, Users, check_password_hash, check_rules,
     hash_password,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tracing::error;
 
 use crate::Shared;
+use crate::latency::Event;
 
 /// Pause between two rounds of maintenance.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -55,7 +56,19 @@ impl Drop for Maintenance {
 
 fn run(shared: &Shared, stop: &AtomicBool) {
     while !stop.load(Ordering::Acquire) {
+        let began_ns = (shared.monotonic_ns)();
         let fault = catch_unwind(AssertUnwindSafe(|| maintain(shared))).is_err();
+        let ended_ns = (shared.monotonic_ns)();
+        shared.maintenance.add_round(began_ns, ended_ns);
+        let took_ns = ended_ns.saturating_sub(began_ns);
+        if took_ns >= shared.tuning.latency_ns() {
+            shared
+                .latency
+                .add(Event::Maintenance, shared.now(), took_ns);
+        }
+        shared
+            .sampler
+            .look(ended_ns, || shared.totals(), &shared.engine);
         if fault {
             error!("maintenance of the store panicked: trying again");
         }

@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::ServerConfig;
+use crate::tuning::Tuning;
 
 /// A connection that was told to close is waited for this long before it is closed on our side too.
 const LINGER: Duration = Duration::from_secs(2);
@@ -108,30 +109,32 @@ impl Entry {
     }
 }
 
+/// Time between two sweeps.
+pub(crate) fn sweep_interval(config: &ServerConfig) -> Duration {
+    let shortest = config
+        .idle_timeout
+        .unwrap_or(Duration::MAX)
+        .min(config.request_timeout);
+    (shortest / 4).clamp(INTERVAL_MIN, INTERVAL_MAX)
+}
+
 /// How long connections may wait, in sweeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// Time between two sweeps.
-    pub(crate) interval: Duration,
     idle: Option<u64>,
     request: u64,
     linger: u64,
 }
 
 impl Patience {
-    pub(crate) fn new(config: &ServerConfig) -> Self {
-        let shortest = config
-            .idle_timeout
-            .unwrap_or(Duration::MAX)
-            .min(config.request_timeout);
-        let interval = (shortest / 4).clamp(INTERVAL_MIN, INTERVAL_MAX);
+    /// With sweeps so far from each other.
+    pub(crate) fn new(tuning: &Tuning, interval: Duration) -> Self {
         let sweeps = |time: Duration| {
             u64::try_from(time.as_nanos().div_ceil(interval.as_nanos())).unwrap_or(u64::MAX)
         };
         Self {
-            interval,
-            idle: config.idle_timeout.map(sweeps),
-            request: sweeps(config.request_timeout),
+            idle: tuning.idle_timeout().map(sweeps),
+            request: sweeps(tuning.request_timeout()),
             linger: sweeps(LINGER),
         }
     }

@@ -8,6 +8,7 @@ use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Store, Tenant};
 use larder_resp::{Reply, Version};
 
+use crate::meter::Watch;
 use crate::pubsub::Subscriptions;
 use crate::transaction::Transaction;
 use crate::users::SignIn;
@@ -79,6 +80,8 @@ pub struct Context<'a> {
     pub decider: &'a mut dyn Decider,
     /// Time of this batch of requests, read once when it arrived.
     pub now: Millis,
+    /// Times what this turn of the connection carries out.
+    pub(crate) watch: &'a mut Watch,
     /// Writer of the reply.
     pub reply: Reply<'a>,
     /// How long policies have been asked while shards were held.
@@ -88,11 +91,12 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// What a call works with whose replies go to `out`.
     #[inline]
-    pub fn new(
+    pub(crate) fn new(
         shared: &'a Shared,
         session: &'a mut Session,
         decider: &'a mut dyn Decider,
         now: Millis,
+        watch: &'a mut Watch,
         out: &'a mut Vec<u8>,
     ) -> Self {
         Self {
@@ -102,6 +106,7 @@ impl<'a> Context<'a> {
             session,
             decider,
             now,
+            watch,
             asked: Duration::ZERO,
         }
     }

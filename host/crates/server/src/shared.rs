@@ -1,5 +1,6 @@
 //! State of the whole server, shared by workers, commands, HTTP and metrics.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -8,10 +9,16 @@ use std::time::Duration;
 
 use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
+use crate::baseline::Baseline;
 use crate::held::Budget;
 use crate::http::Figures;
+use crate::latency::LatencyMonitor;
+use crate::meter::{CommandFigures, Counted, Meter};
 use crate::pubsub::Hub;
-use crate::stats::{Counters, Totals, WorkerCounters};
+use crate::sampler::Sampler;
+use crate::slowlog::SlowLog;
+use crate::stats::{Counters, MaintenanceCounters, MaintenanceFigures, Totals, WorkerCounters};
+use crate::tuning::Tuning;
 use crate::{ServerConfig, Session, Users};
 
 /// What the server is given besides its settings: everything that would make it depend on a real clock,
@@ -25,6 +32,8 @@ pub struct Parts {
     pub policies: Arc<dyn Policies>,
     /// Reads the wall clock, in Unix milliseconds.
     pub clock: fn() -> Millis,
+    /// Reads a clock that never goes back, in nanoseconds since some moment; times commands.
+    pub monotonic_ns: fn() -> u64,
     /// Resident memory of the process in bytes, as far as it can be measured; feeds the governor.
     pub resident_bytes: fn() -> Option<u64>,
     /// Makes the allocator give back what it holds unused; called when resident memory is high.
@@ -33,6 +42,19 @@ pub struct Parts {
     pub run_id: String,
     /// Fills a buffer with random bytes that nobody can guess: the system's.
     pub random: fn(&mut [u8]) -> io::Result<()>,
+    /// Reads and changes what is logged.
+    pub log: LogControl,
+}
+
+/// How the level of the log is read and changed while the server runs.
+#[derive(Debug, Clone, Copy)]
+pub struct LogControl {
+    /// The level in force, or levels by module.
+    pub read: fn() -> String,
+    /// Whether a text is such; else what is wrong with it, in a sentence for people.
+    pub check: fn(&str) -> Result<(), String>,
+    /// Puts a text that was checked in force.
+    pub change: fn(&str),
 }
 
 /// State of the whole server.
@@ -51,10 +73,20 @@ pub struct Shared {
     pub started_ms: Millis,
     pub(crate) deciders: Arc<dyn Deciders>,
     pub(crate) clock: fn() -> Millis,
+    pub(crate) monotonic_ns: fn() -> u64,
     pub(crate) resident_bytes: fn() -> Option<u64>,
     pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
+    pub(crate) maintenance: MaintenanceCounters,
     pub(crate) workers: Box<[WorkerCounters]>,
+    /// Those of the workers, and one more for HTTP.
+    pub(crate) meters: Box<[Meter]>,
+    pub(crate) baseline: Baseline,
+    pub(crate) latency: LatencyMonitor,
+    pub(crate) log: LogControl,
+    pub(crate) sampler: Sampler,
+    pub(crate) slowlog: SlowLog,
+    pub(crate) tuning: Tuning,
     pub(crate) buffers: Arc<Budget>,
     /// Channels, by the number of the tenant.
     hubs: Box<[Arc<Hub>]>,
@@ -81,9 +113,9 @@ pub enum Health {
 impl Shared {
     /// State of a server that is not started yet.
     pub fn new(config: ServerConfig, parts: Parts) -> Self {
-        let workers = (0..config.threads.max(1))
-            .map(|_| WorkerCounters::default())
-            .collect();
+        let threads = config.threads.max(1);
+        let tenants = parts.engine.tenants().len();
+        let workers = (0..threads).map(|_| WorkerCounters::default());
         let users = Users::new(
             &config.users,
             &config.tenant_limits,
@@ -96,15 +128,24 @@ impl Shared {
         Self {
             users: Arc::new(users),
             started_ms: (parts.clock)(),
+            slowlog: SlowLog::new(tenants),
+            baseline: Baseline::new(tenants),
+            latency: LatencyMonitor::default(),
+            log: parts.log,
+            sampler: Sampler::new(tenants, (parts.monotonic_ns)()),
             engine: parts.engine,
             deciders: parts.deciders,
             policies: parts.policies,
             run_id: parts.run_id,
             clock: parts.clock,
+            monotonic_ns: parts.monotonic_ns,
             resident_bytes: parts.resident_bytes,
             release_memory: parts.release_memory,
             counters: Counters::default(),
-            workers,
+            maintenance: MaintenanceCounters::new((parts.monotonic_ns)()),
+            workers: workers.collect(),
+            meters: (0..=threads).map(|_| Meter::new()).collect(),
+            tuning: Tuning::new(&config),
             http: Figures::default(),
             buffers: Arc::new(Budget::new(config.client_buffers_bytes_max)),
             hubs,
@@ -177,5 +218,34 @@ impl Shared {
         totals.http = self.http.totals();
         totals.users = self.users.totals();
         totals
+    }
+
+    /// What was counted of each command that was asked for since the server started.
+    pub fn command_figures(&self) -> Vec<CommandFigures> {
+        self.counted().commands()
+    }
+
+    /// Error replies since the server started, by code.
+    pub fn errors_by_code(&self) -> BTreeMap<String, u64> {
+        self.counted().errors
+    }
+
+    /// Commands that took long since the server started.
+    pub fn slow_commands(&self) -> u64 {
+        self.slowlog.noted()
+    }
+
+    /// What maintenance did since the server started.
+    pub fn maintenance_figures(&self) -> MaintenanceFigures {
+        self.maintenance.figures((self.monotonic_ns)())
+    }
+
+    /// Connections that may be open.
+    pub fn clients_max(&self) -> u64 {
+        self.tuning.clients_max.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn counted(&self) -> Counted {
+        Counted::sum(&self.meters)
     }
 }

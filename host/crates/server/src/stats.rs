@@ -57,6 +57,69 @@ pub struct UserTotals {
     pub denied_channels: u64,
 }
 
+impl Totals {
+    /// Takes away what had been counted `before`; what is so now stays.
+    pub(crate) fn subtract(&mut self, before: &Self) {
+        for (count, before) in [
+            (&mut self.accepted, before.accepted),
+            (&mut self.rejected, before.rejected),
+            (&mut self.timed_out, before.timed_out),
+            (&mut self.over_limit, before.over_limit),
+            (&mut self.panicked, before.panicked),
+            (&mut self.commands, before.commands),
+            (&mut self.errors, before.errors),
+            (&mut self.protocol_errors, before.protocol_errors),
+            (&mut self.input_bytes, before.input_bytes),
+            (&mut self.output_bytes, before.output_bytes),
+        ] {
+            *count = count.saturating_sub(before);
+        }
+    }
+}
+
+/// What maintenance did since the server started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MaintenanceFigures {
+    /// Rounds that ended.
+    pub rounds: u64,
+    /// Time that they took, in nanoseconds.
+    pub busy_ns: u64,
+    /// Time since the last one ended, or since the server was made, in nanoseconds.
+    pub lag_ns: u64,
+}
+
+/// Written by the thread of maintenance alone.
+pub(crate) struct MaintenanceCounters {
+    rounds: AtomicU64,
+    busy_ns: AtomicU64,
+    ended_ns: AtomicU64,
+}
+
+impl MaintenanceCounters {
+    pub(crate) fn new(now_ns: u64) -> Self {
+        Self {
+            rounds: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
+            ended_ns: AtomicU64::new(now_ns),
+        }
+    }
+
+    /// Counts a round, from when to when it went on.
+    pub(crate) fn add_round(&self, began_ns: u64, ended_ns: u64) {
+        add(&self.rounds, 1);
+        add(&self.busy_ns, ended_ns.saturating_sub(began_ns));
+        self.ended_ns.store(ended_ns, Ordering::Relaxed);
+    }
+
+    pub(crate) fn figures(&self, now_ns: u64) -> MaintenanceFigures {
+        MaintenanceFigures {
+            rounds: self.rounds.load(Ordering::Relaxed),
+            busy_ns: self.busy_ns.load(Ordering::Relaxed),
+            lag_ns: now_ns.saturating_sub(self.ended_ns.load(Ordering::Relaxed)),
+        }
+    }
+}
+
 /// Counters that change at most once a connection.
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -124,7 +187,8 @@ impl WorkerCounters {
 }
 
 /// Adds without a locked instruction: right only because the counter has a single writer.
-fn add(counter: &AtomicU64, more: u64) {
+#[inline]
+pub(crate) fn add(counter: &AtomicU64, more: u64) {
     counter.store(
         counter.load(Ordering::Relaxed).wrapping_add(more),
         Ordering::Relaxed,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, Undecided, native};
 use larder_policy_s3_fifo::S3Fifo;
+use larder_resp::Version;
 
-use crate::{Drained, Parts, Running, ServerConfig, Shared, start};
+use crate::{Drained, LogControl, Login, Parts, Running, ServerConfig, Session, Shared, start};
 
 /// A reply that takes longer than this is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +35,7 @@ pub(crate) fn parts() -> Parts {
         deciders: Arc::new(Undecided),
         policies: Arc::new(Undecided),
         clock: || NOW,
+        monotonic_ns: || 0,
         resident_bytes: || None,
         release_memory: || (),
         run_id: "0".repeat(40),
@@ -41,6 +43,23 @@ pub(crate) fn parts() -> Parts {
             bytes.fill(7);
             Ok(())
         },
+        log: LogControl {
+            read: || "info".into(),
+            check: |text| match text {
+                "loud" => Err("no level".into()),
+                _ => Ok(()),
+            },
+            change: |_| (),
+        },
+    }
+}
+
+/// The session of a client, number 42.
+pub(crate) fn session(shared: &Shared, version: Version) -> Session {
+    let login = Login::new(&shared.users).expect("there is room");
+    Session {
+        version,
+        ..Session::new(42, login, "127.0.0.1:1".into(), shared.now())
     }
 }
 

@@ -4,7 +4,7 @@
 use larder_engine::{KEY_BYTES_MAX, Key, Store, Watch};
 use larder_resp::{Args, ArgsBuf};
 
-use crate::commands::{Command, Failure, Flag, Group, Outcome, Run};
+use crate::commands::{Command, Failure, Flag, Found, Group, Outcome};
 use crate::exec::run_all;
 use crate::{Context, Flow, Session};
 
@@ -124,16 +124,11 @@ pub(crate) fn refused(session: &mut Session, name: &[u8], failure: Failure) -> F
 }
 
 /// Has a command wait for EXEC, or answers it if it is about the transaction itself.
-pub(crate) fn queue(
-    ctx: &mut Context<'_>,
-    args: Args<'_>,
-    command: &'static Command,
-    run: Run,
-) -> Outcome {
-    if AT_ONCE.contains(&command.name) {
-        return run(ctx, args);
+pub(crate) fn queue(ctx: &mut Context<'_>, args: Args<'_>, found: Found) -> Outcome {
+    if AT_ONCE.contains(&found.command.name) {
+        return found.carry_out(ctx, args);
     }
-    let queued = add(ctx.session, args, command);
+    let queued = add(ctx.session, args, found.command);
     match queued {
         Ok(()) => ctx.reply.simple("QUEUED"),
         Err(_) => abort(ctx.session),

@@ -22,7 +22,7 @@ use tracing::warn;
 use crate::connection::Connection;
 use crate::dialogue::Dialogue;
 use crate::listen::Listener;
-use crate::registry::{Entry, Patience};
+use crate::registry::{Entry, Patience, sweep_interval};
 use crate::stats::{WorkerCounters, bump};
 use crate::stream::Stream;
 use crate::{Login, Session, Shared};
@@ -159,7 +159,7 @@ impl Worker {
     fn admit(self: &Rc<Self>, stream: Stream, peer: String) {
         let counters = &self.shared.counters;
         let open = counters.connections.fetch_add(1, Ordering::Relaxed);
-        if open >= self.shared.config.clients_max as u64 {
+        if open >= self.shared.clients_max() {
             counters.connections.fetch_sub(1, Ordering::Relaxed);
             bump(&counters.rejected);
             // The client may be gone already, or not read: it is refused all the same.
@@ -198,12 +198,14 @@ impl Worker {
 
     /// Ends connections that wait too long, for ever.
     async fn sweep(&self) -> Infallible {
-        let patience = Patience::new(&self.shared.config);
-        let mut ticks = interval(patience.interval);
+        let between = sweep_interval(&self.shared.config);
+        let mut ticks = interval(between);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             self.sweep.set(self.sweep.get() + 1);
+            // Timeouts may have been changed; the time between sweeps stays.
+            let patience = Patience::new(&self.shared.tuning, between);
             for entry in self.connections.borrow().values() {
                 entry.check(&patience, self.sweep.get());
             }

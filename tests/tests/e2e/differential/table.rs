@@ -104,6 +104,27 @@ pub(super) const COMMANDS: &[(usize, &str, &[Arg])] = &[
         1,
         "CONFIG",
         &[
+            OneOf(&["SET"]),
+            OneOf(&["timeout", "TIMEOUT", "none"]),
+            OneOf(&["0", "x", "-1", "2147483648"]),
+        ],
+    ),
+    (1, "SLOWLOG", &[OneOf(&["GET"]), OneOf(&["0", "-2", "x"])]),
+    (1, "SLOWLOG", &[OneOf(&["RESET", "NONE"])]),
+    (
+        1,
+        "LATENCY",
+        &[OneOf(&["LATEST", "RESET", "NONE", "HISTORY"])],
+    ),
+    (
+        1,
+        "LATENCY",
+        &[OneOf(&["HISTORY", "RESET"]), OneOf(&["command", "none"])],
+    ),
+    (
+        1,
+        "CONFIG",
+        &[
             OneOf(&["GET"]),
             OneOf(&["databases", "APPENDONLY", "save", "none"]),
         ],

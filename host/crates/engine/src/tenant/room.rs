@@ -161,7 +161,8 @@ impl Tenant {
         (self.memory_bytes / AHEAD_PART).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX)
     }
 
-    pub(crate) fn used(&self) -> u64 {
+    /// Bytes counted against the budget, without a look at any shard.
+    pub fn used(&self) -> u64 {
         self.used_bytes.load(Ordering::Relaxed)
     }
 

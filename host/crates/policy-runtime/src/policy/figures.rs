@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use larder_engine::PolicyFigures;
+use larder_engine::{CALL_NS_BOUNDS, PolicyFigures};
 use parking_lot::Mutex;
 
 /// The figures of a policy; all versions of the same name share them.
@@ -26,6 +26,7 @@ pub(crate) struct Tally {
     pub(crate) calls: Counter,
     pub(crate) events: Counter,
     pub(crate) call_ns: Counter,
+    pub(crate) call_times: [Counter; CALL_NS_BOUNDS.len() + 1],
     pub(crate) traps: Counter,
     pub(crate) deadlines_missed: Counter,
     pub(crate) wrong_answers: Counter,
@@ -81,11 +82,20 @@ impl Figures {
 }
 
 impl Tally {
+    /// Counts a call that took `ns`, and stands for so many.
+    pub(crate) fn add_call_time(&self, ns: u64, calls: u64) {
+        self.call_ns.add(ns.saturating_mul(calls));
+        self.call_times[CALL_NS_BOUNDS.partition_point(|bound| *bound < ns)].add(calls);
+    }
+
     /// Adds what stays when the instance went.
     fn add_to(&self, figures: &mut PolicyFigures) {
         figures.calls += self.calls.get();
         figures.events += self.events.get();
         figures.call_ns += self.call_ns.get();
+        for (sum, counted) in figures.call_times.iter_mut().zip(&self.call_times) {
+            *sum += counted.get();
+        }
         figures.traps += self.traps.get();
         figures.deadlines_missed += self.deadlines_missed.get();
         figures.wrong_answers += self.wrong_answers.get();
@@ -127,12 +137,14 @@ mod tests {
         let (first, second) = (figures.open(), figures.open());
         for recorder in [&first, &second] {
             recorder.calls.add(2);
+            recorder.add_call_time(600, 2);
             recorder.memory_bytes.set(10);
         }
         let both = figures.snapshot();
         assert_eq!((both.calls, both.instances, both.memory_bytes), (4, 2, 20));
         drop(first);
         let one = figures.snapshot();
+        assert_eq!((one.call_ns, one.call_times[2]), (2400, 4));
         assert_eq!((one.calls, one.instances, one.memory_bytes), (4, 1, 10));
     }
 }

@@ -157,7 +157,7 @@ impl Instance {
         let tally = self.tally();
         if let Some(began) = began {
             let ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            tally.call_ns.add(ns.saturating_mul(TIMED_CALLS));
+            tally.add_call_time(ns, TIMED_CALLS);
         }
         outcome.map_err(|offence| self.offend(export.name, &offence))
     }

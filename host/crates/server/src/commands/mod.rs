@@ -35,6 +35,7 @@ mod hello;
 mod incr;
 mod info;
 mod keys;
+mod latency;
 mod lcs;
 mod lolwut;
 mod memory;
@@ -57,11 +58,13 @@ mod range;
 mod relocate;
 mod replication;
 mod reset;
+mod roster;
 mod scan;
 mod select;
 mod set;
 mod setex;
 mod setnx;
+mod slowlog;
 mod strlen;
 mod swapdb;
 mod table;
@@ -84,6 +87,7 @@ pub(crate) use failure::{Failure, VALUE_TOO_LARGE};
 pub(crate) use glob::{PATTERN_BYTES_MAX, matches};
 pub(crate) use metadata::{Command, Flag, Group, Run};
 pub(crate) use note::{Item, items};
+pub(crate) use roster::{COMMANDS, all as all_commands, is_brief, number_of, operation_of};
 pub(crate) use table::TABLE;
 
 use metadata::{Action, Category, Keys};
@@ -92,19 +96,62 @@ use metadata::{Action, Category, Keys};
 /// fails has written nothing yet.
 pub(crate) type Outcome = Result<Flow, Failure>;
 
+/// What a request names.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    /// By which it is counted.
+    number: u16,
+    /// The command or subcommand.
+    pub(crate) command: &'static Command,
+    run: Run,
+}
+
+impl Found {
+    /// Carries it out, timed and counted.
+    #[inline]
+    pub(crate) fn carry_out(self, ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+        let timing = ctx.watch.enter(ctx.shared, self.number, args.len());
+        let outcome = (self.run)(ctx, args);
+        ctx.watch.leave(ctx.shared, timing, outcome.is_err());
+        outcome
+    }
+}
+
+/// A request that names nothing, or has a wrong number of arguments for what it names.
+struct Misfit {
+    /// What it is counted by, if there is such a command.
+    number: Option<u16>,
+    failure: Failure,
+}
+
+impl Misfit {
+    fn new(number: usize, failure: Failure) -> Self {
+        Self {
+            number: Some(number as u16),
+            failure,
+        }
+    }
+}
+
 /// Answers one request. `args` is not empty.
 pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     let mut resolved = resolve(args);
     if ctx.session.subscriptions.is_some() {
-        resolved = resolved.and_then(|found| pubsub::check_allowed(ctx, args).map(|()| found));
+        resolved = resolved.and_then(|found| match pubsub::check_allowed(ctx, args) {
+            Ok(()) => Ok(found),
+            Err(failure) => Err(Misfit::new(found.number.into(), failure)),
+        });
     }
     let outcome = match resolved {
-        Ok((command, run)) => match ctx.session.authorize(ctx.shared, command, args) {
-            Ok(()) if ctx.session.is_queuing() => transaction::queue(ctx, args, command, run),
-            Ok(()) => run(ctx, args),
-            Err(stopped) => stop(ctx, args, stopped),
+        Ok(found) => match ctx.session.authorize(ctx.shared, found.command, args) {
+            Ok(()) if ctx.session.is_queuing() => transaction::queue(ctx, args, found),
+            Ok(()) => found.carry_out(ctx, args),
+            Err(stopped) => {
+                ctx.watch.reject(ctx.shared, found.number);
+                stop(ctx, args, stopped)
+            }
         },
-        Err(failure) => refuse(ctx, args, failure),
+        Err(misfit) => refuse(ctx, args, misfit),
     };
     outcome.unwrap_or_else(|failure| {
         ctx.reply.error(failure.text());
@@ -128,19 +175,29 @@ pub(crate) fn authorize(
 }
 
 /// The command or subcommand that a request names, and what answers it.
-fn resolve(args: Args<'_>) -> Result<(&'static Command, Run), Failure> {
-    let Some(command) = table::find(args.name()) else {
-        return Err(Failure::unknown_command(args));
+fn resolve(args: Args<'_>) -> Result<Found, Misfit> {
+    let Some(row) = table::row(args.name()) else {
+        return Err(Misfit {
+            number: None,
+            failure: Failure::unknown_command(args),
+        });
     };
+    let command = &TABLE[row];
+    let arity = || Misfit::new(row, Failure::arity(&command.lowercase_name()));
     if !command.accepts(args.len()) {
-        return Err(Failure::arity(&command.lowercase_name()));
+        return Err(arity());
     }
+    let found = |run| Found {
+        number: row as u16,
+        command,
+        run,
+    };
     match command.action {
-        Action::Run(run) => Ok((command, run)),
-        Action::Container { alone, subcommands } => match (args.get(1), alone) {
-            (Some(name), _) => resolve_subcommand(args, command, subcommands, name),
-            (None, Some(run)) => Ok((command, run)),
-            (None, None) => Err(Failure::arity(&command.lowercase_name())),
+        Action::Run(run) => Ok(found(run)),
+        Action::Container { alone, .. } => match (args.get(1), alone) {
+            (Some(name), _) => resolve_subcommand(args, row, name),
+            (None, Some(run)) => Ok(found(run)),
+            (None, None) => Err(arity()),
         },
     }
 }
@@ -157,37 +214,43 @@ fn stop(ctx: &mut Context<'_>, args: Args<'_>, stopped: Stopped) -> Outcome {
     }
 }
 
+fn resolve_subcommand(args: Args<'_>, row: usize, name: &[u8]) -> Result<Found, Misfit> {
+    let container = &TABLE[row];
+    let subcommands = container.subcommands();
+    let at = subcommands
+        .iter()
+        .position(|sub| name.eq_ignore_ascii_case(sub.name.as_bytes()))
+        .ok_or_else(|| Misfit::new(row, Failure::unknown_subcommand(container.name, name)))?;
+    let (command, number) = (&subcommands[at], roster::subcommand_number(row, at));
+    match command.action {
+        Action::Run(run) if command.accepts(args.len()) => Ok(Found {
+            number,
+            command,
+            run,
+        }),
+        _ => {
+            let failure = Failure::arity(&command.full_name(container));
+            Err(Misfit::new(number.into(), failure))
+        }
+    }
+}
+
 /// Refuses what is no command or has a wrong number of arguments; a transaction that was begun fails.
 /// The lines of an HTTP request end the connection, as in Redis: a web page can make a browser send them,
 /// with commands in the body.
 #[cold]
-fn refuse(ctx: &mut Context<'_>, args: Args<'_>, failure: Failure) -> Outcome {
+fn refuse(ctx: &mut Context<'_>, args: Args<'_>, misfit: Misfit) -> Outcome {
+    if let Some(number) = misfit.number {
+        ctx.watch.reject(ctx.shared, number);
+    }
     let name = args.name();
     if !name.eq_ignore_ascii_case(b"POST") && !name.eq_ignore_ascii_case(b"HOST:") {
-        return Err(transaction::refused(ctx.session, name, failure));
+        return Err(transaction::refused(ctx.session, name, misfit.failure));
     }
     bump(&ctx.shared.counters.protocol_errors);
     ctx.reply
         .error("ERR Protocol error: this is HTTP; the Redis protocol is spoken here");
     Ok(Flow::Close)
-}
-
-fn resolve_subcommand(
-    args: Args<'_>,
-    container: &Command,
-    subcommands: &'static [Command],
-    name: &[u8],
-) -> Result<(&'static Command, Run), Failure> {
-    let found = subcommands
-        .iter()
-        .find(|sub| name.eq_ignore_ascii_case(sub.name.as_bytes()));
-    let Some(subcommand) = found else {
-        return Err(Failure::unknown_subcommand(container.name, name));
-    };
-    match subcommand.action {
-        Action::Run(run) if subcommand.accepts(args.len()) => Ok((subcommand, run)),
-        _ => Err(Failure::arity(&subcommand.full_name(container))),
-    }
 }
 
 /// Replies with the lines of a HELP subcommand, headed and ended as Redis does.

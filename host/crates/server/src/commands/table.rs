@@ -4,13 +4,14 @@ use super::metadata::Command;
 use super::{
     acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set,
     client, cluster, command, condition, config, dbsize, del, dump, echo, exists, expire, flush,
-    function, get, getdel, getex, getset, hello, incr, info, keys, lcs, lolwut, memory, mget,
-    module, mset, multi, object, persist, ping, policy, pubsub, quit, randomkey, range, relocate,
-    replication, reset, scan, select, set, setex, setnx, strlen, swapdb, time, touch, ttl, type_of,
+    function, get, getdel, getex, getset, hello, incr, info, keys, latency, lcs, lolwut, memory,
+    mget, module, mset, multi, object, persist, ping, policy, pubsub, quit, randomkey, range,
+    relocate, replication, reset, scan, select, set, setex, setnx, slowlog, strlen, swapdb, time,
+    touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 99] = [
+pub(crate) static TABLE: [Command; 101] = [
     acl::COMMAND,
     append::COMMAND,
     auth::COMMAND,
@@ -56,6 +57,7 @@ pub(crate) static TABLE: [Command; 99] = [
     info::COMMAND,
     keys::COMMAND,
     replication::LASTSAVE,
+    latency::COMMAND,
     lcs::COMMAND,
     lolwut::COMMAND,
     memory::COMMAND,
@@ -94,6 +96,7 @@ pub(crate) static TABLE: [Command; 99] = [
     setex::SETEX,
     setnx::COMMAND,
     range::SETRANGE,
+    slowlog::COMMAND,
     pubsub::SPUBLISH,
     pubsub::SSUBSCRIBE,
     strlen::COMMAND,
@@ -115,6 +118,12 @@ pub(crate) static TABLE: [Command; 99] = [
 /// The command called `name`, in any case.
 #[inline]
 pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
+    row(name).map(|row| &TABLE[row])
+}
+
+/// Where in [`TABLE`] the command called `name` is, in any case.
+#[inline]
+pub(crate) fn row(name: &[u8]) -> Option<usize> {
     let packed = Packed::new(name)?;
     let mut slot = packed.first_slot();
     loop {
@@ -126,7 +135,7 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
         // Beside letters a name may have a dot or an underscore, which `CAPITALS` does not tell from
         // another byte.
         if PACKED[at as usize] == packed && (!packed.has_mark() || is_name(name, command)) {
-            return Some(command);
+            return Some(at as usize);
         }
         slot = (slot + 1) % INDEX.len();
     }

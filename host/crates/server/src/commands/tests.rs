@@ -11,13 +11,15 @@ mod pubsub;
 mod recording;
 mod string;
 mod transactions;
+mod tuning;
 
 use larder_engine::{Decider, Millis, Undecided};
 use larder_resp::{Args, ArgsBuf, Limits, Parsed, RequestParser, Version};
 
 use super::dispatch;
-use crate::testing::{config, parts};
-use crate::{Context, Flow, Login, Parts, ServerConfig, Session, Shared};
+use crate::meter::Watch;
+use crate::testing::{config, parts, session};
+use crate::{Context, Flow, Parts, ServerConfig, Session, Shared};
 
 /// A connection, and a server whose time the test sets.
 struct Bed {
@@ -39,11 +41,7 @@ impl Bed {
     fn made_of(config: ServerConfig, parts: Parts, version: Version) -> Self {
         let shared = Shared::new(config, parts);
         let now = shared.now();
-        let login = Login::new(&shared.users).expect("there is room");
-        let session = Session {
-            version,
-            ..Session::new(42, login, "127.0.0.1:1".into(), now)
-        };
+        let session = session(&shared, version);
         Self {
             shared,
             session,
@@ -54,10 +52,19 @@ impl Bed {
 
     fn execute(&mut self, args: Args<'_>) -> (Vec<u8>, Flow) {
         let mut out = Vec::new();
+        let mut watch = Watch::start(&self.shared, 0);
         let (session, decider) = (&mut self.session, &mut *self.decider);
-        let mut context = Context::new(&self.shared, session, decider, self.now, &mut out);
+        let mut context = Context::new(
+            &self.shared,
+            session,
+            decider,
+            self.now,
+            &mut watch,
+            &mut out,
+        );
         let flow = dispatch(&mut context, args);
         drop(context);
+        watch.close_run(&self.shared);
         (out, flow)
     }
 

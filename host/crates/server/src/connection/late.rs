@@ -15,6 +15,7 @@ use crate::end::End;
 use crate::feed::Feed;
 use crate::held::BuffersFull;
 use crate::listing::{LIST_TOO_LONG, Listing};
+use crate::meter::Paced;
 use crate::order::Done;
 use crate::users::SignIn;
 use crate::worker::Scratch;
@@ -25,9 +26,9 @@ const RECORDED_ALREADY: &str =
 /// What is to be done before the next request.
 pub(super) enum Late {
     /// Empty a database, or all, step by step.
-    Emptying(Option<u8>, FlushCursor),
+    Emptying(Option<u8>, FlushCursor, Paced),
     /// List keys, step by step.
-    Listing(Box<Listing>),
+    Listing(Box<Listing>, Paced),
     /// Wait until an order has been carried out.
     Ordered(oneshot::Receiver<Done>),
     /// Wait until it is known whether a password is right.
@@ -50,14 +51,18 @@ impl Connection {
             return Poll::Ready(Ok(()));
         };
         match late {
-            Late::Emptying(db, at) => {
+            Late::Emptying(db, at, paced) => {
                 *turn_bytes = 0;
-                match self.dialogue.session.tenant.flush(*db, *at) {
+                let (shared, session) = (&self.worker.shared, &self.dialogue.session);
+                match paced.step(shared, || session.tenant.flush(*db, *at)) {
                     Some(next) => *at = next,
-                    None => self.reply(cx, scratch, Ok(()))?,
+                    None => {
+                        paced.end(shared, self.worker.index, session);
+                        self.reply(cx, scratch, Ok(()))?;
+                    }
                 }
             }
-            Late::Listing(_) => {
+            Late::Listing(..) => {
                 *turn_bytes = 0;
                 self.list(cx, scratch)?;
             }
@@ -98,14 +103,17 @@ impl Connection {
 
     /// Lists keys for one step; replies when the list is complete, or too long.
     fn list(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
-        let Stage::Late(Late::Listing(listing)) = &mut self.stage else {
+        let Stage::Late(Late::Listing(listing, paced)) = &mut self.stage else {
             return Ok(());
         };
         let (shared, session) = (&self.worker.shared, &self.dialogue.session);
-        let is_complete = {
+        let is_complete = paced.step(shared, || {
             let mut store = Store::Open(&session.tenant);
             listing.step(&mut store, session.db, session.version, shared.now())
-        };
+        });
+        if is_complete {
+            paced.end(shared, self.worker.index, session);
+        }
         if listing.reply_bytes() > shared.config.output_bytes_max {
             self.hold(0).map_err(|BuffersFull| End::BuffersFull)?;
             return self.reply(cx, scratch, Err(LIST_TOO_LONG.to_owned()));
@@ -122,7 +130,9 @@ impl Connection {
         self.hold(0).map_err(|BuffersFull| End::BuffersFull)?;
         let version = self.dialogue.session.version;
         match stage {
-            Stage::Late(Late::Listing(listing)) => self.write(cx, &mut listing.into_reply(version)),
+            Stage::Late(Late::Listing(listing, _)) => {
+                self.write(cx, &mut listing.into_reply(version))
+            }
             _ => Ok(()),
         }
     }

@@ -1,13 +1,12 @@
 use larder_engine::Undecided;
+use larder_resp::Version;
 
 use super::{Dialogue, OUTPUT_PAUSE_BYTES, Stop, limits};
-use crate::testing::{bulk, command, config, parts};
-use crate::{Login, Session, Shared};
+use crate::Shared;
+use crate::testing::{bulk, command, config, parts, session};
 
 fn dialogue(shared: &Shared) -> Dialogue {
-    let login = Login::new(&shared.users).expect("there is room");
-    let session = Session::new(1, login, "127.0.0.1:1".into(), shared.now());
-    Dialogue::new(session, limits(&shared.config))
+    Dialogue::new(session(shared, Version::V2), limits(&shared.config))
 }
 
 #[test]

@@ -14,8 +14,9 @@ use super::caller::Caller;
 use super::history::History;
 use super::problem::{Answer, Problem};
 use crate::commands::{authorize, dispatch};
+use crate::meter::Watch;
 use crate::run::Metrics;
-use crate::{Context, Flow, Shared, order};
+use crate::{Context, Flow, Shared, order, slowlog};
 
 /// What answers are made with.
 pub(super) struct Api {
@@ -90,9 +91,20 @@ impl Api {
         // What panicked with it in hand panicked in a policy's host: it is as good as before.
         let mut decider = self.decider.lock().unwrap_or_else(PoisonError::into_inner);
         let (shared, now) = (&*self.shared, self.shared.now());
-        let mut context = Context::new(shared, &mut session, &mut **decider, now, &mut out);
+        let decider = &mut **decider;
+        // One writer at a time: whoever has the decider in hand.
+        let meter = shared.meters.len() - 1;
+        let mut watch = Watch::start(shared, meter);
+        let mut context = Context::new(shared, &mut session, decider, now, &mut watch, &mut out);
         let flow = dispatch(&mut context, args.args());
         drop(context);
+        watch.close_run(shared);
+        if out.first() == Some(&b'-') {
+            shared.meters[meter].note_error(&out);
+        }
+        if let Some(slow) = watch.take_slow() {
+            slowlog::note_args(shared, &session, now, slow, args.args());
+        }
         (out, flow)
     }
 

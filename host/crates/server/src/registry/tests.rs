@@ -1,13 +1,14 @@
 use std::time::Duration;
 
-use super::{Cut, Entry, Patience, Phase};
+use super::{Cut, Entry, Patience, Phase, sweep_interval};
 use crate::testing::config;
+use crate::tuning::Tuning;
 
 fn patience(idle: Option<u64>, request: u64) -> Patience {
     let mut config = config();
     config.idle_timeout = idle.map(Duration::from_secs);
     config.request_timeout = Duration::from_secs(request);
-    Patience::new(&config)
+    Patience::new(&Tuning::new(&config), sweep_interval(&config))
 }
 
 /// The sweep at which a connection in `phase` since sweep 100 is cut, if that is within a thousand.
@@ -55,10 +56,7 @@ fn sweeps_are_frequent_enough_for_the_shortest_timeout() {
         let mut config = config();
         config.idle_timeout = idle;
         config.request_timeout = Duration::from_millis(request_ms);
-        assert_eq!(
-            Patience::new(&config).interval,
-            Duration::from_millis(interval_ms)
-        );
+        assert_eq!(sweep_interval(&config), Duration::from_millis(interval_ms));
     };
     check(None, 30_000, 1_000);
     check(None, 400, 100);

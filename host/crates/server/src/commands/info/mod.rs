@@ -1,5 +1,9 @@
 //! INFO: the server's figures, and those of the connection's tenant.
 
+mod by_command;
+mod counted;
+mod fixed;
+mod held;
 mod sections;
 
 use larder_resp::Args;
@@ -7,7 +11,7 @@ use larder_resp::Args;
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
-use sections::{Figures, SECTIONS};
+use sections::{Figures, SECTIONS, Shown};
 
 pub(super) const COMMAND: Command = Command {
     name: "INFO",
@@ -23,17 +27,22 @@ pub(super) const COMMAND: Command = Command {
 
 /// Sections come in their own order, each once; names that there are not give nothing.
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let mut wanted = [args.len() == 1; SECTIONS.len()];
-    for name in args.iter().skip(1) {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        let all = is("all") || is("default") || is("everything");
-        for (wanted, section) in wanted.iter_mut().zip(&SECTIONS) {
-            *wanted |= all || is(section.title);
+    let is_asked = |shown: Shown, title: &str| {
+        let by_default = shown == Shown::ByDefault;
+        if args.len() == 1 {
+            return by_default;
         }
-    }
+        args.iter().skip(1).any(|name| {
+            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            is(title) || is("all") || is("everything") || (by_default && is("default"))
+        })
+    };
     let figures = Figures::gather(ctx);
     let mut text = String::new();
-    for (section, _) in SECTIONS.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+    for section in &SECTIONS {
+        if !is_asked(section.shown, section.title) {
+            continue;
+        }
         if !text.is_empty() {
             text.push_str("\r\n");
         }

@@ -34,8 +34,8 @@ fn requests_that_are_no_command() {
             "-ERR unknown subcommand 'foo'. Try CLIENT HELP.\r\n",
         ),
         (
-            "CONFIG SET a b",
-            "-ERR unknown subcommand 'SET'. Try CONFIG HELP.\r\n",
+            "CONFIG FOO a b",
+            "-ERR unknown subcommand 'FOO'. Try CONFIG HELP.\r\n",
         ),
         (
             "COMMAND FOO",

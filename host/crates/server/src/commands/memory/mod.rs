@@ -1,4 +1,6 @@
-//! MEMORY: what an entry takes.
+//! MEMORY: what an entry takes, and all of them.
+
+mod stats;
 
 use larder_resp::{Args, parse_integer};
 
@@ -16,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
     summary: "Commands about the memory of entries",
     action: Action::Container {
         alone: None,
-        subcommands: &[HELP_SUBCOMMAND, USAGE],
+        subcommands: &[DOCTOR, HELP_SUBCOMMAND, MALLOC_STATS, PURGE, STATS, USAGE],
     },
 };
 
@@ -32,6 +34,37 @@ const USAGE: Command = Command {
     action: Action::Run(usage),
 };
 
+const STATS: Command = Command {
+    name: "STATS",
+    arity: 2,
+    flags: &[],
+    keys: Keys::NONE,
+    summary: "Returns what the memory of the tenant is used for",
+    action: Action::Run(stats::run),
+    ..USAGE
+};
+
+const DOCTOR: Command = Command {
+    name: "DOCTOR",
+    summary: "Says in words what is wrong with the memory, if something is",
+    action: Action::Run(stats::doctor),
+    ..STATS
+};
+
+const MALLOC_STATS: Command = Command {
+    name: "MALLOC-STATS",
+    summary: "Says that the allocator's own figures are not told",
+    action: Action::Run(malloc_stats),
+    ..STATS
+};
+
+const PURGE: Command = Command {
+    name: "PURGE",
+    summary: "Makes the allocator give back what it holds unused",
+    action: Action::Run(purge),
+    ..STATS
+};
+
 const HELP_SUBCOMMAND: Command = Command {
     name: "HELP",
     arity: 2,
@@ -42,13 +75,35 @@ const HELP_SUBCOMMAND: Command = Command {
     ..USAGE
 };
 
-const HELP: [&str; 2] = [
+const HELP: [&str; 10] = [
+    "DOCTOR",
+    "    Return memory problems reports.",
+    "MALLOC-STATS",
+    "    Is not supported.",
+    "PURGE",
+    "    Make the allocator give back what it holds unused.",
+    "STATS",
+    "    Return what the memory is used for.",
     "USAGE <key> [SAMPLES <count>]",
     "    Return the bytes that the entry takes, header and the allocator's rounding included.",
 ];
 
 fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     reply_help(ctx, "MEMORY", &HELP)
+}
+
+/// As a Redis does whose allocator tells nothing.
+fn malloc_stats(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+    ctx.reply
+        .bulk(b"Stats not supported for the current allocator");
+    Ok(Flow::Continue)
+}
+
+fn purge(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+    ctx.session.require_admin()?;
+    (ctx.shared.release_memory)();
+    ctx.reply.ok();
+    Ok(Flow::Continue)
 }
 
 /// A value is one piece, so SAMPLES is checked and changes nothing.

@@ -1,0 +1,69 @@
+//! What is counted of connections, commands and the process.
+
+use super::sections::{Figures, Lines, line};
+use crate::process::ProcessStat;
+
+pub(super) fn clients(figures: &Figures<'_>) -> Lines {
+    let shared = figures.shared;
+    vec![
+        line("connected_clients", figures.totals.connections),
+        line("cluster_connections", 0),
+        line("maxclients", shared.clients_max()),
+        line("client_buffers_bytes", figures.totals.buffers_bytes),
+        line(
+            "client_buffers_bytes_max",
+            shared.config.client_buffers_bytes_max,
+        ),
+        line("blocked_clients", 0),
+    ]
+}
+
+pub(super) fn stats(figures: &Figures<'_>) -> Lines {
+    let (totals, tenant) = (&figures.totals, &figures.tenant);
+    let rates = figures.shared.sampler.rates();
+    let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    vec![
+        line("total_connections_received", totals.accepted),
+        line("total_commands_processed", totals.commands),
+        line("instantaneous_ops_per_sec", rates.commands),
+        line("total_net_input_bytes", totals.input_bytes),
+        line("total_net_output_bytes", totals.output_bytes),
+        line("instantaneous_input_kbps", kib(rates.input_bytes)),
+        line("instantaneous_output_kbps", kib(rates.output_bytes)),
+        line("rejected_connections", totals.rejected),
+        line("timed_out_connections", totals.timed_out),
+        line(
+            "client_output_buffer_limit_disconnections",
+            totals.over_limit,
+        ),
+        line("protocol_errors", totals.protocol_errors),
+        line("total_error_replies", totals.errors),
+        line("unexpected_error_replies", 0),
+        line("expired_keys", tenant.expired),
+        line("evicted_keys", tenant.evictions),
+        line("evicted_keys_by_fallback", tenant.fallback_evictions),
+        line("eviction_wrong_victims", tenant.wrong_victims),
+        line("eviction_events_dropped", tenant.events_dropped),
+        line("keyspace_hits", tenant.hits),
+        line("keyspace_misses", tenant.misses),
+        line("keyspace_inserts", tenant.inserts),
+        line("keyspace_updates", tenant.updates),
+        line("refused_writes", tenant.refused),
+        line("refused_newcomers", tenant.refused_newcomers),
+        line("slowlog_commands", figures.shared.slow_commands()),
+    ]
+}
+
+/// Seconds of processor time, where the system tells.
+pub(super) fn cpu(_figures: &Figures<'_>) -> Lines {
+    let told = ProcessStat::read().map(|stat| {
+        let seconds = |seconds: f64| format!("{seconds:.6}");
+        vec![
+            line("used_cpu_sys", seconds(stat.system_seconds)),
+            line("used_cpu_user", seconds(stat.user_seconds)),
+            line("used_cpu_sys_children", seconds(0.0)),
+            line("used_cpu_user_children", seconds(0.0)),
+        ]
+    });
+    told.unwrap_or_default()
+}

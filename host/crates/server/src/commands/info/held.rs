@@ -1,0 +1,108 @@
+//! What is held: memory, entries, policies, the tenant.
+
+use super::sections::{Figures, Lines, human, line};
+use crate::process::machine_memory_bytes;
+
+/// The budget is the tenant's; resident is the whole process.
+pub(super) fn memory(figures: &Figures<'_>) -> Lines {
+    let (shared, tenant) = (figures.shared, &figures.tenant);
+    let overhead = tenant.used_bytes.saturating_sub(tenant.data_bytes);
+    let percent = |part: u64, whole: u64| format!("{:.2}%", ratio(part, whole) * 100.0);
+    let peak_bytes = shared.sampler.peak_bytes(figures.session.tenant.number());
+    let peak_bytes = peak_bytes.max(tenant.used_bytes);
+    let mut lines = vec![
+        line("used_memory", tenant.used_bytes),
+        line("used_memory_human", human(tenant.used_bytes)),
+        line("used_memory_peak", peak_bytes),
+        line("used_memory_peak_human", human(peak_bytes)),
+        line(
+            "used_memory_peak_perc",
+            percent(tenant.used_bytes, peak_bytes),
+        ),
+        line("used_memory_overhead", overhead),
+        line("used_memory_startup", 0),
+        line("used_memory_dataset", tenant.data_bytes),
+        line(
+            "used_memory_dataset_perc",
+            percent(tenant.data_bytes, tenant.used_bytes),
+        ),
+        line("used_memory_evictor", tenant.evictor_bytes),
+        line("budget_memory", tenant.budget_bytes),
+        line("maxmemory", tenant.memory_bytes),
+        line("maxmemory_human", human(tenant.memory_bytes)),
+        line("maxmemory_policy", format!("allkeys-{}", figures.eviction)),
+        line("mem_clients_normal", figures.totals.buffers_bytes),
+        line("active_defrag_running", 0),
+        line("lazyfree_pending_objects", 0),
+    ];
+    if let Some(bytes) = machine_memory_bytes() {
+        lines.push(line("total_system_memory", bytes));
+        lines.push(line("total_system_memory_human", human(bytes)));
+    }
+    if let Some(resident_bytes) = shared.resident_bytes() {
+        let tenants = shared.engine.tenants().iter();
+        let used_bytes = tenants.map(|tenant| tenant.used()).sum();
+        let fragmentation = format!("{:.2}", ratio(resident_bytes, used_bytes));
+        lines.push(line("used_memory_rss", resident_bytes));
+        lines.push(line("used_memory_rss_human", human(resident_bytes)));
+        lines.push(line("mem_fragmentation_ratio", fragmentation));
+    }
+    lines
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+/// One line for each database that is not empty. The average time to live is not measured: 0.
+pub(super) fn keyspace(figures: &Figures<'_>) -> Lines {
+    let tenant = &figures.tenant;
+    let counts = tenant.entries.iter().zip(&tenant.entries_with_ttl);
+    let databases = counts.enumerate().filter(|(_, (keys, _))| **keys > 0);
+    databases
+        .map(|(db, (keys, expires))| {
+            let value = format!("keys={keys},expires={expires},avg_ttl=0");
+            line(format!("db{db}"), value)
+        })
+        .collect()
+}
+
+/// One line for each policy that concerns the tenant.
+pub(super) fn policies(figures: &Figures<'_>) -> Lines {
+    let tenant = figures.session.tenant.name();
+    let rows = figures.shared.policies.list().into_iter();
+    let own = rows.filter(|row| row.tenant == "*" || row.tenant == tenant);
+    own.map(|row| {
+        let kinds: Vec<_> = row.kinds.iter().map(|kind| kind.name()).collect();
+        let value = format!(
+            "state={},runtime={},kinds={},calls={},traps={},deadlines_missed={},wrong_answers={}",
+            row.state.name(),
+            row.runtime.name(),
+            kinds.join("+"),
+            row.figures.calls,
+            row.figures.traps,
+            row.figures.deadlines_missed,
+            row.figures.wrong_answers,
+        );
+        line(format!("policy_{}", row.name), value)
+    })
+    .collect()
+}
+
+/// The connection's own.
+pub(super) fn tenants(figures: &Figures<'_>) -> Lines {
+    let stats = &figures.tenant;
+    let value = format!(
+        "memory={},used={},entries={},hits={},misses={},evicted={},expired={},eviction={}",
+        stats.memory_bytes,
+        stats.used_bytes,
+        stats.entries_total(),
+        stats.hits,
+        stats.misses,
+        stats.evictions,
+        stats.expired,
+        figures.eviction,
+    );
+    let name = format!("tenant_{}", figures.session.tenant.name());
+    vec![line(name, value)]
+}

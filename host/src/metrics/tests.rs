@@ -1,0 +1,180 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::config::{self, Sources};
+use crate::{assemble, memory, serve};
+use larder_engine::decision::Kinds;
+use larder_engine::{
+    Access, Edit, Engine, Expiry, Key, Policies, PolicyState, SizeClasses, Undecided,
+};
+use larder_observe::METRICS;
+use larder_server::Parts;
+use std::sync::Arc;
+
+struct OnePolicy;
+
+impl Policies for OnePolicy {
+    fn list(&self) -> Vec<PolicyRow> {
+        vec![PolicyRow {
+            name: "gate".into(),
+            file: "gate.wasm".into(),
+            runtime: PolicyRuntime::Wasm,
+            kinds: Kinds::default(),
+            tenant: "*".into(),
+            keys: "*".into(),
+            state: PolicyState::Active,
+            why: String::new(),
+            version: String::new(),
+            digest: String::new(),
+            loaded_ms: 1,
+            parameters: Vec::new(),
+            has_previous: false,
+            figures: PolicyFigures {
+                traps: 3,
+                ..PolicyFigures::default()
+            },
+        }]
+    }
+    fn enable(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn disable(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn rollback(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn reload(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn decisions(&self, _: &str, _: u8, _: &[u8]) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn shared() -> Shared {
+    let loaded = config::load(Sources::default()).unwrap();
+    let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1);
+    let parts = Parts {
+        engine: Arc::new(Engine::new(engine).unwrap()),
+        deciders: Arc::new(Undecided),
+        policies: Arc::new(OnePolicy),
+        clock: || 5_000,
+        monotonic_ns: || 1_000_000_000,
+        resident_bytes: memory::resident_bytes,
+        release_memory: || (),
+        run_id: "0".repeat(40),
+        random: |_| Ok(()),
+        log: serve::LOG,
+    };
+    Shared::new(assemble::server_config(&loaded), parts)
+}
+
+#[test]
+fn a_scrape_has_each_metric_of_the_table_exactly_once() {
+    let page = render(&shared());
+    for metric in METRICS {
+        let header = format!("# TYPE {} ", metric.name);
+        assert_eq!(
+            page.matches(&header).count(),
+            1,
+            "{} in\n{page}",
+            metric.name
+        );
+    }
+    assert_eq!(page.matches("# TYPE ").count(), METRICS.len());
+}
+
+#[test]
+fn what_the_engine_counts_is_published_by_tenant() {
+    let shared = shared();
+    let tenant = shared.engine.default_tenant();
+    tenant
+        .update(Key::new(0, b"key"), 1, Access::Write, 5, |_| {
+            (Edit::put(&b"value"[..], Expiry::At(1 << 40)), ())
+        })
+        .unwrap();
+    tenant.get(Key::new(0, b"key"), 1, |_| ()).unwrap();
+    assert!(tenant.get(Key::new(0, b"other"), 1, |_| ()).is_none());
+    let page = render(&shared);
+    for line in [
+        "larder_hits_total{tenant=\"default\"} 1",
+        "larder_misses_total{tenant=\"default\"} 1",
+        "larder_inserts_total{tenant=\"default\"} 1",
+        "larder_entries{tenant=\"default\"} 1",
+        "larder_ttl_entries{tenant=\"default\"} 1",
+        "larder_data_bytes{tenant=\"default\"} 8",
+        "larder_evictions_total{tenant=\"default\",chosen_by=\"fallback\"} 0",
+        "larder_memory_limit_bytes 268435456",
+        "larder_policy_offences_total{policy=\"gate\",kind=\"trap\"} 3",
+        "larder_policy_info{policy=\"gate\",runtime=\"wasm\",kinds=\"\",tenant=\"*\",state=\"active\"} 1",
+    ] {
+        assert!(
+            page.lines().any(|printed| printed == line),
+            "{line} is not in\n{page}"
+        );
+    }
+}
+
+#[test]
+fn a_policy_s_calls_are_told_by_their_time() {
+    let mut figures = PolicyFigures {
+        call_ns: 3_000_000_000,
+        ..PolicyFigures::default()
+    };
+    figures.call_times[0] = 5;
+    figures.call_times[CALL_NS_BOUNDS.len()] = 2;
+    let told = call_times(&figures);
+    assert_eq!((told.count, told.sum), (7, 3.0));
+    assert_eq!(told.at_most.first(), Some(&(128e-9, 5)));
+    assert_eq!(told.at_most.last(), Some(&(8_388_608e-9, 5)));
+}
+
+#[test]
+fn metrics_md_is_the_table() {
+    let mut rows: Vec<_> = METRICS
+        .iter()
+        .map(|metric| {
+            let kind = format!("{:?}", metric.kind).to_lowercase();
+            let labels = metric.labels.join(", ");
+            format!(
+                "| `{}` | {kind} | {labels} | {} |",
+                metric.name, metric.help
+            )
+        })
+        .collect();
+    rows.sort();
+    let written: Vec<_> = include_str!("../../METRICS.md")
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(written, rows, "host/METRICS.md is not what the table says");
+}
+
+/// The names of metrics in a text, a histogram's without what its samples add.
+fn names(text: &str) -> BTreeSet<&str> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = text.split(|letter| !is_part(letter));
+    let names = words.filter(|word| word.starts_with("larder_") || word.starts_with("process_"));
+    names
+        .map(|name| {
+            let endings = ["_bucket", "_sum", "_count"].iter();
+            let mut stems = endings.filter_map(|ending| name.strip_suffix(ending));
+            stems.next().unwrap_or(name)
+        })
+        .collect()
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_metrics_that_there_are() {
+    let known: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+    let dashboard = include_str!("../../config/grafana.json");
+    serde_json::from_str::<serde_json::Value>(dashboard).expect("JSON");
+    let alerts = include_str!("../../config/prometheus-alerts.yaml");
+    for (file, text, at_least) in [("dashboard", dashboard, 30), ("alerts", alerts, 15)] {
+        let asked = names(text);
+        assert!(asked.len() >= at_least, "{file}: only {asked:?}");
+        let unknown: Vec<_> = asked.difference(&known).collect();
+        assert!(unknown.is_empty(), "{file}: there is no {unknown:?}");
+    }
+}
