@@ -118,7 +118,10 @@ pub(crate) fn refused(session: &mut Session, name: &[u8], failure: Failure) -> F
         abort(session);
         return failure;
     }
-    session.transaction = None;
+    // Within a script shards may be held, which the end of a watch would wait for.
+    if session.is_queuing() {
+        session.transaction = None;
+    }
     let why = failure.text().trim_start_matches("ERR ");
     Failure::from(format!("EXECABORT Transaction discarded because of: {why}"))
 }

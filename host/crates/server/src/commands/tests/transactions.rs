@@ -126,6 +126,27 @@ fn a_watched_key_that_changed_ends_the_transaction() {
 }
 
 #[test]
+fn exec_with_arguments_ends_a_transaction_and_no_watch() {
+    let wrong = "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' \
+                 command\r\n";
+    check(&[
+        ("MULTI", "+OK\r\n"),
+        ("EXEC x", wrong),
+        ("EXEC", "-ERR EXEC without MULTI\r\n"),
+        ("WATCH k", "+OK\r\n"),
+        ("EXEC x", wrong),
+        ("SET k 1", "+OK\r\n"),
+        ("MULTI", "+OK\r\n"),
+        ("SET l 1", "+QUEUED\r\n"),
+    ]);
+    let mut bed = Bed::new(Version::V2);
+    for line in ["WATCH k", "EXEC x", "SET k 1", "MULTI"] {
+        bed.line(line);
+    }
+    bed.check("EXEC", "*-1\r\n");
+}
+
+#[test]
 fn a_watched_key_that_expires_meanwhile_has_changed() {
     let mut bed = Bed::new(Version::V2);
     bed.check("SET k 1 PX 10", "+OK\r\n");
