@@ -94,6 +94,8 @@ pub fn server_config(
         drain_timeout: limits.drain_timeout,
         users: config.store.users.iter().map(user_config).collect(),
         tenant_limits: config.store.tenants.iter().map(limits_of).collect(),
+        lua_memory_bytes_max: usize_of(config.lua.memory_max),
+        lua_time_max: config.lua.time_max,
         print_config: settings.collect(),
     }
 }
@@ -156,6 +158,8 @@ mod tests {
             ("limits.output_max", "9KiB"),
             ("limits.client_buffers_max", "10MiB"),
             ("limits.drain_timeout", "11s"),
+            ("lua.memory_max", "14MiB"),
+            ("lua.time_max", "13s"),
             ("seed", "12"),
         ]));
         assert_eq!((config.listen.port(), config.http), (1, None));
@@ -173,6 +177,8 @@ mod tests {
         assert_eq!(config.output_bytes_max, 9 << 10);
         assert_eq!(config.client_buffers_bytes_max, 10 << 20);
         assert_eq!(config.drain_timeout, Duration::from_secs(11));
+        assert_eq!(config.lua_memory_bytes_max, 14 << 20);
+        assert_eq!(config.lua_time_max, Duration::from_secs(13));
         let printed = ("limits.proto_max_bulk".to_owned(), "7KiB".to_owned());
         assert!(config.print_config.contains(&printed));
         assert!(config.print_config.iter().all(|(name, _)| name != "seed"));

@@ -12,7 +12,9 @@ use super::kinds::{Address, Choice, EvictionName, Or, Place, Size, Switch, Time,
 use super::reader::Reader;
 use super::tenants::{self, DEFAULT};
 use super::users;
-use super::{ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Store, User};
+use super::{
+    ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, User,
+};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -56,6 +58,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Config {
         folders,
         store,
         limits: limits(reader),
+        lua: lua(reader),
         log: log(reader),
     }
 }
@@ -231,6 +234,23 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
             "10s",
             Time(Duration::ZERO..=DAY),
             "How long a stopping server waits for what was begun",
+        ),
+    }
+}
+
+fn lua(reader: &mut Reader<'_>) -> Lua {
+    Lua {
+        memory_max: reader.read(
+            "lua.memory_max",
+            "8MiB",
+            Size(ByteSize::mib(1)..=ByteSize::mib(1024)),
+            "Memory that the scripts of a tenant may take in each worker",
+        ),
+        time_max: reader.read(
+            "lua.time_max",
+            "5s",
+            Time(MS..=DAY),
+            "How long a script may run before it is ended",
         ),
     }
 }

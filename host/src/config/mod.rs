@@ -50,6 +50,8 @@ pub struct Config {
     pub store: Store,
     /// What clients may ask for.
     pub limits: Limits,
+    /// What scripts may take.
+    pub lua: Lua,
     /// What is logged.
     pub log: Log,
 }
@@ -183,6 +185,15 @@ pub struct Limits {
     pub client_buffers_max: ByteSize,
     /// How long a stopping server waits for what was begun.
     pub drain_timeout: Duration,
+}
+
+/// The `[lua]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lua {
+    /// Memory of a Lua state, of which each worker has one a tenant.
+    pub memory_max: ByteSize,
+    /// How long a script may run.
+    pub time_max: Duration,
 }
 
 /// The `[log]`.

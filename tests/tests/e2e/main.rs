@@ -14,6 +14,7 @@ mod policies;
 mod pubsub;
 mod record;
 mod samples;
+mod scripts;
 mod simulate;
 mod traces;
 mod transactions;

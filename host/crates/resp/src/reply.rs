@@ -153,6 +153,11 @@ impl<'a> Reply<'a> {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Takes back what was written since the buffer had `len` bytes.
+    pub fn take_back(&mut self, len: usize) -> Vec<u8> {
+        self.out.split_off(len.min(self.out.len()))
+    }
+
     fn aggregate(&mut self, kind: u8, len: usize) {
         self.number(
             if self.version == Version::V2 {

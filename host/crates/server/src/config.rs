@@ -38,6 +38,10 @@ pub struct ServerConfig {
     pub users: Vec<UserConfig>,
     /// Bounds of the tenants, in the engine's order.
     pub tenant_limits: Vec<TenantLimits>,
+    /// Memory that the Lua state of a worker and tenant may take, in bytes.
+    pub lua_memory_bytes_max: usize,
+    /// How long a script may run.
+    pub lua_time_max: Duration,
     /// The effective settings by name, as CONFIG GET answers them.
     pub print_config: Vec<(String, String)>,
 }
@@ -59,6 +63,8 @@ impl Default for ServerConfig {
             drain_timeout: Duration::from_secs(10),
             users: Vec::new(),
             tenant_limits: Vec::new(),
+            lua_memory_bytes_max: 8 << 20,
+            lua_time_max: Duration::from_secs(5),
             print_config: Vec::new(),
         }
     }

@@ -26,6 +26,7 @@ mod pubsub;
 mod registry;
 mod run;
 mod sampler;
+mod scripts;
 mod session;
 mod shared;
 mod slowlog;

@@ -16,6 +16,7 @@ use crate::latency::LatencyMonitor;
 use crate::meter::{CommandFigures, Counted, Meter};
 use crate::pubsub::Hub;
 use crate::sampler::Sampler;
+use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::{Counters, MaintenanceCounters, MaintenanceFigures, Totals, WorkerCounters};
 use crate::tuning::Tuning;
@@ -91,6 +92,8 @@ pub struct Shared {
     /// Channels, by the number of the tenant.
     hubs: Box<[Arc<Hub>]>,
     pub(crate) http: Figures,
+    /// The scripts of each tenant, by its number.
+    pub(crate) scripts: Box<[Arc<Scripts>]>,
     pub(crate) resp_addr: OnceLock<SocketAddr>,
     health: AtomicU8,
     next_client: AtomicU64,
@@ -126,6 +129,7 @@ impl Shared {
         let hubs = parts.engine.tenants().iter().map(|_| Arc::default());
         let hubs = hubs.collect();
         Self {
+            scripts: (0..tenants).map(|_| Arc::default()).collect(),
             users: Arc::new(users),
             started_ms: (parts.clock)(),
             slowlog: SlowLog::new(tenants),

@@ -50,6 +50,7 @@ pub(crate) fn start_worker(
     let (done, drained) = oneshot::channel();
     thread::Builder::new()
         .name(name.clone())
+        .stack_size(larder_lua::STACK_BYTES)
         .spawn(move || {
             let _alarm = Alarm(shared.clone());
             match open(sockets, &shared) {

@@ -194,27 +194,31 @@ pub(crate) fn exec(ctx: &mut Context<'_>) -> Outcome {
 }
 
 impl Queued {
-    /// Whether the command may touch more than keys of the selected database that it names.
     fn is_boundless(&self) -> bool {
-        let len = self.request.args().len();
-        let Command { name, group, .. } = self.command;
-        match *name {
-            "MOVE" | "SELECT" | "SWAPDB" => true,
-            // With the option DB.
-            "COPY" => len > 4,
-            _ => {
-                let is_about_none = matches!(
-                    group,
-                    Group::Connection | Group::PubSub | Group::Transactions
-                );
-                self.command.keys.first == 0 && !is_about_none
-            }
-        }
+        is_boundless(self.command, self.request.args().len())
     }
 
     fn keys(&self, db: u8) -> impl Iterator<Item = Key<'_>> {
         let args = self.request.args();
         let positions = self.command.key_positions(args.len());
         positions.filter_map(move |at| Some(Key::new(db, args.get(at)?)))
+    }
+}
+
+/// Whether a command, called with that many arguments, may touch more than keys of the selected database
+/// that it names.
+pub(crate) fn is_boundless(command: &Command, len: usize) -> bool {
+    match command.name {
+        "MOVE" | "SELECT" | "SWAPDB" => true,
+        "TIME" => false,
+        // With the option DB.
+        "COPY" => len > 4,
+        _ => {
+            let is_about_none = matches!(
+                command.group,
+                Group::Connection | Group::PubSub | Group::Transactions
+            );
+            command.keys.first == 0 && !is_about_none
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod acl;
 mod commands;
 mod generate;
+mod scripts;
 mod sequences;
 mod stated;
 mod table;
@@ -29,7 +30,7 @@ const DATABASES: [&str; 3] = ["0", "1", "15"];
 const MISMATCHES_MAX: usize = 10;
 
 /// Commands that end or change the connection, compared in modules of their own.
-const ELSEWHERE: [&str; 18] = [
+const ELSEWHERE: [&str; 23] = [
     "acl",
     "auth",
     "discard",
@@ -48,6 +49,11 @@ const ELSEWHERE: [&str; 18] = [
     "publish",
     "spublish",
     "pubsub",
+    "eval",
+    "evalsha",
+    "eval_ro",
+    "evalsha_ro",
+    "script",
 ];
 
 /// Both servers, and a connection to each.

@@ -8,7 +8,7 @@ use super::{Tenant, check_key};
 use crate::edit::{Access, Edit};
 use crate::entry::{Entry, Key, Millis};
 use crate::error::Error;
-use crate::shard::{At, Garbage, Refusal, State};
+use crate::shard::{At, Garbage, Refusal, State, hash};
 
 /// The shards of some keys, locked until dropped. Operations are as on [`Tenant`]; on other keys
 /// they find nothing and change nothing.
@@ -76,6 +76,37 @@ impl Tenant {
 impl<'t> Locked<'t> {
     pub(super) fn tenant(&self) -> &'t Tenant {
         self.tenant
+    }
+
+    /// Whether a key's shard is among those held.
+    pub fn holds(&self, key: Key<'_>) -> bool {
+        let hash = hash(self.tenant.hash_seed, key);
+        let number = self.tenant.shard_index(hash);
+        self.holds_shard(number)
+    }
+
+    /// Whether all shards are held.
+    pub fn holds_all(&self) -> bool {
+        self.states.len() == self.tenant.shards.len()
+    }
+
+    /// Takes the shards that are not held yet, as far as nobody else holds them; it waits for none, as
+    /// whoever holds one may wait for ours. Whether all are held now.
+    pub fn try_hold_all(&mut self) -> bool {
+        for (number, shard) in self.tenant.shards.iter().enumerate() {
+            if !self.holds_shard(number) {
+                let Some(state) = shard.state.try_lock() else {
+                    break;
+                };
+                self.states.push((number, state));
+            }
+        }
+        self.states.sort_unstable_by_key(|(number, _)| *number);
+        self.holds_all()
+    }
+
+    fn holds_shard(&self, number: usize) -> bool {
+        self.states.iter().any(|(held, _)| *held == number)
     }
 
     /// As [`Tenant::get`].

@@ -76,3 +76,14 @@ fn the_version_can_change_between_replies() {
     assert_eq!((reply.version(), reply.out_len()), (Version::V3, 8));
     assert_eq!(out, b"$-1\r\n_\r\n");
 }
+
+#[test]
+fn what_was_written_can_be_taken_back() {
+    let mut out = b"+before\r\n".to_vec();
+    let mut reply = Reply::new(&mut out, Version::V2);
+    let len = reply.out_len();
+    reply.integer(1);
+    assert_eq!(reply.take_back(len), b":1\r\n");
+    assert_eq!(reply.take_back(len + 1), b"");
+    assert_eq!(out, b"+before\r\n");
+}

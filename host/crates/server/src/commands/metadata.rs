@@ -74,6 +74,12 @@ pub(crate) enum Flag {
     SkipSlowlog,
     /// About channels.
     PubSub,
+    /// Not shown to MONITOR itself: what it carries out is.
+    SkipMonitor,
+    /// May have no keys.
+    NoMandatoryKeys,
+    /// Its keys are told by an argument.
+    MovableKeys,
 }
 
 impl Flag {
@@ -93,6 +99,9 @@ impl Flag {
             Self::NoMulti => "no_multi",
             Self::SkipSlowlog => "skip_slowlog",
             Self::PubSub => "pubsub",
+            Self::SkipMonitor => "skip_monitor",
+            Self::NoMandatoryKeys => "no_mandatory_keys",
+            Self::MovableKeys => "movablekeys",
         }
     }
 }

@@ -21,6 +21,7 @@ mod decimal;
 mod del;
 mod dump;
 mod echo;
+mod eval;
 mod exists;
 mod expire;
 mod failure;
@@ -60,6 +61,7 @@ mod replication;
 mod reset;
 mod roster;
 mod scan;
+mod script;
 mod select;
 mod set;
 mod setex;
@@ -118,7 +120,7 @@ impl Found {
 }
 
 /// A request that names nothing, or has a wrong number of arguments for what it names.
-struct Misfit {
+pub(crate) struct Misfit {
     /// What it is counted by, if there is such a command.
     number: Option<u16>,
     failure: Failure,
@@ -175,7 +177,7 @@ pub(crate) fn authorize(
 }
 
 /// The command or subcommand that a request names, and what answers it.
-fn resolve(args: Args<'_>) -> Result<Found, Misfit> {
+pub(crate) fn resolve(args: Args<'_>) -> Result<Found, Misfit> {
     let Some(row) = table::row(args.name()) else {
         return Err(Misfit {
             number: None,

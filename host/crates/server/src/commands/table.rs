@@ -3,15 +3,15 @@
 use super::metadata::Command;
 use super::{
     acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set,
-    client, cluster, command, condition, config, dbsize, del, dump, echo, exists, expire, flush,
-    function, get, getdel, getex, getset, hello, incr, info, keys, latency, lcs, lolwut, memory,
-    mget, module, mset, multi, object, persist, ping, policy, pubsub, quit, randomkey, range,
-    relocate, replication, reset, scan, select, set, setex, setnx, slowlog, strlen, swapdb, time,
-    touch, ttl, type_of,
+    client, cluster, command, condition, config, dbsize, del, dump, echo, eval, exists, expire,
+    flush, function, get, getdel, getex, getset, hello, incr, info, keys, latency, lcs, lolwut,
+    memory, mget, module, mset, multi, object, persist, ping, policy, pubsub, quit, randomkey,
+    range, relocate, replication, reset, scan, script, select, set, setex, setnx, slowlog, strlen,
+    swapdb, time, touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 101] = [
+pub(crate) static TABLE: [Command; 106] = [
     acl::COMMAND,
     append::COMMAND,
     auth::COMMAND,
@@ -36,6 +36,10 @@ pub(crate) static TABLE: [Command; 101] = [
     multi::DISCARD,
     dump::DUMP,
     echo::COMMAND,
+    eval::EVAL,
+    eval::EVALSHA,
+    eval::EVALSHA_RO,
+    eval::EVAL_RO,
     multi::EXEC,
     exists::COMMAND,
     expire::EXPIRE,
@@ -90,6 +94,7 @@ pub(crate) static TABLE: [Command; 101] = [
     dump::RESTORE,
     replication::ROLE,
     scan::COMMAND,
+    script::COMMAND,
     select::COMMAND,
     set::COMMAND,
     bit::SETBIT,

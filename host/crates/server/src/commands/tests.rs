@@ -9,6 +9,7 @@ mod introspection;
 mod policies;
 mod pubsub;
 mod recording;
+mod scripts;
 mod string;
 mod transactions;
 mod tuning;

@@ -100,7 +100,8 @@ pub(crate) fn categories(command: &Command) -> Vec<&'static str> {
     let belongs = |category| command.categories.contains(&category);
     let all = [
         ("@keyspace", belongs(Category::Keyspace)),
-        ("@read", is(Flag::ReadOnly)),
+        // What a script reads is told of the commands that it runs.
+        ("@read", is(Flag::ReadOnly) && !belongs(Category::Scripting)),
         ("@write", is(Flag::Write)),
         ("@string", belongs(Category::String)),
         ("@bitmap", belongs(Category::Bitmap)),

@@ -37,9 +37,9 @@ fn pairs(value: Value) -> BTreeMap<String, Value> {
         .collect()
 }
 
-const CONTAINERS: [&str; 13] = [
+const CONTAINERS: [&str; 14] = [
     "acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module",
-    "object", "policy", "pubsub", "slowlog",
+    "object", "policy", "pubsub", "script", "slowlog",
 ];
 
 #[test]
