@@ -56,16 +56,26 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
 /// The log of this process.
 pub(crate) const LOG: LogControl = LogControl {
     read: logging::filter,
-    check: |text| match text.parse::<Filter>() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    },
+    check: check_log_filter,
     change: |text| {
         if let Ok(filter) = text.parse() {
             logging::change(filter);
         }
     },
 };
+
+/// A word alone would be the name of a module whose whole log is wanted, and nothing else.
+fn check_log_filter(text: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    if !text.contains('=') && !LEVELS.contains(&text) {
+        return Err(format!(
+            "argument must be one of {}, or levels by module such as larder_server=debug,warn",
+            LEVELS.join(", ")
+        ));
+    }
+    let parsed = text.parse::<Filter>().map(|_| ());
+    parsed.map_err(|error| error.to_string())
+}
 
 /// The process's clock, in Unix milliseconds.
 fn now() -> Millis {
@@ -279,6 +289,16 @@ fn log_panics() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_of_the_log_is_a_word_or_words_by_module() {
+        for text in ["info", "off", "larder_server=debug,warn"] {
+            assert_eq!(check_log_filter(text), Ok(()), "{text}");
+        }
+        for text in ["loud", "", "larder=loud", "INFO "] {
+            assert!(check_log_filter(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn folders_are_made_or_refused_in_one_sentence() {

@@ -157,7 +157,9 @@ impl Dialogue {
                 errors += 1;
                 shared.meters[worker].note_error(&out[reply_at..]);
             }
-            if let Some(slow) = watch.take_slow() {
+            // What goes on in steps is noted when it is done.
+            let is_done = !matches!(flow, Flow::Keys(_) | Flow::Flush(_));
+            if let Some(slow) = watch.take_slow().filter(|_| is_done) {
                 slowlog::note(shared, &self.session, now, slow, &input[request.clone()]);
             }
             match flow {
