@@ -24,15 +24,20 @@ fn cache_manager_keeps_its_values() {
 
 #[test]
 fn ioredis_works_in_both_versions_of_the_protocol() {
-    check("ioredis.mjs", 6);
+    check("ioredis.mjs", 10);
 }
 
 #[test]
 fn node_redis_works_in_both_versions_of_the_protocol() {
-    check("node_redis.mjs", 6);
+    check("node_redis.mjs", 10);
 }
 
 #[test]
 fn connect_redis_keeps_sessions() {
     check("connect_redis.mjs", 2);
+}
+
+#[test]
+fn rate_limiter_flexible_lets_as_many_pass_as_there_are_points() {
+    check("rate_limiter.mjs", 4);
 }

@@ -32,5 +32,5 @@ fn django_and_flask_keep_their_values_and_sessions() {
     let server = Server::start(&["--memory", "64MiB", "--threads", "2"]);
     let (ip, port) = (server.addr().ip(), server.addr().port());
     let mut script = python_script(&python, "frameworks.py");
-    passes(script.args([ip.to_string(), port.to_string()]), 5);
+    passes(script.args([ip.to_string(), port.to_string()]), 11);
 }

@@ -11,6 +11,11 @@ export async function check(name, body) {
   console.log(`ok ${name}`);
 }
 
+// Resolves with the arguments of an emitter's next event of that name.
+export function next(emitter, event) {
+  return new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));
+}
+
 // Waits for what comes later; whoever started the script bounds how long.
 export async function eventually(probe) {
   while (!(await probe())) await new Promise((resolve) => setTimeout(resolve, 5));

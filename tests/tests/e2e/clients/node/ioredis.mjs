@@ -1,7 +1,9 @@
 // What programs do with ioredis, in both versions of the protocol.
 
 import { Redis } from 'ioredis';
-import { assert, check, host, port } from './check.mjs';
+import { assert, check, host, next, port } from './check.mjs';
+
+const RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 async function strings(r) {
   assert.equal(await r.set('a', 'grüße', 'EX', 100), 'OK');
@@ -50,12 +52,43 @@ async function transactions(r) {
   await other.quit();
 }
 
+async function subscriptions(r, options) {
+  const subscriber = new Redis(options);
+  assert.equal(await subscriber.subscribe('news'), 1);
+  assert.equal(await subscriber.psubscribe('n?w*'), 2);
+  const [message, matched] = [next(subscriber, 'message'), next(subscriber, 'pmessage')];
+  assert.equal(await r.publish('news', 'grüße'), 2);
+  assert.deepEqual(await message, ['news', 'grüße']);
+  assert.deepEqual(await matched, ['n?w*', 'news', 'grüße']);
+  assert.deepEqual(await r.pubsub('NUMSUB', 'news'), ['news', 1]);
+  await subscriber.unsubscribe('news');
+  await subscriber.punsubscribe('n?w*');
+  assert.equal(await r.publish('news', 'x'), 0);
+  assert.equal(await subscriber.get('none'), null);
+  await subscriber.quit();
+}
+
+async function locks(r) {
+  assert.equal(await r.set('lock', 'mine', 'PX', 60000, 'NX'), 'OK');
+  assert.equal(await r.set('lock', 'theirs', 'PX', 60000, 'NX'), null);
+  r.defineCommand('release', { numberOfKeys: 1, lua: RELEASE });
+  assert.equal(await r.release('lock', 'theirs'), 0);
+  assert.equal(await r.release('lock', 'mine'), 1);
+  assert.equal(await r.exists('lock'), 0);
+  const sha = await r.script('LOAD', 'return {KEYS[1], ARGV[1], 7}');
+  assert.deepEqual(await r.evalsha(sha, 1, 'k', 'v'), ['k', 'v', 7]);
+  await assert.rejects(r.evalsha('0'.repeat(40), 0), /NOSCRIPT/);
+}
+
 for (const protocol of [2, 3]) {
-  const r = new Redis({ host, port, protocol, db: protocol });
+  const options = { host, port, protocol, db: protocol };
+  const r = new Redis(options);
   await r.flushall();
-  const run = (name, body) => check(`ioredis RESP${protocol} ${name}`, () => body(r));
+  const run = (name, body) => check(`ioredis RESP${protocol} ${name}`, () => body(r, options));
   await run('strings', strings);
   await run('pipelines', pipelines);
   await run('transactions', transactions);
+  await run('subscriptions', subscriptions);
+  await run('locks', locks);
   await r.quit();
 }

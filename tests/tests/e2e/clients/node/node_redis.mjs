@@ -1,7 +1,7 @@
 // What programs do with node-redis, in both versions of the protocol.
 
 import { createClient, WatchError } from 'redis';
-import { assert, check, host, port } from './check.mjs';
+import { assert, check, eventually, host, port } from './check.mjs';
 
 const connect = (options) => createClient({ socket: { host, port }, ...options }).connect();
 
@@ -42,6 +42,29 @@ async function transactions(r) {
   await other.close();
 }
 
+async function subscriptions(r) {
+  const subscriber = await r.duplicate().connect();
+  const told = [];
+  await subscriber.subscribe('news', (message, channel) => told.push([channel, message]));
+  await subscriber.pSubscribe('n?w*', (message, channel) => told.push(['pattern', channel, message]));
+  assert.equal(await r.publish('news', 'grüße'), 2);
+  await eventually(() => told.length === 2);
+  assert.deepEqual(told.sort((a, b) => a.length - b.length), [['news', 'grüße'], ['pattern', 'news', 'grüße']]);
+  await subscriber.unsubscribe('news');
+  await subscriber.pUnsubscribe('n?w*');
+  assert.equal(await r.publish('news', 'x'), 0);
+  await subscriber.close();
+}
+
+async function scripts(r) {
+  const script = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+  await r.set('lock', 'mine', { condition: 'NX', expiration: { type: 'PX', value: 60000 } });
+  assert.equal(await r.eval(script, { keys: ['lock'], arguments: ['theirs'] }), 0);
+  const sha = await r.scriptLoad(script);
+  assert.equal(await r.evalSha(sha, { keys: ['lock'], arguments: ['mine'] }), 1);
+  await assert.rejects(r.evalSha('0'.repeat(40)), /NOSCRIPT/);
+}
+
 for (const RESP of [2, 3]) {
   const r = await connect({ RESP, database: 4 + RESP });
   await r.flushAll();
@@ -49,5 +72,7 @@ for (const RESP of [2, 3]) {
   await run('strings', strings);
   await run('pipelines', pipelines);
   await run('transactions', transactions);
+  await run('subscriptions', subscriptions);
+  await run('scripts', scripts);
   await r.close();
 }

@@ -1,6 +1,7 @@
 """What Django and Flask make of a running server, in both versions of the protocol: HOST PORT."""
 
 import sys
+import threading
 import time
 
 HOST, PORT = sys.argv[1], sys.argv[2]
@@ -53,6 +54,45 @@ def values(cache):
     assert cache.get("user") is None
 
 
+def django_redis_more(cache):
+    """What django-redis has besides."""
+    cache.set("kept", 1, timeout=None)
+    cache.set("user:1", 1, timeout=100)
+    cache.set("user:2", 2, timeout=100)
+    assert cache.ttl("kept") is None and 90 < cache.ttl("user:1") <= 100 and cache.ttl("none") == 0
+    assert 90_000 < cache.pttl("user:1") <= 100_000
+    assert cache.persist("user:1") and cache.ttl("user:1") is None
+    assert cache.expire("user:1", 50) and cache.pexpire("user:2", 50_000)
+    assert sorted(cache.keys("user:*")) == ["user:1", "user:2"]
+    assert sorted(cache.iter_keys("user:*")) == ["user:1", "user:2"]
+    assert cache.set("kept", 2, nx=True) is False
+    assert cache.delete_pattern("user:*") == 2
+
+
+def django_redis_locks(cache):
+    held = []
+
+    def work():
+        for _ in range(20):
+            with cache.lock("lock", timeout=60, blocking_timeout=60, sleep=0.001):
+                held.append(1)
+                assert len(held) == 1
+                held.pop()
+        done.append(1)
+
+    done = []
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 4
+    lock = cache.lock("extended", timeout=60)
+    assert lock.acquire(blocking=False) and lock.extend(60) and lock.owned()
+    assert cache.lock("extended", timeout=60).acquire(blocking=False) is False
+    lock.release()
+
+
 def sessions():
     from django.contrib.sessions.backends.cache import SessionStore
 
@@ -71,16 +111,21 @@ def django():
     import django
     from django.conf import settings
 
-    own = "django.core.cache.backends.redis.RedisCache"
+    own, other = "django.core.cache.backends.redis.RedisCache", "django_redis.cache.RedisCache"
     backends = {"default": {"BACKEND": own, "LOCATION": url(6, 3), "KEY_PREFIX": "sessions"}}
     for protocol in (2, 3):
         backends[f"own{protocol}"] = {"BACKEND": own, "LOCATION": url(6 + protocol, protocol)}
+        backends[f"django_redis{protocol}"] = {"BACKEND": other, "LOCATION": url(8 + protocol, protocol)}
     settings.configure(CACHES=backends, SECRET_KEY="tests", SESSION_CACHE_ALIAS="default")
     django.setup()
     from django.core.cache import caches
 
     for protocol in (2, 3):
         check(f"Django's own RESP{protocol} values", values, caches[f"own{protocol}"])
+        cache = caches[f"django_redis{protocol}"]
+        check(f"django-redis RESP{protocol} values", values, cache)
+        check(f"django-redis RESP{protocol} more", django_redis_more, cache)
+        check(f"django-redis RESP{protocol} locks", django_redis_locks, cache)
     check("Django sessions", sessions)
 
 
