@@ -53,6 +53,7 @@ fn an_address_is_claimed_before_it_is_shared() {
 
 #[test]
 fn of_two_servers_that_start_at_once_one_wins() {
+    let mut won = 0;
     for _ in 0..300 {
         let reserved = tcp(any_port(), 1).expect("a port is free");
         let addr = reserved[0].local_addr().expect("bound");
@@ -72,6 +73,9 @@ fn of_two_servers_that_start_at_once_one_wins() {
                 .filter(|won| **won)
                 .count()
         });
-        assert_eq!(winners, 1);
+        assert!(winners <= 1);
+        won += winners;
     }
+    // Somebody else may take a port between its reservation and the two.
+    assert!(won > 200, "{won}");
 }
