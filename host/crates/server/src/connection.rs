@@ -291,7 +291,16 @@ impl Connection {
         } else if executed.stop != Stop::Close {
             kept = self.held.keep_input(&input[executed.consumed..]);
         }
-        match executed.stop {
+        self.go_on(executed.stop, turn_bytes);
+        match kept.and_then(|()| self.hold(0)) {
+            Ok(()) => self.write(cx, output),
+            Err(BuffersFull) => self.refuse(cx, output),
+        }
+    }
+
+    /// What comes next, as requests ended like that.
+    fn go_on(&mut self, stop: Stop, turn_bytes: &mut usize) {
+        match stop {
             Stop::Starved { needed_bytes } => {
                 self.needed_bytes = needed_bytes;
                 self.stage = Stage::Reading;
@@ -314,16 +323,12 @@ impl Connection {
                 self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(pattern)), paced));
             }
             Stop::Order(order) => {
-                let answer = order::give(&worker.shared.policies, order);
+                let answer = order::give(&self.worker.shared.policies, order);
                 self.stage = Stage::Late(Late::Ordered(answer));
             }
             Stop::SignIn(sign_in) => self.begin_sign_in(sign_in),
             Stop::Record(plan) => self.stage = Stage::Late(Late::Beginning(plan)),
             Stop::Close => self.stage = Stage::Closing,
-        }
-        match kept.and_then(|()| self.hold(0)) {
-            Ok(()) => self.write(cx, output),
-            Err(BuffersFull) => self.refuse(cx, output),
         }
     }
 

@@ -53,6 +53,21 @@ pub(crate) enum Stop {
     Record(Plan),
 }
 
+impl Stop {
+    /// Why a run ends behind a command that came to `flow`; `None` where it goes on.
+    fn after(flow: Flow) -> Option<Self> {
+        Some(match flow {
+            Flow::Continue => return None,
+            Flow::Close => Self::Close,
+            Flow::Flush(db) => Self::Empty(db),
+            Flow::Keys(pattern) => Self::List(pattern),
+            Flow::Order(order) => Self::Order(order),
+            Flow::SignIn(sign_in) => Self::SignIn(sign_in),
+            Flow::Record(plan) => Self::Record(plan),
+        })
+    }
+}
+
 /// Limits of the protocol, from the settings.
 pub(crate) fn limits(config: &ServerConfig) -> Limits {
     Limits {
@@ -162,14 +177,8 @@ impl Dialogue {
             if let Some(slow) = watch.take_slow().filter(|_| is_done) {
                 slowlog::note(shared, &self.session, now, slow, &input[request.clone()]);
             }
-            match flow {
-                Flow::Continue => {}
-                Flow::Close => break Stop::Close,
-                Flow::Flush(db) => break Stop::Empty(db),
-                Flow::Keys(pattern) => break Stop::List(pattern),
-                Flow::Order(order) => break Stop::Order(order),
-                Flow::SignIn(sign_in) => break Stop::SignIn(sign_in),
-                Flow::Record(plan) => break Stop::Record(plan),
+            if let Some(stop) = Stop::after(flow) {
+                break stop;
             }
         };
         watch.close_run(shared);
