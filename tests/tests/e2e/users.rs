@@ -10,7 +10,7 @@ use larder_resp::Value;
 use crate::values::{NIL, bulk, error_text, ok};
 
 /// What `larder hash-password` makes of a password that another program writes.
-fn hash_password(password: &str) -> String {
+pub(crate) fn hash_password(password: &str) -> String {
     let mut child = larder(["hash-password"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

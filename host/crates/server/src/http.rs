@@ -18,6 +18,7 @@ mod reports;
 mod router;
 mod said;
 mod text;
+mod timing;
 
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;

@@ -17,9 +17,14 @@ const NOW: Millis = 1_700_000_000_000;
 const MEMORY_BYTES: u64 = 64 << 20;
 
 pub(crate) fn parts() -> Parts {
-    let tenant = TenantConfig {
-        name: "default".into(),
-        memory_bytes: MEMORY_BYTES,
+    parts_of(&["default"])
+}
+
+/// With tenants of these names.
+pub(crate) fn parts_of(tenants: &[&str]) -> Parts {
+    let tenant = |name: &&str| TenantConfig {
+        name: (*name).into(),
+        memory_bytes: MEMORY_BYTES / tenants.len() as u64,
         evictor: native("s3-fifo", S3Fifo::default),
     };
     let engine = Engine::new(EngineConfig {
@@ -28,7 +33,7 @@ pub(crate) fn parts() -> Parts {
         seed: 1,
         size_classes: SizeClasses::Sixteen,
         start_ms: NOW,
-        tenants: vec![tenant],
+        tenants: tenants.iter().map(tenant).collect(),
     });
     Parts {
         engine: Arc::new(engine.expect("the configuration is valid")),

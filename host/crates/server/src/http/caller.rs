@@ -42,6 +42,14 @@ impl Caller {
         }
     }
 
+    /// The one of that name among [`Self::tenants`].
+    pub(super) fn tenant_named<'a>(&'a self, engine: &'a Engine, name: &str) -> Answer<&'a Tenant> {
+        let mut seen = self.tenants(engine).iter();
+        seen.find(|tenant| tenant.name() == name)
+            .map(|tenant| &**tenant)
+            .ok_or_else(|| Problem::not_found("there is no tenant of that name"))
+    }
+
     /// A session for one command: no client that others see.
     pub(super) fn session(&self, shared: &Shared) -> Session {
         let (login, peer) = (Login::of(self.user.clone()), self.peer.clone());

@@ -21,6 +21,7 @@ files! {
     "/console/style.css" "style.css" "text/css",
     "/console/main.js" "main.js" "text/javascript",
     "/console/api.js" "api.js" "text/javascript",
+    "/console/commands.js" "commands.js" "text/javascript",
     "/console/dom.js" "dom.js" "text/javascript",
     "/console/format.js" "format.js" "text/javascript",
     "/console/inspect.js" "inspect.js" "text/javascript",

@@ -11,7 +11,7 @@ use super::api::{Api, page};
 use super::batch::text;
 use super::caller::Caller;
 use super::keys::last_segment;
-use super::problem::{Answer, Problem};
+use super::problem::Answer;
 use super::text::Query;
 
 /// Whoever may ask this may see figures.
@@ -78,11 +78,9 @@ pub(super) async fn tenant(
 ) -> Answer {
     let caller = reader(&api, &request)?;
     api.call(&caller, &INFO).await?;
-    let seen = caller.tenants(&api.shared.engine);
-    let Some(tenant) = seen.iter().find(|tenant| tenant.name() == name) else {
-        return Err(Problem::not_found("there is no tenant of that name"));
-    };
-    Ok(page(&figures(tenant)))
+    Ok(page(&figures(
+        caller.tenant_named(&api.shared.engine, &name)?,
+    )))
 }
 
 fn tenants_of(api: &Api, caller: &Caller) -> Vec<Value> {

@@ -13,11 +13,11 @@ use axum::routing::{MethodRouter, get, post, put};
 use super::api::Api;
 use super::link::Link;
 use super::problem::{Answer, Problem};
-use super::{batch, console, history, keys, openapi, policies, reports};
+use super::{batch, console, history, keys, openapi, policies, reports, timing};
 use crate::Health;
 
 /// All there is to be asked for under `/v1`, in the order of the description.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 13] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 15] {
     [
         (
             "/v1/keys/{key}",
@@ -34,6 +34,8 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 13] {
         ("/v1/tenants", get(reports::tenants)),
         ("/v1/tenants/{name}", get(reports::tenant)),
         ("/v1/stats", get(reports::stats)),
+        ("/v1/slowlog", get(timing::slow)),
+        ("/v1/latency", get(timing::latency)),
         ("/v1/explain/{key}", get(reports::explain)),
     ]
 }

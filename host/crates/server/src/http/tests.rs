@@ -2,6 +2,7 @@
 
 mod api;
 mod description;
+mod timing;
 mod users;
 
 use std::io::{Read, Write};

@@ -36,8 +36,11 @@ export function span(ms) {
 
 export function nanoseconds(value) {
   if (value < 1000) return `${plain.format(value)} ns`;
-  return value < 1e6 ? `${(value / 1000).toFixed(1)} µs` : `${(value / 1e6).toFixed(1)} ms`;
+  if (value < 1e6) return `${(value / 1000).toFixed(1)} µs`;
+  return value < 1e9 ? `${(value / 1e6).toFixed(1)} ms` : `${(value / 1e9).toFixed(1)} s`;
 }
+
+export const microseconds = (value) => nanoseconds(value * 1000);
 
 export const moment = (ms) => new Date(ms).toLocaleString("en-GB", { dateStyle: "short", timeStyle: "medium" });
 

@@ -1,6 +1,7 @@
 // Asks for the figures once a second while somebody looks.
 
 import { Refused, get, signIn, signOut } from "./api.js";
+import * as commands from "./commands.js";
 import { byId, tell, write } from "./dom.js";
 import { span } from "./format.js";
 import * as inspect from "./inspect.js";
@@ -10,6 +11,8 @@ import * as tables from "./tables.js";
 
 const PAUSE_MS = 1000;
 const SLOWER_EVERY = 3;
+// What is looked at less often, by the id of its section.
+const SLOWER = { policies, commands };
 
 let turn = 0;
 let isSignedOut = false;
@@ -27,14 +30,21 @@ async function refresh() {
   write(byId("about"), `version ${stats.version}, up ${span(stats.uptime_ms)}`);
   overview.show(stats);
   tables.tenants(stats.tenants);
-  if (turn % SLOWER_EVERY === 0) await policies.refresh().catch(onlyForOthers);
+  if (turn % SLOWER_EVERY === 0) {
+    for (const [name, section] of Object.entries(SLOWER)) await refreshIfAllowed(name, section);
+  }
   turn += 1;
 }
 
 // What this user may not see is left out; that nobody is signed in is another matter.
-function onlyForOthers(error) {
-  if (!(error instanceof Refused) || error.status !== 403) throw error;
-  byId("policies").hidden = true;
+async function refreshIfAllowed(name, section) {
+  try {
+    await section.refresh();
+    byId(name).hidden = false;
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 403) throw error;
+    byId(name).hidden = true;
+  }
 }
 
 function askForUser(error) {
@@ -70,7 +80,6 @@ byId("sign-in-form").addEventListener("submit", (event) => {
   tell("");
   byId("sign-in").hidden = true;
   byId("main").hidden = false;
-  byId("policies").hidden = false;
   byId("sign-out").hidden = false;
   byId("main").focus();
   isSignedOut = false;
