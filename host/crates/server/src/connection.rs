@@ -83,6 +83,11 @@ impl Connection {
 
     /// Serves the client until the connection ends. A panic ends this connection alone.
     pub(crate) async fn run(mut self) {
+        poll_fn(|cx| {
+            self.dialogue.session.client.arm(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
         let end = poll_fn(|cx| {
             catch_unwind(AssertUnwindSafe(|| self.poll(cx))).unwrap_or(Poll::Ready(End::Panicked))
         })
@@ -100,6 +105,9 @@ impl Connection {
             if let Some(cut) = self.entry.cut() {
                 return Poll::Ready(End::Cut(cut));
             }
+            if self.dialogue.session.client.is_killed() {
+                return Poll::Ready(End::Killed);
+            }
             match self.step(cx, &mut scratch, &mut turn_bytes) {
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Ready(Ok(())) if turn_bytes > 0 => {}
@@ -111,6 +119,7 @@ impl Connection {
             }
         };
         scratch.trim();
+        self.dialogue.session.client.hold(self.held.buffers());
         self.entry
             .settle(phase, self.progressed, worker.sweep.get());
         Poll::Pending
@@ -348,7 +357,7 @@ impl Connection {
         Reply::new(output, self.dialogue.session.version).error(BUFFERS_FULL);
         self.held.drop_input();
         self.dialogue.session.transaction = None;
-        self.dialogue.session.subscriptions = None;
+        self.dialogue.session.stop_listening();
         self.stage = Stage::Closing;
         self.write(cx, output)
     }

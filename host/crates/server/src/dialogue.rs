@@ -185,6 +185,7 @@ impl Dialogue {
         if let Some(slow) = watch.take_slow() {
             slowlog::note(shared, &self.session, now, slow, &input[request]);
         }
+        self.session.publish(now, watch.last());
         shared.workers[worker].add_commands(commands, errors);
         Executed {
             consumed,

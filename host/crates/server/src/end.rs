@@ -23,6 +23,8 @@ pub(crate) enum End {
     OutputOverLimit(usize),
     /// Its output did not fit into the buffers of the server.
     BuffersFull,
+    /// Another client wanted it.
+    Killed,
     /// Messages came faster than it took them.
     Lagged,
     /// A command panicked.
@@ -32,9 +34,10 @@ pub(crate) enum End {
 impl End {
     /// Counts and logs the end of a connection. What any client can cause at will is logged quietly.
     pub(crate) fn note(&self, counters: &Counters, session: &Session) {
-        let (client, peer) = (session.id, &session.peer);
+        let (client, peer) = (session.id, session.client.peer());
         match self {
             End::Closed | End::Drained | End::Cut(Cut::Lingering) => {}
+            End::Killed => debug!(client, peer, "connection closed: another client wanted it"),
             End::Lost(error) => debug!(client, peer, %error, "connection lost"),
             End::Cut(cut) => {
                 bump(&counters.timed_out);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Shared;
+use crate::clients::Buffers;
 
 /// Room that is made for input at once, at least; also the least that a request is grown by.
 const INPUT_STEP_BYTES: usize = 16 << 10;
@@ -187,6 +188,16 @@ impl Held {
             self.output = Vec::new();
             self.output_at = 0;
             self.release();
+        }
+    }
+
+    /// What is held, for others to see.
+    pub(crate) fn buffers(&self) -> Buffers {
+        let input = self.input().len();
+        Buffers {
+            input,
+            input_free: self.input.capacity() - input,
+            output: self.output.capacity(),
         }
     }
 

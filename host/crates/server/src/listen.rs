@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::path::Path;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::clients::{Kind, Origin};
 use crate::stream::Stream;
 
 /// Connections that may wait to be accepted, for each listener; asked of the system, which may allow fewer.
@@ -87,18 +89,32 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    /// The next connection and its client's address.
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, String)> {
+    /// The next connection, and where it comes from.
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, Origin)> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // Fails only for a connection that is lost already, which its first read will show.
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), peer.to_string()))
+                let local = stream.local_addr();
+                let local = local.map_or_else(|_| String::new(), |addr| addr.to_string());
+                let origin = Origin {
+                    kind: Kind::Tcp,
+                    peer: peer.to_string().into(),
+                    local: local.into(),
+                    descriptor: stream.as_raw_fd(),
+                };
+                Ok((Stream::Tcp(stream), origin))
             }
             Listener::Unix(listener, name) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), name.clone()))
+                let origin = Origin {
+                    kind: Kind::Unix,
+                    peer: name.as_str().into(),
+                    local: name.as_str().into(),
+                    descriptor: stream.as_raw_fd(),
+                };
+                Ok((Stream::Unix(stream), origin))
             }
         }
     }

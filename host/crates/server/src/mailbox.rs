@@ -131,6 +131,16 @@ impl Mailbox {
         }
     }
 
+    /// Forgets what has come.
+    pub(crate) fn discard(&self) {
+        self.empty(&mut self.lock());
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes.len()
+    }
+
     /// Has `waker` woken by what comes from now on.
     ///
     /// # Errors

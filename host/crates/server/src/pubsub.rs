@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use larder_resp::Version;
-
 use crate::commands::matches;
 use crate::mailbox::{Letter, Mailbox};
 use crate::{Session, Shared};
@@ -119,11 +117,10 @@ pub(crate) struct Subscriptions {
 
 impl Subscriptions {
     pub(crate) fn new(shared: &Shared, session: &Session) -> Self {
-        let mailbox = Mailbox::new(shared.buffers.clone(), session.version);
         Self {
             hub: shared.hub(session).clone(),
             client: session.id,
-            mailbox: Arc::new(mailbox),
+            mailbox: session.client.open_mailbox(&shared.buffers).clone(),
             names: Default::default(),
             bytes: 0,
         }
@@ -136,12 +133,17 @@ impl Subscriptions {
 
     /// All of them.
     pub(crate) fn total(&self) -> usize {
-        self.names.iter().map(BTreeSet::len).sum()
+        self.counts().iter().sum()
+    }
+
+    /// Those of each kind, in the order of [`Kind`].
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        self.names.each_ref().map(BTreeSet::len)
     }
 
     /// What replies about `kind` count: channels and patterns together, those of shards alone.
     pub(crate) fn count(&self, kind: Kind) -> usize {
-        let [channels, patterns, shards] = self.names.each_ref().map(BTreeSet::len);
+        let [channels, patterns, shards] = self.counts();
         match kind {
             Kind::Channel | Kind::Pattern => channels + patterns,
             Kind::Shard => shards,
@@ -183,26 +185,10 @@ impl Drop for Subscriptions {
 }
 
 impl Session {
-    /// Where messages for the connection come in, once it has subscribed to something.
-    #[inline]
-    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
-        self.subscriptions
-            .as_ref()
-            .map(|subscriptions| &*subscriptions.mailbox)
-    }
-
     /// Whether it listens to anything.
     pub(crate) fn is_subscribed(&self) -> bool {
         self.subscriptions
             .as_ref()
             .is_some_and(|subscriptions| subscriptions.total() > 0)
-    }
-
-    /// Changes the version of the protocol, that of messages too.
-    pub(crate) fn set_version(&mut self, version: Version) {
-        self.version = version;
-        if let Some(mailbox) = self.mailbox() {
-            mailbox.set_version(version);
-        }
     }
 }

@@ -8,6 +8,8 @@ use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Store, Tenant};
 use larder_resp::{Reply, Version};
 
+use crate::clients::{Client, Origin};
+use crate::mailbox::Mailbox;
 use crate::meter::Watch;
 use crate::pubsub::Subscriptions;
 use crate::transaction::Transaction;
@@ -22,40 +24,48 @@ pub struct Session {
     pub db: u8,
     /// Protocol version that replies are written in; changed by HELLO.
     pub version: Version,
-    /// Name given by CLIENT SETNAME or HELLO SETNAME; empty until then.
-    pub name: Vec<u8>,
-    /// Name of the client library (CLIENT SETINFO LIB-NAME); empty until then.
-    pub library_name: Vec<u8>,
-    /// Version of the client library (CLIENT SETINFO LIB-VER); empty until then.
-    pub library_version: Vec<u8>,
     /// Whose entries this connection works on. Commands use [`Context::store`].
     pub tenant: Arc<Tenant>,
     /// Who the connection speaks for.
     pub login: Login,
-    /// Address of the client: `ip:port`, or the path of the Unix socket that it came by, and `:0`.
-    pub peer: String,
-    /// When the connection was accepted.
-    pub connected_ms: Millis,
+    /// What others see of it.
+    pub(crate) client: Arc<Client>,
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
 }
 
 impl Session {
     /// A connection that has said nothing yet.
-    pub fn new(id: u64, login: Login, peer: String, now: Millis) -> Self {
+    pub(crate) fn new(id: u64, login: Login, origin: Origin, now: Millis) -> Self {
         Self {
             id,
+            client: Client::new(id, origin, login.user().clone(), now),
             db: 0,
             version: Version::V2,
-            name: Vec::new(),
-            library_name: Vec::new(),
-            library_version: Vec::new(),
             tenant: login.user().tenant().clone(),
             login,
-            peer,
-            connected_ms: now,
             transaction: None,
             subscriptions: None,
+        }
+    }
+
+    /// Where messages for the connection come in, once somebody may send any. On the way of every turn.
+    #[inline]
+    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
+        self.client.mailbox().map(|mailbox| &**mailbox)
+    }
+
+    /// Changes the version of the protocol, that of messages too.
+    pub(crate) fn set_version(&mut self, version: Version) {
+        self.version = version;
+        self.client.set_version(version);
+    }
+
+    /// Listens to nothing any more, and forgets what had come.
+    pub(crate) fn stop_listening(&mut self) {
+        self.subscriptions = None;
+        if let Some(mailbox) = self.mailbox() {
+            mailbox.discard();
         }
     }
 

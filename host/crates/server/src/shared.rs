@@ -10,6 +10,7 @@ use std::time::Duration;
 use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
 use crate::baseline::Baseline;
+use crate::clients::Clients;
 use crate::held::Budget;
 use crate::http::Figures;
 use crate::latency::LatencyMonitor;
@@ -89,6 +90,7 @@ pub struct Shared {
     pub(crate) slowlog: SlowLog,
     pub(crate) tuning: Tuning,
     pub(crate) buffers: Arc<Budget>,
+    pub(crate) clients: Clients,
     /// Channels, by the number of the tenant.
     hubs: Box<[Arc<Hub>]>,
     pub(crate) http: Figures,
@@ -152,6 +154,7 @@ impl Shared {
             tuning: Tuning::new(&config),
             http: Figures::default(),
             buffers: Arc::new(Budget::new(config.client_buffers_bytes_max)),
+            clients: Clients::default(),
             hubs,
             config,
             resp_addr: OnceLock::new(),

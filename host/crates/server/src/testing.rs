@@ -9,6 +9,7 @@ use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, Und
 use larder_policy_s3_fifo::S3Fifo;
 use larder_resp::Version;
 
+use crate::clients::{Kind, Origin};
 use crate::{Drained, LogControl, Login, Parts, Running, ServerConfig, Session, Shared, start};
 
 /// A reply that takes longer than this is a failure.
@@ -61,11 +62,22 @@ pub(crate) fn parts_of(tenants: &[&str]) -> Parts {
 
 /// The session of a client, number 42.
 pub(crate) fn session(shared: &Shared, version: Version) -> Session {
+    session_of(shared, 42, version)
+}
+
+/// The session of a client with a number of its own, which others see.
+pub(crate) fn session_of(shared: &Shared, id: u64, version: Version) -> Session {
     let login = Login::new(&shared.users).expect("there is room");
-    Session {
-        version,
-        ..Session::new(42, login, "127.0.0.1:1".into(), shared.now())
-    }
+    let origin = Origin {
+        kind: Kind::Tcp,
+        peer: format!("127.0.0.1:{id}").into(),
+        local: "127.0.0.1:6379".into(),
+        descriptor: 8,
+    };
+    let mut session = Session::new(id, login, origin, shared.now());
+    session.set_version(version);
+    shared.clients.add(&session.client);
+    session
 }
 
 /// Settings for a test: a free port, and HTTP off.

@@ -42,6 +42,16 @@ impl Transaction {
         self.bytes
     }
 
+    /// Commands that wait for EXEC, if some may.
+    pub(crate) fn queued(&self) -> Option<usize> {
+        self.is_queuing.then_some(self.queue.len())
+    }
+
+    /// Keys that are watched.
+    pub(crate) fn watched(&self) -> usize {
+        self.watches.len()
+    }
+
     /// Pays for one more of `what`.
     fn grow<T>(&mut self, what: fn(&mut Self) -> &mut Vec<T>, bytes: usize) -> Result<(), Failure> {
         let bytes = self.bytes + bytes + size_of::<T>();

@@ -19,6 +19,7 @@ use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::warn;
 
+use crate::clients::Origin;
 use crate::connection::Connection;
 use crate::dialogue::Dialogue;
 use crate::listen::Listener;
@@ -143,7 +144,7 @@ impl Worker {
         let mut failures = 0;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, origin)) => self.admit(stream, origin),
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     if failures % ACCEPT_LOG_EVERY == 0 {
@@ -156,7 +157,7 @@ impl Worker {
         }
     }
 
-    fn admit(self: &Rc<Self>, stream: Stream, peer: String) {
+    fn admit(self: &Rc<Self>, stream: Stream, origin: Origin) {
         let counters = &self.shared.counters;
         let open = counters.connections.fetch_add(1, Ordering::Relaxed);
         if open >= self.shared.clients_max() {
@@ -174,7 +175,8 @@ impl Worker {
         };
         bump(&counters.accepted);
         let shared = &self.shared;
-        let session = Session::new(shared.next_client(), login, peer, shared.now());
+        let session = Session::new(shared.next_client(), login, origin, shared.now());
+        shared.clients.add(&session.client);
         let entry = Rc::new(Entry::new(self.sweep.get()));
         self.connections
             .borrow_mut()
@@ -187,6 +189,7 @@ impl Worker {
     pub(crate) fn forget(&self, client: u64) {
         let mut connections = self.connections.borrow_mut();
         connections.remove(&client);
+        self.shared.clients.remove(client);
         self.shared
             .counters
             .connections

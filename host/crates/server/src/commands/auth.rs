@@ -63,7 +63,7 @@ pub(super) fn begin(ctx: &mut Context<'_>, sign_in: SignIn) -> Outcome {
             "ERR signing in cannot be a part of a transaction or script",
         ));
     }
-    let address = Address::of_peer(&ctx.session.peer);
+    let address = Address::of_peer(ctx.session.client.peer());
     let users = &ctx.shared.users;
     let result = match users.try_sign_in(&sign_in.name, &sign_in.password, address) {
         Tried::In(user) => Ok(user),

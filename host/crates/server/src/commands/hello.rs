@@ -90,7 +90,7 @@ fn parse_version(text: &[u8]) -> Result<Version, Failure> {
 /// Changes what was asked for, and tells of the server.
 pub(super) fn greet(session: &mut Session, wanted: &Hello, reply: &mut Reply<'_>) {
     if let Some(name) = &wanted.name {
-        session.name.clone_from(name);
+        session.client.set_name(name);
     }
     session.set_version(wanted.version);
     reply.set_version(wanted.version);

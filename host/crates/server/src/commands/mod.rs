@@ -89,7 +89,9 @@ pub(crate) use failure::{Failure, VALUE_TOO_LARGE};
 pub(crate) use glob::{PATTERN_BYTES_MAX, matches};
 pub(crate) use metadata::{Command, Flag, Group, Run};
 pub(crate) use note::{Item, items};
-pub(crate) use roster::{COMMANDS, all as all_commands, is_brief, number_of, operation_of};
+pub(crate) use roster::{
+    COMMANDS, all as all_commands, is_brief, name_of, number_of, operation_of,
+};
 pub(crate) use table::TABLE;
 
 use metadata::{Action, Category, Keys};

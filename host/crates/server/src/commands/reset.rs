@@ -34,10 +34,16 @@ fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     let session = &mut *ctx.session;
     session.transaction = None;
     session.subscriptions = None;
+    // What came before is sent before.
+    if let Some(mailbox) = session.mailbox() {
+        let mut mail = Vec::new();
+        mailbox.take(&mut mail);
+        ctx.reply.raw(&mail);
+    }
     session.sign_out(ctx.shared)?;
     session.db = 0;
-    session.name = Vec::new();
-    session.version = Version::V2;
+    session.client.set_name(b"");
+    session.set_version(Version::V2);
     ctx.reply.set_version(Version::V2);
     ctx.reply.simple("RESET");
     Ok(Flow::Continue)

@@ -1,6 +1,8 @@
 //! A number for every command and every subcommand, by which they are counted: first those of the table,
 //! then the subcommands of each container.
 
+use std::sync::LazyLock;
+
 use super::metadata::{Action, Command, Flag, Group};
 use super::table::{TABLE, row};
 use crate::meter::Operation;
@@ -61,6 +63,12 @@ const fn takes_constant_time(command: &Command) -> bool {
 #[inline]
 pub(crate) fn is_brief(number: u16) -> bool {
     BRIEF[number as usize]
+}
+
+/// The full name of the command of that number, in small letters.
+pub(crate) fn name_of(number: u16) -> Option<&'static str> {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| all().map(|(name, _)| name).collect());
+    NAMES.get(usize::from(number)).map(String::as_str)
 }
 
 /// The number of the command called `name`, in any case.

@@ -2,6 +2,7 @@
 
 mod acl;
 mod bitmap;
+mod clients;
 mod connection;
 mod errors;
 mod generic;

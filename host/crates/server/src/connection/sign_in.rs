@@ -22,7 +22,7 @@ impl Connection {
     pub(super) fn begin_sign_in(&mut self, sign_in: Box<SignIn>) {
         let session = &self.dialogue.session;
         let (name, password) = (sign_in.name.clone(), sign_in.password.clone());
-        let address = Address::of_peer(&session.peer);
+        let address = Address::of_peer(session.client.peer());
         let users = self.worker.shared.users.clone();
         let waiting = users.sign_in(name, password, address, session.denial("auth"));
         self.stage = Stage::Late(Late::SigningIn(sign_in, Box::pin(waiting)));

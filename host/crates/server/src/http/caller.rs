@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use super::api::Api;
 use super::link::Link;
 use super::problem::{Answer, Problem};
+use crate::clients::{Kind, Origin};
 use crate::users::{Address, Denial};
 use crate::{Login, Session, Shared, User};
 
@@ -52,12 +53,17 @@ impl Caller {
 
     /// A session for one command: no client that others see.
     pub(super) fn session(&self, shared: &Shared) -> Session {
-        let (login, peer) = (Login::of(self.user.clone()), self.peer.clone());
-        Session {
-            db: self.db,
-            version: Version::V3,
-            ..Session::new(shared.next_client(), login, peer, shared.now())
-        }
+        let login = Login::of(self.user.clone());
+        let origin = Origin {
+            kind: Kind::Http,
+            peer: self.peer.as_str().into(),
+            local: Box::default(),
+            descriptor: -1,
+        };
+        let mut session = Session::new(shared.next_client(), login, origin, shared.now());
+        session.db = self.db;
+        session.set_version(Version::V3);
+        session
     }
 }
 

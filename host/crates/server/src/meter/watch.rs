@@ -46,6 +46,7 @@ pub(crate) struct Watch {
     run: [u16; RUN_MAX],
     run_len: usize,
     depth: u32,
+    last: Option<u16>,
     is_long_request: bool,
     slow: Option<Slow>,
 }
@@ -60,6 +61,7 @@ impl Watch {
             run: [0; RUN_MAX],
             run_len: 0,
             depth: 0,
+            last: None,
             is_long_request: false,
             slow: None,
         }
@@ -74,6 +76,9 @@ impl Watch {
     /// A command with so many arguments begins. Commands within commands are timed by themselves.
     #[inline]
     pub(crate) fn enter(&mut self, shared: &Shared, command: u16, args: usize) -> Timing {
+        if self.depth == 0 {
+            self.last = Some(command);
+        }
         let is_brief = is_brief(command)
             && args <= BRIEF_ARGS_MAX
             && !self.is_long_request
@@ -164,6 +169,11 @@ impl Watch {
                 together,
             });
         }
+    }
+
+    /// The number of the command that was begun last, those within others left aside.
+    pub(crate) fn last(&self) -> Option<u16> {
+        self.last
     }
 
     /// What was slow since this was asked last.

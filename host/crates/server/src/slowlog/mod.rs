@@ -121,8 +121,8 @@ pub(crate) fn add(
         at_ms: now,
         took_us,
         args,
-        peer: session.peer.clone(),
-        client_name: session.name.clone(),
+        peer: session.client.peer().to_owned(),
+        client_name: String::from(session.client.name()).into_bytes(),
     };
     bump(&shared.slowlog.noted);
     let mut log = of(shared, &session.tenant);

@@ -121,9 +121,10 @@ impl Session {
         // What was watched is another tenant's.
         if is_new_tenant {
             self.transaction = None;
-            self.subscriptions = None;
+            self.stop_listening();
         }
         self.tenant = user.tenant().clone();
+        self.client.set_user(user.clone());
         self.login.user = user;
         self.login.is_signed_in = true;
         self.login.seen_at = NEVER;
@@ -141,6 +142,7 @@ impl Session {
             return self.enter(shared, default);
         }
         self.tenant = default.tenant().clone();
+        self.client.set_user(default.clone());
         self.login = Login {
             user: default,
             is_signed_in: false,
@@ -197,13 +199,13 @@ impl Session {
 
     /// Who this is, for the log of what was denied.
     pub(crate) fn denial(&self, command: &str) -> Denial {
-        let name = String::from_utf8_lossy(&self.name);
+        let name = self.client.name();
         Denial {
             context: "toplevel",
             client: format!(
                 "id={} addr={} name={name} db={} cmd={command} user={}",
                 self.id,
-                self.peer,
+                self.client.peer(),
                 self.db,
                 self.login.user.name()
             ),

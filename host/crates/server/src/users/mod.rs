@@ -189,13 +189,12 @@ impl Users {
         Ok(())
     }
 
-    /// Removes a user; whether there was one.
-    pub(crate) fn remove(&self, name: &str) -> bool {
+    /// Removes a user, and returns it if there was one.
+    pub(crate) fn remove(&self, name: &str) -> Option<Arc<User>> {
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
-        let removed = users.remove(name).is_some();
-        self.generation
-            .fetch_add(u64::from(removed), Ordering::Relaxed);
-        removed
+        let removed = users.remove(name)?;
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        Some(removed)
     }
 
     /// What a tenant may take, and has taken.

@@ -167,13 +167,14 @@ fn a_change_takes_effect_on_connections_that_are_there() {
         "-NOPERM only an administrator may do this\r\n",
     );
     root.ask("ACL DELUSER reader\r\n", ":1\r\n");
-    reader.send("GET book:1\r\n");
-    assert_eq!(
-        String::from_utf8_lossy(&reader.rest()),
-        "-NOAUTH the user of this connection was removed\r\n"
-    );
+    assert_eq!(reader.rest(), b"", "it ends at once");
     root.ask("ACL SETUSER reader on >new +@all ~* &*\r\n", OK);
     root.ask("GET book:1\r\n", "$1\r\nx\r\n");
+    root.ask(
+        "ACL SETUSER boss on >new +@all ~* &*\r\nACL DELUSER root\r\n",
+        "+OK\r\n:1\r\n",
+    );
+    assert_eq!(root.rest(), b"", "it ends once that is answered");
 }
 
 #[test]

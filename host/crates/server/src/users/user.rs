@@ -80,6 +80,11 @@ impl User {
         &self.name
     }
 
+    /// Whether this is the same user, whatever has changed of them.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+
     /// The store they work on.
     pub fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant

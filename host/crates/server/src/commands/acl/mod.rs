@@ -9,7 +9,7 @@ use larder_resp::Args;
 
 use super::{Action, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::users::DEFAULT;
-use crate::{Context, Flow};
+use crate::{Context, Flow, User};
 
 pub(super) const COMMAND: Command = Command {
     name: "ACL",
@@ -225,7 +225,19 @@ fn deluser(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(Failure::new("ERR The 'default' user cannot be removed"));
     }
     let names = names.filter_map(|name| std::str::from_utf8(name).ok());
-    let removed = names.filter(|name| ctx.shared.users.remove(name)).count();
-    ctx.reply.integer(removed as i64);
-    Ok(Flow::Continue)
+    let removed: Vec<_> = names
+        .filter_map(|name| ctx.shared.users.remove(name))
+        .collect();
+    ctx.reply.integer(removed.len() as i64);
+    // Their connections end now; the own one once this is answered.
+    let is_removed = |user: &User| removed.iter().any(|gone| gone.is(user));
+    for client in ctx.shared.clients.all() {
+        if client.id() != ctx.session.id && is_removed(&client.user()) {
+            client.kill();
+        }
+    }
+    Ok(match is_removed(ctx.session.login.user()) {
+        true => Flow::Close,
+        false => Flow::Continue,
+    })
 }

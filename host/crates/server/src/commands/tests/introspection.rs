@@ -272,7 +272,7 @@ fn command_list_filters() {
     let admin = list("COMMAND LIST FILTERBY ACLCAT admin");
     assert!(
         admin.contains(
-            " cache.record config|get config|resetstat config|rewrite config|set lastsave"
+            " cache.record client|list config|get config|resetstat config|rewrite config|set lastsave"
         ),
         "{admin}"
     );

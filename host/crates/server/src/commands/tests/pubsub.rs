@@ -56,7 +56,11 @@ fn one_that_listens_in_resp2_may_do_nothing_else() {
     assert!(reply.starts_with("-ERR Can't execute 'get': only (P|S)SUBSCRIBE"));
     bed.check("PING", "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
     bed.check("PING x", "*2\r\n$4\r\npong\r\n$1\r\nx\r\n");
-    bed.check("RESET", "+RESET\r\n");
+    // What came before is sent before.
+    let hub = bed.shared.hub(&bed.session).clone();
+    hub.publish(crate::pubsub::Kind::Channel, b"a", b"m");
+    let message = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n";
+    bed.check("RESET", &format!("{message}+RESET\r\n"));
     bed.check("PUBSUB CHANNELS", "*0\r\n");
     bed.check("PING", "+PONG\r\n");
     bed.line("HELLO 3");

@@ -124,7 +124,7 @@ fn figures_begin_anew() {
 #[test]
 fn the_slow_log_is_told_latest_first() {
     let mut bed = Bed::new(Version::V2);
-    bed.session.name = b"me".to_vec();
+    bed.session.client.set_name(b"me");
     for (took_us, key) in [(11_000, "a"), (12_000, "b")] {
         let args = vec![b"GET".to_vec(), key.as_bytes().to_vec()];
         slowlog::add(&bed.shared, &bed.session, 1_700_000_000_999, took_us, args);
@@ -132,7 +132,7 @@ fn the_slow_log_is_told_latest_first() {
     let entry = |id, us, key| {
         format!(
             "*6\r\n:{id}\r\n:1700000000\r\n:{us}\r\n*2\r\n$3\r\nGET\r\n$1\r\n{key}\r\n\
-             $11\r\n127.0.0.1:1\r\n$2\r\nme\r\n"
+             $12\r\n127.0.0.1:42\r\n$2\r\nme\r\n"
         )
     };
     let (first, second) = (entry(0, 11_000, "a"), entry(1, 12_000, "b"));
