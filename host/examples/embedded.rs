@@ -19,6 +19,7 @@ fn main() -> anyhow::Result<()> {
         seed: 42,
         size_classes: SizeClasses::Sixteen,
         start_ms: now(),
+        volatile_only: false,
         tenants: vec![TenantConfig {
             name: "default".to_owned(),
             memory_bytes: MEMORY_BYTES,

@@ -29,6 +29,7 @@ pub fn engine_config(
         seed,
         size_classes,
         start_ms,
+        volatile_only: config.store.volatile_only,
         tenants: config.store.tenants.iter().map(tenant).collect(),
     }
 }

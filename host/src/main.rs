@@ -51,6 +51,7 @@ mod tests {
             seed: 1,
             size_classes: SizeClasses::Jemalloc,
             start_ms: 1,
+            volatile_only: false,
             tenants: vec![TenantConfig {
                 name: "default".to_owned(),
                 memory_bytes: 8 << 20,

@@ -102,6 +102,7 @@ pub(crate) fn engine(policy: Policy, memory_bytes: u64, threads: usize) -> Resul
         size_classes: SizeClasses::Jemalloc,
         tenants: vec![tenant],
         start_ms: now(),
+        volatile_only: false,
     })?)
 }
 

@@ -167,6 +167,12 @@ fn store(reader: &mut Reader<'_>) -> Store {
         EvictionName,
         "Who chooses what is evicted",
     );
+    let volatile_only = reader.read(
+        "volatile_only",
+        "false",
+        Switch,
+        "Evict only what expires anyway; when nothing such is left, writes are refused",
+    );
     let seed = reader.read(
         "seed",
         "random",
@@ -179,6 +185,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         memory,
         threads: threads.map(|threads| threads as usize),
         seed,
+        volatile_only,
         tenants,
         users,
     }

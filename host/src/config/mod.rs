@@ -87,6 +87,8 @@ pub struct Store {
     pub threads: Option<usize>,
     /// Seed of the hashes; `None`: drawn at the start.
     pub seed: Option<u64>,
+    /// Whether nothing is evicted but what would expire anyway.
+    pub volatile_only: bool,
     /// The tenants, their shares at most `memory` together; the first is `default`.
     pub tenants: Vec<Tenant>,
     /// The users; none: whoever can connect may do everything.

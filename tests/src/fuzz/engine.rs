@@ -17,7 +17,8 @@ pub(super) const LITTLE_BYTES: u64 = 1 << 20;
 const START: Millis = 1_700_000_000_000;
 
 /// Operations on few keys: what is there must be what was written last. The first byte chooses
-/// between memory for everything, where nothing may be missing either, and memory for little.
+/// between memory for everything, where nothing may be missing either, and memory for little; and
+/// whether only what expires is evicted.
 ///
 /// # Panics
 /// Where the tenant and the model differ.
@@ -26,11 +27,73 @@ pub fn engine(data: &[u8]) {
         return;
     };
     let s3_fifo = native("s3-fifo", S3Fifo::default);
-    let mut world = World::new(first & 1 == 0, u64::from(first), s3_fifo);
-    for operation in operations.as_chunks().0 {
-        world.step(*operation);
+    let mut world = World::new(Terms::of(first), u64::from(first), s3_fifo);
+    world.steps(operations);
+    world.check_all();
+}
+
+/// As [`engine`], with memory for little of which only what expires is evicted, while the evictors
+/// take over from one another.
+///
+/// # Panics
+/// Where the tenant and the model differ, or an evictor was told what misled it.
+pub fn successions(data: &[u8], evictors: &[Arc<dyn EvictorFactory>]) {
+    let mut reigns = data.chunks(REIGN_BYTES).zip(evictors.iter().cycle());
+    let Some((first, evictor)) = reigns.next() else {
+        return;
+    };
+    let terms = Terms {
+        roomy: false,
+        volatile_only: true,
+    };
+    let mut world = World::new(terms, 1, Arc::clone(evictor)).allow(LITTLE_BYTES / 2);
+    world.steps(first);
+    for (operations, evictor) in reigns {
+        let installed = world.tenant().install(Arc::clone(evictor), world.now);
+        installed.expect("the evictor can be made and keeps up");
+        world.steps(operations);
+        let tenant = world.tenant();
+        assert_eq!(tenant.unfit_reason(), None, "{}", tenant.eviction());
     }
     world.check_all();
+}
+
+/// Bytes of operations for which an evictor stays.
+const REIGN_BYTES: usize = 8000;
+
+/// What a tenant has, and what it may do.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// There is memory for everything.
+    roomy: bool,
+    volatile_only: bool,
+}
+
+impl Terms {
+    pub(super) fn of(byte: u8) -> Self {
+        Self {
+            roomy: byte & 1 == 0,
+            volatile_only: byte & 2 != 0,
+        }
+    }
+
+    /// The same with memory for little.
+    pub(super) fn short(self) -> Self {
+        Self {
+            roomy: false,
+            ..self
+        }
+    }
+
+    /// Whether an entry with that expiry (0: none) may be evicted.
+    fn may_evict(self, expiry: Millis) -> bool {
+        !self.roomy && (!self.volatile_only || expiry != 0)
+    }
+
+    /// Whether a write may find no room.
+    fn may_refuse(self) -> bool {
+        !self.roomy && self.volatile_only
+    }
 }
 
 type Name = (u8, Vec<u8>);
@@ -49,13 +112,14 @@ pub(super) struct World {
     /// Value and expiry (0: none) of what was written and may still be there.
     model: BTreeMap<Name, (Vec<u8>, Millis)>,
     now: Millis,
-    roomy: bool,
+    terms: Terms,
     slack_bytes: u64,
 }
 
 impl World {
     /// An empty tenant with memory for everything, or for little.
-    pub(super) fn new(roomy: bool, seed: u64, evictor: Arc<dyn EvictorFactory>) -> Self {
+    pub(super) fn new(terms: Terms, seed: u64, evictor: Arc<dyn EvictorFactory>) -> Self {
+        let roomy = terms.roomy;
         let memory_bytes = if roomy { 256 << 20 } else { 4 << 20 };
         let engine = Engine::new(EngineConfig {
             memory_bytes,
@@ -63,6 +127,7 @@ impl World {
             seed,
             size_classes: SizeClasses::Jemalloc,
             start_ms: START,
+            volatile_only: terms.volatile_only,
             tenants: vec![TenantConfig {
                 name: "default".to_owned(),
                 memory_bytes: if roomy { memory_bytes } else { LITTLE_BYTES },
@@ -73,7 +138,7 @@ impl World {
             engine: engine.expect("the configuration is sound"),
             model: BTreeMap::new(),
             now: START,
-            roomy,
+            terms,
             slack_bytes: SLACK_BYTES,
         }
     }
@@ -90,6 +155,12 @@ impl World {
 
     pub(super) fn now(&self) -> Millis {
         self.now
+    }
+
+    fn steps(&mut self, operations: &[u8]) {
+        for operation in operations.as_chunks().0 {
+            self.step(*operation);
+        }
     }
 
     /// One operation: what, on which key, how much, filled with what.
@@ -130,9 +201,10 @@ impl World {
     /// Drops from the model what has expired, or was evicted where memory is short.
     fn settle(&mut self, name: &Name) {
         let there = self.tenant().peek(key(name), self.now, |_| ()).is_some();
-        let expected = self.expected(name).is_some();
-        assert!(!there || expected, "{name:?} came from nowhere");
-        assert!(there || !expected || !self.roomy, "{name:?} was lost");
+        let expected = self.expected(name).map(|(_, expiry)| *expiry);
+        assert!(!there || expected.is_some(), "{name:?} came from nowhere");
+        let may_be_gone = expected.is_none_or(|expiry| self.terms.may_evict(expiry));
+        assert!(there || may_be_gone, "{name:?} was lost");
         if !there {
             self.model.remove(name);
         }
@@ -155,16 +227,34 @@ impl World {
         let put = self
             .tenant()
             .update(key(name), now, Access::Write, hint, |_| (edit(), ()));
-        put.expect("it fits into an eighth of the memory");
+        if self.is_refused(put) {
+            return;
+        }
         let before = self.model.get(name).map_or(0, |(_, expiry)| *expiry);
         let after = match expiry {
             Expiry::Never => 0,
             // The entry itself may have made room for its successor.
-            Expiry::Keep if !self.roomy => self.found_expiry(name).map_or(0, |_| before),
+            Expiry::Keep if !self.terms.roomy => self.found_expiry(name).map_or(0, |_| before),
             Expiry::Keep => before,
             Expiry::At(at) => at,
         };
         self.model.insert(name.clone(), (value.to_vec(), after));
+    }
+
+    /// Whether a write found no room, as may be.
+    fn is_refused<R>(&self, written: Result<R, Error>) -> bool {
+        match written {
+            Ok(_) => false,
+            Err(Error::OutOfMemory) if self.terms.may_refuse() => true,
+            Err(error) => panic!("it fits into an eighth of the memory: {error}"),
+        }
+    }
+
+    /// Takes note that an entry made room for its own successor.
+    fn lose(&mut self, name: &Name) {
+        let before = self.model.remove(name);
+        let could = before.is_none_or(|(_, expiry)| self.terms.may_evict(expiry));
+        assert!(could, "{name:?} was lost");
     }
 
     fn found_expiry(&self, name: &Name) -> Option<Millis> {
@@ -195,27 +285,33 @@ impl World {
             .update(key(&name), self.now, access, value.len(), edit);
         match put {
             Ok(()) => self.model.insert(name, (value, 0)),
-            Err(Error::Refused) => self.model.remove(&name),
+            Err(Error::Refused) if !self.terms.volatile_only => self.model.remove(&name),
+            Err(Error::OutOfMemory) if self.terms.may_refuse() => None,
             Err(error) => panic!("{error}"),
         };
     }
 
     fn append(&mut self, name: &Name, more: &[u8]) {
         self.settle(name);
-        let len = self.model.get(name).map_or(0, |(value, _)| value.len());
+        let (len, expiry) = self
+            .model
+            .get(name)
+            .map_or((0, 0), |(value, expiry)| (value.len(), *expiry));
         if len + more.len() > self.tenant().entry_bytes_max() / 2 {
             return;
         }
         let now = self.now;
         let append = |_: Option<larder_engine::Entry<'_>>| (Edit::Append(more), ());
-        self.tenant()
-            .update(key(name), now, Access::Read, 0, append)
-            .expect("it fits");
+        let appended = self
+            .tenant()
+            .update(key(name), now, Access::Read, 0, append);
+        if self.is_refused(appended) {
+            return;
+        }
         let read = |entry: larder_engine::Entry<'_>| (entry.value().len(), entry.expires_at());
         let found = self.tenant().peek(key(name), now, read);
-        if !self.roomy && found == Some((more.len(), None)) {
-            // The entry itself may have made room for its successor.
-            self.model.remove(name);
+        if found == Some((more.len(), None)) && (len > 0 || expiry > 0) {
+            self.lose(name);
         }
         self.model
             .entry(name.clone())
@@ -230,14 +326,14 @@ impl World {
             let bytes = bytes.into();
             (Edit::Patch { at, bytes }, entry.is_some())
         };
-        let was_there = self
+        let patched = self
             .tenant()
-            .update(key(name), self.now, Access::Write, 0, patch)
-            .expect("it fits");
-        if !was_there {
-            // The entry itself may have made room for its successor.
-            let before = self.model.remove(name);
-            assert!(before.is_none() || !self.roomy, "{name:?} was lost");
+            .update(key(name), self.now, Access::Write, 0, patch);
+        if patched == Ok(false) {
+            self.lose(name);
+        }
+        if self.is_refused(patched) {
+            return;
         }
         let (value, _) = self.model.entry(name.clone()).or_default();
         let end = at + bytes.len();

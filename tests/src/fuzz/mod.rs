@@ -6,7 +6,7 @@ mod engine;
 mod policy;
 mod resp;
 
-pub use engine::engine;
+pub use engine::{engine, successions};
 pub use policy::policy;
 pub use resp::resp;
 

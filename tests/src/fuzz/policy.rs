@@ -7,7 +7,7 @@ use larder_engine::{Evictor, EvictorFactory, Unfit};
 use larder_policy_runtime::chain::Answers;
 use larder_policy_runtime::{Policy, Sandbox, SandboxConfig, Settings};
 
-use super::engine::{LITTLE_BYTES, World};
+use super::engine::{LITTLE_BYTES, Terms, World};
 
 /// A century in milliseconds: no TTL is longer.
 const TTL_MS_MAX: u64 = 3_162_240_000_000;
@@ -26,7 +26,7 @@ pub fn policy(data: &[u8]) {
     let puppet = puppet();
     let factory = Arc::new(Puppets(Arc::clone(&puppet)));
     // Instances may take half of what there is.
-    let world = World::new(false, u64::from(first), factory);
+    let world = World::new(Terms::of(first).short(), u64::from(first), factory);
     let mut world = world.allow(LITTLE_BYTES / 2);
     for &[what, a, b, c] in operations.as_chunks::<4>().0 {
         match what % 16 {

@@ -20,3 +20,4 @@ mod traces;
 mod transactions;
 mod users;
 mod values;
+mod volatile;

@@ -40,6 +40,8 @@ pub struct EngineConfig {
     pub size_classes: SizeClasses,
     /// When it starts.
     pub start_ms: Millis,
+    /// Nothing is evicted but what would expire anyway.
+    pub volatile_only: bool,
     /// At least one; the first is the default.
     pub tenants: Vec<TenantConfig>,
 }
@@ -73,6 +75,7 @@ impl Engine {
             threads: config.threads,
             seed: config.seed,
             start_ms: config.start_ms,
+            volatile_only: config.volatile_only,
         };
         let tenants = config.tenants.iter().enumerate();
         let tenants = tenants.map(|(n, tenant)| Tenant::new(n, tenant, shared).map(Arc::new));

@@ -34,6 +34,7 @@ pub(crate) fn parts_of(tenants: &[&str]) -> Parts {
         seed: 1,
         size_classes: SizeClasses::Sixteen,
         start_ms: NOW,
+        volatile_only: false,
         tenants: tenants.iter().map(tenant).collect(),
     });
     Parts {

@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use crate::values::ok;
 use model::{Model, S3Fifo};
 use trace::Trace;
+pub(crate) use twins::Wasm;
 
 const REPLAY_MAX: Duration = Duration::from_secs(300);
 

@@ -72,7 +72,7 @@ fn hits(ids: &[u64], model: &mut impl model::Model) -> usize {
 }
 
 /// A policy in the sandbox.
-struct Wasm(Arc<Policy>);
+pub(crate) struct Wasm(pub(crate) Arc<Policy>);
 
 impl EvictorFactory for Wasm {
     fn name(&self) -> &str {
@@ -91,6 +91,7 @@ fn engine(memory_bytes: u64, evictor: &Arc<dyn EvictorFactory>) -> Engine {
         seed: 1,
         size_classes: SizeClasses::Jemalloc,
         start_ms: NOW,
+        volatile_only: false,
         tenants: vec![TenantConfig {
             name: "default".to_owned(),
             memory_bytes,

@@ -72,14 +72,15 @@ impl State {
 
     fn sample(&mut self, keep: Option<Slot>) -> Option<Slot> {
         let slots = self.slots();
-        if slots == 0 || self.stats.entries_total() == 0 {
+        if slots == 0 || self.evictable() == 0 {
             return None;
         }
+        let may_go = |state: &Self, slot| Some(slot) != keep && state.may_evict(slot);
         let mut least: Option<(u8, u32, Slot)> = None;
         let mut samples = 0;
         for _ in 0..LOOKS_MAX {
             let slot = self.random_slot();
-            let Some(block) = self.slab.get(slot).filter(|_| Some(slot) != keep) else {
+            let Some(block) = self.slab.get(slot).filter(|_| may_go(self, slot)) else {
                 continue;
             };
             let sample = (block.label().priority, block.stamp(), slot);
@@ -89,8 +90,13 @@ impl State {
                 break;
             }
         }
-        let any = || (0..slots).find(|&slot| Some(slot) != keep && self.slab.get(slot).is_some());
-        least.map(|(.., slot)| slot).or_else(any)
+        if let Some((.., slot)) = least {
+            return Some(slot);
+        }
+        // From anywhere on, so that few among many are found without a look at all of them.
+        let from = self.random_slot();
+        let is_there = |slot: &Slot| self.slab.get(*slot).is_some() && may_go(self, *slot);
+        (from..slots).chain(0..from).find(is_there)
     }
 
     /// The upper half of a 64-bit xorshift* ("An experimental exploration of Marsaglia's xorshift

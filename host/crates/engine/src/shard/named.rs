@@ -1,6 +1,6 @@
 //! Eviction of what an evictor named: the whole answer is looked through before anything goes.
 
-use larder_sdk::{EventKind, Removal, Slot, VICTIMS_MAX};
+use larder_sdk::{Event, EventKind, Removal, Slot, VICTIMS_MAX};
 
 use super::state::State;
 use crate::evictor::WrongAnswer;
@@ -59,9 +59,11 @@ impl State {
             if freed_bytes >= bytes {
                 return (freed_bytes, None);
             }
-            freed_bytes += self.remove_slot(slot, Removal::Evicted);
+            if self.may_evict(slot) {
+                freed_bytes += self.remove_slot(slot, Removal::Evicted);
+            }
         }
-        let is_done = freed_bytes >= bytes || self.stats.entries_total() == 0;
+        let is_done = freed_bytes >= bytes || self.evictable() == 0;
         if is_done || is_excused || slots.len() >= VICTIMS_MAX {
             return (freed_bytes, None);
         }
@@ -86,14 +88,20 @@ impl State {
             if !marks.set(slot) {
                 return Some(WrongAnswer::Duplicate(slot));
             }
-            match self.slab.get(slot) {
+            match self.slab.get(slot).filter(|_| self.may_evict(slot)) {
                 Some(block) => freed_bytes += block.bytes(self.config.classes) as u64,
                 // It went after the evictor was told, which is nobody's fault.
-                None if self.retired.contains(&slot) => {}
+                None if self.was_just_removed(slot) => {}
                 None => return Some(WrongAnswer::Dead(slot)),
             }
         }
         None
+    }
+
+    /// Whether the evictor has yet to be told that it has nothing to do with the entry in `slot` any more.
+    fn was_just_removed(&self, slot: Slot) -> bool {
+        let is_removal = |event: &Event| event.kind == EventKind::Remove && event.slot == slot;
+        self.log.iter().any(is_removal)
     }
 
     /// Whether something happened to entries that the evictor has not been told.
@@ -120,6 +128,7 @@ mod tests {
             hash_seed: 1,
             random_seed: 1,
             start_ms: 1,
+            volatile_only: false,
         };
         let mut state = State::new(config, false);
         for n in 0..ENTRIES {

@@ -28,6 +28,8 @@ pub(crate) struct ShardConfig {
     pub(crate) hash_seed: u64,
     pub(crate) random_seed: u64,
     pub(crate) start_ms: Millis,
+    /// Entries that never expire are never evicted, and no evictor knows of them.
+    pub(crate) volatile_only: bool,
 }
 
 /// Where and when an operation takes place.
@@ -138,6 +140,11 @@ impl State {
         &self.stats
     }
 
+    /// Counts a write that was refused for want of room.
+    pub(crate) fn count_refused(&mut self) {
+        self.stats.refused += 1;
+    }
+
     pub(crate) fn slots(&self) -> u32 {
         self.slab.slots()
     }
@@ -192,6 +199,21 @@ impl State {
             self.note(event);
         } else {
             self.stats.events_dropped += 1;
+        }
+    }
+
+    /// Whether the entry in `slot` may be evicted; the evictor is told of no other.
+    #[inline]
+    pub(super) fn may_evict(&self, slot: Slot) -> bool {
+        let expires = |block: &Block| block.expiry() != 0;
+        !self.config.volatile_only || self.slab.get(slot).is_some_and(expires)
+    }
+
+    /// Entries that may be evicted.
+    pub(crate) fn evictable(&self) -> u64 {
+        match self.config.volatile_only {
+            true => self.stats.entries_with_ttl.iter().sum(),
+            false => self.stats.entries_total(),
         }
     }
 
@@ -254,7 +276,9 @@ impl State {
     #[inline]
     pub(super) fn count_hit(&mut self, slot: Slot, at: &At<'_>) {
         self.stats.hits += 1;
-        self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
+        if self.may_evict(slot) {
+            self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
+        }
         self.record(Kind::Hit, at, Some(slot));
     }
 
@@ -308,6 +332,7 @@ impl State {
             return 0;
         };
         let (key, expiry) = (Key::new(block.db(), block.key()), block.expiry());
+        let was_known = self.may_evict(slot);
         let hash = hash(self.config.hash_seed, key);
         let (slab, seed) = (&self.slab, self.config.hash_seed);
         self.index
@@ -326,14 +351,30 @@ impl State {
             Removal::Deleted => {}
         }
         self.discard(block);
-        self.retired.push(slot);
-        let event = Event::new(EventKind::Remove, slot, hash as u32);
-        self.note(Event {
-            removal: why,
-            ..event
-        });
+        self.retire(slot, was_known);
+        if was_known {
+            self.note_removed(slot, hash, why);
+        }
         self.watches.changed(hash);
         bytes
+    }
+
+    /// Hands an emptied slot out again once the evictor was told; at once where there is nothing to tell
+    /// that could concern it.
+    fn retire(&mut self, slot: Slot, was_known: bool) {
+        if was_known || !self.log.is_empty() {
+            self.retired.push(slot);
+        } else {
+            self.slab.release(slot);
+        }
+    }
+
+    /// Notes that the evictor has nothing to do with the entry in `slot` any more.
+    pub(super) fn note_removed(&mut self, slot: Slot, hash: u64, why: Removal) {
+        self.note(Event {
+            removal: why,
+            ..Event::new(EventKind::Remove, slot, hash as u32)
+        });
     }
 
     /// Removes what has expired, in `steps_max` steps of the wheel at most. Whether more is waiting.

@@ -75,7 +75,7 @@ impl State {
         tap.walked = if end == slots { Slot::MAX } else { end };
         let now = stamp(now, self.config.start_ms);
         for slot in first..end {
-            let Some(block) = self.slab.get(slot) else {
+            let Some(block) = self.slab.get(slot).filter(|_| self.may_evict(slot)) else {
                 continue;
             };
             out.push(Resident {

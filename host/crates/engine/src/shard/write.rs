@@ -23,6 +23,13 @@ pub(crate) enum Refusal {
     Never(Error),
 }
 
+/// How an entry stood before it was written.
+struct Before {
+    value_len: usize,
+    /// The evictor knows of it.
+    was_known: bool,
+}
+
 impl State {
     /// Lets `edit` look at an entry and does what it says, if `room_bytes` suffice for it.
     pub(crate) fn update<'v, R>(
@@ -144,9 +151,7 @@ impl State {
             self.stats.refused += 1;
             return Err(Refusal::Never(Error::EntryTooLarge { bytes, bytes_max }));
         }
-        let held = slot
-            .and_then(|slot| self.slab.get(slot))
-            .map_or(0, |block| block.bytes(self.config.classes));
+        let held = slot.map_or(0, |slot| self.bytes(slot));
         if bytes > held + room_bytes {
             Err(Refusal::Short { bytes })
         } else {
@@ -166,7 +171,7 @@ impl State {
         let Some(slot) = slot else {
             return self.insert(at, value, label.unwrap_or_default(), expiry.unwrap_or(0));
         };
-        let before = self.value_len(Some(slot));
+        let before = self.before(slot);
         let classes = self.config.classes;
         let in_place = self
             .slab
@@ -189,7 +194,7 @@ impl State {
         let Some(slot) = slot else {
             return self.insert(at, more, Label::NONE, 0);
         };
-        let before = self.value_len(Some(slot));
+        let before = self.before(slot);
         let classes = self.config.classes;
         let in_place = self
             .slab
@@ -229,9 +234,16 @@ impl State {
             block.patch(from, over);
         }
         if !grows {
-            self.written(at, slot, len);
+            let before = self.before(slot);
+            self.written(at, slot, before);
         }
         Ok(())
+    }
+
+    /// Bytes that the entry in `slot` takes.
+    fn bytes(&self, slot: Slot) -> usize {
+        let block = self.slab.get(slot);
+        block.map_or(0, |block| block.bytes(self.config.classes))
     }
 
     fn expiry(&self, slot: Slot) -> Millis {
@@ -258,7 +270,7 @@ impl State {
         let slot = self
             .insert_block(at.hash, block)
             .ok_or(Refusal::Never(Error::OutOfMemory))?;
-        self.note_written(EventKind::Insert, at, slot, size);
+        self.note_written(at, slot, size, false);
         Ok(())
     }
 
@@ -280,32 +292,52 @@ impl State {
         Block::new(self.config.classes, &content).ok_or(Refusal::Never(Error::OutOfMemory))
     }
 
-    /// Counts and notes that the value in `slot`, which had `before` bytes, was written.
-    fn written(&mut self, at: &At<'_>, slot: Slot, before: usize) {
-        let after = self.value_len(Some(slot)) as u64;
-        let size = self
-            .slab
-            .get(slot)
-            .map_or(0, |block| block.bytes(self.config.classes));
-        self.stats.data_bytes = self.stats.data_bytes - before as u64 + after;
-        self.stats.updates += 1;
-        self.touch(slot, at.now);
-        self.note_written(EventKind::Update, at, slot, size);
+    fn before(&self, slot: Slot) -> Before {
+        Before {
+            value_len: self.value_len(Some(slot)),
+            was_known: self.may_evict(slot),
+        }
     }
 
-    fn note_written(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
+    /// Counts and notes that the value in `slot` was written.
+    fn written(&mut self, at: &At<'_>, slot: Slot, before: Before) {
+        let after = self.value_len(Some(slot)) as u64;
+        let size = self.bytes(slot);
+        self.stats.data_bytes = self.stats.data_bytes - before.value_len as u64 + after;
+        self.stats.updates += 1;
+        self.touch(slot, at.now);
+        self.note_written(at, slot, size, before.was_known);
+    }
+
+    /// Notes that a value of that size is in `slot`, of which the evictor knew before or not.
+    fn note_written(&mut self, at: &At<'_>, slot: Slot, size: usize, was_known: bool) {
+        match (was_known, self.may_evict(slot)) {
+            (true, true) => self.note_put(EventKind::Update, at, slot, size),
+            (false, true) => self.note_put(EventKind::Insert, at, slot, size),
+            (true, false) => self.note_removed(slot, at.hash, Removal::Deleted),
+            (false, false) => {}
+        }
+        self.watches.changed(at.hash);
+        self.record(Kind::Write, at, Some(slot));
+    }
+
+    fn note_put(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
         let block = self.slab.get(slot);
         self.note(Event {
             size: u32::try_from(size).unwrap_or(u32::MAX),
             priority: block.map_or(0, |block| block.label().priority),
             ..Event::new(kind, slot, at.hash as u32)
         });
-        self.watches.changed(at.hash);
-        self.record(Kind::Write, at, Some(slot));
     }
 
     fn change_expiry(&mut self, at: &At<'_>, slot: Slot, expiry: Millis) {
+        let was_known = self.may_evict(slot);
         self.set_expiry(slot, expiry);
+        match (was_known, self.may_evict(slot)) {
+            (false, true) => self.note_put(EventKind::Insert, at, slot, self.bytes(slot)),
+            (true, false) => self.note_removed(slot, at.hash, Removal::Deleted),
+            _ => {}
+        }
         self.record(Kind::Expire, at, Some(slot));
     }
 

@@ -202,6 +202,9 @@ impl<'t> Locked<'t> {
         }
         if self.tenant.over_bytes() > 0 {
             self.tenant.use_bytes(-(bytes as i64));
+            if let Some(state) = self.state(at.hash) {
+                state.count_refused();
+            }
             return Err(Error::OutOfMemory);
         }
         self.room_bytes += bytes;

@@ -59,6 +59,7 @@ pub struct Tenant {
     budget_bytes: AtomicU64,
     /// Where evicting ahead goes on.
     next_shard: AtomicU64,
+    volatile_only: bool,
     /// Whether somebody records what clients do.
     is_recorded: AtomicBool,
 }
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) threads: usize,
     pub(crate) seed: u64,
     pub(crate) start_ms: Millis,
+    pub(crate) volatile_only: bool,
 }
 
 impl Tenant {
@@ -89,6 +91,7 @@ impl Tenant {
                 hash_seed,
                 random_seed,
                 start_ms: shared.start_ms,
+                volatile_only: shared.volatile_only,
             };
             let evictor = config
                 .evictor
@@ -113,6 +116,7 @@ impl Tenant {
             used_bytes: AtomicU64::new(0),
             budget_bytes: AtomicU64::new(config.memory_bytes),
             next_shard: AtomicU64::new(0),
+            volatile_only: shared.volatile_only,
             is_recorded: AtomicBool::new(false),
         };
         for shard in &tenant.shards {
@@ -134,6 +138,11 @@ impl Tenant {
     /// Its share of the memory.
     pub fn memory_bytes(&self) -> u64 {
         self.memory_bytes
+    }
+
+    /// Whether nothing is evicted but what would expire anyway.
+    pub fn is_volatile_only(&self) -> bool {
+        self.volatile_only
     }
 
     /// Bytes one entry may take, key, header and the allocator's rounding included.
@@ -206,8 +215,9 @@ impl Tenant {
             hint => block_bytes(self.classes, 0, key.bytes.len(), hint),
         };
         let offered = match access {
-            Access::Offer(priority) => Some(priority),
-            Access::Read | Access::Write => None,
+            // Refused it would be evicted, and it may be one that never is.
+            Access::Offer(priority) if !self.volatile_only => Some(priority),
+            Access::Offer(_) | Access::Read | Access::Write => None,
         };
         for _ in 0..RETRIES_MAX {
             let reserved = match self.reserve(&at, room, offered) {

@@ -89,6 +89,9 @@ impl Tenant {
             Ok(took_time) => Ok(reserved(bytes, took_time)),
             Err(error) => {
                 self.use_bytes(-(bytes as i64));
+                if error == Error::OutOfMemory {
+                    self.shards[own].state.lock().count_refused();
+                }
                 Err(error)
             }
         }
@@ -222,14 +225,12 @@ impl Tenant {
             let shard = &self.shards[next as usize % self.shards.len()];
             self.evict(shard, over, None, true);
         }
-        more || self.over_bytes() > 0 && self.stats_entries() > 0
+        more || self.over_bytes() > 0 && self.has_evictable()
     }
 
-    fn stats_entries(&self) -> u64 {
-        self.shards
-            .iter()
-            .map(|shard| shard.state.lock().stats().entries_total())
-            .sum()
+    fn has_evictable(&self) -> bool {
+        let mut shards = self.shards.iter();
+        shards.any(|shard| shard.state.lock().evictable() > 0)
     }
 
     /// Sets what the tenant may use at the moment.

@@ -11,6 +11,15 @@ pub(super) const NOW: Millis = 1_700_000_000_000;
 const ROUNDS: usize = if cfg!(miri) { 5 } else { 2000 };
 
 pub(super) fn engine(memory_bytes: u64, evictor: Arc<dyn EvictorFactory>) -> Engine {
+    engine_that(false, memory_bytes, evictor)
+}
+
+/// With one where nothing is evicted but what would expire anyway.
+pub(super) fn engine_that(
+    volatile_only: bool,
+    memory_bytes: u64,
+    evictor: Arc<dyn EvictorFactory>,
+) -> Engine {
     let tenant = |name: &str, memory_bytes| TenantConfig {
         name: name.to_owned(),
         memory_bytes,
@@ -22,6 +31,7 @@ pub(super) fn engine(memory_bytes: u64, evictor: Arc<dyn EvictorFactory>) -> Eng
         seed: 7,
         size_classes: SizeClasses::Jemalloc,
         start_ms: NOW,
+        volatile_only,
         tenants: vec![tenant("a", memory_bytes / 2), tenant("b", memory_bytes / 2)],
     })
     .unwrap()

@@ -7,8 +7,9 @@ use larder_sdk::{Event, EventKind, NEWCOMER, Request, Slot};
 use parking_lot::Mutex;
 
 use crate::evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
-use crate::tenant::tests::{NOW, engine, get, put, s3_fifo};
-use crate::{Access, Edit, Error, Expiry, Key, Label};
+use crate::tenant::Tenant;
+use crate::tenant::tests::{NOW, engine, engine_that, get, put, s3_fifo};
+use crate::{Access, Edit, Error, Expiry, Key, Label, Millis};
 
 /// What one evictor has been told, and what it shall answer.
 #[derive(Default)]
@@ -434,4 +435,65 @@ fn one_that_is_overtaken_tries_again_but_not_forever() {
                 .all(|shard| !shard.state.lock().is_tapped())
         );
     }
+}
+
+/// Changes an expiry; `None`: it never expires.
+fn expire(tenant: &Tenant, name: &str, expiry: Option<Millis>) {
+    let edit = |_: Option<crate::Entry<'_>>| (Edit::Expire(expiry), ());
+    let key = Key::new(0, name.as_bytes());
+    tenant.update(key, NOW, Access::Write, 0, edit).unwrap();
+}
+
+#[test]
+fn an_evictor_knows_of_what_expires_alone_where_nothing_else_may_go() {
+    let engine = engine_that(true, 4 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let soon = Expiry::At(NOW + 1000);
+    let names: Vec<_> = (0..400).map(name).collect();
+    for (n, name) in names.iter().enumerate() {
+        let expiry = [Expiry::Never, soon][n % 2];
+        put(tenant, name, &[1; 50], expiry).unwrap();
+    }
+    let recorders = Arc::new(Recorders::default());
+    tenant.install(recorders.clone(), NOW).unwrap();
+    let told = || {
+        while engine.maintain(NOW) {}
+        let made = recorders.made.lock();
+        let seen = made.iter().map(|seen| seen.lock());
+        let (mut residents, mut contradictions) = (0, 0);
+        for seen in seen {
+            residents += seen.residents.len();
+            contradictions += seen.contradictions;
+        }
+        assert_eq!(contradictions, 0);
+        residents
+    };
+    assert_eq!(told(), 200, "as many as expire");
+    for (n, name) in names.iter().enumerate() {
+        match n % 8 {
+            // They come to expire, and are read, written and written over.
+            0 => expire(tenant, name, Some(NOW + 5)),
+            2 => put(tenant, name, &[2; 500], soon).unwrap(),
+            4 => put(tenant, name, &[2; 500], Expiry::Keep).unwrap(),
+            // They come to stay.
+            1 => expire(tenant, name, None),
+            3 => put(tenant, name, &[2; 500], Expiry::Never).unwrap(),
+            5 => put(tenant, name, &[2; 500], Expiry::Keep).unwrap(),
+            // They go.
+            _ => assert!(tenant.remove(Key::new(0, name.as_bytes()), NOW)),
+        }
+        get(tenant, name, NOW);
+    }
+    assert_eq!(told(), 50 * 3, "the first two, and the one that is kept");
+    assert_eq!(tenant.stats().entries_with_ttl[0], 150);
+    for name in names.iter().step_by(8) {
+        expire(tenant, name, None);
+    }
+    let slots = tenant.stats().entries_total();
+    for n in 0..10_000 {
+        // Slots that no evictor was told of come back at once.
+        put(tenant, "one", &[3; 10], Expiry::Never).unwrap();
+        assert!(tenant.remove(Key::new(0, b"one"), NOW), "{n}");
+    }
+    assert_eq!((told(), tenant.stats().entries_total()), (100, slots));
 }

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use larder_policy_lru::Lru;
 use larder_sdk::{Event, NEWCOMER, Request, Slot};
 
-use crate::Expiry;
 use crate::evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
-use crate::tenant::tests::{NOW, engine, get, put, s3_fifo};
+use crate::tenant::tests::{NOW, engine, engine_that, get, put, s3_fifo};
+use crate::{Access, Edit, Error, Expiry, Key};
 
 #[test]
 fn the_budget_holds_under_shifting_sizes_and_the_newest_stays() {
@@ -145,4 +145,51 @@ fn the_governor_lowers_budgets_while_memory_is_short_and_raises_them_again() {
     );
     (0..1000).for_each(|_| engine.govern(0));
     assert_eq!(tenant.stats().budget_bytes, tenant.memory_bytes());
+}
+
+#[test]
+fn where_only_what_expires_may_go_the_rest_stays_until_writes_are_refused() {
+    let hostile = HostileFactory {
+        answers: (0..200).collect(),
+        reproaches: Arc::default(),
+    };
+    for evictor in [s3_fifo(), native("lru", Lru::default), Arc::new(hostile)] {
+        let engine = engine_that(true, 4 << 20, evictor);
+        let tenant = engine.default_tenant();
+        let value = [1; 1000];
+        for n in 0..20_000 {
+            put(tenant, &format!("soon{n}"), &value, Expiry::At(NOW + 9)).unwrap();
+        }
+        let kept =
+            (0..).take_while(|n| put(tenant, &format!("{n}"), &value, Expiry::Never).is_ok());
+        let kept = kept.count();
+        let stats = tenant.stats();
+        assert_eq!(
+            (stats.entries_total(), stats.entries_with_ttl[0]),
+            (kept as u64, 0)
+        );
+        assert!(kept > 1000 && stats.refused > 0, "{kept}");
+        let all = || (0..kept).all(|n| get(tenant, &format!("{n}"), NOW).is_some());
+        assert!(all());
+        let full = put(tenant, "more", &value, Expiry::At(NOW + 9));
+        assert_eq!(full, Err(Error::OutOfMemory));
+
+        // What comes to expire makes room, what goes does, and reads were never refused.
+        let expire = |_: Option<crate::Entry<'_>>| (Edit::Expire(Some(NOW + 9)), ());
+        let key = Key::new(0, b"0");
+        tenant.update(key, NOW, Access::Write, 0, expire).unwrap();
+        put(tenant, "more", &value, Expiry::Never).unwrap();
+        assert_eq!(get(tenant, "0", NOW), None);
+        assert!(tenant.remove(Key::new(0, b"more"), NOW));
+        put(tenant, "0", &value, Expiry::Never).unwrap();
+        assert!(all());
+
+        // With less memory than is held, there is nothing that maintenance could do.
+        tenant.set_budget(tenant.memory_bytes() / 2);
+        assert!(
+            (0..1000).any(|_| !engine.maintain(NOW)),
+            "it comes to an end"
+        );
+        assert!(all());
+    }
 }

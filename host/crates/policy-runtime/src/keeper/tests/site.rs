@@ -180,6 +180,7 @@ fn engine() -> Arc<Engine> {
         seed: 7,
         size_classes: SizeClasses::Sixteen,
         start_ms: NOW,
+        volatile_only: false,
         tenants: vec![tenant("default"), tenant("shop")],
     });
     Arc::new(engine.unwrap())

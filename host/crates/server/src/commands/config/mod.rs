@@ -9,6 +9,7 @@ use larder_resp::Args;
 
 use super::{Action, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow};
+pub(super) use settings::maxmemory_policy;
 
 pub(super) const COMMAND: Command = Command {
     name: "CONFIG",

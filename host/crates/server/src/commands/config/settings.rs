@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use larder_engine::DATABASES;
+use larder_engine::{DATABASES, Tenant};
 
 use super::words;
 use crate::{Context, Shared};
@@ -106,7 +106,7 @@ pub(super) static SETTINGS: [Setting; 24] = [
     ),
     Setting::new(
         "maxmemory-policy",
-        |ctx| format!("allkeys-{}", ctx.store.tenant().eviction()),
+        |ctx| maxmemory_policy(ctx.store.tenant()),
         BY_POLICY,
     ),
     Setting::new("maxmemory-samples", |_| "5".into(), BY_POLICY),
@@ -172,6 +172,15 @@ pub(super) static SETTINGS: [Setting; 24] = [
         Change::Never,
     ),
 ];
+
+/// What chooses what is evicted, and whether from all entries, as Redis writes it.
+pub(in crate::commands) fn maxmemory_policy(tenant: &Tenant) -> String {
+    let of = match tenant.is_volatile_only() {
+        true => "volatile",
+        false => "allkeys",
+    };
+    format!("{of}-{}", tenant.eviction())
+}
 
 fn bind(ctx: &Context<'_>) -> String {
     ctx.shared.resp_addr().ip().to_string()

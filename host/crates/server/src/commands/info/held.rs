@@ -1,5 +1,6 @@
 //! What is held: memory, entries, policies, the tenant.
 
+use super::super::config::maxmemory_policy;
 use super::sections::{Figures, Lines, human, line};
 use crate::process::machine_memory_bytes;
 
@@ -30,7 +31,10 @@ pub(super) fn memory(figures: &Figures<'_>) -> Lines {
         line("budget_memory", tenant.budget_bytes),
         line("maxmemory", tenant.memory_bytes),
         line("maxmemory_human", human(tenant.memory_bytes)),
-        line("maxmemory_policy", format!("allkeys-{}", figures.eviction)),
+        line(
+            "maxmemory_policy",
+            maxmemory_policy(&figures.session.tenant),
+        ),
         line("mem_clients_normal", figures.totals.buffers_bytes),
         line("active_defrag_running", 0),
         line("lazyfree_pending_objects", 0),
