@@ -84,6 +84,7 @@ pub fn server_config(
         listen: config.endpoints.listen,
         unix_socket: config.endpoints.unix_socket.clone(),
         http: config.endpoints.http,
+        tls: config.tls.served(),
         threads: threads(config),
         clients_max: limits.clients_max,
         idle_timeout: limits.idle_timeout,
@@ -131,6 +132,7 @@ fn usize_of(size: ByteSize) -> usize {
 mod tests {
     use super::*;
     use crate::config::{self, Sources};
+    use std::path::Path;
     use std::time::Duration;
 
     fn loaded(flags: &[(&str, &str)]) -> Loaded {
@@ -149,6 +151,9 @@ mod tests {
         let config = server_config(&loaded(&[
             ("listen", "127.0.0.1:1"),
             ("http", "none"),
+            ("tls.listen", "127.0.0.1:2"),
+            ("tls.cert", "cert.pem"),
+            ("tls.key", "key.pem"),
             ("unix_socket", "socket"),
             ("threads", "3"),
             ("limits.clients_max", "4"),
@@ -164,6 +169,12 @@ mod tests {
             ("seed", "12"),
         ]));
         assert_eq!((config.listen.port(), config.http), (1, None));
+        let tls = config.tls.as_ref().unwrap();
+        assert_eq!(tls.listen.unwrap().port(), 2);
+        assert_eq!(
+            (&*tls.cert, &*tls.key),
+            (Path::new("cert.pem"), Path::new("key.pem"))
+        );
         assert_eq!(
             config.unix_socket.as_deref().and_then(|path| path.to_str()),
             Some("socket")

@@ -3,6 +3,7 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::{Arc, LazyLock};
@@ -172,10 +173,13 @@ fn tell(supervisor: Option<&Supervisor>, state: &str) {
 
 /// The one line on standard output, for whoever started the server with port 0 or waits for it.
 fn ready_line(running: &Running) -> String {
-    let http = running
-        .http_addr()
-        .map_or_else(|| "none".to_owned(), |addr| addr.to_string());
-    format!("larder ready resp={} http={http}", running.resp_addr())
+    let told =
+        |addr: Option<SocketAddr>| addr.map_or_else(|| "none".to_owned(), |addr| addr.to_string());
+    let (http, tls) = (told(running.http_addr()), told(running.tls_addr()));
+    format!(
+        "larder ready resp={} http={http} tls={tls}",
+        running.resp_addr()
+    )
 }
 
 struct Signals {

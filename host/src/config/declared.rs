@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use larder_engine::MEMORY_BYTES_MIN;
 use larder_observe::LogFormat;
+use larder_server::ClientAuth;
 
 use super::environment;
 use super::kinds::{Address, Choice, EvictionName, Or, Place, Size, Switch, Time, Whole};
 use super::reader::Reader;
 use super::tenants::{self, DEFAULT};
-use super::users;
 use super::{
-    ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, User,
+    ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls, User,
 };
+use super::{tls, users};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -52,11 +53,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Config {
     let endpoints = endpoints(reader);
     let folders = folders(reader);
     let store = store(reader);
-    refuse_exposed(reader, &endpoints, &store.users);
+    let tls = tls::read(reader);
+    tls::check(reader, &endpoints, &tls);
+    refuse_exposed(reader, &endpoints, &tls, &store.users);
     Config {
         endpoints,
         folders,
         store,
+        tls,
         limits: limits(reader),
         lua: lua(reader),
         log: log(reader),
@@ -102,8 +106,9 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
     }
 }
 
-/// Refuses addresses that others reach where they could do everything.
-fn refuse_exposed(reader: &mut Reader<'_>, endpoints: &Endpoints, users: &[User]) {
+/// Refuses addresses that others reach where they could do everything. A certificate that every client
+/// needs is as good as a password.
+fn refuse_exposed(reader: &mut Reader<'_>, endpoints: &Endpoints, tls: &Tls, users: &[User]) {
     let default = users.iter().find(|user| user.name == DEFAULT);
     let why = match default {
         _ if users.is_empty() => "there are no users",
@@ -111,8 +116,14 @@ fn refuse_exposed(reader: &mut Reader<'_>, endpoints: &Endpoints, users: &[User]
         _ => return,
     };
     let Endpoints { listen, http, .. } = *endpoints;
-    for (key, address) in [("listen", Some(listen)), ("http", http)] {
-        if !endpoints.insecure && address.is_some_and(is_exposed) {
+    let has_certificates = tls.client_auth == ClientAuth::Required;
+    for (key, address, is_tls) in [
+        ("listen", Some(listen), false),
+        ("http", http, tls.http),
+        ("tls.listen", tls.listen, true),
+    ] {
+        let is_allowed = endpoints.insecure || (is_tls && has_certificates);
+        if !is_allowed && address.is_some_and(is_exposed) {
             let allowed = format!(
                 "a loopback address such as 127.0.0.1, because {why} and whoever can connect can \
                  read and change everything; --insecure allows any"

@@ -15,6 +15,7 @@ mod reader;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod unknown;
 mod users;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
+use larder_server::ClientAuth;
 
 pub use environment::unknown_variables;
 pub use print::print;
@@ -48,6 +50,8 @@ pub struct Config {
     pub folders: Folders,
     /// What is kept in memory.
     pub store: Store,
+    /// Where TLS is spoken.
+    pub tls: Tls,
     /// What clients may ask for.
     pub limits: Limits,
     /// What scripts may take.
@@ -166,6 +170,23 @@ impl fmt::Debug for Eviction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// The `[tls]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Redis protocol over TLS; port 0 takes a free one.
+    pub listen: Option<SocketAddr>,
+    /// Whether HTTP speaks TLS alone.
+    pub http: bool,
+    /// The certificate; there where TLS is spoken.
+    pub cert: Option<PathBuf>,
+    /// Its private key; there where TLS is spoken.
+    pub key: Option<PathBuf>,
+    /// Authorities of clients' certificates; there where those are asked for.
+    pub client_ca: Option<PathBuf>,
+    /// Whether clients show certificates.
+    pub client_auth: ClientAuth,
 }
 
 /// The `[limits]`.

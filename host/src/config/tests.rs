@@ -29,4 +29,5 @@ mod precedence;
 mod problems;
 mod round_trip;
 mod tenants;
+mod tls;
 mod users;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use larder_observe::{Distribution, Snapshot, metrics as m};
-use larder_server::{CommandFigures, Health, Latency, Operation, Shared, Totals, UserTotals};
+use larder_server::{
+    CommandFigures, Health, Latency, Operation, Shared, TlsTotals, Totals, UserTotals,
+};
 
 use super::seconds;
 
@@ -69,6 +71,23 @@ fn add_totals(snapshot: &mut Snapshot, totals: &Totals) {
         snapshot.set(&m::CLIENTS_CLOSED, &[reason], count);
     }
     add_users(snapshot, &totals.users);
+    add_tls(snapshot, &totals.tls);
+}
+
+fn add_tls(snapshot: &mut Snapshot, totals: &TlsTotals) {
+    let rows = [
+        (m::TLS_HANDSHAKES, "done", totals.done),
+        (m::TLS_HANDSHAKES, "failed", totals.failed),
+        (m::TLS_HANDSHAKES, "unfinished", totals.unfinished),
+        (m::TLS_HANDSHAKES, "plaintext", totals.plaintext),
+        (m::TLS_HANDSHAKES, "crowded", totals.crowded),
+        (m::TLS_RELOADS, "taken", totals.reloads),
+        (m::TLS_RELOADS, "refused", totals.reloads_refused),
+    ];
+    for (metric, result, count) in rows {
+        snapshot.set(&metric, &[result], count);
+    }
+    snapshot.set(&m::TLS_NOT_AFTER, &[], totals.not_after_s);
 }
 
 fn add_users(snapshot: &mut Snapshot, totals: &UserTotals) {

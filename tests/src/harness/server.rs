@@ -19,9 +19,16 @@ use super::program::larder;
 /// dropped.
 pub struct Server {
     process: Process,
+    addresses: Addresses,
+    folder: TempDir,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
     resp: SocketAddr,
     http: SocketAddr,
-    folder: TempDir,
+    tls: Option<SocketAddr>,
 }
 
 impl Server {
@@ -54,11 +61,10 @@ impl Server {
             let said = process.stdout();
             said.split_once('\n').map(|(line, _)| line.to_owned())
         });
-        let (resp, http) = addresses(&line).unwrap_or_else(|| panic!("no ready line: {line:?}"));
+        let addresses = addresses(&line).unwrap_or_else(|| panic!("no ready line: {line:?}"));
         Self {
             process,
-            resp,
-            http,
+            addresses,
             folder,
         }
     }
@@ -83,12 +89,21 @@ impl Server {
 
     /// Where it serves the Redis protocol.
     pub fn addr(&self) -> SocketAddr {
-        self.resp
+        self.addresses.resp
+    }
+
+    /// Where it serves the Redis protocol over TLS.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn tls(&self) -> SocketAddr {
+        self.addresses.tls.expect("TLS is served")
     }
 
     /// Where it serves HTTP.
     pub fn http(&self) -> SocketAddr {
-        self.http
+        self.addresses.http
     }
 
     /// Its process id.
@@ -112,7 +127,7 @@ impl Server {
     /// When it does not accept one.
     #[track_caller]
     pub fn client(&self) -> Client {
-        Client::connect(self.resp)
+        Client::connect(self.addresses.resp)
     }
 
     /// Asks for `path` over HTTP.
@@ -121,7 +136,7 @@ impl Server {
     /// When it does not answer.
     #[track_caller]
     pub fn get(&self, path: &str) -> Response {
-        match http::get(self.http, path) {
+        match http::get(self.addresses.http, path) {
             Ok(response) => response,
             Err(error) => panic!(
                 "no answer to GET {path}: {error}\n{}",
@@ -193,12 +208,19 @@ fn sample(line: &str, name: &str) -> Option<f64> {
     rest.strip_prefix(' ')?.parse().ok()
 }
 
-/// The addresses in `larder ready resp=ADDR:PORT http=ADDR:PORT`.
-fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
-    let (resp, http) = line
-        .strip_prefix("larder ready resp=")?
-        .split_once(" http=")?;
-    Some((resp.parse().ok()?, http.parse().ok()?))
+/// The addresses in `larder ready resp=ADDR:PORT http=ADDR:PORT tls=ADDR:PORT|none`.
+fn addresses(line: &str) -> Option<Addresses> {
+    let rest = line.strip_prefix("larder ready resp=")?;
+    let (resp, rest) = rest.split_once(" http=")?;
+    let (http, tls) = rest.split_once(" tls=")?;
+    Some(Addresses {
+        resp: resp.parse().ok()?,
+        http: http.parse().ok()?,
+        tls: match tls {
+            "none" => None,
+            addr => Some(addr.parse().ok()?),
+        },
+    })
 }
 
 #[cfg(test)]
@@ -219,11 +241,17 @@ mod tests {
 
     #[test]
     fn the_ready_line_is_taken_literally() {
-        assert!(addresses("larder ready resp=127.0.0.1:1 http=127.0.0.1:2").is_some());
+        let read = addresses("larder ready resp=127.0.0.1:1 http=127.0.0.1:2 tls=127.0.0.1:3");
+        let read = read.unwrap();
+        let ports = [read.resp, read.http, read.tls.unwrap()].map(|addr| addr.port());
+        assert_eq!(ports, [1, 2, 3]);
+        let plain = addresses("larder ready resp=127.0.0.1:1 http=127.0.0.1:2 tls=none");
+        assert!(plain.unwrap().tls.is_none());
         for other in [
             "ready",
             "larder ready resp=127.0.0.1:1",
-            "larder ready resp=a http=b",
+            "larder ready resp=127.0.0.1:1 http=127.0.0.1:2",
+            "larder ready resp=a http=b tls=none",
         ] {
             assert!(addresses(other).is_none(), "{other}");
         }

@@ -125,6 +125,12 @@ metrics! {
         "Times an address was locked out for its wrong passwords.";
     DENIED: Counter "larder_denied_total" ["reason"]
         "Requests denied, by reason: unauthenticated, command, key or channel.";
+    TLS_HANDSHAKES: Counter "larder_tls_handshakes_total" ["result"]
+        "Connections to ports of TLS, by result: done, failed, unfinished, plaintext or crowded.";
+    TLS_RELOADS: Counter "larder_tls_reloads_total" ["result"]
+        "Times the files of the certificate changed, by result: taken or refused.";
+    TLS_NOT_AFTER: Gauge "larder_tls_certificate_not_after_seconds" []
+        "When the certificate in force ends, in seconds since 1970; 0 without TLS.";
     CLIENT_BUFFERS: Gauge "larder_client_buffers_bytes" []
         "Unfinished requests and waiting replies of all connections.";
     CLIENTS_MAX: Gauge "larder_limit_clients" []

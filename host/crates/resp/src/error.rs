@@ -9,6 +9,9 @@ pub enum ProtocolError {
     /// An inline request without an end of line within `inline_bytes_max`.
     #[error("too big inline request")]
     TooBigInline,
+    /// A handshake of TLS.
+    #[error("TLS is not spoken on this port")]
+    Tls,
     /// A quote of an inline request is not closed, or something other than a blank follows it.
     #[error("unbalanced quotes in request")]
     UnbalancedQuotes,

@@ -10,6 +10,9 @@ const SPANS_KEPT_MAX: usize = 256;
 /// Bytes kept for the arguments of the next inline request.
 const UNQUOTED_BYTES_KEPT_MAX: usize = 2048;
 
+/// What a client sends first that takes us for a server of TLS; nobody calls a command that.
+const TLS_HANDSHAKE: &[u8] = &[0x16, 0x03];
+
 /// Finds requests in the bytes of one connection, as a Redis server does: multibulk requests
 /// (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`) and inline ones (`GET k\r\n`).
 ///
@@ -223,6 +226,9 @@ impl RequestParser {
 
     #[cold]
     fn parse_inline<'a>(&'a mut self, input: &'a [u8]) -> Result<Parsed<'a>, ProtocolError> {
+        if input.starts_with(TLS_HANDSHAKE) {
+            return Err(ProtocolError::Tls);
+        }
         let Some(end) = self.find(input, b'\n') else {
             if input.len() > self.limits.inline_bytes_max {
                 return Err(ProtocolError::TooBigInline);

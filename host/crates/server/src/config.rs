@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{TenantLimits, UserConfig};
+use crate::{TenantLimits, TlsConfig, UserConfig};
 
 /// Plain settings of the sockets. The limits are the only bounds there are on what a client can claim.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct ServerConfig {
     pub unix_socket: Option<PathBuf>,
     /// Address of HTTP; port 0 lets the system choose.
     pub http: Option<SocketAddr>,
+    /// TLS; `None`: it is spoken nowhere.
+    pub tls: Option<TlsConfig>,
     /// Worker threads, at least one; each has its own listener and connections.
     pub threads: usize,
     /// Connections of the Redis protocol served at once, over all workers.
@@ -52,6 +54,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 6379)),
             unix_socket: None,
             http: None,
+            tls: None,
             threads: 1,
             clients_max: 10_000,
             idle_timeout: None,

@@ -27,6 +27,7 @@ use crate::order;
 use crate::registry::{Entry, Phase};
 use crate::stats::bump;
 use crate::stream::Stream;
+use crate::tls::{NEEDS_TLS, Opened};
 use crate::worker::{Scratch, TURN_BYTES, Worker};
 use late::Late;
 
@@ -48,6 +49,8 @@ pub(crate) struct Connection {
 
 /// What the connection does once its held output is written.
 enum Stage {
+    /// Go through the handshake of TLS.
+    Greeting,
     /// Read, and execute what was read.
     Reading,
     /// Execute held input: it may hold complete requests.
@@ -68,13 +71,17 @@ impl Connection {
         dialogue: Dialogue,
     ) -> Self {
         let held = Held::new(worker.shared.clone());
+        let stage = match stream {
+            Stream::Tls(_) => Stage::Greeting,
+            Stream::Tcp(_) | Stream::Unix(_) => Stage::Reading,
+        };
         Self {
             worker,
             entry,
             stream,
             dialogue,
             held,
-            stage: Stage::Reading,
+            stage,
             needed_bytes: 0,
             progressed: false,
             pause: None,
@@ -90,6 +97,11 @@ impl Connection {
         .await;
         let end = poll_fn(|cx| {
             catch_unwind(AssertUnwindSafe(|| self.poll(cx))).unwrap_or(Poll::Ready(End::Panicked))
+        })
+        .await;
+        poll_fn(|cx| {
+            self.stream.part(cx);
+            Poll::Ready(())
         })
         .await;
         end.note(&self.worker.shared.counters, &self.dialogue.session);
@@ -127,8 +139,10 @@ impl Connection {
 
     /// What a connection that cannot go on is waiting for.
     fn phase(&self) -> Phase {
-        if !self.held.output().is_empty() {
+        if !self.held.output().is_empty() || self.stream.has_unsent() {
             Phase::Sending
+        } else if matches!(self.stage, Stage::Greeting) {
+            Phase::Greeting
         } else if self.pause.is_some() || matches!(self.stage, Stage::Late(_)) {
             Phase::Working
         } else if matches!(self.stage, Stage::Closing | Stage::Lingering) {
@@ -168,6 +182,7 @@ impl Connection {
             self.pause = None;
         }
         match &mut self.stage {
+            Stage::Greeting => ready!(self.poll_greet(cx, scratch))?,
             Stage::Reading => {
                 if self.deliver(cx, scratch, turn_bytes)? {
                     return Poll::Ready(Ok(()));
@@ -203,6 +218,30 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
+    /// Goes through the handshake. Whoever speaks without TLS is told so, and turned away.
+    fn poll_greet(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Result<(), End>> {
+        let Stream::Tls(stream) = &mut self.stream else {
+            self.stage = Stage::Reading;
+            return Poll::Ready(Ok(()));
+        };
+        let Poll::Ready(opened) = stream.poll_open(cx) else {
+            return match self.worker.draining.get() {
+                true => Poll::Ready(Err(End::Drained)),
+                false => Poll::Pending,
+            };
+        };
+        match opened.map_err(End::Lost)? {
+            Opened::Tls { .. } => self.stage = Stage::Reading,
+            Opened::Plaintext => {
+                self.stage = Stage::Closing;
+                scratch.output.clear();
+                Reply::new(&mut scratch.output, self.dialogue.session.version).error(NEEDS_TLS);
+                self.write(cx, &mut scratch.output)?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Writes the messages that came for the connection. Whether there were some.
     fn deliver(
         &mut self,
@@ -221,7 +260,7 @@ impl Connection {
         Ok(has_mail)
     }
 
-    /// Writes the held output, all of it before it is ready.
+    /// Writes the held output, and what TLS kept of what was written before, all of it before it is ready.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         while !self.held.output().is_empty() {
             let bytes =
@@ -232,7 +271,7 @@ impl Connection {
             self.wrote(bytes);
             self.held.sent(bytes);
         }
-        Poll::Ready(Ok(()))
+        self.stream.poll_flush(cx).map_err(End::Lost)
     }
 
     /// Reads once: behind the held input if there is some, else into the shared buffer.

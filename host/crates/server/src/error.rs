@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::TlsError;
+
 /// Why the server cannot start; one sentence for whoever started it. Nothing is left running or open.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -45,6 +47,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// TLS cannot be spoken with the files that there are.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A thread or its runtime could not be made.
     #[error("cannot start the {thread} thread: {source}")]
     Thread {

@@ -42,6 +42,24 @@ impl Budget {
     pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
+
+    /// Takes a sum that stays the same until it is given back by dropping it; `None` over the bound.
+    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        let budget = self.clone();
+        self.take(bytes).then_some(Charge { budget, bytes })
+    }
+}
+
+/// Bytes that were taken out of a [`Budget`].
+pub(crate) struct Charge {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
 }
 
 /// The server's buffers are full: this connection may not grow.

@@ -19,6 +19,7 @@ mod router;
 mod said;
 mod text;
 mod timing;
+mod wire;
 
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;

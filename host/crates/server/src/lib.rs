@@ -36,6 +36,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod tls;
 mod transaction;
 mod tuning;
 mod users;
@@ -50,6 +51,7 @@ pub use run::{Drained, Metrics, Running, start};
 pub use session::{Context, Flow, Order, Session};
 pub use shared::{Health, LogControl, Parts, Shared};
 pub use stats::{MaintenanceFigures, Totals, UserTotals};
+pub use tls::{ClientAuth, NEEDS_TLS, TlsConfig, TlsError, TlsTotals, Validity, check_tls};
 pub use users::{
     Login, SignIn, TenantLimits, User, UserConfig, Users, check_password_hash, check_rules,
     hash_password,

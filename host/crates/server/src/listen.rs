@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::clients::{Kind, Origin};
 use crate::stream::Stream;
+use crate::tls::Acceptor;
 
 /// Connections that may wait to be accepted, for each listener; asked of the system, which may allow fewer.
 pub const BACKLOG: i32 = 4096;
@@ -84,8 +85,16 @@ pub(crate) fn unix(path: &Path) -> io::Result<StdUnixListener> {
 /// A listener on the runtime of a worker.
 pub(crate) enum Listener {
     Tcp(TcpListener),
+    Tls(TcpListener, Acceptor),
     /// With the name that its clients go by.
     Unix(UnixListener, String),
+}
+
+/// All that one worker listens on.
+pub(crate) struct Listeners {
+    pub(crate) tcp: Listener,
+    pub(crate) tls: Option<Listener>,
+    pub(crate) unix: Option<Listener>,
 }
 
 impl Listener {
@@ -106,6 +115,13 @@ impl Listener {
                 };
                 Ok((Stream::Tcp(stream), origin))
             }
+            Listener::Tls(listener, acceptor) => loop {
+                let (stream, peer) = listener.accept().await?;
+                let _ = stream.set_nodelay(true);
+                if let Some(stream) = acceptor.accept(stream) {
+                    return Ok((Stream::Tls(Box::new(stream)), peer.to_string()));
+                }
+            },
             Listener::Unix(listener, name) => {
                 let (stream, _) = listener.accept().await?;
                 let origin = Origin {

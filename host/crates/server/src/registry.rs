@@ -10,6 +10,8 @@ use crate::tuning::Tuning;
 
 /// A connection that was told to close is waited for this long before it is closed on our side too.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a handshake may take; less where requests have less time.
+const GREETING: Duration = Duration::from_secs(10);
 /// Bounds of the time between two sweeps. Shorter ones serve timeouts below the usual.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 const INTERVAL_MAX: Duration = Duration::from_secs(1);
@@ -17,6 +19,8 @@ const INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The client to end its handshake.
+    Greeting,
     /// The first byte of a request.
     Idle,
     /// The rest of a request.
@@ -32,6 +36,8 @@ pub(crate) enum Phase {
 /// Why a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
+    /// It did not end its handshake.
+    Greeting,
     /// Nothing was asked for longer than `idle_timeout`.
     Idle,
     /// A request did not arrive within `request_timeout`.
@@ -93,6 +99,7 @@ impl Entry {
     pub(crate) fn check(&self, limits: &Patience, sweep: u64) {
         let waited = sweep.saturating_sub(self.since_sweep.get());
         let overdue = match self.phase.get() {
+            Phase::Greeting => (waited > limits.greeting).then_some(Cut::Greeting),
             Phase::Idle => limits
                 .idle
                 .is_some_and(|most| waited > most)
@@ -121,6 +128,7 @@ pub(crate) fn sweep_interval(config: &ServerConfig) -> Duration {
 /// How long connections may wait, in sweeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
+    greeting: u64,
     idle: Option<u64>,
     request: u64,
     linger: u64,
@@ -133,6 +141,7 @@ impl Patience {
             u64::try_from(time.as_nanos().div_ceil(interval.as_nanos())).unwrap_or(u64::MAX)
         };
         Self {
+            greeting: sweeps(GREETING.min(tuning.request_timeout())),
             idle: tuning.idle_timeout().map(sweeps),
             request: sweeps(tuning.request_timeout()),
             linger: sweeps(LINGER),

@@ -1,6 +1,6 @@
 //! Starting the server and ending it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::http::{self, Http};
 use crate::listen;
 use crate::maintenance::Maintenance;
 use crate::thread::{Sockets, start_worker};
+use crate::tls::Tls;
 use crate::{Health, Shared, StartError};
 
 /// Renders all metrics in the text format of Prometheus, version 0.0.4.
@@ -20,6 +21,7 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Running {
     shared: Arc<Shared>,
     resp_addr: SocketAddr,
+    tls_addr: Option<SocketAddr>,
     http: Option<Http>,
     unix_socket: Option<UnixSocket>,
     drain: watch::Sender<bool>,
@@ -38,12 +40,24 @@ pub struct Drained {
 ///
 /// # Errors
 ///
-/// If an address is taken or cannot be listened on, or a thread cannot be made.
+/// If an address is taken or cannot be listened on, TLS cannot be spoken with the files that there are, or
+/// a thread cannot be made.
 pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartError> {
     let config = &shared.config;
-    let refused = |source| StartError::listen(config.listen, "--listen", source);
-    let listeners = listen::tcp(config.listen, config.threads.max(1)).map_err(refused)?;
-    let resp_addr = listeners[0].local_addr().map_err(refused)?;
+    let threads = config.threads.max(1);
+    if let Some(tls) = &config.tls {
+        // Set once: a server state is started once.
+        let _ = shared
+            .tls
+            .set(Arc::new(Tls::new(tls.clone(), shared.clock)?));
+    }
+    let (listeners, resp_addr) = listen(config.listen, "--listen", threads)?;
+    let (tls_listeners, tls_addr) = match config.tls.as_ref().and_then(|tls| tls.listen) {
+        Some(addr) => listen(addr, "--tls-listen", threads)
+            .map(|(listeners, addr)| (listeners, Some(addr)))?,
+        None => (Vec::new(), None),
+    };
+    let mut tls_listeners = tls_listeners.into_iter();
     let http = match config.http {
         Some(addr) => Some(http::start(addr, shared.clone(), metrics)?),
         None => None,
@@ -61,6 +75,7 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
     for (index, tcp) in listeners.into_iter().enumerate() {
         let sockets = Sockets {
             tcp,
+            tls: tls_listeners.next(),
             unix: unix_listener.take(),
         };
         workers.push(start_worker(
@@ -74,12 +89,13 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
         thread: "maintenance".into(),
         source,
     })?;
-    // Set once: a server state is started once.
+    // Likewise.
     let _ = shared.resp_addr.set(resp_addr);
     shared.set_health(Health::Ready);
     Ok(Running {
         shared,
         resp_addr,
+        tls_addr,
         http,
         unix_socket,
         drain,
@@ -88,10 +104,27 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
     })
 }
 
+/// Listens on an address with a socket for each worker; the address has the port that was taken.
+fn listen(
+    addr: SocketAddr,
+    option: &'static str,
+    threads: usize,
+) -> Result<(Vec<TcpListener>, SocketAddr), StartError> {
+    let refused = |source| StartError::listen(addr, option, source);
+    let listeners = listen::tcp(addr, threads).map_err(refused)?;
+    let addr = listeners[0].local_addr().map_err(refused)?;
+    Ok((listeners, addr))
+}
+
 impl Running {
     /// Address of the Redis protocol, with the port that is really listened on.
     pub fn resp_addr(&self) -> SocketAddr {
         self.resp_addr
+    }
+
+    /// Address of the Redis protocol over TLS, likewise; `None` when it is off.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_addr
     }
 
     /// Address of HTTP, with the port that is really listened on; `None` when it is off.

@@ -20,6 +20,7 @@ use crate::sampler::Sampler;
 use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::{Counters, MaintenanceCounters, MaintenanceFigures, Totals, WorkerCounters};
+use crate::tls::Tls;
 use crate::tuning::Tuning;
 use crate::{ServerConfig, Session, Users};
 
@@ -97,6 +98,8 @@ pub struct Shared {
     /// The scripts of each tenant, by its number.
     pub(crate) scripts: Box<[Arc<Scripts>]>,
     pub(crate) resp_addr: OnceLock<SocketAddr>,
+    /// Set when the server starts, if TLS is spoken anywhere.
+    pub(crate) tls: OnceLock<Arc<Tls>>,
     health: AtomicU8,
     next_client: AtomicU64,
 }
@@ -158,6 +161,7 @@ impl Shared {
             hubs,
             config,
             resp_addr: OnceLock::new(),
+            tls: OnceLock::new(),
             health: AtomicU8::new(Health::Starting as u8),
             next_client: AtomicU64::new(1),
         }
@@ -224,6 +228,7 @@ impl Shared {
         totals.buffers_bytes = self.buffers.used_bytes();
         totals.http = self.http.totals();
         totals.users = self.users.totals();
+        totals.tls = self.tls.get().map(|tls| tls.totals()).unwrap_or_default();
         totals
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::HttpTotals;
+use crate::{HttpTotals, TlsTotals};
 
 /// What the server has counted since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Totals {
     pub http: HttpTotals,
     /// What happened to those who sign in, and what was denied.
     pub users: UserTotals,
+    /// What TLS has counted.
+    pub tls: TlsTotals,
 }
 
 /// What the server has counted about users since it started.

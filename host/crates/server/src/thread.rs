@@ -11,25 +11,34 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{oneshot, watch};
 use tracing::error;
 
-use crate::listen::Listener;
+use crate::listen::{Listener, Listeners};
+use crate::tls::{Acceptor, Within};
 use crate::worker::Worker;
 use crate::{Health, Shared, StartError};
 
 /// Listening sockets for one worker, not on a runtime yet.
 pub(crate) struct Sockets {
     pub(crate) tcp: StdTcpListener,
+    pub(crate) tls: Option<StdTcpListener>,
     pub(crate) unix: Option<StdUnixListener>,
 }
 
 impl Sockets {
-    fn into_listeners(self, shared: &Shared) -> io::Result<(Listener, Option<Listener>)> {
-        let tcp = Listener::Tcp(TcpListener::from_std(self.tcp)?);
-        let (Some(unix), Some(path)) = (self.unix, &shared.config.unix_socket) else {
-            return Ok((tcp, None));
+    fn into_listeners(self, shared: &Shared) -> io::Result<Listeners> {
+        let mut listeners = Listeners {
+            tcp: Listener::Tcp(TcpListener::from_std(self.tcp)?),
+            tls: None,
+            unix: None,
         };
-        let name = format!("{}:0", path.display());
-        let unix = Listener::Unix(UnixListener::from_std(unix)?, name);
-        Ok((tcp, Some(unix)))
+        if let (Some(listener), Some(tls)) = (self.tls, shared.tls.get()) {
+            let acceptor = Acceptor::new(tls.clone(), Within::Resp, shared.buffers.clone());
+            listeners.tls = Some(Listener::Tls(TcpListener::from_std(listener)?, acceptor));
+        }
+        if let (Some(unix), Some(path)) = (self.unix, &shared.config.unix_socket) {
+            let name = format!("{}:0", path.display());
+            listeners.unix = Some(Listener::Unix(UnixListener::from_std(unix)?, name));
+        }
+        Ok(listeners)
     }
 }
 
@@ -58,10 +67,10 @@ pub(crate) fn start_worker(
                     // Whoever starts us waits for exactly this.
                     let _ = ready.send(Err(error));
                 }
-                Ok((runtime, (tcp, unix))) => {
+                Ok((runtime, listeners)) => {
                     let _ = ready.send(Ok(()));
                     let worker = Worker::new(shared, index);
-                    let cut_off = runtime.block_on(worker.serve(tcp, unix, drain));
+                    let cut_off = runtime.block_on(worker.serve(listeners, drain));
                     // Closes the connections that are left.
                     drop(runtime);
                     // Nobody waits when the server was dropped instead of drained.
@@ -75,10 +84,7 @@ pub(crate) fn start_worker(
     Ok(drained)
 }
 
-fn open(
-    sockets: Sockets,
-    shared: &Shared,
-) -> io::Result<(LocalRuntime, (Listener, Option<Listener>))> {
+fn open(sockets: Sockets, shared: &Shared) -> io::Result<(LocalRuntime, Listeners)> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;

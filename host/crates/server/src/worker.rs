@@ -22,7 +22,7 @@ use tracing::warn;
 use crate::clients::Origin;
 use crate::connection::Connection;
 use crate::dialogue::Dialogue;
-use crate::listen::Listener;
+use crate::listen::{Listener, Listeners};
 use crate::registry::{Entry, Patience, sweep_interval};
 use crate::stats::{WorkerCounters, bump};
 use crate::stream::Stream;
@@ -103,15 +103,15 @@ impl Worker {
     /// If accepting or sweeping does; connections catch their own panics.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        tcp: Listener,
-        unix: Option<Listener>,
+        listeners: Listeners,
         mut drain: watch::Receiver<bool>,
     ) -> usize {
         let mut sweeping = pin!(self.sweep());
         tokio::select! {
             never = &mut sweeping => match never {},
-            never = self.accept(tcp) => match never {},
-            never = self.accept_from(unix) => match never {},
+            never = self.accept(listeners.tcp) => match never {},
+            never = self.accept_from(listeners.tls) => match never {},
+            never = self.accept_from(listeners.unix) => match never {},
             // An error means that whoever would say so is gone, which says the same.
             _ = drain.wait_for(|drain| *drain) => {}
         }

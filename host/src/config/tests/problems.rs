@@ -23,6 +23,11 @@ fn every_setting_says_what_was_found_and_what_is_allowed() {
         output_max = false
         client_buffers_max = 1979-05-27
         drain_timeout = "soon"
+        [tls]
+        listen = 6380
+        http = "yes"
+        cert = ""
+        client_auth = "all"
         [log]
         level = "loud"
         format = "xml"
@@ -48,8 +53,12 @@ fn every_setting_says_what_was_found_and_what_is_allowed() {
         l.toml:19: limits.output_max: found false; allowed: a size from 1KiB to 16TiB, such as 256MiB, 300MB or a number of bytes
         l.toml:20: limits.client_buffers_max: found 1979-05-27; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
         l.toml:21: limits.drain_timeout: found "soon"; allowed: a duration from 0ms to 1d, such as 500ms, 10s or 5m
-        l.toml:23: log.level: found "loud"; allowed: "off", "error", "warn", "info", "debug" or "trace"
-        l.toml:24: log.format: found "xml"; allowed: "text" or "json""#,
+        l.toml:23: tls.listen: found 6380; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379, or "none"
+        l.toml:24: tls.http: found "yes"; allowed: true or false
+        l.toml:25: tls.cert: found ""; allowed: a path that is not empty, or "none"
+        l.toml:26: tls.client_auth: found "all"; allowed: "none", "optional" or "required"
+        l.toml:28: log.level: found "loud"; allowed: "off", "error", "warn", "info", "debug" or "trace"
+        l.toml:29: log.format: found "xml"; allowed: "text" or "json""#,
     );
 }
 

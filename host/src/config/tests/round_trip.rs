@@ -62,6 +62,11 @@ fn what_is_printed_gives_the_same_settings_again() {
         insecure = true
         limits.idle_timeout = '90s'
         limits.drain_timeout = '0ms'
+        tls.listen = '0.0.0.0:1'
+        tls.cert = 'server.pem'
+        tls.key = 'server.key'
+        tls.client_ca = 'ca.pem'
+        tls.client_auth = 'optional'
         log.level = 'off'
         [[tenant]]
         name = 'b'

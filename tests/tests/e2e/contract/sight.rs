@@ -19,7 +19,7 @@ fn the_ready_line_is_all_there_is_on_standard_output() {
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
     assert_eq!(
         finished.stdout,
-        format!("larder ready resp={resp} http={http}\n")
+        format!("larder ready resp={resp} http={http} tls=none\n")
     );
 }
 
@@ -56,7 +56,7 @@ fn http_can_be_left_out() {
         said.split_once('\n').map(|(line, _)| line.to_owned())
     });
     assert!(line.starts_with("larder ready resp=127.0.0.1:"), "{line}");
-    assert!(line.ends_with(" http=none"), "{line}");
+    assert!(line.ends_with(" http=none tls=none"), "{line}");
 }
 
 /// Dashboards and alerts are built on the names in `host/METRICS.md`.

@@ -218,6 +218,13 @@ fn errors_have_the_texts_of_redis() {
 }
 
 #[test]
+fn a_handshake_of_tls_is_known_by_its_first_two_bytes() {
+    refuses(b"\x16\x03\x01\x02\x00\x01", ProtocolError::Tls);
+    check(b"\x16", &Ok(None));
+    accepts(b"\x16\x04\r\n", &[b"\x16\x04"], 4);
+}
+
+#[test]
 fn an_error_stays() {
     let mut parser = RequestParser::new(small_limits());
     for _ in 0..2 {

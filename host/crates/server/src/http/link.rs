@@ -4,18 +4,20 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::wire::Wire;
 use crate::Shared;
+use crate::tls::{Acceptor, ClientAuth, Within};
 
 /// Connections served at once; others wait to be accepted.
 pub(super) const CONNECTIONS_MAX: usize = 512;
@@ -23,7 +25,7 @@ pub(super) const CONNECTIONS_MAX: usize = 512;
 const CROWDED: usize = CONNECTIONS_MAX / 4;
 /// How long a connection may be silent between two requests.
 pub(super) const IDLE_TIME_MAX: Duration = Duration::from_secs(15);
-/// How long the head of a request may take once its first byte is there.
+/// How long the head of a request may take once its first byte is there, and a handshake.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long either may take while places are few.
 pub(super) const CROWDED_TIME_MAX: Duration = Duration::from_secs(1);
@@ -41,14 +43,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Accepts no more connections than there are places.
 pub(super) struct BoundedListener {
     listener: TcpListener,
+    /// Begins TLS; `None`: it is not spoken.
+    acceptor: Option<Acceptor>,
     places: Arc<Semaphore>,
     shared: Arc<Shared>,
 }
 
 impl BoundedListener {
     pub(super) fn new(listener: TcpListener, shared: Arc<Shared>) -> Self {
+        let tls = shared.tls.get().filter(|tls| tls.config().http);
+        let begin = |tls| Acceptor::new(tls, Within::Http, shared.buffers.clone());
         Self {
             listener,
+            acceptor: tls.cloned().map(begin),
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             shared,
         }
@@ -71,8 +78,13 @@ impl Listener for BoundedListener {
             };
             match accepted {
                 Ok(((stream, peer), place)) => {
+                    let wire = match &self.acceptor {
+                        None => Some(Wire::Plain(stream)),
+                        Some(tls) => tls.accept(stream).map(|tls| Wire::Closed(Box::new(tls))),
+                    };
+                    let Some(wire) = wire else { continue };
                     let link = Link::new(peer, self.places.clone());
-                    let stream = BoundedStream::new(stream, link, place, self.shared.clone());
+                    let stream = BoundedStream::new(wire, link, place, self.shared.clone());
                     return (stream, peer);
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -91,6 +103,8 @@ pub(super) struct Link {
     /// Address of the client.
     pub(super) peer: SocketAddr,
     places: Arc<Semaphore>,
+    /// Set where clients need a certificate, and this one has none.
+    is_stranger: Arc<AtomicBool>,
     /// Odd while a request is answered, even while one is awaited; it only grows.
     turn: Arc<AtomicU64>,
 }
@@ -100,6 +114,7 @@ impl Link {
         Self {
             peer,
             places,
+            is_stranger: Arc::default(),
             turn: Arc::default(),
         }
     }
@@ -108,6 +123,11 @@ impl Link {
     pub(super) fn answering(&self) -> Answering<'_> {
         self.turn.fetch_add(1, Ordering::Relaxed);
         Answering(self)
+    }
+
+    /// Whether the client lacks a certificate that it needs.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.is_stranger.load(Ordering::Relaxed)
     }
 
     /// Whether places are few, so that a connection should end with its response.
@@ -133,7 +153,7 @@ impl Drop for Answering<'_> {
 
 /// A connection that fails once its client takes too long or too much.
 pub(super) struct BoundedStream {
-    stream: TcpStream,
+    wire: Wire,
     link: Link,
     shared: Arc<Shared>,
     /// The turn that the figures below belong to.
@@ -149,14 +169,14 @@ pub(super) struct BoundedStream {
 
 impl BoundedStream {
     pub(super) fn new(
-        stream: TcpStream,
+        wire: Wire,
         link: Link,
         place: OwnedSemaphorePermit,
         shared: Arc<Shared>,
     ) -> Self {
         shared.http.opened();
         Self {
-            stream,
+            wire,
             link,
             shared,
             turn: 0,
@@ -190,7 +210,7 @@ impl BoundedStream {
                 _ if self.is_sending => SEND_TIME_MAX,
                 _ if is_answering => Duration::MAX,
                 _ if self.link.is_crowded() => CROWDED_TIME_MAX,
-                0 => IDLE_TIME_MAX,
+                0 if self.wire.is_open() => IDLE_TIME_MAX,
                 _ => HEAD_TIME_MAX,
             };
             if now.duration_since(self.since) >= longest {
@@ -201,19 +221,36 @@ impl BoundedStream {
         Ok(())
     }
 
+    /// Goes through the handshake of TLS where there is one.
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Poll::Ready(opened) = self.wire.poll_open(cx) else {
+            self.check_time(cx)?;
+            return Poll::Pending;
+        };
+        let tls = self.shared.tls.get();
+        let is_required = tls.is_some_and(|tls| tls.config().client_auth == ClientAuth::Required);
+        let is_stranger = !opened? && is_required;
+        self.link.is_stranger.store(is_stranger, Ordering::Relaxed);
+        self.since = Instant::now();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Called while the client takes nothing.
+    fn wait_to_send(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if !self.is_sending {
+            self.is_sending = true;
+            self.since = Instant::now();
+        }
+        self.check_time(cx)
+    }
+
     fn sent(
         &mut self,
         cx: &mut Context<'_>,
         sent: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         match &sent {
-            Poll::Pending => {
-                if !self.is_sending {
-                    self.is_sending = true;
-                    self.since = Instant::now();
-                }
-                self.check_time(cx)?;
-            }
+            Poll::Pending => self.wait_to_send(cx)?,
             Poll::Ready(sent) => {
                 self.is_sending = false;
                 self.since = Instant::now();
@@ -236,13 +273,16 @@ impl AsyncRead for BoundedStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.wire.is_open() {
+            ready!(self.poll_open(cx))?;
+        }
         let is_answering = self.is_answering();
         if self.head_bytes >= HEAD_BYTES_MAX {
             return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
         }
         let room = buffer.remaining().min(READ_BYTES_MAX);
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        let read = Pin::new(&mut self.stream).poll_read(cx, &mut part);
+        let read = Pin::new(&mut self.wire).poll_read(cx, &mut part);
         let bytes = part.filled().len();
         buffer.advance(bytes);
         if read.is_pending() {
@@ -266,7 +306,7 @@ impl AsyncWrite for BoundedStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let sent = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let sent = Pin::new(&mut self.wire).poll_write(cx, bytes);
         self.sent(cx, sent)
     }
 
@@ -275,7 +315,7 @@ impl AsyncWrite for BoundedStream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let sent = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        let sent = Pin::new(&mut self.wire).poll_write_vectored(cx, parts);
         self.sent(cx, sent)
     }
 
@@ -285,10 +325,18 @@ impl AsyncWrite for BoundedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.wire).poll_flush(cx);
+        // TLS keeps a part of what was written until the client takes it.
+        if flushed.is_pending() {
+            self.wait_to_send(cx)?;
+        } else if self.is_sending {
+            self.is_sending = false;
+            self.since = Instant::now();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.wire).poll_shutdown(cx)
     }
 }

@@ -76,6 +76,10 @@ async fn attend(State(api): State<Arc<Api>>, mut request: Request, next: Next) -
     let admitted = match api.check_origin(request.method(), request.headers()) {
         Err(problem) if !is_open => Err(problem),
         _ if HEALTH.contains(&request.uri().path()) => Ok(None),
+        _ if link.as_ref().is_some_and(Link::is_stranger) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "a certificate of the client's own is needed here (tls.client_auth = \"required\")",
+        )),
         _ => api.recognise(link.as_ref(), request.headers()).await,
     };
     let mut response = match admitted {

@@ -19,6 +19,7 @@ use super::link::{
     BoundedStream, CONNECTIONS_MAX, CROWDED_TIME_MAX, HEAD_BYTES_MAX, IDLE_TIME_MAX, Link,
 };
 use super::router::readiness;
+use super::wire::Wire;
 use crate::testing::{Server, config, parts, serve};
 use crate::{Health, Shared};
 
@@ -184,7 +185,7 @@ fn patience_with_silence(places: usize) -> Duration {
         let place = places.clone().acquire_owned().await.expect("open");
         let shared = Arc::new(Shared::new(config(), parts()));
         let link = Link::new(peer, places);
-        let mut stream = BoundedStream::new(stream, link, place, shared);
+        let mut stream = BoundedStream::new(Wire::Plain(stream), link, place, shared);
         let started = tokio::time::Instant::now();
         let error = stream.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
