@@ -16,6 +16,7 @@ mod record;
 mod samples;
 mod scripts;
 mod simulate;
+mod tls;
 mod traces;
 mod transactions;
 mod users;

@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixS
 use std::path::Path;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::clients::{Kind, Origin};
 use crate::stream::Stream;
@@ -102,24 +102,13 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<(Stream, Origin)> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
-                // Fails only for a connection that is lost already, which its first read will show.
-                let _ = stream.set_nodelay(true);
-                let local = stream.local_addr();
-                let local = local.map_or_else(|_| String::new(), |addr| addr.to_string());
-                let origin = Origin {
-                    kind: Kind::Tcp,
-                    peer: peer.to_string().into(),
-                    local: local.into(),
-                    descriptor: stream.as_raw_fd(),
-                };
+                let (stream, origin) = accept_tcp(listener).await?;
                 Ok((Stream::Tcp(stream), origin))
             }
             Listener::Tls(listener, acceptor) => loop {
-                let (stream, peer) = listener.accept().await?;
-                let _ = stream.set_nodelay(true);
+                let (stream, origin) = accept_tcp(listener).await?;
                 if let Some(stream) = acceptor.accept(stream) {
-                    return Ok((Stream::Tls(Box::new(stream)), peer.to_string()));
+                    return Ok((Stream::Tls(Box::new(stream)), origin));
                 }
             },
             Listener::Unix(listener, name) => {
@@ -134,6 +123,21 @@ impl Listener {
             }
         }
     }
+}
+
+async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Origin)> {
+    let (stream, peer) = listener.accept().await?;
+    // Fails only for a connection that is lost already, which its first read will show.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr();
+    let local = local.map_or_else(|_| String::new(), |addr| addr.to_string());
+    let origin = Origin {
+        kind: Kind::Tcp,
+        peer: peer.to_string().into(),
+        local: local.into(),
+        descriptor: stream.as_raw_fd(),
+    };
+    Ok((stream, origin))
 }
 
 #[cfg(test)]

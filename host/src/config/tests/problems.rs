@@ -97,12 +97,12 @@ fn unknown_keys_and_tables_are_refused() {
             &[],
             &[],
         ),
-        "l.toml:1: memroy: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, eviction, volatile_only, seed, [limits], [log], [lua], [[tenant]], [[user]]
-        l.toml:2: a.b: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, eviction, volatile_only, seed, [limits], [log], [lua], [[tenant]], [[user]]
-        l.toml:3: limits: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, eviction, volatile_only, seed, [limits], [log], [lua], [[tenant]], [[user]]
+        "l.toml:1: memroy: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, eviction, volatile_only, seed, [limits], [log], [lua], [tls], [[tenant]], [[user]]
+        l.toml:2: a.b: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, eviction, volatile_only, seed, [limits], [log], [lua], [tls], [[tenant]], [[user]]
+        l.toml:3: limits: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, eviction, volatile_only, seed, [limits], [log], [lua], [tls], [[tenant]], [[user]]
         l.toml:5: log.colour: unknown key; allowed in [log]: level, format
         l.toml:6: log.level: found a table; allowed: \"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"
-        l.toml:7: [cache]: unknown table; allowed: [limits], [log], [lua], [[tenant]], [[user]]
+        l.toml:7: [cache]: unknown table; allowed: [limits], [log], [lua], [tls], [[tenant]], [[user]]
         l.toml:9: listen: found a table; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379
         l.toml:11: [tenant]: found one table; allowed: [[tenant]], once a tenant",
     );
