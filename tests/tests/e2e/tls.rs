@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use e2e::harness::{Finished, PATIENCE, Server, eventually, run, tool};
 use larder_resp::encode_command;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// A folder of PEM files: `ca`, and `cert` and `key` that it has signed.
 struct Files(tempfile::TempDir);
@@ -23,6 +23,8 @@ impl Files {
     fn issue(&self) {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let name = "the authority";
+        params.distinguished_name.push(DnType::CommonName, name);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let key = KeyPair::generate().unwrap();
@@ -159,7 +161,7 @@ fn https_carries_the_api_and_the_server_tells_its_health() {
         return;
     };
     let files = Files::new();
-    let server = files.serve(&["--tls-http", "true", "--memory", "128MiB"]);
+    let server = files.serve(&["--tls-http", "--memory", "128MiB"]);
     let value = "v".repeat(5_000_000);
     let path = server.folder().join("value");
     fs::write(&path, &value).unwrap();
