@@ -19,6 +19,7 @@ pub fn render(shared: &Shared) -> String {
     for tenant in shared.engine.tenants() {
         add_tenant(&mut snapshot, tenant);
         add_quota(&mut snapshot, shared, tenant);
+        add_scripts(&mut snapshot, shared, tenant);
     }
     for row in shared.policies.list() {
         add_policy(&mut snapshot, &row);
@@ -36,6 +37,19 @@ fn add_quota(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
     ] {
         snapshot.set(&metric, &[tenant.name()], value);
     }
+}
+
+fn add_scripts(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
+    let (name, figures) = ([tenant.name()], shared.script_figures(tenant));
+    for (metric, value) in [
+        (m::SCRIPTS, figures.runs),
+        (m::SCRIPTS_FAILED, figures.failed),
+        (m::SCRIPT_MEMORY, figures.memory_bytes),
+        (m::SCRIPT_ENTRIES, figures.known),
+    ] {
+        snapshot.set(&metric, &name, value);
+    }
+    snapshot.set_float(&m::SCRIPT_TIME, &name, seconds(figures.ns));
 }
 
 fn add_tenant(snapshot: &mut Snapshot, tenant: &Tenant) {

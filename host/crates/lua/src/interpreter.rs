@@ -107,6 +107,7 @@ impl Interpreter {
         let describe = redis.describe(&lua)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=prelude");
         let launch = prelude.call((native, explain, describe))?;
+        progress.hold(lua.used_memory());
         Ok(Self {
             lua,
             bounds,
@@ -167,6 +168,7 @@ impl Interpreter {
             .execute(function, run, host)
             .and_then(|value| self.write(&value, version, &mut out));
         self.watch.end();
+        self.progress.hold(self.lua.used_memory());
         match (self.watch.stopped(), ended) {
             (Some(Stop::Again), _) => Ended::Again,
             (None, Ok(())) => Ended::Replied(out),

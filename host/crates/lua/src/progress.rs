@@ -1,10 +1,13 @@
 //! How far a script is, as others see it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// What an interpreter is doing, told to other threads; they may end a script that wrote nothing.
 #[derive(Debug, Default)]
-pub struct Progress(AtomicU8);
+pub struct Progress {
+    stage: AtomicU8,
+    memory_bytes: AtomicUsize,
+}
 
 const IDLE: u8 = 0;
 const READING: u8 = 1;
@@ -39,24 +42,33 @@ impl Progress {
 
     /// Whether the script has written.
     pub fn has_written(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == WRITING
+        self.stage.load(Ordering::Relaxed) == WRITING
+    }
+
+    /// Memory that the Lua state held after its last script.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hold(&self, memory_bytes: usize) {
+        self.memory_bytes.store(memory_bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn begin(&self) {
-        self.0.store(READING, Ordering::Release);
+        self.stage.store(READING, Ordering::Release);
     }
 
     pub(crate) fn end(&self) {
-        self.0.store(IDLE, Ordering::Release);
+        self.stage.store(IDLE, Ordering::Release);
     }
 
     pub(crate) fn is_killed(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == KILLED
+        self.stage.load(Ordering::Relaxed) == KILLED
     }
 
     fn turn(&self, from: u8, to: u8) -> Result<(), u8> {
         let turned = self
-            .0
+            .stage
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
         turned.map(|_| ())
     }

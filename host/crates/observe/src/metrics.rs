@@ -171,6 +171,16 @@ metrics! {
         "Time that rounds of maintenance took.";
     MAINTENANCE_LAG: Gauge "larder_maintenance_lag_seconds" []
         "Time since the last round of maintenance ended; a hundredth of a second is usual.";
+    SCRIPTS: Counter "larder_scripts_total" ["tenant"]
+        "Runs of scripts.";
+    SCRIPTS_FAILED: Counter "larder_scripts_failed_total" ["tenant"]
+        "Runs of scripts that were answered with an error.";
+    SCRIPT_TIME: Counter "larder_script_seconds_total" ["tenant"]
+        "Time that scripts took, their commands included.";
+    SCRIPT_MEMORY: Gauge "larder_script_memory_bytes" ["tenant"]
+        "Memory of the Lua states.";
+    SCRIPT_ENTRIES: Gauge "larder_script_entries" ["tenant"]
+        "Scripts that can be called by their SHA-1.";
     SHARDS: Gauge "larder_shards" ["tenant"]
         "Shards of the tenant's store.";
     WORKERS: Gauge "larder_worker_threads" []

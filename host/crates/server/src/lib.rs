@@ -48,6 +48,7 @@ pub use http::HttpTotals;
 pub use listen::BACKLOG;
 pub use meter::{CommandFigures, Latency, Operation};
 pub use run::{Drained, Metrics, Running, start};
+pub use scripts::ScriptFigures;
 pub use session::{Context, Flow, Order, Session};
 pub use shared::{Health, LogControl, Parts, Shared};
 pub use stats::{MaintenanceFigures, Totals, UserTotals};

@@ -110,13 +110,14 @@ fn govern(shared: &Shared) {
     shared.engine.govern(resident_bytes);
 }
 
-/// Resident memory without what the clients' buffers hold, which has a bound of its own: a client
-/// that sends or takes much must not cost others their entries.
+/// Resident memory without what the clients' buffers and Lua states hold, which have bounds of their own: a
+/// client that sends or takes much must not cost others their entries.
 fn resident_of_cache(shared: &Shared) -> Option<u64> {
     // A buffer that moves is charged twice and then once: what was resident between the two looks at
     // the charge belongs to the larger.
     let before = shared.buffers.used_bytes();
     let resident_bytes = shared.resident_bytes()?;
     let after = shared.buffers.used_bytes();
-    Some(resident_bytes.saturating_sub(before.max(after)))
+    let beside = before.max(after) + shared.lua_bytes();
+    Some(resident_bytes.saturating_sub(beside))
 }

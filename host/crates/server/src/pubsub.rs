@@ -79,6 +79,11 @@ impl Hub {
         names
     }
 
+    /// How many names somebody listens to, in the order of [`Kind`].
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        self.book().each_ref().map(HashMap::len)
+    }
+
     /// How many listen to a name.
     pub(crate) fn listeners(&self, kind: Kind, name: &[u8]) -> usize {
         let book = self.book();

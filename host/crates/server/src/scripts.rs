@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use larder_lua::{Bounds, Interpreter, Kill, Progress, Script};
 
 use crate::ServerConfig;
+use crate::stats::bump;
 
 /// Scripts of a tenant that can be called by name, and the bytes of them; beyond that those known for
 /// longest are forgotten.
@@ -20,6 +21,26 @@ pub(crate) struct Scripts {
     known: Mutex<Known>,
     /// One for each Lua state, which are as many as workers.
     progress: Mutex<Vec<Arc<Progress>>>,
+    runs: AtomicU64,
+    failed: AtomicU64,
+    ns: AtomicU64,
+}
+
+/// What was counted of the scripts of a tenant, and what they hold now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScriptFigures {
+    /// Runs that came to their end.
+    pub runs: u64,
+    /// Of them, those that were answered with an error.
+    pub failed: u64,
+    /// What they took together, in nanoseconds.
+    pub ns: u64,
+    /// Memory of the Lua states.
+    pub memory_bytes: u64,
+    /// Scripts that can be called by name, and the bytes of their code.
+    pub known: u64,
+    /// See [`Self::known`].
+    pub known_bytes: u64,
 }
 
 #[derive(Default)]
@@ -79,6 +100,33 @@ impl Scripts {
             known.bytes -= forgotten.map_or(0, |known| known.script.bytes());
         }
         script
+    }
+
+    /// Counts a run that took so long.
+    pub(crate) fn ran(&self, ns: u64, has_failed: bool) {
+        bump(&self.runs);
+        self.failed
+            .fetch_add(u64::from(has_failed), Ordering::Relaxed);
+        self.ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    pub(crate) fn figures(&self) -> ScriptFigures {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let known = lock(&self.known);
+        ScriptFigures {
+            runs: load(&self.runs),
+            failed: load(&self.failed),
+            ns: load(&self.ns),
+            memory_bytes: self.memory_bytes(),
+            known: known.order.len() as u64,
+            known_bytes: known.bytes as u64,
+        }
+    }
+
+    /// Memory of the Lua states.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let states = lock(&self.progress);
+        states.iter().map(|one| one.memory_bytes() as u64).sum()
     }
 
     /// SCRIPT FLUSH.

@@ -17,7 +17,7 @@ use crate::latency::LatencyMonitor;
 use crate::meter::{CommandFigures, Counted, Meter};
 use crate::pubsub::Hub;
 use crate::sampler::Sampler;
-use crate::scripts::Scripts;
+use crate::scripts::{ScriptFigures, Scripts};
 use crate::slowlog::SlowLog;
 use crate::stats::{Counters, MaintenanceCounters, MaintenanceFigures, Totals, WorkerCounters};
 use crate::tls::Tls;
@@ -211,6 +211,17 @@ impl Shared {
     pub fn throttled(&self, tenant: &Tenant) -> (u64, Duration) {
         let quota = self.users.quota(tenant);
         quota.map(|quota| quota.throttled()).unwrap_or_default()
+    }
+
+    /// What was counted of a tenant's scripts.
+    pub fn script_figures(&self, tenant: &Tenant) -> ScriptFigures {
+        self.scripts[tenant.number()].figures()
+    }
+
+    /// Memory of all Lua states.
+    pub(crate) fn lua_bytes(&self) -> u64 {
+        let tenants = self.scripts.iter();
+        tenants.map(|scripts| scripts.memory_bytes()).sum()
     }
 
     /// Connections that speak for users of a tenant.

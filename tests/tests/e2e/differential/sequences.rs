@@ -100,6 +100,12 @@ const TRANSACTIONS: &str = "
     EXEC x
     EXEC
     COMMAND GETKEYS WATCH a b
+    COMMAND GETKEYS EVAL return 2 a b c
+    COMMAND GETKEYS EVALSHA 00 0 a
+    COMMAND GETKEYS EVAL_RO return 3 a b
+    COMMAND GETKEYS EVALSHA_RO 00 -1 a b
+    COMMAND GETKEYS EVAL return x a b
+    COMMAND GETKEYS EVAL return
 ";
 
 #[test]

@@ -22,6 +22,8 @@ impl Failure {
     pub(crate) const PATTERN_TOO_LONG: Self =
         Self::new("ERR pattern too long: 1024 bytes are allowed");
 
+    pub(crate) const NO_ADMIN: Self = Self::new("NOPERM only an administrator may do this");
+
     /// An error whose whole text, its code included, is `text`.
     pub(crate) const fn new(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
@@ -30,6 +32,11 @@ impl Failure {
     /// The whole text, its code included.
     pub(crate) fn text(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is that only an administrator may do this.
+    pub(crate) fn is_no_admin(&self) -> bool {
+        self.0 == Self::NO_ADMIN.0
     }
 
     /// A wrong number of arguments; `name` is in small letters.

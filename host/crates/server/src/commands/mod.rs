@@ -117,6 +117,9 @@ impl Found {
         let timing = ctx.watch.enter(ctx.shared, self.number, args.len());
         let outcome = (self.run)(ctx, args);
         ctx.watch.leave(ctx.shared, timing, outcome.is_err());
+        if outcome.as_ref().is_err_and(Failure::is_no_admin) {
+            ctx.session.note_no_admin(ctx.shared, self.command);
+        }
         outcome
     }
 }

@@ -16,7 +16,6 @@ const NEVER: u64 = u64::MAX;
 const NOAUTH: Failure = Failure::new("NOAUTH Authentication required.");
 const NO_PLACE: Failure = Failure::new("ERR max number of clients reached");
 const REMOVED: Failure = Failure::new("NOAUTH the user of this connection was removed");
-const NO_ADMIN: Failure = Failure::new("NOPERM only an administrator may do this");
 
 /// Who a connection speaks for.
 pub struct Login {
@@ -212,6 +211,14 @@ impl Session {
         }
     }
 
+    /// Counts and logs that [`Self::require_admin`] stopped a command.
+    #[cold]
+    pub(crate) fn note_no_admin(&self, shared: &Shared, command: &'static Command) {
+        let denial = self.denial(full_name(command));
+        let user = &self.login.user;
+        shared.users.denied(user, &Denied::Command, denial, command);
+    }
+
     /// Goes on only for an administrator.
     ///
     /// # Errors
@@ -219,7 +226,7 @@ impl Session {
     pub(crate) fn require_admin(&self) -> Result<(), Failure> {
         match self.login.user.is_admin() {
             true => Ok(()),
-            false => Err(NO_ADMIN),
+            false => Err(Failure::NO_ADMIN),
         }
     }
 }

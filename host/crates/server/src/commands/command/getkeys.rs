@@ -1,9 +1,9 @@
 //! COMMAND GETKEYS.
 
-use larder_resp::Args;
+use larder_resp::{Args, parse_integer};
 
 use super::super::Failure;
-use super::super::metadata::Command;
+use super::super::metadata::{Command, Flag};
 use super::super::table;
 use super::Outcome;
 use crate::{Context, Flow};
@@ -12,7 +12,8 @@ use crate::{Context, Flow};
 pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let len = args.len() - 2;
     let command = find(args).ok_or(Failure::new("ERR Invalid command specified"))?;
-    if command.keys.first == 0 {
+    let is_script = command.flags.contains(&Flag::MovableKeys);
+    if command.keys.first == 0 && !is_script {
         return Err(Failure::new("ERR The command has no key arguments"));
     }
     if !command.accepts(len) {
@@ -20,10 +21,23 @@ pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             "ERR Invalid number of arguments specified for command",
         ));
     }
-    let keys = command.key_positions(len);
+    let keys: Vec<_> = match is_script {
+        true => script_keys(args),
+        false => command.key_positions(len).map(|at| at + 2).collect(),
+    };
     ctx.reply.array(keys.len());
-    keys.for_each(|at| ctx.reply.bulk(&args[at + 2]));
+    keys.iter().for_each(|at| ctx.reply.bulk(&args[*at]));
     Ok(Flow::Continue)
+}
+
+/// Where the keys of a script are: its request says how many there are. None where it says it wrongly, as in
+/// Redis.
+fn script_keys(args: Args<'_>) -> Vec<usize> {
+    let count = args.get(4).and_then(parse_integer);
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    let rest = args.len().saturating_sub(5);
+    let count = count.filter(|count| *count <= rest).unwrap_or(0);
+    (5..5 + count).collect()
 }
 
 /// The command asked about, or its subcommand if it has some and one is named.

@@ -164,8 +164,9 @@ fn attempt(
         arguments,
         version,
     };
-    let (scripts, config) = (scripts(ctx), &ctx.shared.config);
-    let ended = with_interpreter(scripts, config, |lua| {
+    let (scripts, shared) = (scripts(ctx), ctx.shared);
+    let began_ns = (shared.monotonic_ns)();
+    let ended = with_interpreter(scripts, &shared.config, |lua| {
         let progress = Arc::clone(lua.progress());
         let mut caller = Caller {
             ctx,
@@ -178,6 +179,10 @@ fn attempt(
     // What a script selects or chooses is its own.
     ctx.session.db = db;
     ctx.reply.set_version(version);
+    if let Ok(Ended::Replied(reply)) = &ended {
+        let took_ns = (shared.monotonic_ns)().saturating_sub(began_ns);
+        scripts.ran(took_ns, reply.first() == Some(&b'-'));
+    }
     ended.map_err(|text| Failure::from(format!("ERR {text}")))
 }
 

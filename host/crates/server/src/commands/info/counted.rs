@@ -21,6 +21,7 @@ pub(super) fn clients(figures: &Figures<'_>) -> Lines {
 pub(super) fn stats(figures: &Figures<'_>) -> Lines {
     let (totals, tenant) = (&figures.totals, &figures.tenant);
     let rates = figures.shared.sampler.rates();
+    let [channels, patterns, shard_channels] = figures.shared.hub(figures.session).counts();
     let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     vec![
         line("total_connections_received", totals.accepted),
@@ -50,6 +51,9 @@ pub(super) fn stats(figures: &Figures<'_>) -> Lines {
         line("keyspace_updates", tenant.updates),
         line("refused_writes", tenant.refused),
         line("refused_newcomers", tenant.refused_newcomers),
+        line("pubsub_channels", channels),
+        line("pubsub_patterns", patterns),
+        line("pubsubshard_channels", shard_channels),
         line("slowlog_commands", figures.shared.slow_commands()),
     ]
 }

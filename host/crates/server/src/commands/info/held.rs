@@ -9,6 +9,7 @@ pub(super) fn memory(figures: &Figures<'_>) -> Lines {
     let (shared, tenant) = (figures.shared, &figures.tenant);
     let overhead = tenant.used_bytes.saturating_sub(tenant.data_bytes);
     let percent = |part: u64, whole: u64| format!("{:.2}%", ratio(part, whole) * 100.0);
+    let scripts = shared.script_figures(&figures.session.tenant);
     let peak_bytes = shared.sampler.peak_bytes(figures.session.tenant.number());
     let peak_bytes = peak_bytes.max(tenant.used_bytes);
     let mut lines = vec![
@@ -35,6 +36,11 @@ pub(super) fn memory(figures: &Figures<'_>) -> Lines {
             "maxmemory_policy",
             maxmemory_policy(&figures.session.tenant),
         ),
+        line("used_memory_lua", scripts.memory_bytes),
+        line("used_memory_lua_human", human(scripts.memory_bytes)),
+        line("used_memory_scripts", scripts.known_bytes),
+        line("used_memory_scripts_human", human(scripts.known_bytes)),
+        line("number_of_cached_scripts", scripts.known),
         line("mem_clients_normal", figures.totals.buffers_bytes),
         line("active_defrag_running", 0),
         line("lazyfree_pending_objects", 0),

@@ -1,6 +1,7 @@
 //! LATENCY: what took long lately, and how long commands take.
 
 mod doctor;
+mod graph;
 mod histogram;
 
 use larder_resp::Args;
@@ -20,7 +21,15 @@ pub(super) const COMMAND: Command = Command {
     summary: "Commands about what takes long",
     action: Action::Container {
         alone: None,
-        subcommands: &[DOCTOR, HELP_SUBCOMMAND, HISTOGRAM, HISTORY, LATEST, RESET],
+        subcommands: &[
+            DOCTOR,
+            GRAPH,
+            HELP_SUBCOMMAND,
+            HISTOGRAM,
+            HISTORY,
+            LATEST,
+            RESET,
+        ],
     },
 };
 
@@ -40,6 +49,14 @@ const DOCTOR: Command = Command {
     name: "DOCTOR",
     summary: "Says in words what takes long and what may help",
     action: Action::Run(doctor::run),
+    ..LATEST
+};
+
+const GRAPH: Command = Command {
+    name: "GRAPH",
+    arity: 3,
+    summary: "Draws the samples of an event",
+    action: Action::Run(graph::run),
     ..LATEST
 };
 
@@ -77,9 +94,11 @@ const RESET: Command = Command {
     ..LATEST
 };
 
-const HELP: [&str; 11] = [
+const HELP: [&str; 13] = [
     "DOCTOR",
     "    Return a report in words.",
+    "GRAPH <event>",
+    "    Return a drawing of the latency samples for the <event>.",
     "HISTORY <event>",
     "    Return time-latency samples for the <event>: command, fast-command or maintenance.",
     "LATEST",

@@ -213,6 +213,7 @@ fn what_was_denied_is_logged() {
         "SET k v",
         "-NOPERM User a has no permissions to run the 'set' command\r\n",
     );
+    bed.check("ACL LOG", "-NOPERM only an administrator may do this\r\n");
     bed.check("AUTH default x", OK);
     let (log, _) = bed.line("ACL LOG");
     let entry = |count: u8, reason: &str, object: &str| {
@@ -225,9 +226,11 @@ fn what_was_denied_is_logged() {
         )
     };
     assert!(
-        log.starts_with(&format!("*2\r\n{}", entry(1, "command", "set"))),
+        log.starts_with(&format!("*3\r\n{}", entry(1, "command", "acl|log"))),
         "{log}"
     );
+    assert!(log.contains(&entry(1, "command", "set")), "{log}");
+    assert_eq!(bed.shared.totals().users.denied_commands, 2);
     assert!(log.contains(&entry(2, "key", "other")), "{log}");
     bed.check("ACL LOG RESET", OK);
     bed.check("ACL LOG", "*0\r\n");

@@ -295,6 +295,11 @@ fn command_getkeys() {
             "COMMAND GETKEYS BITOP AND d a b",
             "*3\r\n$1\r\nd\r\n$1\r\na\r\n$1\r\nb\r\n",
         ),
+        (
+            "COMMAND GETKEYS EVAL code 2 a b c",
+            "*2\r\n$1\r\na\r\n$1\r\nb\r\n",
+        ),
+        ("COMMAND GETKEYS EVALSHA_RO sha 2 a", "*0\r\n"),
         ("COMMAND GETKEYS OBJECT freq a", "*1\r\n$1\r\na\r\n"),
         (
             "COMMAND GETKEYS OBJECT a",

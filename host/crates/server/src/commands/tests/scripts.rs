@@ -117,3 +117,36 @@ fn a_script_that_takes_too_long_gives_back_what_it_held() {
     assert_eq!(flow, Flow::Continue);
     bed.check("GETSET k y", "$1\r\nx\r\n");
 }
+
+#[test]
+fn runs_are_counted_and_what_they_hold_is_told() {
+    let mut bed = Bed::new(Version::V2);
+    let told = |bed: &mut Bed| {
+        let (info, _) = bed.line("INFO memory");
+        let field = |name: &str| {
+            let mut lines = info.lines();
+            let line = lines.find_map(|line| line.strip_prefix(&format!("{name}:")));
+            line.and_then(|value| value.parse::<u64>().ok())
+                .expect("a number")
+        };
+        let names = [
+            "used_memory_lua",
+            "used_memory_scripts",
+            "number_of_cached_scripts",
+        ];
+        names.map(field)
+    };
+    assert_eq!(told(&mut bed), [0, 0, 0]);
+    bed.eval("return 1", &["0"], ":1\r\n");
+    bed.eval("return 1", &["0"], ":1\r\n");
+    let fails = "return redis.error_reply('MINE no')";
+    bed.eval(fails, &["0"], "-MINE no\r\n");
+    let [lua, code, known] = told(&mut bed);
+    assert!(lua > 10_000 && code >= fails.len() as u64, "{lua} {code}");
+    let figures = bed.shared.script_figures(&bed.session.tenant);
+    assert_eq!(
+        (figures.runs, figures.failed, figures.known, known),
+        (3, 1, 2, 2)
+    );
+    assert_eq!(figures.memory_bytes, lua);
+}

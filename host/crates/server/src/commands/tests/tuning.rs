@@ -168,6 +168,15 @@ fn latency_tells_events_and_histograms() {
         "*2\r\n*2\r\n:7\r\n:9\r\n*2\r\n:8\r\n:6\r\n",
     );
     bed.check("LATENCY HISTORY fork", "*0\r\n");
+    bed.check(
+        "LATENCY GRAPH fork",
+        "-ERR No samples available for event 'fork'\r\n",
+    );
+    let (graph, _) = bed.line("LATENCY GRAPH command");
+    assert!(
+        graph.contains("command - high 9 ms, low 6 ms (all time high 9 ms)"),
+        "{graph}"
+    );
     assert!(
         bed.line("LATENCY DOCTOR")
             .0
