@@ -7,7 +7,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::tls::{self, Encrypted};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -78,36 +83,57 @@ fn connect_tcp(address: &str) -> io::Result<TcpStream> {
     Err(failed)
 }
 
-/// A connection of either kind.
+/// A connection of any kind.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<Encrypted<TcpStream>>),
 }
 
 impl Socket {
+    /// Goes through the handshake of TLS with the server at that address. Only TCP can be encrypted.
+    pub(crate) fn encrypt(self, config: Arc<ClientConfig>, addr: &Address) -> io::Result<Self> {
+        match (self, addr) {
+            (Self::Tcp(stream), Address::Tcp(text)) => {
+                let host = text.rsplit_once(':').map_or(&**text, |(host, _)| host);
+                Ok(Self::Tls(Box::new(tls::open(config, host, stream)?)))
+            }
+            (socket, _) => Ok(socket),
+        }
+    }
+
+    /// Whether a read that does not fill its buffer has taken all there was.
+    pub(crate) fn is_emptied_by_short_reads(&self) -> bool {
+        !matches!(self, Self::Tls(_))
+    }
+
     pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nonblocking(true),
             Self::Unix(stream) => stream.set_nonblocking(true),
+            Self::Tls(stream) => stream.sock.set_nonblocking(true),
         }
     }
 
     /// Tells the peer that nothing more will be sent; what it sends can still be read.
-    pub(crate) fn close_sending(&self) -> io::Result<()> {
+    pub(crate) fn close_sending(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush()?;
+                stream.sock.shutdown(Shutdown::Write)
+            }
         }
     }
 
     /// Bounds each read and each write that follows.
     pub(crate) fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => {
-                stream.set_read_timeout(Some(timeout))?;
-                stream.set_write_timeout(Some(timeout))
-            }
+            Self::Tcp(stream) => bound(stream, timeout),
+            Self::Tls(stream) => bound(&stream.sock, timeout),
             Self::Unix(stream) => {
                 stream.set_read_timeout(Some(timeout))?;
                 stream.set_write_timeout(Some(timeout))
@@ -116,11 +142,17 @@ impl Socket {
     }
 }
 
+fn bound(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))
+}
+
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
         match self {
             Self::Tcp(stream) => stream.as_raw_fd(),
             Self::Unix(stream) => stream.as_raw_fd(),
+            Self::Tls(stream) => stream.sock.as_raw_fd(),
         }
     }
 }
@@ -130,6 +162,11 @@ impl Read for Socket {
         match self {
             Self::Tcp(stream) => stream.read(out),
             Self::Unix(stream) => stream.read(out),
+            Self::Tls(stream) => match stream.read(out) {
+                // Replies know where they end; a server that was killed says nothing more.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+                read => read,
+            },
         }
     }
 }
@@ -139,11 +176,15 @@ impl Write for Socket {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+            Self::Tls(stream) => stream.flush(),
+        }
     }
 }
 

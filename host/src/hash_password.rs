@@ -38,7 +38,7 @@ impl HashPasswordArgs {
             let _hidden = Hidden::new();
             ask_twice(&mut stdin.lock(), &mut io::stderr())?
         } else {
-            read_all(&mut stdin.lock())?
+            read_password(&mut stdin.lock())?
         };
         let mut salt = [0; 16];
         SysRng
@@ -87,7 +87,10 @@ fn ask_twice(reader: &mut impl BufRead, prompt: &mut impl Write) -> anyhow::Resu
 }
 
 /// The password that another program wrote: one line.
-fn read_all(reader: &mut impl BufRead) -> anyhow::Result<Vec<u8>> {
+///
+/// # Errors
+/// When there is none, or more than one line.
+pub(crate) fn read_password(reader: &mut impl BufRead) -> anyhow::Result<Vec<u8>> {
     let password = read_line(reader)?;
     if !reader.fill_buf()?.is_empty() {
         bail!("there is more than one line; a password is one");
@@ -124,7 +127,7 @@ mod tests {
     }
 
     fn piped(text: &str) -> Result<Vec<u8>, String> {
-        read_all(&mut text.as_bytes()).map_err(|error| error.to_string())
+        read_password(&mut text.as_bytes()).map_err(|error| error.to_string())
     }
 
     #[test]

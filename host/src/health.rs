@@ -1,38 +1,44 @@
 //! `larder health`: is the server ready? For health checks of containers, which have no other program
 //! to ask with.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::config::{self, Sources};
 use crate::load::duration;
+use crate::tls;
 
 /// An answer has some two hundred bytes.
-const ANSWER_BYTES_MAX: usize = 16 << 10;
+const ANSWER_BYTES_MAX: u64 = 16 << 10;
 
 const EXAMPLES: &str = "\
 Examples:
   larder health                          ask the server that the settings describe
   larder health --http 127.0.0.1:8379 --timeout 1s
+  larder health --http 10.0.0.7:8379 --tls
   larder health --config larder.toml
 
 Exit codes: 0 ready; 1 not ready, or there is no answer in time; 2 wrong command line or settings.";
 
 /// Ask a server whether it is ready, and say so by the exit code
 ///
-/// Asks for /readyz over HTTP, for as long as --timeout at most.
+/// Asks for /readyz over HTTP, for as long as --timeout at most. Over TLS any certificate will do, as
+/// nothing is told to the server.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct HealthArgs {
     /// Where the server serves HTTP; what the settings say if left out
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Ask over TLS; what the settings say if --http is left out
+    #[arg(long, requires = "http")]
+    tls: bool,
     /// The configuration file of the server, in TOML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -47,11 +53,11 @@ impl HealthArgs {
     /// # Errors
     /// When the settings are wrong, or serve no HTTP.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let addr = match self.http {
-            Some(addr) => addr,
+        let (addr, is_tls) = match self.http {
+            Some(addr) => (addr, self.tls),
             None => configured(self.config)?,
         };
-        match ask(reachable(addr), "/readyz", self.timeout) {
+        match ask(reachable(addr), "/readyz", is_tls, self.timeout) {
             Ok((200, said)) => {
                 println!("{said}");
                 Ok(ExitCode::SUCCESS)
@@ -68,15 +74,17 @@ impl HealthArgs {
     }
 }
 
-/// Where the server serves HTTP by file and environment.
-fn configured(file: Option<PathBuf>) -> anyhow::Result<SocketAddr> {
+/// Where the server serves HTTP by file and environment, and whether over TLS.
+fn configured(file: Option<PathBuf>) -> anyhow::Result<(SocketAddr, bool)> {
     let sources = Sources {
         file,
         environment: std::env::vars_os().collect(),
         ..Sources::default()
     };
-    let http = config::load(sources)?.config.endpoints.http;
-    http.context("the settings serve no HTTP (http = \"none\"), so nobody can ask")
+    let config = config::load(sources)?.config;
+    let http = config.endpoints.http;
+    let http = http.context("the settings serve no HTTP (http = \"none\"), so nobody can ask")?;
+    Ok((http, config.tls.http))
 }
 
 /// The address under which this machine reaches a server that listens on all of its addresses.
@@ -96,38 +104,72 @@ pub(crate) fn reachable(addr: SocketAddr) -> SocketAddr {
 pub(crate) fn ask(
     addr: SocketAddr,
     path: &str,
+    is_tls: bool,
     timeout: Duration,
 ) -> anyhow::Result<(u16, String)> {
-    let start = Instant::now();
-    let left = || {
-        let left = timeout.saturating_sub(start.elapsed());
-        ensure!(
-            !left.is_zero(),
-            "{addr} has not answered within {timeout:?}"
-        );
-        Ok(left)
+    let late = || format!("{addr} has not answered within {timeout:?}");
+    let socket = Timed {
+        ends: Instant::now() + timeout,
+        stream: TcpStream::connect_timeout(&addr, timeout)
+            .with_context(|| format!("nobody listens on {addr}"))?,
     };
-    let mut stream = TcpStream::connect_timeout(&addr, left()?)
-        .with_context(|| format!("nobody listens on {addr}"))?;
-    stream.set_write_timeout(Some(left()?))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 1024];
-    loop {
-        stream.set_read_timeout(Some(left()?))?;
-        let bytes = stream
-            .read(&mut buffer)
-            .with_context(|| format!("{addr} has not answered within {timeout:?}"))?;
-        if bytes == 0 {
-            break;
+    let answer = match is_tls {
+        false => exchange(socket, &request),
+        true => {
+            let config = tls::trusting_anyone()?;
+            tls::open(config, &addr.ip().to_string(), socket)
+                .and_then(|socket| exchange(socket, &request))
         }
-        answer.extend_from_slice(&buffer[..bytes]);
-        if answer.len() > ANSWER_BYTES_MAX {
-            bail!("{addr} answers without end");
-        }
+    };
+    let answer = answer.with_context(late)?;
+    if answer.len() as u64 > ANSWER_BYTES_MAX {
+        bail!("{addr} answers without end");
     }
     parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("{addr} speaks no HTTP"))
+}
+
+/// All that is answered until the other side closes, or too much of it.
+fn exchange(mut socket: impl Read + Write, request: &str) -> io::Result<Vec<u8>> {
+    socket.write_all(request.as_bytes())?;
+    socket.flush()?;
+    let mut answer = Vec::new();
+    socket.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+/// A connection that nobody is waited for on beyond a moment, however many reads it takes.
+struct Timed {
+    stream: TcpStream,
+    ends: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(left),
+        }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(out)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn parse(answer: &str) -> Option<(u16, String)> {
@@ -155,7 +197,7 @@ mod tests {
             stream.write_all(answer).unwrap();
         });
         let patience = Duration::from_secs(60);
-        let outcome = ask(addr, "/readyz", patience).map_err(|error| format!("{error:#}"));
+        let outcome = ask(addr, "/readyz", false, patience).map_err(|error| format!("{error:#}"));
         answering.join().unwrap();
         outcome
     }
@@ -175,7 +217,7 @@ mod tests {
         // The system takes the connection, and nobody ever reads from it.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let silent = ask(addr, "/readyz", Duration::from_millis(50)).unwrap_err();
+        let silent = ask(addr, "/readyz", false, Duration::from_millis(50)).unwrap_err();
         let said = format!("{silent:#}");
         assert!(said.contains("has not answered within 50ms"), "{said}");
     }

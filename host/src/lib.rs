@@ -20,7 +20,9 @@ mod notify;
 pub mod policy;
 pub mod record;
 pub mod serve;
+mod server;
 pub mod simulate;
+mod tls;
 pub mod traces;
 
 pub use larder_engine::{

@@ -22,6 +22,9 @@ const LOG: &str = "LARDER_LOG";
 /// they start.
 const TRACES: &str = "LARDER_TRACES";
 
+/// Known, and no setting: what commands that ask a server sign in with.
+pub(crate) const PASSWORD_VARIABLE: &str = "LARDER_PASSWORD";
+
 /// The variables that are meant for Larder, by name.
 pub(super) fn own(environment: &[(OsString, OsString)]) -> BTreeMap<String, Found> {
     let own = environment.iter().filter_map(|(name, value)| {
@@ -67,7 +70,7 @@ pub(super) fn log_filter(reader: &mut Reader<'_>) -> Option<String> {
 pub fn unknown_variables(environment: &[(OsString, OsString)]) -> Vec<String> {
     let settings = super::defaults();
     let is_known = |name: &String| {
-        [CONFIG, LOG, TRACES].contains(&name.as_str())
+        [CONFIG, LOG, TRACES, PASSWORD_VARIABLE].contains(&name.as_str())
             || settings
                 .iter()
                 .any(|setting| variable_name(setting.key) == *name)

@@ -32,6 +32,7 @@ use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
 use larder_server::ClientAuth;
 
+pub(crate) use environment::PASSWORD_VARIABLE;
 pub use environment::unknown_variables;
 pub use print::print;
 pub use problem::{Origin, Problem, Problems};

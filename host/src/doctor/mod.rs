@@ -4,6 +4,7 @@
 //! [`Machine`], so that tests show it any machine.
 
 mod backlog;
+mod certificate;
 mod cgroup;
 mod clock;
 mod data;
@@ -66,7 +67,11 @@ const CHECKS: &[(&str, Check)] = &[
     }),
     ("backlog", backlog::check),
     ("listen", |_, config| Ok(port::check_listen(config))),
+    ("tls listen", |_, config| Ok(port::check_tls_listen(config))),
     ("http", |_, config| Ok(port::check_http(config))),
+    ("certificate", |_, config| {
+        certificate::check(config, SystemTime::now())
+    }),
     ("data folder", data::check),
     ("policies folder", |_, config| policies::check(config)),
 ];

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use larder_server::NEEDS_TLS;
+
 use super::Verdict;
 use crate::config::Config;
 use crate::health::{ask, reachable};
@@ -27,9 +29,19 @@ enum Who {
 }
 
 pub(super) fn check_listen(config: &Config) -> Verdict {
-    let listen = config.endpoints.listen;
-    check(listen, "listen", || {
-        let who = who(reachable(listen));
+    check_resp(config, config.endpoints.listen, "listen")
+}
+
+pub(super) fn check_tls_listen(config: &Config) -> Verdict {
+    match config.tls.listen {
+        Some(addr) => check_resp(config, addr, "tls-listen"),
+        None => Verdict::fine("it is off"),
+    }
+}
+
+fn check_resp(config: &Config, addr: SocketAddr, key: &str) -> Verdict {
+    check(addr, key, || {
+        let who = who(reachable(addr));
         let told = match who {
             Who::Larder => "a Larder",
             Who::Locked => "somebody who wants a password",
@@ -40,16 +52,19 @@ pub(super) fn check_listen(config: &Config) -> Verdict {
         // Whoever wants a password or TLS does not say who it is; its health is for everybody.
         let may_be = matches!(who, Who::Locked | Who::Tls);
         let http = config.endpoints.http;
-        let is_larder = who == Who::Larder || (may_be && http.is_some_and(is_ready_page));
+        let is_larder = who == Who::Larder
+            || (may_be && http.is_some_and(|addr| is_ready_page(addr, config.tls.http)));
         (told, is_larder)
     })
 }
 
 pub(super) fn check_http(config: &Config) -> Verdict {
     match config.endpoints.http {
-        Some(addr) => check(addr, "http", || match is_ready_page(addr) {
-            true => ("a Larder", true),
-            false => ("another program", false),
+        Some(addr) => check(addr, "http", || {
+            match is_ready_page(addr, config.tls.http) {
+                true => ("a Larder", true),
+                false => ("another program", false),
+            }
         }),
         None => Verdict::fine("it is off"),
     }
@@ -89,14 +104,15 @@ fn check(addr: SocketAddr, key: &str, who: impl FnOnce() -> (&'static str, bool)
 }
 
 /// Whether a Larder tells its health there.
-fn is_ready_page(addr: SocketAddr) -> bool {
+fn is_ready_page(addr: SocketAddr, is_tls: bool) -> bool {
     const SAID: [&str; 4] = [
         "ready",
         "starting",
         "draining",
         "failed: a worker thread died",
     ];
-    ask(reachable(addr), "/readyz", PATIENCE).is_ok_and(|(_, said)| SAID.contains(&&*said))
+    let asked = ask(reachable(addr), "/readyz", is_tls, PATIENCE);
+    asked.is_ok_and(|(_, said)| SAID.contains(&&*said))
 }
 
 fn who(addr: SocketAddr) -> Who {
@@ -133,6 +149,8 @@ fn recognized(answer: &[u8]) -> Who {
     match answer {
         [TLS_ALERT, ..] => Who::Tls,
         _ if answer.starts_with(b"-NOAUTH") => Who::Locked,
+        // Only a Larder says so to those who speak without TLS.
+        _ if has(NEEDS_TLS.as_bytes()) => Who::Larder,
         _ if has(b"server_name:larder") => Who::Larder,
         _ if answer.starts_with(b"$") && has(b"tcp_port:") => Who::Redis,
         _ => Who::Other,

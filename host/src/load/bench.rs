@@ -13,7 +13,7 @@ use super::phase::Phase;
 use super::report::{Report, Settings};
 use super::source::{Keys, Mix, Op, Source};
 use super::tally::Tally;
-use crate::address::Address;
+use crate::server::{Server, ServerArgs};
 
 /// Requests that a client sends at once while it fills, unless `--pipeline` says more.
 const FILL_PIPELINE: usize = 64;
@@ -34,9 +34,8 @@ Examples:
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
-    /// Where the server listens: HOST:PORT or unix:/path
-    #[arg(long, default_value = "127.0.0.1:6379")]
-    addr: Address,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Connections, shared out among the threads
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     clients: u32,
@@ -114,8 +113,9 @@ impl BenchArgs {
     fn measure(&self) -> anyhow::Result<Report> {
         let weights = self.weights()?;
         self.check()?;
-        let filled = self.fill.then(|| self.fill_phase()).transpose()?;
-        let (mut tally, elapsed) = self.measured_phase(weights)?;
+        let server = self.server.server()?;
+        let filled = self.fill.then(|| self.fill_phase(&server)).transpose()?;
+        let (mut tally, elapsed) = self.measured_phase(&server, weights)?;
         let fill = filled.map(|(filled, took)| {
             let count = filled.replies();
             tally.add_faults(filled);
@@ -180,18 +180,22 @@ impl BenchArgs {
         FILL_PIPELINE.min(fitting).max(self.pipeline as usize)
     }
 
-    fn fill_phase(&self) -> anyhow::Result<(Tally, Duration)> {
+    fn fill_phase(&self, server: &Server) -> anyhow::Result<(Tally, Duration)> {
         let threads = self.threads() as u64;
         let bound = |thread: u64| (u64::from(self.keys) * thread / threads) as u32;
         let source = |thread, _| Source::Fill(bound(thread as u64)..bound(thread as u64 + 1));
         let bar = bar(u64::from(self.keys), "filling {wide_bar} {pos}/{len}");
         let show = |replies, _| bar.set_position(replies);
-        let filled = self.phase(self.fill_pipeline()).run(source, show);
+        let filled = self.phase(server, self.fill_pipeline()).run(source, show);
         bar.finish_and_clear();
         filled
     }
 
-    fn measured_phase(&self, weights: [u32; Op::ALL.len()]) -> anyhow::Result<(Tally, Duration)> {
+    fn measured_phase(
+        &self,
+        server: &Server,
+        weights: [u32; Op::ALL.len()],
+    ) -> anyhow::Result<(Tally, Duration)> {
         let keys = Keys::new(self.keys, self.zipf);
         let source = |_, started| {
             Source::Mix(Mix {
@@ -208,14 +212,14 @@ impl BenchArgs {
             bar.set_position(since.as_millis() as u64);
             bar.set_message(format!("{:.0} ops/s", replies as f64 / since.as_secs_f64()));
         };
-        let measured = self.phase(self.pipeline as usize).run(source, show);
+        let measured = self.phase(server, self.pipeline as usize).run(source, show);
         bar.finish_and_clear();
         measured
     }
 
-    fn phase(&self, pipeline: usize) -> Phase<'_> {
+    fn phase<'s>(&self, server: &'s Server, pipeline: usize) -> Phase<'s> {
         Phase {
-            addr: &self.addr,
+            server,
             clients: self.clients as usize,
             threads: self.threads(),
             pipeline,
@@ -228,7 +232,7 @@ impl BenchArgs {
 
     fn settings(&self, weights: [u32; Op::ALL.len()]) -> Settings {
         Settings {
-            addr: self.addr.to_string(),
+            addr: self.server.addr.to_string(),
             clients: self.clients,
             pipeline: self.pipeline,
             threads: self.threads(),

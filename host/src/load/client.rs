@@ -129,7 +129,8 @@ impl Client {
                 return Ok(State::Finished);
             }
             // A short read has emptied the socket: what comes later raises an event of its own.
-            if read < lane.incoming.len() && !closing {
+            let is_emptied = self.socket.is_emptied_by_short_reads();
+            if is_emptied && read < lane.incoming.len() && !closing {
                 return Ok(State::Busy);
             }
         }

@@ -14,7 +14,8 @@ use super::options::ValueBytes;
 use super::source::Source;
 use super::tally::Tally;
 use super::worker::Worker;
-use crate::address::{Address, Socket};
+use crate::address::Socket;
+use crate::server::Server;
 use crate::trace::mix;
 
 const SHOW_INTERVAL: Duration = Duration::from_millis(100);
@@ -22,7 +23,7 @@ const POLL_FAILED: &str = "cannot poll the connections";
 
 /// One load from connecting to the last reply.
 pub(super) struct Phase<'a> {
-    pub(super) addr: &'a Address,
+    pub(super) server: &'a Server,
     pub(super) clients: usize,
     /// At least 1.
     pub(super) threads: usize,
@@ -85,7 +86,7 @@ impl Phase<'_> {
         let bound = |thread| self.clients * thread / self.threads;
         let share = |thread| {
             (bound(thread)..bound(thread + 1))
-                .map(|_| self.addr.connect())
+                .map(|_| self.server.connect())
                 .collect()
         };
         (0..self.threads).map(share).collect()

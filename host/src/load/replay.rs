@@ -18,7 +18,7 @@ use self::link::Link;
 use self::report::{Report, Settings};
 use self::session::Session;
 use super::VALUE_BYTES_MAX;
-use crate::address::Address;
+use crate::server::ServerArgs;
 use crate::trace::OracleReader;
 
 const PROGRESS_REQUESTS: u64 = 1 << 10;
@@ -44,9 +44,8 @@ pub struct ReplayArgs {
     /// The trace: oracleGeneral (24-byte little-endian records: u32 time, u64 object id, u32 size,
     /// i64 next access), plain or zstd
     trace: PathBuf,
-    /// Where the server listens: HOST:PORT or unix:/path
-    #[arg(long, default_value = "127.0.0.1:6379")]
-    addr: Address,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Store this many bytes for every object instead of the record's size
     #[arg(long, value_parser = clap::value_parser!(u32).range(..=VALUE_BYTES_MAX as i64))]
     value_bytes: Option<u32>,
@@ -101,12 +100,12 @@ impl ReplayArgs {
 
     fn replay(&self) -> anyhow::Result<Report> {
         let requests = self.count()?;
-        let link = Link::new(self.addr.connect()?)?;
+        let link = Link::new(self.server.server()?.connect()?)?;
         let segments = self.segments as usize;
         let mut session = Session::new(link, self.pipeline as usize, requests, segments);
         let started = Instant::now();
         let bar = ProgressBar::new(requests);
-        let lost = |at: u64| format!("{} stopped answering before request {at}", self.addr);
+        let lost = |at: u64| format!("{} stopped answering before request {at}", self.server.addr);
         let mut at = 0_u64;
         // A file that grows meanwhile is replayed as far as it was counted.
         for record in self.reader()?.take(requests as usize) {
@@ -150,7 +149,7 @@ impl ReplayArgs {
     fn settings(&self) -> Settings {
         Settings {
             trace: self.trace.display().to_string(),
-            addr: self.addr.to_string(),
+            addr: self.server.addr.to_string(),
             value_bytes: self.value_bytes,
             limit: self.limit,
             pipeline: self.pipeline,

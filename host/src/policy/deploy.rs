@@ -9,7 +9,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::outcome::Deployed;
-use super::{ServerArgs, check_name, side_car, stem};
+use super::{check_name, side_car, stem};
+use crate::server::ServerArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,7 +78,7 @@ impl DeployArgs {
             name: &name,
             digest: &checked.digest,
             folder: &self.policies,
-            addr: &self.server.addr,
+            server: &self.server.server()?,
         };
         println!("{}", deployed.outcome()?);
         Ok(ExitCode::SUCCESS)

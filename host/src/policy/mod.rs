@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::address::Address;
+use crate::server::ServerArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,14 +56,6 @@ enum Action {
     Disable(NamedArgs),
 }
 
-/// Which server.
-#[derive(Debug, Clone, Args)]
-struct ServerArgs {
-    /// Where the server listens: HOST:PORT, or unix:PATH
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6379")]
-    addr: Address,
-}
-
 #[derive(Debug, Args)]
 struct NamedArgs {
     /// The policy's name: its file without .wasm
@@ -71,6 +63,12 @@ struct NamedArgs {
     name: String,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+impl NamedArgs {
+    fn order(&self, order: &str) -> anyhow::Result<ExitCode> {
+        remote::order(&self.server.server()?, order, &self.name)
+    }
 }
 
 impl PolicyArgs {
@@ -84,17 +82,11 @@ impl PolicyArgs {
             Action::Build(args) => args.run(),
             Action::Check(args) => args.run(),
             Action::Deploy(args) => args.run(),
-            Action::List(ServerArgs { addr }) => remote::list(&addr),
-            Action::Info(NamedArgs { name, server }) => remote::info(&server.addr, &name),
-            Action::Rollback(NamedArgs { name, server }) => {
-                remote::order(&server.addr, "ROLLBACK", &name)
-            }
-            Action::Enable(NamedArgs { name, server }) => {
-                remote::order(&server.addr, "ENABLE", &name)
-            }
-            Action::Disable(NamedArgs { name, server }) => {
-                remote::order(&server.addr, "DISABLE", &name)
-            }
+            Action::List(server) => remote::list(&server.server()?),
+            Action::Info(NamedArgs { name, server }) => remote::info(&server.server()?, &name),
+            Action::Rollback(named) => named.order("ROLLBACK"),
+            Action::Enable(named) => named.order("ENABLE"),
+            Action::Disable(named) => named.order("DISABLE"),
         }
     }
 }

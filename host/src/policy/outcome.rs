@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 use larder_policy_runtime::REFUSED_AND_STAYS;
 
 use super::remote::{self, Row};
-use crate::address::Address;
+use crate::server::Server;
 
 /// What was put where, and who is asked what became of it.
 pub(super) struct Deployed<'a> {
@@ -14,7 +14,7 @@ pub(super) struct Deployed<'a> {
     /// SHA-256 of the module, hexadecimal.
     pub(super) digest: &'a str,
     pub(super) folder: &'a Path,
-    pub(super) addr: &'a Address,
+    pub(super) server: &'a Server,
 }
 
 impl Deployed<'_> {
@@ -23,31 +23,35 @@ impl Deployed<'_> {
     /// # Errors
     /// When it was refused, or the server does not say.
     pub(super) fn outcome(&self) -> anyhow::Result<String> {
-        let Ok(mut socket) = self.addr.connect() else {
+        let Ok(socket) = self.server.addr.connect() else {
             return Ok(format!(
                 "no server answers at {}, so whether one takes it is not known",
-                self.addr
+                self.server
             ));
         };
-        let row = remote::look(&mut socket, self.addr, self.name)?;
+        let mut socket = self.server.greet(socket)?;
+        let row = remote::look(&mut socket, self.server, self.name)?;
         self.judge(row.as_ref())
     }
 
     fn judge(&self, row: Option<&Row>) -> anyhow::Result<String> {
         let Self {
-            name, folder, addr, ..
+            name,
+            folder,
+            server,
+            ..
         } = self;
         let folder = folder.display();
         let elsewhere = |what: &str| {
             format!(
-                "the server at {addr} has {what}, so it watches another folder than {folder}; name \
+                "the server at {server} has {what}, so it watches another folder than {folder}; name \
                  the one that does with --addr, or its folder with --policies"
             )
         };
         let Some(row) = row else {
             return Ok(elsewhere(&format!("no policy {name}")));
         };
-        let enable = format!("larder policy enable {name} --addr {addr}");
+        let enable = format!("larder policy enable {name} --addr {server}");
         let why = row.get("why");
         ensure!(
             row.get("state") != "refused",
@@ -88,7 +92,7 @@ mod tests {
             name: "a",
             digest: "d1",
             folder: Path::new("dir"),
-            addr: &Address::Tcp("h:1".into()),
+            server: &Server::plain(crate::address::Address::Tcp("h:1".into())),
         };
         let row = (!fields.is_empty()).then(|| Row::new(fields));
         deployed.judge(row.as_ref()).map_err(|e| format!("{e:#}"))

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use larder_resp::{Limits, Value, decode, encode_command};
 
-use crate::address::{Address, Socket};
+use crate::address::Socket;
+use crate::server::Server;
 
 /// Longer than any order takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,9 +26,9 @@ impl Row {
     }
 }
 
-pub(super) fn list(addr: &Address) -> anyhow::Result<ExitCode> {
-    let Value::Array(rows) = ask(addr, &["POLICY", "LIST"])? else {
-        bail!("{addr} answers POLICY LIST with something else; is it a Larder?");
+pub(super) fn list(server: &Server) -> anyhow::Result<ExitCode> {
+    let Value::Array(rows) = ask(server, &["POLICY", "LIST"])? else {
+        bail!("{server} answers POLICY LIST with something else; is it a Larder?");
     };
     let rows: Vec<_> = rows.iter().map(row_of).collect();
     let names = ["name", "runtime", "kinds", "tenant", "state", "why"];
@@ -50,17 +51,17 @@ pub(super) fn list(addr: &Address) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn info(addr: &Address, name: &str) -> anyhow::Result<ExitCode> {
-    for (name, value) in row_of(&ask(addr, &["POLICY", "INFO", name])?).0 {
+pub(super) fn info(server: &Server, name: &str) -> anyhow::Result<ExitCode> {
+    for (name, value) in row_of(&ask(server, &["POLICY", "INFO", name])?).0 {
         println!("{name:<18} {value}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Gives an order, and tells which version of the policy it left in which state.
-pub(super) fn order(addr: &Address, order: &str, name: &str) -> anyhow::Result<ExitCode> {
-    ask(addr, &["POLICY", order, name])?;
-    let row = row_of(&ask(addr, &["POLICY", "INFO", name])?);
+pub(super) fn order(server: &Server, order: &str, name: &str) -> anyhow::Result<ExitCode> {
+    ask(server, &["POLICY", order, name])?;
+    let row = row_of(&ask(server, &["POLICY", "INFO", name])?);
     println!(
         "{name} is {}: {}\nversion {}, digest {}",
         row.get("state"),
@@ -76,20 +77,24 @@ pub(super) fn order(addr: &Address, order: &str, name: &str) -> anyhow::Result<E
 ///
 /// # Errors
 /// When it is no Larder, or cannot look.
-pub(super) fn look(socket: &mut Socket, addr: &Address, name: &str) -> anyhow::Result<Option<Row>> {
-    let silent = || format!("the server at {addr} does not say what became of it");
-    if let Value::Error(why) = exchange(socket, addr, &["POLICY", "RELOAD"])? {
+pub(super) fn look(
+    socket: &mut Socket,
+    server: &Server,
+    name: &str,
+) -> anyhow::Result<Option<Row>> {
+    let silent = || format!("the server at {server} does not say what became of it");
+    if let Value::Error(why) = exchange(socket, server, &["POLICY", "RELOAD"])? {
         return Err(refusal(&why)).with_context(silent);
     }
-    match exchange(socket, addr, &["POLICY", "INFO", name])? {
+    match exchange(socket, server, &["POLICY", "INFO", name])? {
         Value::Error(_) => Ok(None),
         row => Ok(Some(row_of(&row))),
     }
 }
 
 /// Sends one command, and waits for its reply; an error reply is an error.
-fn ask(addr: &Address, command: &[&str]) -> anyhow::Result<Value> {
-    match exchange(&mut addr.connect()?, addr, command)? {
+fn ask(server: &Server, command: &[&str]) -> anyhow::Result<Value> {
+    match exchange(&mut server.connect()?, server, command)? {
         Value::Error(why) => Err(refusal(&why)),
         value => Ok(value),
     }
@@ -100,8 +105,8 @@ fn refusal(why: &str) -> anyhow::Error {
 }
 
 /// Sends one command, and waits for its reply.
-fn exchange(socket: &mut Socket, addr: &Address, command: &[&str]) -> anyhow::Result<Value> {
-    let lost = || format!("the connection to {addr} is lost");
+fn exchange(socket: &mut Socket, server: &Server, command: &[&str]) -> anyhow::Result<Value> {
+    let lost = || format!("the connection to {server} is lost");
     socket.set_timeout(PATIENCE).with_context(lost)?;
     let args: Vec<_> = command.iter().map(|arg| arg.as_bytes()).collect();
     let mut request = Vec::new();
@@ -111,14 +116,14 @@ fn exchange(socket: &mut Socket, addr: &Address, command: &[&str]) -> anyhow::Re
     let mut buffer = [0; 4096];
     loop {
         let reply = decode(&received, &Limits::default());
-        match reply.with_context(|| format!("{addr} does not speak the Redis protocol"))? {
+        match reply.with_context(|| format!("{server} does not speak the Redis protocol"))? {
             Some((value, _)) => return Ok(value),
-            None if received.len() > REPLY_BYTES_MAX => bail!("{addr} answers without end"),
+            None if received.len() > REPLY_BYTES_MAX => bail!("{server} answers without end"),
             None => {}
         }
         let bytes = socket.read(&mut buffer).with_context(lost)?;
         if bytes == 0 {
-            bail!("{addr} closed the connection");
+            bail!("{server} closed the connection");
         }
         received.extend_from_slice(&buffer[..bytes]);
     }

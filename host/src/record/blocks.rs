@@ -56,7 +56,7 @@ impl Blocks {
     }
 
     /// Tells the server that nothing more is wanted: it sends what it has, and closes.
-    pub(super) fn end(&self) -> io::Result<()> {
+    pub(super) fn end(&mut self) -> io::Result<()> {
         self.socket.close_sending()
     }
 

@@ -18,8 +18,8 @@ use larder_engine::recording::{SALT_BYTES, Salt, Threshold};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::address::Address;
 use crate::load::duration;
+use crate::server::ServerArgs;
 use blocks::{Blocks, Came};
 use file::Part;
 use tally::Tally;
@@ -51,9 +51,8 @@ Exit codes: 0 done, by Ctrl-C or SIGTERM too; 1 failed. If the server goes away,
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RecordArgs {
-    /// Where the server listens: HOST:PORT or unix:/path
-    #[arg(long, default_value = "127.0.0.1:6379")]
-    addr: Address,
+    #[command(flatten)]
+    server: ServerArgs,
     /// The file to write, NAME.larder; it is there once the recording has ended
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -145,8 +144,8 @@ impl RecordArgs {
             "RATE",
             &rate,
         ];
-        let lost = || format!("the connection to {} is lost", self.addr);
-        Blocks::order(self.addr.connect()?, &order).with_context(lost)
+        let lost = || format!("the connection to {} is lost", self.server.addr);
+        Blocks::order(self.server.server()?.connect()?, &order).with_context(lost)
     }
 
     /// Writes what comes until it is to end, or nothing comes any more, or nothing can be written: what
@@ -173,7 +172,7 @@ impl RecordArgs {
             let trouble = match blocks.next() {
                 Ok(Came::Block { head, records }) => {
                     if !tally.has_begun() {
-                        eprintln!("recording {}; Ctrl-C ends it", self.addr);
+                        eprintln!("recording {}; Ctrl-C ends it", self.server.addr);
                     }
                     let left = records_max.saturating_sub(tally.records());
                     let few =
@@ -197,7 +196,7 @@ impl RecordArgs {
                 Ok(Came::Refusal(why)) => format!("refuses: {why}"),
                 Err(error) => format!("is lost: {error}"),
             };
-            return Some(format!("{} {trouble}", self.addr));
+            return Some(format!("{} {trouble}", self.server.addr));
         }
     }
 }

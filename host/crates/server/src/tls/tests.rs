@@ -342,13 +342,13 @@ fn wrong_files_are_told_by_key_path_and_what_to_do() {
     ] {
         let files = Files::new(&issued);
         let config = files.asking(&authority, ClientAuth::Optional);
-        assert!(check_tls(&config, || 0).is_ok());
+        assert!(check_tls(&config).is_ok());
         files.write(name, text);
-        let error = check_tls(&config, || 0).unwrap_err();
+        let error = check_tls(&config).unwrap_err();
         assert_eq!((error.key, &error.path), (key, &files.path(name)));
         assert!(error.why.contains(says), "{error}");
         std::fs::remove_file(files.path(name)).unwrap();
-        let error = check_tls(&config, || 0).unwrap_err();
+        let error = check_tls(&config).unwrap_err();
         assert_eq!(error.key, key);
         assert!(error.why.contains("cannot be read"), "{error}");
     }
