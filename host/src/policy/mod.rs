@@ -40,7 +40,10 @@ enum Action {
     Check(check::CheckArgs),
     Deploy(deploy::DeployArgs),
     /// List the policies of a running server, and the files that it refused
-    #[command(after_help = "Examples:\n  larder policy list --addr unix:/run/larder/larder.sock")]
+    #[command(
+        after_help = "Examples:\n  larder policy list --addr unix:/run/larder/larder.sock\n  \
+        larder policy list --addr cache.local:6380 --tls-ca ca.pem --user root --password-file root.txt"
+    )]
     List(ServerArgs),
     /// Tell all there is to know of one policy of a running server
     #[command(after_help = "Examples:\n  larder policy info 20-my-ttl")]

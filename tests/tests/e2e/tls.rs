@@ -5,15 +5,17 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use e2e::harness::{Finished, PATIENCE, Server, eventually, run, tool};
+use e2e::harness::{Finished, PATIENCE, Server, eventually, larder, run, tool};
 use larder_resp::encode_command;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
+use crate::users::hash_password;
+
 /// A folder of PEM files: `ca`, and `cert` and `key` that it has signed.
-struct Files(tempfile::TempDir);
+pub(crate) struct Files(tempfile::TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         files.issue();
         files
@@ -39,7 +41,7 @@ impl Files {
         self.0.path().join(name).with_extension("pem")
     }
 
-    fn shown(&self, name: &str) -> String {
+    pub(crate) fn shown(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 
@@ -48,7 +50,7 @@ impl Files {
     }
 
     /// A server that speaks TLS on a free port.
-    fn serve(&self, flags: &[&str]) -> Server {
+    pub(crate) fn serve(&self, flags: &[&str]) -> Server {
         let (cert, key) = (self.shown("cert"), self.shown("key"));
         let own = ["--tls-cert", &cert, "--tls-key", &key];
         let listen: &[&str] = match flags.contains(&"--tls-listen") {
@@ -221,4 +223,54 @@ fn files_that_do_not_do_are_told_at_the_start() {
         finished.stderr.contains("tls.key: found \"none\""),
         "{finished:?}"
     );
+}
+
+#[test]
+fn commands_that_ask_a_server_speak_tls_and_sign_in() {
+    let files = Files::new();
+    let hash = hash_password("secret");
+    let user =
+        |name: &str| format!("[[user]]\nname = '{name}'\nadmin = true\npassword = '{hash}'\n");
+    files.write("users", &(user("default") + &user("root")));
+    files.write("password", "secret\n");
+    files.write("wrong", "guess\n");
+    let (config, ca) = (files.shown("users"), files.shown("ca"));
+    let server = files.serve(&["--config", &config, "--tls-http"]);
+    let addr = format!("localhost:{}", server.tls().port());
+    let ask = |args: &[&str], more: &[&str]| {
+        let mut command = larder(args);
+        command.args(["--addr", &addr, "--tls-ca", &ca]).args(more);
+        command
+    };
+    let root = [
+        "--user",
+        "root",
+        "--password-file",
+        &files.shown("password"),
+    ];
+    let listed = says(&mut ask(&["policy", "list"], &root));
+    assert!(listed.contains("s3-fifo"), "{listed}");
+    let mut bench = ask(&["bench", "--duration", "100ms", "--keys", "100"], &[]);
+    bench.args([
+        "--clients",
+        "4",
+        "--pipeline",
+        "16",
+        "--value",
+        "40000",
+        "--fill",
+    ]);
+    says(bench.env("LARDER_PASSWORD", "secret"));
+    let guess = ["--user", "root", "--password-file", &files.shown("wrong")];
+    let refused = run(&mut ask(&["policy", "list"], &guess), PATIENCE);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("refuses: WRONGPASS"), "{refused:?}");
+
+    let http = server.http().to_string();
+    assert_eq!(
+        says(&mut larder(["health", "--http", &http, "--tls"])),
+        "ready"
+    );
+    let plain = run(&mut larder(["health", "--http", &http]), PATIENCE);
+    assert_eq!(plain.status.code(), Some(1), "{plain:?}");
 }

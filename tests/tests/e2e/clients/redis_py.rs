@@ -3,6 +3,7 @@
 use e2e::harness::Server;
 
 use super::installed::{passes, python, python_script};
+use crate::tls::Files;
 
 #[test]
 fn redis_py_works_in_both_versions_of_the_protocol() {
@@ -24,6 +25,18 @@ fn redis_py_works_in_both_versions_of_the_protocol() {
         script.args([&ip.to_string(), &port.to_string(), &socket, parser]);
         passes(&mut script, 2);
     }
+}
+
+#[test]
+fn redis_py_works_over_tls() {
+    let Some(python) = python() else { return };
+    let files = Files::new();
+    let [ca, cert, key] = ["ca", "cert", "key"].map(|name| files.shown(name));
+    let required = ["--tls-client-ca", &ca, "--tls-client-auth", "required"];
+    let server = files.serve(&[&["--memory", "128MiB", "--threads", "2"], &required[..]].concat());
+    let mut script = python_script(&python, "redis_py_tls.py");
+    script.args([&server.tls().port().to_string(), &ca, &cert, &key]);
+    passes(&mut script, 2);
 }
 
 #[test]
