@@ -5,20 +5,13 @@ use larder_resp::Args;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::Context;
 
-pub(super) const COMMAND: Command = Command {
-    name: "CLUSTER",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Cluster,
-    categories: &[],
-    since: "3.0.0",
-    summary: "Commands about a cluster, of which there is none",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[INFO, KEYSLOT, MYID, NODES, SHARDS, SLOTS],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "CLUSTER",
+    Group::Cluster,
+    "3.0.0",
+    "Commands about a cluster, of which there is none",
+    &[INFO, KEYSLOT, MYID, NODES, SHARDS, SLOTS],
+);
 
 pub(super) const READONLY: Command = Command {
     name: "READONLY",

@@ -5,20 +5,13 @@ use larder_resp::Args;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow};
 
-pub(super) const COMMAND: Command = Command {
-    name: "FUNCTION",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Scripting,
-    categories: &[],
-    since: "7.0.0",
-    summary: "Commands about functions, of which there are none",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[FLUSH, HELP_SUBCOMMAND, LIST],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "FUNCTION",
+    Group::Scripting,
+    "7.0.0",
+    "Commands about functions, of which there are none",
+    &[FLUSH, HELP_SUBCOMMAND, LIST],
+);
 
 const LIST: Command = Command {
     name: "LIST",

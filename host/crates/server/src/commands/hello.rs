@@ -2,7 +2,7 @@
 
 use larder_resp::{Args, Reply, Version};
 
-use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, auth, client};
+use super::{Action, Command, Failure, Outcome, auth, client};
 use crate::users::{Hello, SignIn};
 use crate::{Context, Flow, Session};
 use larder_resp::parse_integer;
@@ -10,20 +10,10 @@ use larder_resp::parse_integer;
 pub(super) const COMMAND: Command = Command {
     name: "HELLO",
     arity: -1,
-    flags: &[
-        Flag::NoScript,
-        Flag::Loading,
-        Flag::Stale,
-        Flag::Fast,
-        Flag::NoAuth,
-        Flag::AllowBusy,
-    ],
-    keys: Keys::NONE,
-    group: Group::Connection,
-    categories: &[Category::Connection],
     since: "6.0.0",
     summary: "Chooses the version of the protocol and tells about the server",
     action: Action::Run(run),
+    ..auth::COMMAND
 };
 
 /// The version of Redis whose behaviour clients may rely on.

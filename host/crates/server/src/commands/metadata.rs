@@ -200,6 +200,30 @@ pub(crate) enum Category {
 }
 
 impl Command {
+    /// A command that has subcommands and is nothing without one.
+    pub(crate) const fn container(
+        name: &'static str,
+        group: Group,
+        since: &'static str,
+        summary: &'static str,
+        subcommands: &'static [Self],
+    ) -> Self {
+        Self {
+            name,
+            arity: -2,
+            flags: &[],
+            keys: Keys::NONE,
+            group,
+            categories: &[],
+            since,
+            summary,
+            action: Action::Container {
+                alone: None,
+                subcommands,
+            },
+        }
+    }
+
     /// Whether a request of `len` arguments, the command's name included, is complete.
     #[inline]
     pub(crate) fn accepts(&self, len: usize) -> bool {

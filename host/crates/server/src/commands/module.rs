@@ -5,20 +5,13 @@ use larder_resp::Args;
 use super::{Action, Command, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow};
 
-pub(super) const COMMAND: Command = Command {
-    name: "MODULE",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Server,
-    categories: &[],
-    since: "4.0.0",
-    summary: "Commands about modules, of which there are none",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[HELP_SUBCOMMAND, LIST],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "MODULE",
+    Group::Server,
+    "4.0.0",
+    "Commands about modules, of which there are none",
+    &[HELP_SUBCOMMAND, LIST],
+);
 
 const LIST: Command = Command {
     name: "LIST",

@@ -6,20 +6,13 @@ use larder_resp::{Args, parse_integer};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow};
 
-pub(super) const COMMAND: Command = Command {
-    name: "OBJECT",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Generic,
-    categories: &[],
-    since: "2.2.3",
-    summary: "Commands about how a value is kept",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[ENCODING, FREQ, HELP_SUBCOMMAND, IDLETIME, REFCOUNT],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "OBJECT",
+    Group::Generic,
+    "2.2.3",
+    "Commands about how a value is kept",
+    &[ENCODING, FREQ, HELP_SUBCOMMAND, IDLETIME, REFCOUNT],
+);
 
 const ENCODING: Command = Command {
     name: "ENCODING",

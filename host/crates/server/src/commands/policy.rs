@@ -6,28 +6,21 @@ use larder_resp::Args;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow, Order};
 
-pub(super) const COMMAND: Command = Command {
-    name: "POLICY",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Server,
-    categories: &[],
-    since: "7.2.0",
-    summary: "Commands about the policies that decide what is kept",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[
-            DISABLE,
-            ENABLE,
-            HELP_SUBCOMMAND,
-            INFO,
-            LIST,
-            RELOAD,
-            ROLLBACK,
-        ],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "POLICY",
+    Group::Server,
+    "7.2.0",
+    "Commands about the policies that decide what is kept",
+    &[
+        DISABLE,
+        ENABLE,
+        HELP_SUBCOMMAND,
+        INFO,
+        LIST,
+        RELOAD,
+        ROLLBACK,
+    ],
+);
 
 const LIST: Command = Command {
     name: "LIST",

@@ -73,26 +73,20 @@ pub(super) const SPUBLISH: Command = Command {
     ..PUBLISH
 };
 
-pub(super) const PUBSUB: Command = Command {
-    name: "PUBSUB",
-    arity: -2,
-    flags: &[],
-    categories: &[],
-    since: "2.8.0",
-    summary: "Commands about channels and who listens",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[
-            CHANNELS,
-            HELP_SUBCOMMAND,
-            NUMPAT,
-            NUMSUB,
-            SHARDCHANNELS,
-            SHARDNUMSUB,
-        ],
-    },
-    ..SUBSCRIBE
-};
+pub(super) const PUBSUB: Command = Command::container(
+    "PUBSUB",
+    Group::PubSub,
+    "2.8.0",
+    "Commands about channels and who listens",
+    &[
+        CHANNELS,
+        HELP_SUBCOMMAND,
+        NUMPAT,
+        NUMSUB,
+        SHARDCHANNELS,
+        SHARDNUMSUB,
+    ],
+);
 
 const CHANNELS: Command = Command {
     name: "CHANNELS",

@@ -2,26 +2,15 @@
 
 use larder_resp::Args;
 
-use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use super::{Action, Command, Outcome, auth};
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
     name: "QUIT",
     arity: -1,
-    flags: &[
-        Flag::NoScript,
-        Flag::Loading,
-        Flag::Stale,
-        Flag::Fast,
-        Flag::NoAuth,
-        Flag::AllowBusy,
-    ],
-    keys: Keys::NONE,
-    group: Group::Connection,
-    categories: &[Category::Connection],
-    since: "1.0.0",
     summary: "Closes the connection",
     action: Action::Run(run),
+    ..auth::COMMAND
 };
 
 fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {

@@ -2,26 +2,16 @@
 
 use larder_resp::{Args, Version};
 
-use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use super::{Action, Command, Failure, Outcome, auth};
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
     name: "RESET",
     arity: 1,
-    flags: &[
-        Flag::NoScript,
-        Flag::Loading,
-        Flag::Stale,
-        Flag::Fast,
-        Flag::NoAuth,
-        Flag::AllowBusy,
-    ],
-    keys: Keys::NONE,
-    group: Group::Connection,
-    categories: &[Category::Connection],
     since: "6.2.0",
     summary: "Makes the connection as it was when it began",
     action: Action::Run(run),
+    ..auth::COMMAND
 };
 
 /// Whoever had signed in has to do so again. The name of the client library stays, as in Redis.

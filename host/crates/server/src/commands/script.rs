@@ -7,20 +7,13 @@ use super::eval::{by_code, scripts};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow};
 
-pub(super) const COMMAND: Command = Command {
-    name: "SCRIPT",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Scripting,
-    categories: &[],
-    since: "2.6.0",
-    summary: "Commands about Lua scripts",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[DEBUG, EXISTS, FLUSH, HELP_SUBCOMMAND, KILL, LOAD],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "SCRIPT",
+    Group::Scripting,
+    "2.6.0",
+    "Commands about Lua scripts",
+    &[DEBUG, EXISTS, FLUSH, HELP_SUBCOMMAND, KILL, LOAD],
+);
 
 const LOAD: Command = Command {
     name: "LOAD",

@@ -5,20 +5,13 @@ use larder_resp::{Args, parse_integer};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow, slowlog};
 
-pub(super) const COMMAND: Command = Command {
-    name: "SLOWLOG",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Server,
-    categories: &[],
-    since: "2.2.12",
-    summary: "Commands about commands that took long",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[GET, HELP_SUBCOMMAND, LEN, RESET],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "SLOWLOG",
+    Group::Server,
+    "2.2.12",
+    "Commands about commands that took long",
+    &[GET, HELP_SUBCOMMAND, LEN, RESET],
+);
 
 const GET: Command = Command {
     name: "GET",

@@ -11,34 +11,27 @@ use super::{Action, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::users::DEFAULT;
 use crate::{Context, Flow, User};
 
-pub(super) const COMMAND: Command = Command {
-    name: "ACL",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Server,
-    categories: &[],
-    since: "6.0.0",
-    summary: "Commands about users and what they may do",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[
-            CAT,
-            DELUSER,
-            DRYRUN,
-            GENPASS,
-            GETUSER,
-            HELP_SUBCOMMAND,
-            LIST,
-            LOAD,
-            LOG,
-            SAVE,
-            SETUSER,
-            USERS,
-            WHOAMI,
-        ],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "ACL",
+    Group::Server,
+    "6.0.0",
+    "Commands about users and what they may do",
+    &[
+        CAT,
+        DELUSER,
+        DRYRUN,
+        GENPASS,
+        GETUSER,
+        HELP_SUBCOMMAND,
+        LIST,
+        LOAD,
+        LOG,
+        SAVE,
+        SETUSER,
+        USERS,
+        WHOAMI,
+    ],
+);
 
 const LIST: Command = Command {
     name: "LIST",

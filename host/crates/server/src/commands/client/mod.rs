@@ -7,20 +7,13 @@ use super::{Action, Category, Command, Flag, Group, Keys, reply_help};
 
 pub(super) use own::checked_name;
 
-pub(super) const COMMAND: Command = Command {
-    name: "CLIENT",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Connection,
-    categories: &[],
-    since: "2.4.0",
-    summary: "Commands about connections",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[GETNAME, HELP_SUBCOMMAND, ID, INFO, LIST, SETINFO, SETNAME],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "CLIENT",
+    Group::Connection,
+    "2.4.0",
+    "Commands about connections",
+    &[GETNAME, HELP_SUBCOMMAND, ID, INFO, LIST, SETINFO, SETNAME],
+);
 
 const GETNAME: Command = Command {
     name: "GETNAME",

@@ -11,20 +11,13 @@ use super::{Action, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow};
 pub(super) use settings::maxmemory_policy;
 
-pub(super) const COMMAND: Command = Command {
-    name: "CONFIG",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Server,
-    categories: &[],
-    since: "2.0.0",
-    summary: "Commands about the server's settings",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[GET, HELP_SUBCOMMAND, RESETSTAT, REWRITE, SET],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "CONFIG",
+    Group::Server,
+    "2.0.0",
+    "Commands about the server's settings",
+    &[GET, HELP_SUBCOMMAND, RESETSTAT, REWRITE, SET],
+);
 
 const GET: Command = Command {
     name: "GET",

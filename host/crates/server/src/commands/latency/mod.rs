@@ -10,28 +10,21 @@ use super::{Action, Category, Command, Flag, Group, Keys, Outcome, reply_help};
 use crate::latency::Event;
 use crate::{Context, Flow};
 
-pub(super) const COMMAND: Command = Command {
-    name: "LATENCY",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Server,
-    categories: &[],
-    since: "2.8.13",
-    summary: "Commands about what takes long",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[
-            DOCTOR,
-            GRAPH,
-            HELP_SUBCOMMAND,
-            HISTOGRAM,
-            HISTORY,
-            LATEST,
-            RESET,
-        ],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "LATENCY",
+    Group::Server,
+    "2.8.13",
+    "Commands about what takes long",
+    &[
+        DOCTOR,
+        GRAPH,
+        HELP_SUBCOMMAND,
+        HISTOGRAM,
+        HISTORY,
+        LATEST,
+        RESET,
+    ],
+);
 
 const LATEST: Command = Command {
     name: "LATEST",

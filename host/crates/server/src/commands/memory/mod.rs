@@ -7,20 +7,13 @@ use larder_resp::{Args, parse_integer};
 use super::{Action, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::{Context, Flow};
 
-pub(super) const COMMAND: Command = Command {
-    name: "MEMORY",
-    arity: -2,
-    flags: &[],
-    keys: Keys::NONE,
-    group: Group::Server,
-    categories: &[],
-    since: "4.0.0",
-    summary: "Commands about the memory of entries",
-    action: Action::Container {
-        alone: None,
-        subcommands: &[DOCTOR, HELP_SUBCOMMAND, MALLOC_STATS, PURGE, STATS, USAGE],
-    },
-};
+pub(super) const COMMAND: Command = Command::container(
+    "MEMORY",
+    Group::Server,
+    "4.0.0",
+    "Commands about the memory of entries",
+    &[DOCTOR, HELP_SUBCOMMAND, MALLOC_STATS, PURGE, STATS, USAGE],
+);
 
 const USAGE: Command = Command {
     name: "USAGE",
