@@ -74,7 +74,7 @@ impl Tenant {
         now: Millis,
         is_due: impl Fn(usize) -> bool,
     ) -> Result<usize, Setback> {
-        let share_bytes = self.memory_bytes / self.shards.len() as u64;
+        let share_bytes = self.share_bytes / self.shards.len() as u64;
         let mut successors: Vec<Successor<'_>> = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
             if is_due(number) {

@@ -47,7 +47,10 @@ pub struct Tenant {
     ruler: Mutex<Arc<dyn EvictorFactory>>,
     /// Held while evictors are replaced.
     succession: Mutex<()>,
-    memory_bytes: u64,
+    /// Its share of the memory as configured: what shards and evictors were made for.
+    share_bytes: u64,
+    /// What it may have of that.
+    memory_bytes: AtomicU64,
     classes: SizeClasses,
     hash_seed: u64,
     /// For evictors, each with its shard's number.
@@ -108,7 +111,8 @@ impl Tenant {
             name: config.name.clone(),
             ruler: Mutex::new(Arc::clone(&config.evictor)),
             succession: Mutex::new(()),
-            memory_bytes: config.memory_bytes,
+            share_bytes: config.memory_bytes,
+            memory_bytes: AtomicU64::new(config.memory_bytes),
             classes: shared.classes,
             hash_seed,
             evictor_seed: shared.seed,
@@ -135,9 +139,9 @@ impl Tenant {
         &self.name
     }
 
-    /// Its share of the memory.
+    /// Its share of the memory: as configured, or as [`Self::set_memory`] said since.
     pub fn memory_bytes(&self) -> u64 {
-        self.memory_bytes
+        self.memory_bytes.load(Ordering::Relaxed)
     }
 
     /// Whether nothing is evicted but what would expire anyway.
@@ -147,7 +151,7 @@ impl Tenant {
 
     /// Bytes one entry may take, key, header and the allocator's rounding included.
     pub fn entry_bytes_max(&self) -> usize {
-        (self.memory_bytes / ENTRY_PART) as usize
+        (self.share_bytes / ENTRY_PART) as usize
     }
 
     /// How many shards it has: a power of two.
@@ -293,7 +297,7 @@ impl Tenant {
         TenantStats {
             budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
             used_bytes: self.used_bytes.load(Ordering::Relaxed),
-            memory_bytes: self.memory_bytes,
+            memory_bytes: self.memory_bytes(),
             shards: self.shards.len() as u64,
             evictor_bytes: self.shards.iter().map(Shard::evictor_bytes).sum(),
             ..TenantStats::default()

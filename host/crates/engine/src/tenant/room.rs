@@ -1,5 +1,6 @@
 //! Room: every byte is reserved before it is written, and victims go before the newcomer comes.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
 use larder_sdk::{Entry, Request};
@@ -16,6 +17,9 @@ use crate::shard::{At, Evicted, Shard, State};
 const AHEAD_PART: u64 = 4096;
 const AHEAD_BYTES_MIN: u64 = 16 * 1024;
 const AHEAD_BYTES_MAX: u64 = 64 * 1024;
+
+/// The least part of its share that a tenant may be left with.
+const MEMORY_PART_MIN: u64 = 4;
 
 /// Steps of the wheel, each of up to sixteen entries, a shard and a step of maintenance.
 const EXPIRY_STEPS_MAX: usize = 64;
@@ -161,7 +165,7 @@ impl Tenant {
     }
 
     fn ahead_bytes(&self) -> u64 {
-        (self.memory_bytes / AHEAD_PART).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX)
+        (self.memory_bytes() / AHEAD_PART).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX)
     }
 
     /// Bytes counted against the budget, without a look at any shard.
@@ -231,6 +235,23 @@ impl Tenant {
     fn has_evictable(&self) -> bool {
         let mut shards = self.shards.iter();
         shards.any(|shard| shard.state.lock().evictable() > 0)
+    }
+
+    /// What [`Self::set_memory`] takes: from a quarter of the share to all of it, for which shards, evictors
+    /// and the longest entry were made.
+    pub fn memory_bounds(&self) -> RangeInclusive<u64> {
+        self.share_bytes / MEMORY_PART_MIN..=self.share_bytes
+    }
+
+    /// Has the tenant do with other memory from now on. What is too much goes step by step, in
+    /// maintenance. Whether that much is allowed.
+    pub fn set_memory(&self, bytes: u64) -> bool {
+        let is_allowed = self.memory_bounds().contains(&bytes);
+        if is_allowed {
+            self.memory_bytes.store(bytes, Ordering::Relaxed);
+            self.set_budget(bytes);
+        }
+        is_allowed
     }
 
     /// Sets what the tenant may use at the moment.

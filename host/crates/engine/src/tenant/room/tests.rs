@@ -193,3 +193,32 @@ fn where_only_what_expires_may_go_the_rest_stays_until_writes_are_refused() {
         assert!(all());
     }
 }
+
+#[test]
+fn a_tenant_does_with_less_memory_and_has_more_again() {
+    let engine = engine(64 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let fill = |phase: &str| {
+        for n in 0..30_000 {
+            put(tenant, &format!("{phase}{n}"), &[0; 1000], Expiry::Never).unwrap();
+        }
+    };
+    fill("a");
+    for bytes in [0, (8 << 20) - 1, (32 << 20) + 1] {
+        assert!(!tenant.set_memory(bytes), "{bytes}");
+    }
+    assert!(tenant.set_memory(8 << 20));
+    while engine.maintain(NOW) {}
+    engine.govern(0);
+    fill("b");
+    let stats = tenant.stats();
+    let expected = (8 << 20, 8 << 20);
+    assert_eq!((stats.memory_bytes, stats.budget_bytes), expected);
+    assert!(
+        stats.used_bytes <= 8 << 20 && stats.data_bytes > 6 << 20,
+        "{stats:?}"
+    );
+    assert!(tenant.set_memory(32 << 20));
+    fill("c");
+    assert!(tenant.stats().data_bytes > 24 << 20);
+}

@@ -26,7 +26,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         if steps.iter().any(|(known, _)| *known == setting.name) {
             return Err(refused(setting.name, "duplicate parameter"));
         }
-        let step = check(ctx.shared, setting, value).map_err(|why| refused(setting.name, &why))?;
+        let step = check(ctx, setting, value).map_err(|why| refused(setting.name, &why))?;
         steps.push((setting.name, step));
     }
     for (_, step) in steps {
@@ -63,7 +63,7 @@ fn refused(name: &str, why: &str) -> Failure {
 }
 
 /// What has to be done to change `setting` to `value`, or why that cannot be.
-fn check(shared: &Shared, setting: &'static Setting, value: &[u8]) -> Result<Step, String> {
+fn check(ctx: &Context<'_>, setting: &'static Setting, value: &[u8]) -> Result<Step, String> {
     match &setting.change {
         Change::Never => Err(FROM_THE_START.to_owned()),
         Change::NotHere(why) => Err((*why).to_owned()),
@@ -81,7 +81,7 @@ fn check(shared: &Shared, setting: &'static Setting, value: &[u8]) -> Result<Ste
         }
         Change::Text(read) => {
             let text = str::from_utf8(value).map_err(|_| "argument must be text")?;
-            read(shared, text)
+            read(ctx, text)
         }
     }
 }

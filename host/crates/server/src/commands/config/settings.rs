@@ -30,7 +30,7 @@ pub(super) enum Change {
     /// To a whole number.
     Number(RangeInclusive<i64>, fn(&Shared, i64)),
     /// To what a text says; the answer is what has to be done, or what is wrong with it.
-    Text(fn(&Shared, &str) -> Result<Step, String>),
+    Text(fn(&Context<'_>, &str) -> Result<Step, String>),
 }
 
 impl Setting {
@@ -39,9 +39,6 @@ impl Setting {
     }
 }
 
-const FROM_MEMORY: Change = Change::NotHere(
-    "the memory is divided among shards when the server starts; set `memory` and start anew",
-);
 const BY_POLICY: Change = Change::NotHere(
     "policies are files here: drop one into the folder of policies, or see POLICY HELP",
 );
@@ -102,7 +99,7 @@ pub(super) static SETTINGS: [Setting; 24] = [
     Setting::new(
         "maxmemory",
         |ctx| ctx.store.tenant().memory_bytes().to_string(),
-        FROM_MEMORY,
+        Change::Text(words::memory),
     ),
     Setting::new(
         "maxmemory-policy",

@@ -82,7 +82,7 @@ fn one_wrong_setting_and_none_is_changed() {
         bed.check(&format!("CONFIG SET {line}"), &reply);
         assert_eq!(setting(&mut bed, "maxclients"), "10000", "{line}");
     }
-    for name in ["databases", "maxmemory", "maxmemory-policy", "save"] {
+    for name in ["databases", "maxmemory-policy", "save"] {
         let (reply, _) = bed.line(&format!("CONFIG SET {name} 1"));
         let head = format!("-ERR CONFIG SET failed (possibly related to argument '{name}') - ");
         assert!(
@@ -218,4 +218,42 @@ fn the_slow_log_s_length_can_be_changed() {
     }
     bed.check("SLOWLOG LEN", ":2\r\n");
     assert_eq!(bed.shared.tuning.slowlog_len_max.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_tenant_can_be_given_less_memory() {
+    let mut bed = Bed::new(Version::V2);
+    let all = setting(&mut bed, "maxmemory");
+    assert_eq!(all, (64 << 20).to_string());
+    for (text, bytes) in [
+        ("20mb", 20 << 20),
+        ("20M", 20_000_000),
+        ("16777216", 16 << 20),
+    ] {
+        bed.check(&format!("CONFIG SET maxmemory {text}"), "+OK\r\n");
+        assert_eq!(setting(&mut bed, "maxmemory"), bytes.to_string());
+        assert_eq!(bed.session.tenant.stats().budget_bytes, bytes);
+    }
+    for (text, why) in [
+        (
+            "0",
+            "argument must be between 16777216 and 67108864 inclusive: ",
+        ),
+        (
+            "65mb",
+            "argument must be between 16777216 and 67108864 inclusive: ",
+        ),
+        ("-1", "argument must be a memory value"),
+        ("20tb", "argument must be a memory value"),
+        ("99999999999gb", "argument must be a memory value"),
+        ("mb", "argument must be a memory value"),
+    ] {
+        let (reply, _) = bed.line(&format!("CONFIG SET maxmemory {text}"));
+        let head = "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - ";
+        assert!(
+            reply.starts_with(&format!("{head}{why}")),
+            "{text}: {reply}"
+        );
+    }
+    bed.check(&format!("CONFIG SET maxmemory {all}"), "+OK\r\n");
 }
