@@ -178,7 +178,7 @@ fn ready_line(running: &Running) -> String {
     let (http, tls) = (told(running.http_addr()), told(running.tls_addr()));
     format!(
         "larder ready resp={} http={http} tls={tls}",
-        running.resp_addr()
+        told(running.resp_addr())
     )
 }
 

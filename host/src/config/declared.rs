@@ -71,7 +71,7 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
     let listen = reader.read(
         "listen",
         "127.0.0.1:6379",
-        Address,
+        Or("none", Address),
         "Where the Redis protocol is served; port 0 takes a free one",
     );
     let http = reader.read(
@@ -92,7 +92,7 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
         Switch,
         "Listen also where other machines can connect, though no password is asked for",
     );
-    if http == Some(listen) && listen.port() != 0 {
+    if http == listen && listen.is_some_and(|listen| listen.port() != 0) {
         reader.refuse(
             "http",
             "another port than listen has: both cannot be served on one",
@@ -118,7 +118,7 @@ fn refuse_exposed(reader: &mut Reader<'_>, endpoints: &Endpoints, tls: &Tls, use
     let Endpoints { listen, http, .. } = *endpoints;
     let has_certificates = tls.client_auth == ClientAuth::Required;
     for (key, address, is_tls) in [
-        ("listen", Some(listen), false),
+        ("listen", listen, false),
         ("http", http, tls.http),
         ("tls.listen", tls.listen, true),
     ] {

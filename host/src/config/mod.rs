@@ -64,8 +64,8 @@ pub struct Config {
 /// Where Larder is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Redis protocol over TCP; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Redis protocol over TCP without TLS; port 0 takes a free one.
+    pub listen: Option<SocketAddr>,
     /// Health and metrics over HTTP.
     pub http: Option<SocketAddr>,
     /// Redis protocol over a Unix socket.

@@ -56,12 +56,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Tls {
 
 /// Refuses what makes no sense together.
 pub(super) fn check(reader: &mut Reader<'_>, endpoints: &Endpoints, tls: &Tls) {
-    let others = [("listen", Some(endpoints.listen)), ("http", endpoints.http)];
+    let others = [("listen", endpoints.listen), ("http", endpoints.http)];
     for (other, addr) in others {
         if addr == tls.listen && addr.is_some_and(|addr| addr.port() != 0) {
             let allowed = format!("another port than {other} has: both cannot be served on one");
             reader.refuse("tls.listen", &allowed);
         }
+    }
+    if endpoints.listen.is_none() && tls.listen.is_none() && endpoints.unix_socket.is_none() {
+        reader.refuse(
+            "listen",
+            "an address, because neither tls.listen nor unix_socket is set and nobody could connect",
+        );
     }
     if tls.http && endpoints.http.is_none() {
         reader.refuse("tls.http", "false, because http is \"none\"");

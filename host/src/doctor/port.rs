@@ -33,13 +33,13 @@ pub(super) fn check_listen(config: &Config) -> Verdict {
 }
 
 pub(super) fn check_tls_listen(config: &Config) -> Verdict {
-    match config.tls.listen {
-        Some(addr) => check_resp(config, addr, "tls-listen"),
-        None => Verdict::fine("it is off"),
-    }
+    check_resp(config, config.tls.listen, "tls-listen")
 }
 
-fn check_resp(config: &Config, addr: SocketAddr, key: &str) -> Verdict {
+fn check_resp(config: &Config, addr: Option<SocketAddr>, key: &str) -> Verdict {
+    let Some(addr) = addr else {
+        return Verdict::fine("it is off");
+    };
     check(addr, key, || {
         let who = who(reachable(addr));
         let told = match who {

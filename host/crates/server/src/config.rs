@@ -9,8 +9,8 @@ use crate::{TenantLimits, TlsConfig, UserConfig};
 /// Plain settings of the sockets. The limits are the only bounds there are on what a client can claim.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Address of the Redis protocol; port 0 lets the system choose.
-    pub listen: SocketAddr,
+    /// Address of the Redis protocol without TLS; port 0 lets the system choose.
+    pub listen: Option<SocketAddr>,
     /// Path of a Unix socket that speaks the Redis protocol too.
     pub unix_socket: Option<PathBuf>,
     /// Address of HTTP; port 0 lets the system choose.
@@ -51,7 +51,7 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 6379)),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 6379))),
             unix_socket: None,
             http: None,
             tls: None,

@@ -45,8 +45,11 @@ impl Budget {
 
     /// Takes a sum that stays the same until it is given back by dropping it; `None` over the bound.
     pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        let budget = self.clone();
-        self.take(bytes).then_some(Charge { budget, bytes })
+        // Only what was taken may be given back.
+        self.take(bytes).then(|| Charge {
+            budget: self.clone(),
+            bytes,
+        })
     }
 }
 

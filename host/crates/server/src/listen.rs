@@ -91,8 +91,9 @@ pub(crate) enum Listener {
 }
 
 /// All that one worker listens on.
+#[derive(Default)]
 pub(crate) struct Listeners {
-    pub(crate) tcp: Listener,
+    pub(crate) tcp: Option<Listener>,
     pub(crate) tls: Option<Listener>,
     pub(crate) unix: Option<Listener>,
 }

@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::vec;
 
 use tokio::sync::{oneshot, watch};
 
@@ -20,8 +21,6 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// A server that listens. Dropping it begins what [`Running::drain`] does, without waiting for it.
 pub struct Running {
     shared: Arc<Shared>,
-    resp_addr: SocketAddr,
-    tls_addr: Option<SocketAddr>,
     http: Option<Http>,
     unix_socket: Option<UnixSocket>,
     drain: watch::Sender<bool>,
@@ -51,13 +50,9 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
             .tls
             .set(Arc::new(Tls::new(tls.clone(), shared.clock)?));
     }
-    let (listeners, resp_addr) = listen(config.listen, "--listen", threads)?;
-    let (tls_listeners, tls_addr) = match config.tls.as_ref().and_then(|tls| tls.listen) {
-        Some(addr) => listen(addr, "--tls-listen", threads)
-            .map(|(listeners, addr)| (listeners, Some(addr)))?,
-        None => (Vec::new(), None),
-    };
-    let mut tls_listeners = tls_listeners.into_iter();
+    let tls_listen = config.tls.as_ref().and_then(|tls| tls.listen);
+    let mut tcp = listen(config.listen, "--listen", &shared.resp_addr, threads)?;
+    let mut tls = listen(tls_listen, "--tls-listen", &shared.tls_addr, threads)?;
     let http = match config.http {
         Some(addr) => Some(http::start(addr, shared.clone(), metrics)?),
         None => None,
@@ -72,10 +67,10 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
     };
     let (drain, draining) = watch::channel(false);
     let mut workers = Vec::new();
-    for (index, tcp) in listeners.into_iter().enumerate() {
+    for index in 0..threads {
         let sockets = Sockets {
-            tcp,
-            tls: tls_listeners.next(),
+            tcp: tcp.next(),
+            tls: tls.next(),
             unix: unix_listener.take(),
         };
         workers.push(start_worker(
@@ -89,13 +84,9 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
         thread: "maintenance".into(),
         source,
     })?;
-    // Likewise.
-    let _ = shared.resp_addr.set(resp_addr);
     shared.set_health(Health::Ready);
     Ok(Running {
         shared,
-        resp_addr,
-        tls_addr,
         http,
         unix_socket,
         drain,
@@ -104,27 +95,32 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
     })
 }
 
-/// Listens on an address with a socket for each worker; the address has the port that was taken.
+/// Listens on an address, if there is one, with a socket for each worker, and tells which port was taken.
 fn listen(
-    addr: SocketAddr,
+    addr: Option<SocketAddr>,
     option: &'static str,
+    taken: &OnceLock<SocketAddr>,
     threads: usize,
-) -> Result<(Vec<TcpListener>, SocketAddr), StartError> {
+) -> Result<vec::IntoIter<TcpListener>, StartError> {
+    let Some(addr) = addr else {
+        return Ok(Vec::new().into_iter());
+    };
     let refused = |source| StartError::listen(addr, option, source);
     let listeners = listen::tcp(addr, threads).map_err(refused)?;
-    let addr = listeners[0].local_addr().map_err(refused)?;
-    Ok((listeners, addr))
+    // Likewise.
+    let _ = taken.set(listeners[0].local_addr().map_err(refused)?);
+    Ok(listeners.into_iter())
 }
 
 impl Running {
-    /// Address of the Redis protocol, with the port that is really listened on.
-    pub fn resp_addr(&self) -> SocketAddr {
-        self.resp_addr
+    /// Address of the Redis protocol, with the port that is really listened on; `None` when it is off.
+    pub fn resp_addr(&self) -> Option<SocketAddr> {
+        self.shared.resp_addr()
     }
 
     /// Address of the Redis protocol over TLS, likewise; `None` when it is off.
     pub fn tls_addr(&self) -> Option<SocketAddr> {
-        self.tls_addr
+        self.shared.tls_addr()
     }
 
     /// Address of HTTP, with the port that is really listened on; `None` when it is off.

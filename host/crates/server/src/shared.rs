@@ -98,6 +98,7 @@ pub struct Shared {
     /// The scripts of each tenant, by its number.
     pub(crate) scripts: Box<[Arc<Scripts>]>,
     pub(crate) resp_addr: OnceLock<SocketAddr>,
+    pub(crate) tls_addr: OnceLock<SocketAddr>,
     /// Set when the server starts, if TLS is spoken anywhere.
     pub(crate) tls: OnceLock<Arc<Tls>>,
     health: AtomicU8,
@@ -161,6 +162,7 @@ impl Shared {
             hubs,
             config,
             resp_addr: OnceLock::new(),
+            tls_addr: OnceLock::new(),
             tls: OnceLock::new(),
             health: AtomicU8::new(Health::Starting as u8),
             next_client: AtomicU64::new(1),
@@ -179,8 +181,14 @@ impl Shared {
 
     /// Address of the Redis protocol with the port that is really listened on; the configured one
     /// before the server has started.
-    pub fn resp_addr(&self) -> SocketAddr {
-        self.resp_addr.get().copied().unwrap_or(self.config.listen)
+    pub fn resp_addr(&self) -> Option<SocketAddr> {
+        self.resp_addr.get().copied().or(self.config.listen)
+    }
+
+    /// That of the Redis protocol over TLS, likewise.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        let configured = self.config.tls.as_ref().and_then(|tls| tls.listen);
+        self.tls_addr.get().copied().or(configured)
     }
 
     /// Resident memory of the process in bytes, if it can be measured.

@@ -85,7 +85,7 @@ pub(crate) fn session_of(shared: &Shared, id: u64, version: Version) -> Session 
 pub(crate) fn config() -> ServerConfig {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     ServerConfig {
-        listen,
+        listen: Some(listen),
         ..ServerConfig::default()
     }
 }
@@ -113,7 +113,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn connect(&self) -> Client<TcpStream> {
-        let stream = TcpStream::connect(self.running.resp_addr()).expect("the server accepts");
+        let addr = self.running.resp_addr().expect("it is on");
+        let stream = TcpStream::connect(addr).expect("the server accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
         stream.set_nodelay(true).expect("connected");

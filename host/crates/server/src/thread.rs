@@ -18,18 +18,17 @@ use crate::{Health, Shared, StartError};
 
 /// Listening sockets for one worker, not on a runtime yet.
 pub(crate) struct Sockets {
-    pub(crate) tcp: StdTcpListener,
+    pub(crate) tcp: Option<StdTcpListener>,
     pub(crate) tls: Option<StdTcpListener>,
     pub(crate) unix: Option<StdUnixListener>,
 }
 
 impl Sockets {
     fn into_listeners(self, shared: &Shared) -> io::Result<Listeners> {
-        let mut listeners = Listeners {
-            tcp: Listener::Tcp(TcpListener::from_std(self.tcp)?),
-            tls: None,
-            unix: None,
-        };
+        let mut listeners = Listeners::default();
+        if let Some(listener) = self.tcp {
+            listeners.tcp = Some(Listener::Tcp(TcpListener::from_std(listener)?));
+        }
         if let (Some(listener), Some(tls)) = (self.tls, shared.tls.get()) {
             let acceptor = Acceptor::new(tls.clone(), Within::Resp, shared.buffers.clone());
             listeners.tls = Some(Listener::Tls(TcpListener::from_std(listener)?, acceptor));

@@ -109,7 +109,7 @@ impl Worker {
         let mut sweeping = pin!(self.sweep());
         tokio::select! {
             never = &mut sweeping => match never {},
-            never = self.accept(listeners.tcp) => match never {},
+            never = self.accept_from(listeners.tcp) => match never {},
             never = self.accept_from(listeners.tls) => match never {},
             never = self.accept_from(listeners.unix) => match never {},
             // An error means that whoever would say so is gone, which says the same.

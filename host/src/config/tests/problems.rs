@@ -34,7 +34,7 @@ fn every_setting_says_what_was_found_and_what_is_allowed() {
     "#;
     refused(
         &layers(file, &[], &[]),
-        r#"l.toml:2: listen: found "localhost:6379"; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379
+        r#"l.toml:2: listen: found "localhost:6379"; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379, or "none"
         l.toml:3: http: found 8379; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379, or "none"
         l.toml:4: unix_socket: found ""; allowed: a path that is not empty, or "none"
         l.toml:5: data: found an array; allowed: a path that is not empty
@@ -103,7 +103,7 @@ fn unknown_keys_and_tables_are_refused() {
         l.toml:5: log.colour: unknown key; allowed in [log]: level, format
         l.toml:6: log.level: found a table; allowed: \"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"
         l.toml:7: [cache]: unknown table; allowed: [limits], [log], [lua], [tls], [[tenant]], [[user]]
-        l.toml:9: listen: found a table; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379
+        l.toml:9: listen: found a table; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379, or \"none\"
         l.toml:11: [tenant]: found one table; allowed: [[tenant]], once a tenant",
     );
 }
@@ -113,7 +113,7 @@ fn what_is_not_toml_is_one_problem_a_line_and_hides_no_other() {
     refused(
         &layers("memory = 12XB\nlisten = 5\nthreads = 1\nthreads = 2\n[limits\nclients_max = 0", &[], &[]),
         "l.toml:1: not TOML: string values must be quoted, expected literal string: \"12XB\"
-        l.toml:2: listen: found 5; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379
+        l.toml:2: listen: found 5; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379, or \"none\"
         l.toml:4: not TOML: duplicate key: \"threads\"
         l.toml:5: not TOML: unclosed table, expected `]`",
     );

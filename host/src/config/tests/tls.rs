@@ -25,6 +25,10 @@ fn what_is_missing_or_makes_no_sense_together_is_told() {
         l.toml:2: tls.listen: found "127.0.0.1:8379"; allowed: another port than http has: both cannot be served on one"#,
     );
     refused(
+        &layers("listen = 'none'", &[], &[]),
+        r#"l.toml:1: listen: found "none"; allowed: an address, because neither tls.listen nor unix_socket is set and nobody could connect"#,
+    );
+    refused(
         &layers("tls.client_auth = 'optional'", &[], &[]),
         r#"default: tls.client_ca: found "none"; allowed: the path of a PEM file, because tls.client_auth asks clients for certificates"#,
     );

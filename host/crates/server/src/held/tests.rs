@@ -84,3 +84,15 @@ fn connections_share_one_bound() {
     drop(first);
     assert!(second.keep_input(&[0; 60_000]).is_ok());
 }
+
+#[test]
+fn a_sum_is_paid_once_and_given_back_and_one_that_does_not_fit_costs_nothing() {
+    let shared = shared(100);
+    let first = shared.buffers.charge(60);
+    assert!(first.is_some());
+    assert!(shared.buffers.charge(60).is_none());
+    assert_eq!(shared.buffers.used_bytes(), 60);
+    drop(first);
+    assert_eq!(shared.buffers.used_bytes(), 0);
+    assert!(shared.buffers.charge(100).is_some());
+}

@@ -20,9 +20,9 @@ fn start_error(config: ServerConfig) -> StartError {
 fn a_second_server_on_the_same_port_is_refused() {
     for threads in [1, 2] {
         let first = serve(|config| config.threads = threads);
-        let addr = first.running.resp_addr();
+        let addr = first.running.resp_addr().expect("it is on");
         let error = start_error(ServerConfig {
-            listen: addr,
+            listen: Some(addr),
             threads,
             ..config()
         });
@@ -38,14 +38,14 @@ fn a_second_server_on_the_same_port_is_refused() {
 #[test]
 fn a_port_is_free_again_once_its_server_has_drained() {
     let first = serve(|config| config.threads = 2);
-    let addr = first.running.resp_addr();
+    let addr = first.running.resp_addr().expect("it is on");
     let mut client = first.connect();
     client.ask("PING\r\n", "+PONG\r\n");
     assert_eq!(first.drain().cut_off, 0);
     assert_eq!(client.rest(), b"");
     assert!(TcpStream::connect(addr).is_err());
     // The connection that the server closed does not keep the port from the next one.
-    let second = serve(|config| config.listen = addr);
+    let second = serve(|config| config.listen = Some(addr));
     second.connect().ask("PING\r\n", "+PONG\r\n");
 }
 

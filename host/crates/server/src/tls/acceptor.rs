@@ -11,7 +11,7 @@ use crate::stats::bump;
 
 /// Handshakes that a listener has going on at once: each costs processor time, which those who are served
 /// already would miss.
-const HANDSHAKES_MAX: usize = 256;
+const HANDSHAKES_MAX: usize = 512;
 
 /// See the module.
 pub(crate) struct Acceptor {

@@ -1,6 +1,6 @@
 //! The files that TLS is set up from, read as they are.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,11 @@ impl Pems {
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    // Whoever opens a pipe waits for somebody to write.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let why = "it is no file; name a PEM file";
+        return Err(TlsError::new(key, path, why));
+    }
     let mut contents = Vec::new();
     let read =
         File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut contents));

@@ -112,6 +112,25 @@ fn version_1_3_carries_any_request_and_reply() {
 }
 
 #[test]
+fn the_plain_port_can_be_left_out() {
+    let authority = Authority::new();
+    let files = Files::new(&authority.issue());
+    let server = served_with(files.config(), |config| {
+        config.listen = None;
+        config.threads = 2;
+    });
+    assert_eq!(server.running.resp_addr(), None);
+    let mut client = connect(server.tls(), authority.client(None));
+    client.ask(
+        command(&[b"CONFIG", b"GET", b"port"]),
+        "*2\r\n$4\r\nport\r\n$1\r\n0\r\n",
+    );
+    let port = server.tls().port().to_string();
+    let told = [&b"*2\r\n"[..], &bulk(b"tls-port"), &bulk(port.as_bytes())].concat();
+    client.ask(command(&[b"CONFIG", b"GET", b"tls-port"]), told);
+}
+
+#[test]
 fn a_client_that_closes_without_a_word_has_closed() {
     let authority = Authority::new();
     let files = Files::new(&authority.issue());
@@ -152,7 +171,7 @@ fn who_speaks_without_tls_is_told_so_and_turned_away() {
     );
     assert_eq!(server.totals().plaintext, 2);
     // And the other way round.
-    let mut lost = connect(server.running.resp_addr(), authority.client(None));
+    let mut lost = connect(server.running.resp_addr().unwrap(), authority.client(None));
     assert!(lost.stream.write_all(b"PING\r\n").is_err());
     assert_eq!(server.shared.totals().protocol_errors, 1);
 }
@@ -351,6 +370,9 @@ fn wrong_files_are_told_by_key_path_and_what_to_do() {
         let error = check_tls(&config).unwrap_err();
         assert_eq!(error.key, key);
         assert!(error.why.contains("cannot be read"), "{error}");
+        std::fs::create_dir(files.path(name)).unwrap();
+        let error = check_tls(&config).unwrap_err();
+        assert!(error.why.contains("is no file"), "{error}");
     }
 }
 
@@ -365,6 +387,8 @@ fn handshakes_that_find_no_room_are_turned_away() {
     first.ask("PING\r\n", "+PONG\r\n");
     assert!(ping(&server, &authority, None).is_err());
     server.counted(|totals| totals.crowded);
+    let used = server.shared.buffers.used_bytes();
+    assert_eq!(used, TlsStream::BYTES as u64, "that of the first");
     first.ask("PING\r\n", "+PONG\r\n");
     drop(first);
     server.eventually(|| server.shared.buffers.used_bytes() == 0);

@@ -1,5 +1,6 @@
 //! The settings that clients of Redis ask for, by their names there.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -51,7 +52,7 @@ const TIMEOUT_S_MAX: i64 = i32::MAX as i64;
 const SLOWLOG_LEN_MAX: i64 = 10_000;
 
 /// In alphabetical order.
-pub(super) static SETTINGS: [Setting; 24] = [
+pub(super) static SETTINGS: [Setting; 25] = [
     Setting::new("appendonly", |_| "no".into(), NOT_KEPT),
     Setting::new("bind", bind, Change::Never),
     Setting::new(
@@ -107,11 +108,7 @@ pub(super) static SETTINGS: [Setting; 24] = [
         BY_POLICY,
     ),
     Setting::new("maxmemory-samples", |_| "5".into(), BY_POLICY),
-    Setting::new(
-        "port",
-        |ctx| ctx.shared.resp_addr().port().to_string(),
-        Change::Never,
-    ),
+    Setting::new("port", |ctx| port(ctx.shared.resp_addr()), Change::Never),
     Setting::new(
         "proto-max-bulk-len",
         |ctx| ctx.shared.config.proto_bulk_bytes_max.to_string(),
@@ -159,6 +156,7 @@ pub(super) static SETTINGS: [Setting; 24] = [
             put(&shared.tuning.idle_timeout_ms, s * 1000)
         }),
     ),
+    Setting::new("tls-port", |ctx| port(ctx.shared.tls_addr()), Change::Never),
     Setting::new(
         "unixsocket",
         |ctx| {
@@ -180,7 +178,13 @@ pub(in crate::commands) fn maxmemory_policy(tenant: &Tenant) -> String {
 }
 
 fn bind(ctx: &Context<'_>) -> String {
-    ctx.shared.resp_addr().ip().to_string()
+    let addr = ctx.shared.resp_addr().or(ctx.shared.tls_addr());
+    addr.map(|addr| addr.ip().to_string()).unwrap_or_default()
+}
+
+/// 0 where nothing is served, as in Redis.
+fn port(addr: Option<SocketAddr>) -> String {
+    addr.map_or(0, |addr| addr.port()).to_string()
 }
 
 fn number(value: &AtomicU64) -> String {

@@ -9,6 +9,7 @@ pub(super) fn server(figures: &Figures<'_>) -> Lines {
     let shared = figures.shared;
     let uptime_seconds = figures.now.saturating_sub(shared.started_ms) / 1000;
     let executable = std::env::current_exe().unwrap_or_default();
+    let addr = shared.resp_addr().or(shared.tls_addr());
     vec![
         line("redis_version", REDIS_VERSION),
         line("redis_git_sha1", "00000000"),
@@ -22,7 +23,7 @@ pub(super) fn server(figures: &Figures<'_>) -> Lines {
         line("process_id", process::id()),
         line("process_supervised", "no"),
         line("run_id", &shared.run_id),
-        line("tcp_port", shared.resp_addr().port()),
+        line("tcp_port", addr.map_or(0, |addr| addr.port())),
         line("server_time_usec", figures.now * 1000),
         line("uptime_in_seconds", uptime_seconds),
         line("uptime_in_days", uptime_seconds / 86_400),
