@@ -35,7 +35,7 @@ pub struct TenantStats {
     pub data_bytes: u64,
     /// Bytes that may be used at the moment.
     pub budget_bytes: u64,
-    /// Bytes configured.
+    /// Bytes configured, or set since.
     pub memory_bytes: u64,
     /// Bytes that the evictors hold for their own bookkeeping; part of `used_bytes`.
     pub evictor_bytes: u64,

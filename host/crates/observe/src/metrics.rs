@@ -96,7 +96,7 @@ metrics! {
     BUDGET_BYTES: Gauge "larder_budget_bytes" ["tenant"]
         "What may be used at the moment: the share, lowered while the process is over its memory.";
     TENANT_MEMORY_BYTES: Gauge "larder_tenant_memory_bytes" ["tenant"]
-        "The share of the memory as configured.";
+        "The share of the memory, as configured or as CONFIG SET maxmemory said.";
     EVICTOR_BYTES: Gauge "larder_evictor_bytes" ["tenant"]
         "Memory of the eviction policy's own records.";
     MEMORY_BYTES: Gauge "larder_memory_limit_bytes" []

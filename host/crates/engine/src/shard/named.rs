@@ -91,7 +91,7 @@ impl State {
             match self.slab.get(slot).filter(|_| self.may_evict(slot)) {
                 Some(block) => freed_bytes += block.bytes(self.config.classes) as u64,
                 // It went after the evictor was told, which is nobody's fault.
-                None if self.was_just_removed(slot) => {}
+                None if self.retired.contains(&slot) || self.was_withdrawn(slot) => {}
                 None => return Some(WrongAnswer::Dead(slot)),
             }
         }
@@ -99,7 +99,7 @@ impl State {
     }
 
     /// Whether the evictor has yet to be told that it has nothing to do with the entry in `slot` any more.
-    fn was_just_removed(&self, slot: Slot) -> bool {
+    fn was_withdrawn(&self, slot: Slot) -> bool {
         let is_removal = |event: &Event| event.kind == EventKind::Remove && event.slot == slot;
         self.log.iter().any(is_removal)
     }
@@ -119,8 +119,12 @@ mod tests {
 
     const ENTRIES: u32 = 100;
 
-    /// Entries in slots from 0 on, the last of them gone since the evictor was told.
     fn state() -> State {
+        state_that(false)
+    }
+
+    /// Entries in slots from 0 on, the last of them gone since the evictor was told.
+    fn state_that(volatile_only: bool) -> State {
         let config = ShardConfig {
             classes: SizeClasses::Jemalloc,
             share_bytes: 1 << 20,
@@ -128,25 +132,28 @@ mod tests {
             hash_seed: 1,
             random_seed: 1,
             start_ms: 1,
-            volatile_only: false,
+            volatile_only,
         };
         let mut state = State::new(config, false);
         for n in 0..ENTRIES {
-            let name = n.to_le_bytes();
-            let key = Key::new(0, &name);
-            let at = At {
-                hash: hash(1, key),
-                key,
-                now: 1,
-            };
-            let mut edit =
-                |_: Option<crate::Entry<'_>>| (Edit::put(&[1; 50][..], Expiry::Never), ());
-            let put = state.update(&at, Access::Write, 4096, &mut edit);
-            assert!(put.is_ok());
+            update(&mut state, n, &Edit::put(&[1; 50][..], Expiry::At(9)));
         }
         state.hand_over(&mut Vec::new(), &mut Vec::new());
         state.remove_slot(ENTRIES - 1, Removal::Deleted);
         state
+    }
+
+    fn update(state: &mut State, n: u32, edit: &Edit<'_>) {
+        let name = n.to_le_bytes();
+        let key = Key::new(0, &name);
+        let at = At {
+            hash: hash(1, key),
+            key,
+            now: 1,
+        };
+        let mut edit = |_: Option<crate::Entry<'_>>| (edit.clone(), ());
+        let updated = state.update(&at, Access::Write, 4096, &mut edit);
+        assert!(updated.is_ok());
     }
 
     fn left(state: &State) -> u64 {
@@ -195,5 +202,18 @@ mod tests {
         };
         assert!(freed_bytes > 0);
         assert_eq!(wrong, Some(too_few));
+    }
+
+    #[test]
+    fn what_came_to_stay_stays_and_is_a_mistake_once_the_evictor_knows() {
+        let mut state = state_that(true);
+        update(&mut state, 5, &Edit::Expire(None));
+        let (freed_bytes, wrong) = state.evict_named(&[5, 6], 50);
+        assert!(freed_bytes > 0 && wrong.is_none(), "{wrong:?}");
+        assert_eq!(left(&state), u64::from(ENTRIES) - 2);
+        state.hand_over(&mut Vec::new(), &mut Vec::new());
+        let dead = (0, Some(WrongAnswer::Dead(5)));
+        assert_eq!(state.evict_named(&[5, 7], 50), dead);
+        assert_eq!(left(&state), u64::from(ENTRIES) - 2);
     }
 }
