@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod clients;
+mod connections;
 mod console;
 mod contract;
 mod differential;

@@ -149,7 +149,7 @@ impl Connection {
             Phase::Lingering
         } else if !self.held.input().is_empty() {
             Phase::Receiving
-        } else if self.dialogue.session.is_subscribed() {
+        } else if self.dialogue.session.is_listening() {
             // It may be silent for as long as it likes.
             Phase::Working
         } else {

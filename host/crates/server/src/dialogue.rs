@@ -8,6 +8,8 @@ use larder_resp::{Limits, Parsed, Reply, RequestParser};
 
 use crate::commands::dispatch;
 use crate::meter::Watch;
+use crate::onlookers::monitor::Showing;
+use crate::session::Replies;
 use crate::users::SignIn;
 use crate::{Context, Flow, Order, ServerConfig, Session, Shared, slowlog};
 
@@ -136,6 +138,7 @@ impl Dialogue {
         self.raise_limits();
         let now = shared.now();
         let mut watch = Watch::start(shared, worker);
+        watch.showing = Showing::new(shared, &self.session);
         let (mut consumed, mut commands, mut errors) = (0, 0, 0);
         let mut request = 0..0;
         let stop = loop {
@@ -164,13 +167,17 @@ impl Dialogue {
             let mut context = Context::new(shared, session, decider, now, &mut watch, out);
             let flow = dispatch(&mut context, args);
             drop(context);
-            if self.later_limits.is_some() {
-                self.raise_limits();
-            }
             commands += 1;
             if out.get(reply_at) == Some(&b'-') {
                 errors += 1;
                 shared.meters[worker].note_error(&out[reply_at..]);
+            }
+            let is_answered = matches!(flow, Flow::Continue | Flow::Close);
+            if self.session.replies != Replies::On && is_answered {
+                self.session.hush(Some(args), out, reply_at);
+            }
+            if self.later_limits.is_some() {
+                self.raise_limits();
             }
             // What goes on in steps is noted when it is done.
             let is_done = !matches!(flow, Flow::Keys(_) | Flow::Flush(_));

@@ -21,6 +21,7 @@ mod listing;
 mod mailbox;
 mod maintenance;
 mod meter;
+mod onlookers;
 mod order;
 pub mod process;
 mod pubsub;

@@ -83,14 +83,22 @@ impl Mailbox {
 
     /// Puts a message in and wakes the connection.
     pub(crate) fn put(&self, letter: &mut Letter<'_>) {
+        self.append(|version| letter.bytes(version));
+    }
+
+    /// Puts in a line that is the same in every version, and wakes the connection.
+    pub(crate) fn put_line(&self, line: &[u8]) {
+        self.append(|_| line);
+    }
+
+    fn append<'b>(&self, encode: impl FnOnce(Version) -> &'b [u8]) {
         let mut inner = self.lock();
         if inner.is_cut {
             return;
         }
-        let version = inner.version;
-        let letter = letter.bytes(version);
-        if self.make_room(&mut inner, letter.len()) {
-            inner.bytes.extend_from_slice(letter);
+        let bytes = encode(inner.version);
+        if self.make_room(&mut inner, bytes.len()) {
+            inner.bytes.extend_from_slice(bytes);
         } else {
             inner.is_cut = true;
             self.empty(&mut inner);

@@ -190,7 +190,7 @@ impl Drop for Subscriptions {
 }
 
 impl Session {
-    /// Whether it listens to anything.
+    /// Whether it listens to a channel.
     pub(crate) fn is_subscribed(&self) -> bool {
         self.subscriptions
             .as_ref()

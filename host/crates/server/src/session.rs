@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Store, Tenant};
-use larder_resp::{Reply, Version};
+use larder_resp::{Args, Reply, Version};
 
 use crate::clients::{Client, Origin};
 use crate::mailbox::Mailbox;
 use crate::meter::Watch;
+use crate::onlookers::monitor::Monitoring;
 use crate::pubsub::Subscriptions;
 use crate::transaction::Transaction;
 use crate::users::SignIn;
@@ -30,8 +31,11 @@ pub struct Session {
     pub login: Login,
     /// What others see of it.
     pub(crate) client: Arc<Client>,
+    pub(crate) replies: Replies,
+    pub(crate) no_evict: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
+    pub(crate) monitoring: Option<Monitoring>,
 }
 
 impl Session {
@@ -44,8 +48,11 @@ impl Session {
             version: Version::V2,
             tenant: login.user().tenant().clone(),
             login,
+            replies: Replies::On,
+            no_evict: false,
             transaction: None,
             subscriptions: None,
+            monitoring: None,
         }
     }
 
@@ -61,11 +68,43 @@ impl Session {
         self.client.set_version(version);
     }
 
+    /// Whether it is, or was, told what others do.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.subscriptions.is_some() || self.monitoring.is_some()
+    }
+
+    /// Whether it waits for messages, for as long as it likes.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.is_subscribed() || self.monitoring.is_some()
+    }
+
     /// Listens to nothing any more, and forgets what had come.
     pub(crate) fn stop_listening(&mut self) {
         self.subscriptions = None;
+        self.monitoring = None;
         if let Some(mailbox) = self.mailbox() {
             mailbox.discard();
+        }
+    }
+
+    /// Takes back what was replied to `args` from `at` on, where the client wants no reply. Messages and
+    /// what is said of subscriptions go out all the same.
+    #[cold]
+    pub(crate) fn hush(&mut self, args: Option<Args<'_>>, out: &mut Vec<u8>, at: usize) {
+        let is_push = |args: Args<'_>| {
+            let name = args.name().to_ascii_uppercase();
+            name.ends_with(b"SUBSCRIBE") && out.get(at) != Some(&b'-')
+        };
+        let is_push = args.is_some_and(is_push);
+        match self.replies {
+            Replies::Off | Replies::Skip if !is_push => out.truncate(at),
+            _ => {}
+        }
+        match self.replies {
+            Replies::SkipNext => self.replies = Replies::Skip,
+            Replies::Skip => self.replies = Replies::On,
+            Replies::On | Replies::Off => {}
         }
     }
 
@@ -76,6 +115,17 @@ impl Session {
         transaction.map_or(0, |transaction| transaction.bytes())
             + subscriptions.map_or(0, |subscriptions| subscriptions.bytes())
     }
+}
+
+/// Whether the client wants replies; see CLIENT REPLY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replies {
+    On,
+    /// None to the request behind this one.
+    SkipNext,
+    /// None to this request.
+    Skip,
+    Off,
 }
 
 /// Everything one call of a command works with.

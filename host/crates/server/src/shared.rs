@@ -15,6 +15,7 @@ use crate::held::Budget;
 use crate::http::Figures;
 use crate::latency::LatencyMonitor;
 use crate::meter::{CommandFigures, Counted, Meter};
+use crate::onlookers::monitor::Watchers;
 use crate::pubsub::Hub;
 use crate::sampler::Sampler;
 use crate::scripts::{ScriptFigures, Scripts};
@@ -94,6 +95,8 @@ pub struct Shared {
     pub(crate) clients: Clients,
     /// Channels, by the number of the tenant.
     hubs: Box<[Arc<Hub>]>,
+    /// Who watches a tenant, by its number.
+    watchers: Box<[Arc<Watchers>]>,
     pub(crate) http: Figures,
     /// The scripts of each tenant, by its number.
     pub(crate) scripts: Box<[Arc<Scripts>]>,
@@ -160,6 +163,7 @@ impl Shared {
             buffers: Arc::new(Budget::new(config.client_buffers_bytes_max)),
             clients: Clients::default(),
             hubs,
+            watchers: (0..tenants).map(|_| Arc::default()).collect(),
             config,
             resp_addr: OnceLock::new(),
             tls_addr: OnceLock::new(),
@@ -172,6 +176,11 @@ impl Shared {
     /// The channels of a connection's tenant.
     pub(crate) fn hub(&self, session: &Session) -> &Arc<Hub> {
         &self.hubs[session.tenant.number()]
+    }
+
+    /// Those who watch a connection's tenant.
+    pub(crate) fn watchers(&self, session: &Session) -> &Arc<Watchers> {
+        &self.watchers[session.tenant.number()]
     }
 
     /// The time now, in Unix milliseconds.

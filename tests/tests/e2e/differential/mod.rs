@@ -4,6 +4,7 @@
 //! The variable `SEED` repeats one run.
 
 mod acl;
+mod clients;
 mod commands;
 mod generate;
 mod scripts;
@@ -30,11 +31,12 @@ const DATABASES: [&str; 3] = ["0", "1", "15"];
 const MISMATCHES_MAX: usize = 10;
 
 /// Commands that end or change the connection, compared in modules of their own.
-const ELSEWHERE: [&str; 23] = [
+const ELSEWHERE: [&str; 24] = [
     "acl",
     "auth",
     "discard",
     "exec",
+    "monitor",
     "multi",
     "quit",
     "reset",

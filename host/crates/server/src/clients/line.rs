@@ -13,7 +13,6 @@ impl Client {
     /// Appends the line, with the fields of Redis 7.2 and `watch`, which came later. What Larder has no
     /// counterpart of is 0: buffers of replies belong to the worker until a client lags.
     pub(crate) fn write_line(&self, now: Millis, out: &mut String) {
-        let seconds_since = |then: Millis| now.saturating_sub(then) / 1000;
         let load = |value: &AtomicU32| value.load(Ordering::Relaxed);
         let standing = &self.standing;
         let [sub, psub, ssub] = standing.subscriptions.each_ref().map(load);
@@ -39,8 +38,8 @@ impl Client {
             self.origin.local,
             self.origin.descriptor,
             told.name,
-            seconds_since(self.connected_ms),
-            seconds_since(standing.seen_ms.load(Ordering::Relaxed)),
+            self.age_ms(now) / 1000,
+            now.saturating_sub(standing.seen_ms.load(Ordering::Relaxed)) / 1000,
             standing.letters(self.origin.kind == Kind::Unix),
             standing.db.load(Ordering::Relaxed),
             standing.queued.load(Ordering::Relaxed),

@@ -133,9 +133,24 @@ impl Client {
         self.id
     }
 
+    /// What it speaks through.
+    pub(crate) fn kind(&self) -> Kind {
+        self.origin.kind
+    }
+
     /// See [`Origin::peer`].
     pub(crate) fn peer(&self) -> &str {
         &self.origin.peer
+    }
+
+    /// See [`Origin::local`].
+    pub(crate) fn local(&self) -> &str {
+        &self.origin.local
+    }
+
+    /// How long it has been there.
+    pub(crate) fn age_ms(&self, now: Millis) -> u64 {
+        now.saturating_sub(self.connected_ms)
     }
 
     /// Who the connection speaks for, or would without signing in. Their rules may have changed since.

@@ -29,15 +29,22 @@ pub(super) struct Standing {
 /// Something that a connection does, or that was chosen for it; see CLIENT LIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
+    Monitor,
     PubSub,
     Multi,
     Unix,
+    NoEvict,
 }
 
 impl Mark {
     /// All of them with their letters, in the order in which Redis lists them.
-    pub(super) const ALL: [(Self, char); 3] =
-        [(Self::PubSub, 'P'), (Self::Multi, 'x'), (Self::Unix, 'U')];
+    pub(super) const ALL: &[(Self, char)] = &[
+        (Self::Monitor, 'O'),
+        (Self::PubSub, 'P'),
+        (Self::Multi, 'x'),
+        (Self::Unix, 'U'),
+        (Self::NoEvict, 'e'),
+    ];
 
     fn bit(self) -> u32 {
         1 << self as u32
@@ -143,6 +150,12 @@ impl Session {
         }
         standing.db.store(self.db, Ordering::Relaxed);
         let mut marks = 0;
+        for (mark, is_so) in [
+            (Mark::Monitor, self.monitoring.is_some()),
+            (Mark::NoEvict, self.no_evict),
+        ] {
+            marks |= u32::from(is_so) * mark.bit();
+        }
         let mut queued = -1;
         let (mut watched, mut bytes, mut counts) = (0, 0, [0; 3]);
         if let Some(transaction) = &self.transaction {

@@ -67,6 +67,14 @@ impl Failure {
         Self::from(text)
     }
 
+    /// A number of arguments that no form of a subcommand of `container` has.
+    pub(crate) fn subcommand_arity(container: &str, name: &[u8]) -> Self {
+        let name = clip(name, SHOWN_BYTES_MAX);
+        Self::from(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
+        ))
+    }
+
     /// No such subcommand of `container`, which is in capitals.
     pub(crate) fn unknown_subcommand(container: &str, name: &[u8]) -> Self {
         let name = clip(name, SHOWN_BYTES_MAX);

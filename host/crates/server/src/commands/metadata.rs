@@ -267,6 +267,12 @@ impl Command {
         self.flags.contains(&Flag::ReadOnly)
     }
 
+    /// Whether it may change entries, or tell others something.
+    pub(crate) fn may_change(&self) -> bool {
+        let tells = matches!(self.name, "PUBLISH" | "SPUBLISH" | "EVAL" | "EVALSHA");
+        tells || self.flags.contains(&Flag::Write)
+    }
+
     /// Its subcommands, if it is a container.
     pub(crate) fn subcommands(&self) -> &'static [Self] {
         match self.action {

@@ -44,6 +44,7 @@ mod metadata;
 mod mget;
 mod module;
 mod moment;
+mod monitor;
 mod mset;
 mod multi;
 mod note;
@@ -78,6 +79,7 @@ mod type_of;
 use larder_engine::Key;
 use larder_resp::Args;
 
+use crate::onlookers::monitor::show_unless_secret;
 use crate::stats::bump;
 use crate::users::Stopped;
 use crate::{Context, Flow, Session, Shared, transaction};
@@ -120,6 +122,9 @@ impl Found {
         if outcome.as_ref().is_err_and(Failure::is_no_admin) {
             ctx.session.note_no_admin(ctx.shared, self.command);
         }
+        if ctx.watch.showing.is_on() {
+            show_unless_secret(ctx, self.command, args);
+        }
         outcome
     }
 }
@@ -143,10 +148,13 @@ impl Misfit {
 /// Answers one request. `args` is not empty.
 pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     let mut resolved = resolve(args);
-    if ctx.session.subscriptions.is_some() {
-        resolved = resolved.and_then(|found| match pubsub::check_allowed(ctx, args) {
-            Ok(()) => Ok(found),
-            Err(failure) => Err(Misfit::new(found.number.into(), failure)),
+    if ctx.session.is_told() {
+        resolved = resolved.and_then(|found| {
+            let allowed = pubsub::check_allowed(ctx, args);
+            match allowed.and_then(|()| monitor::check_allowed(ctx, found.command)) {
+                Ok(()) => Ok(found),
+                Err(failure) => Err(Misfit::new(found.number.into(), failure)),
+            }
         });
     }
     let outcome = match resolved {

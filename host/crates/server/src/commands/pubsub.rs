@@ -254,10 +254,7 @@ fn publish(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
 fn channels(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
     let pattern = args.get(2);
     if args.len() > 3 {
-        return Err(Failure::from(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{}'. Try PUBSUB HELP.",
-            String::from_utf8_lossy(&args[1])
-        )));
+        return Err(Failure::subcommand_arity("PUBSUB", &args[1]));
     }
     if pattern.is_some_and(|pattern| pattern.len() > glob::PATTERN_BYTES_MAX) {
         return Err(Failure::PATTERN_TOO_LONG);

@@ -3,6 +3,7 @@
 use larder_resp::{Args, Version};
 
 use super::{Action, Command, Failure, Outcome, auth};
+use crate::session::Replies;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -24,6 +25,7 @@ fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     let session = &mut *ctx.session;
     session.transaction = None;
     session.subscriptions = None;
+    session.monitoring = None;
     // What came before is sent before.
     if let Some(mailbox) = session.mailbox() {
         let mut mail = Vec::new();
@@ -32,6 +34,8 @@ fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     }
     session.sign_out(ctx.shared)?;
     session.db = 0;
+    session.replies = Replies::On;
+    session.no_evict = false;
     session.client.set_name(b"");
     session.set_version(Version::V2);
     ctx.reply.set_version(Version::V2);

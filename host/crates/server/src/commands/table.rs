@@ -5,13 +5,13 @@ use super::{
     acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set,
     client, cluster, command, condition, config, dbsize, del, dump, echo, eval, exists, expire,
     flush, function, get, getdel, getex, getset, hello, incr, info, keys, latency, lcs, lolwut,
-    memory, mget, module, mset, multi, object, persist, ping, policy, pubsub, quit, randomkey,
-    range, relocate, replication, reset, scan, script, select, set, setex, setnx, slowlog, strlen,
-    swapdb, time, touch, ttl, type_of,
+    memory, mget, module, monitor, mset, multi, object, persist, ping, policy, pubsub, quit,
+    randomkey, range, relocate, replication, reset, scan, script, select, set, setex, setnx,
+    slowlog, strlen, swapdb, time, touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 106] = [
+pub(crate) static TABLE: [Command; 107] = [
     acl::COMMAND,
     append::COMMAND,
     auth::COMMAND,
@@ -67,6 +67,7 @@ pub(crate) static TABLE: [Command; 106] = [
     memory::COMMAND,
     mget::COMMAND,
     module::COMMAND,
+    monitor::COMMAND,
     relocate::MOVE,
     mset::MSET,
     mset::MSETNX,

@@ -7,6 +7,7 @@ mod connection;
 mod errors;
 mod generic;
 mod introspection;
+mod monitor;
 mod policies;
 mod pubsub;
 mod recording;
@@ -20,6 +21,7 @@ use larder_resp::{Args, ArgsBuf, Limits, Parsed, RequestParser, Version};
 
 use super::dispatch;
 use crate::meter::Watch;
+use crate::onlookers::monitor::Showing;
 use crate::testing::{config, parts, session};
 use crate::{Context, Flow, Parts, ServerConfig, Session, Shared};
 
@@ -55,6 +57,7 @@ impl Bed {
     fn execute(&mut self, args: Args<'_>) -> (Vec<u8>, Flow) {
         let mut out = Vec::new();
         let mut watch = Watch::start(&self.shared, 0);
+        watch.showing = Showing::new(&self.shared, &self.session);
         let (session, decider) = (&mut self.session, &mut *self.decider);
         let mut context = Context::new(
             &self.shared,

@@ -98,7 +98,13 @@ impl Connection {
             Err(why) => reply.error(&format!("ERR {why}")),
         }
         self.stage = Stage::Behind;
-        self.write(cx, &mut scratch.output)
+        self.answer(cx, &mut scratch.output)
+    }
+
+    /// Writes a late reply, if the client wants it.
+    pub(super) fn answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<(), End> {
+        self.dialogue.session.hush(None, out, 0);
+        self.write(cx, out)
     }
 
     /// Lists keys for one step; replies when the list is complete, or too long.
@@ -131,7 +137,7 @@ impl Connection {
         let version = self.dialogue.session.version;
         match stage {
             Stage::Late(Late::Listing(listing, _)) => {
-                self.write(cx, &mut listing.into_reply(version))
+                self.answer(cx, &mut listing.into_reply(version))
             }
             _ => Ok(()),
         }

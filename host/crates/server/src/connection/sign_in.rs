@@ -43,6 +43,6 @@ impl Connection {
         let session = &mut self.dialogue.session;
         let mut reply = Reply::new(&mut scratch.output, session.version);
         finish_sign_in(&self.worker.shared, session, &sign_in, result, &mut reply);
-        self.write(cx, &mut scratch.output)
+        self.answer(cx, &mut scratch.output)
     }
 }

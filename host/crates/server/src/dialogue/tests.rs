@@ -88,3 +88,52 @@ fn commands_and_errors_are_counted_and_empty_lines_are_not() {
         (3, 1, 1)
     );
 }
+
+fn replies(dialogue: &mut Dialogue, shared: &Shared, input: &str) -> String {
+    let mut out = Vec::new();
+    dialogue.execute(
+        shared,
+        0,
+        &mut Undecided,
+        input.as_bytes(),
+        usize::MAX,
+        &mut out,
+    );
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[test]
+fn replies_go_to_who_wants_them() {
+    let shared = Shared::new(config(), parts());
+    let mut dialogue = dialogue(&shared);
+    let mut check = |input: &str, expected: &str| {
+        assert_eq!(replies(&mut dialogue, &shared, input), expected, "{input}");
+    };
+    check(
+        "ECHO a\r\nCLIENT REPLY SKIP\r\nECHO b\r\nECHO c\r\n",
+        "$1\r\na\r\n$1\r\nc\r\n",
+    );
+    // It is the next request that is not answered, also when that comes later.
+    check("CLIENT REPLY SKIP\r\n", "");
+    check("NONE\r\nPING\r\n", "+PONG\r\n");
+    check(
+        "CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nECHO b\r\nPING\r\n",
+        "+PONG\r\n",
+    );
+    check(
+        "CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nPING\r\n",
+        "+OK\r\n+PONG\r\n",
+    );
+    check(
+        "CLIENT REPLY OFF\r\nPING\r\nGET\r\nCLIENT REPLY SKIP\r\nPING\r\n",
+        "",
+    );
+    let subscribed = "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+    check("PING\r\nSUBSCRIBE c\r\nSUBSCRIBE\r\n", subscribed);
+    check("RESET\r\nPING\r\n", "+RESET\r\n+PONG\r\n");
+    check(
+        "MULTI\r\nCLIENT REPLY OFF\r\nEXEC\r\n",
+        "+OK\r\n-ERR Command not allowed inside a transaction\r\n\
+         -EXECABORT Transaction discarded because of previous errors.\r\n",
+    );
+}

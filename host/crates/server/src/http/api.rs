@@ -15,6 +15,7 @@ use super::history::History;
 use super::problem::{Answer, Problem};
 use crate::commands::{authorize, dispatch};
 use crate::meter::Watch;
+use crate::onlookers::monitor::Showing;
 use crate::run::Metrics;
 use crate::{Context, Flow, Shared, order, slowlog};
 
@@ -95,6 +96,7 @@ impl Api {
         // One writer at a time: whoever has the decider in hand.
         let meter = shared.meters.len() - 1;
         let mut watch = Watch::start(shared, meter);
+        watch.showing = Showing::new(shared, &session);
         let mut context = Context::new(shared, &mut session, decider, now, &mut watch, &mut out);
         let flow = dispatch(&mut context, args.args());
         drop(context);

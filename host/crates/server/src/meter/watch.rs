@@ -6,6 +6,7 @@
 
 use crate::Shared;
 use crate::commands::is_brief;
+use crate::onlookers::monitor::Showing;
 use crate::stats::add;
 
 /// Brief commands that are timed together.
@@ -47,6 +48,8 @@ pub(crate) struct Watch {
     run_len: usize,
     depth: u32,
     last: Option<u16>,
+    /// Whether somebody is shown what this turn carries out.
+    pub(crate) showing: Showing,
     is_long_request: bool,
     slow: Option<Slow>,
 }
@@ -62,6 +65,7 @@ impl Watch {
             run_len: 0,
             depth: 0,
             last: None,
+            showing: Showing::default(),
             is_long_request: false,
             slow: None,
         }

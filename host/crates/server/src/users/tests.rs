@@ -295,3 +295,27 @@ fn hashes_are_whole_argon2id_and_not_too_costly() {
         assert!(check_password_hash(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn whoever_is_no_administrator_sees_their_tenants_clients_and_ends_nobody_but_themselves() {
+    let server = serve(|config| {
+        with_users(config);
+        config.users.push(user("ann", "a", None));
+    });
+    let (mut root, mut ann) = (server.connect(), server.connect());
+    sign_in(&mut root, "root", "secret");
+    sign_in(&mut ann, "ann", "a");
+    let not_admin = "-NOPERM only an administrator may do this\r\n";
+    ann.ask("CLIENT KILL ID 1\r\n", not_admin);
+    ann.ask("CLIENT KILL USER root\r\n", not_admin);
+    ann.ask("CLIENT KILL USER nobody\r\n", not_admin);
+    ann.ask("CLIENT KILL ID 3\r\n", ":0\r\n");
+    ann.ask("CLIENT KILL USER ann\r\n", ":0\r\n");
+    ann.send("CLIENT KILL USER ann SKIPME no\r\n");
+    assert_eq!(ann.rest(), b":1\r\n");
+    root.ask("PING\r\n", "+PONG\r\n");
+    root.ask(
+        "CLIENT KILL USER nobody\r\n",
+        "-ERR No such user 'nobody'\r\n",
+    );
+}

@@ -49,7 +49,7 @@ pub(super) fn list(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 /// The type of that name, in any case.
-fn parse_type(name: &[u8]) -> Result<Type, Failure> {
+pub(super) fn parse_type(name: &[u8]) -> Result<Type, Failure> {
     Type::named(name).ok_or_else(|| {
         let name = String::from_utf8_lossy(name);
         Failure::from(format!("ERR Unknown client type '{name}'"))

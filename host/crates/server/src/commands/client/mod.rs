@@ -1,5 +1,6 @@
 //! CLIENT: the connections of a tenant, and what one of them says of itself.
 
+mod kill;
 mod list;
 mod own;
 
@@ -12,7 +13,19 @@ pub(super) const COMMAND: Command = Command::container(
     Group::Connection,
     "2.4.0",
     "Commands about connections",
-    &[GETNAME, HELP_SUBCOMMAND, ID, INFO, LIST, SETINFO, SETNAME],
+    &[
+        GETNAME,
+        HELP_SUBCOMMAND,
+        ID,
+        INFO,
+        KILL,
+        LIST,
+        NO_EVICT,
+        REPLY,
+        SETINFO,
+        SETNAME,
+        UNBLOCK,
+    ],
 );
 
 const GETNAME: Command = Command {
@@ -62,6 +75,42 @@ const LIST: Command = Command {
     ..GETNAME
 };
 
+const KILL: Command = Command {
+    name: "KILL",
+    arity: -3,
+    summary: "Ends connections",
+    action: Action::Run(kill::kill),
+    ..LIST
+};
+
+const NO_EVICT: Command = Command {
+    name: "NO-EVICT",
+    arity: 3,
+    since: "7.0.0",
+    summary: "Is accepted: no client is evicted here",
+    action: Action::Run(own::no_evict),
+    ..LIST
+};
+
+const REPLY: Command = Command {
+    name: "REPLY",
+    arity: 3,
+    flags: &[Flag::NoScript, Flag::NoMulti, Flag::Loading, Flag::Stale],
+    since: "3.2.0",
+    summary: "Says whether this connection wants replies",
+    action: Action::Run(own::reply),
+    ..GETNAME
+};
+
+const UNBLOCK: Command = Command {
+    name: "UNBLOCK",
+    arity: -3,
+    since: "5.0.0",
+    summary: "Answers 0: no client is ever blocked",
+    action: Action::Run(own::unblock),
+    ..LIST
+};
+
 const SETINFO: Command = Command {
     name: "SETINFO",
     arity: 4,
@@ -80,21 +129,44 @@ const SETNAME: Command = Command {
     ..GETNAME
 };
 
-const HELP: [&str; 16] = [
+const HELP: [&str; 39] = [
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
     "    Return the ID of the current connection.",
     "INFO",
     "    Describe the current connection.",
+    "KILL <ip:port>",
+    "    End the connection from there.",
+    "KILL <option> <value> [<option> <value> [...]]",
+    "    End connections of which all of this is true:",
+    "    * ADDR (<ip:port>|<unixsocket>:0)",
+    "      They come from there.",
+    "    * LADDR (<ip:port>|<unixsocket>:0)",
+    "      They came in there.",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      They are of that type.",
+    "    * USER <username>",
+    "      They speak for that user.",
+    "    * ID <client-id>",
+    "    * MAXAGE <seconds>",
+    "      They are at least as old.",
+    "    * SKIPME (YES|NO)",
+    "      The current one is spared (the default: yes).",
     "LIST [options ...]",
     "    Describe the connections of the tenant. Options are:",
     "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
     "      Describe those of that type only.",
     "    * ID id [id ...]",
     "      Describe those with these IDs only.",
+    "NO-EVICT (ON|OFF)",
+    "    Is accepted: no client is evicted here.",
+    "REPLY (ON|OFF|SKIP)",
+    "    Say whether the current connection wants replies.",
     "SETINFO <option> <value>",
     "    Set client meta attr. Options are LIB-NAME and LIB-VER.",
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Return 0: no client is ever blocked.",
 ];

@@ -1,8 +1,9 @@
 //! What a connection says of itself.
 
-use larder_resp::Args;
+use larder_resp::{Args, parse_integer};
 
 use super::super::{Failure, Outcome};
+use crate::session::Replies;
 use crate::{Context, Flow};
 
 /// Bytes that a name may have: ten thousand connections keep theirs.
@@ -50,6 +51,55 @@ pub(super) fn setinfo(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     ctx.reply.ok();
     Ok(Flow::Continue)
+}
+
+/// CLIENT REPLY. Only ON is answered.
+pub(super) fn reply(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let now = ctx.session.replies;
+    ctx.session.replies = match &*args[2].to_ascii_uppercase() {
+        b"ON" => Replies::On,
+        b"OFF" => Replies::Off,
+        b"SKIP" if now == Replies::Off => now,
+        b"SKIP" => Replies::SkipNext,
+        _ => return Err(Failure::SYNTAX),
+    };
+    if ctx.session.replies == Replies::On {
+        ctx.reply.ok();
+    }
+    Ok(Flow::Continue)
+}
+
+/// CLIENT NO-EVICT. No client is ever evicted to make room for others, so this changes nothing but what
+/// CLIENT LIST tells.
+pub(super) fn no_evict(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    ctx.session.no_evict = parse_switch(&args[2])?;
+    ctx.reply.ok();
+    Ok(Flow::Continue)
+}
+
+/// CLIENT UNBLOCK. No command waits for anything that another one does.
+pub(super) fn unblock(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let reason = args.get(3).map(<[u8]>::to_ascii_uppercase);
+    match reason.as_deref() {
+        _ if args.len() > 4 => return Err(Failure::subcommand_arity("CLIENT", &args[1])),
+        None | Some(b"TIMEOUT" | b"ERROR") => {}
+        Some(_) => {
+            return Err(Failure::new(
+                "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
+    }
+    parse_integer(&args[2]).ok_or(Failure::NOT_AN_INTEGER)?;
+    ctx.reply.integer(0);
+    Ok(Flow::Continue)
+}
+
+fn parse_switch(text: &[u8]) -> Result<bool, Failure> {
+    match &*text.to_ascii_uppercase() {
+        b"ON" => Ok(true),
+        b"OFF" => Ok(false),
+        _ => Err(Failure::SYNTAX),
+    }
 }
 
 /// `name` if it may be the name of a connection; the empty one takes the name away.

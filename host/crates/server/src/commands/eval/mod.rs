@@ -9,6 +9,7 @@ use larder_lua::{Ended, Run, Script, sha1_hex};
 use larder_resp::{Args, parse_integer};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::monitor::{end_script, show};
 use crate::scripts::{KnownScript, Scripts, with_interpreter};
 use crate::{Context, Flow};
 use host::Caller;
@@ -28,10 +29,7 @@ pub(super) const EVAL: Command = Command {
     categories: &[Category::Scripting],
     since: "2.6.0",
     summary: "Runs a Lua script",
-    action: Action::Run(|ctx, args| {
-        let script = by_code(ctx, &args[1])?;
-        run(ctx, args, &script, false)
-    }),
+    action: Action::Run(|ctx, args| eval(ctx, args, by_code, false)),
 };
 
 pub(super) const EVAL_RO: Command = Command {
@@ -46,30 +44,21 @@ pub(super) const EVAL_RO: Command = Command {
     ],
     since: "7.0.0",
     summary: "Runs a Lua script that only reads",
-    action: Action::Run(|ctx, args| {
-        let script = by_code(ctx, &args[1])?;
-        run(ctx, args, &script, true)
-    }),
+    action: Action::Run(|ctx, args| eval(ctx, args, by_code, true)),
     ..EVAL
 };
 
 pub(super) const EVALSHA: Command = Command {
     name: "EVALSHA",
     summary: "Runs a Lua script that is known, by its SHA-1",
-    action: Action::Run(|ctx, args| {
-        let script = by_name(ctx, &args[1])?;
-        run(ctx, args, &script, false)
-    }),
+    action: Action::Run(|ctx, args| eval(ctx, args, by_name, false)),
     ..EVAL
 };
 
 pub(super) const EVALSHA_RO: Command = Command {
     name: "EVALSHA_RO",
     summary: "Runs a Lua script that is known and only reads, by its SHA-1",
-    action: Action::Run(|ctx, args| {
-        let script = by_name(ctx, &args[1])?;
-        run(ctx, args, &script, true)
-    }),
+    action: Action::Run(|ctx, args| eval(ctx, args, by_name, true)),
     ..EVAL_RO
 };
 
@@ -96,6 +85,20 @@ fn by_name(ctx: &Context<'_>, name: &[u8]) -> Result<Arc<KnownScript>, Failure> 
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let unknown = Failure::new("NOSCRIPT No matching script. Please use EVAL.");
     scripts(ctx).find(&name).ok_or(unknown)
+}
+
+/// Runs the script that `find` finds, and shows it before what it does.
+fn eval(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    find: fn(&Context<'_>, &[u8]) -> Result<Arc<KnownScript>, Failure>,
+    is_read_only: bool,
+) -> Outcome {
+    if ctx.watch.showing.is_on() {
+        show(ctx, args);
+    }
+    let known = find(ctx, &args[1])?;
+    run(ctx, args, &known, is_read_only)
 }
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>, known: &KnownScript, is_read_only: bool) -> Outcome {
@@ -166,6 +169,7 @@ fn attempt(
     };
     let (scripts, shared) = (scripts(ctx), ctx.shared);
     let began_ns = (shared.monotonic_ns)();
+    ctx.watch.showing.begin_script();
     let ended = with_interpreter(scripts, &shared.config, |lua| {
         let progress = Arc::clone(lua.progress());
         let mut caller = Caller {
@@ -176,6 +180,7 @@ fn attempt(
         };
         lua.run(run, &mut caller)
     });
+    end_script(ctx, !matches!(ended, Ok(Ended::Again)));
     // What a script selects or chooses is its own.
     ctx.session.db = db;
     ctx.reply.set_version(version);

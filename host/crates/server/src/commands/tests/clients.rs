@@ -3,6 +3,7 @@
 use larder_resp::Version;
 
 use super::Bed;
+use crate::Flow;
 use crate::testing::session_of;
 
 /// The numbers of the clients that a reply describes.
@@ -62,4 +63,106 @@ fn a_client_sees_itself_as_it_is_now() {
     ] {
         assert!(reply.contains(field), "{field}: {reply}");
     }
+}
+
+#[test]
+fn whoever_is_described_is_killed() {
+    let cases = [
+        ("ID 7", vec![7]),
+        ("ID 8", vec![]),
+        ("ADDR 127.0.0.1:9", vec![9]),
+        ("LADDR 127.0.0.1:6379 TYPE normal", vec![7, 9]),
+        ("LADDR 127.0.0.1:1", vec![]),
+        ("TYPE pubsub", vec![]),
+        ("USER default ID 7", vec![7]),
+        ("MAXAGE 5", vec![7, 9]),
+        ("MAXAGE 6", vec![]),
+        ("ID 42", vec![]),
+    ];
+    for (filter, killed) in cases {
+        let mut bed = Bed::new(Version::V2);
+        let others = [7, 9].map(|id| session_of(&bed.shared, id, Version::V2));
+        bed.now += 5_999;
+        bed.check(
+            &format!("CLIENT KILL {filter}"),
+            &format!(":{}\r\n", killed.len()),
+        );
+        let ended = others.iter().filter(|other| other.client.is_killed());
+        assert_eq!(
+            ended.map(|other| other.id).collect::<Vec<_>>(),
+            killed,
+            "{filter}"
+        );
+    }
+}
+
+#[test]
+fn who_kills_itself_is_answered_first() {
+    let close = |reply: &str| (reply.to_owned(), Flow::Close);
+    let mut bed = Bed::new(Version::V2);
+    assert_eq!(bed.line("CLIENT KILL 127.0.0.1:42"), close("+OK\r\n"));
+    assert_eq!(bed.line("CLIENT KILL SKIPME no"), close(":1\r\n"));
+    bed.check("CLIENT KILL SKIPME yes", ":0\r\n");
+    assert!(!bed.session.client.is_killed());
+}
+
+#[test]
+fn orders_about_clients_that_make_no_sense_are_refused() {
+    super::check(&[
+        ("CLIENT KILL 127.0.0.1:1", "-ERR No such client\r\n"),
+        (
+            "CLIENT KILL ID 0",
+            "-ERR client-id should be greater than 0\r\n",
+        ),
+        (
+            "CLIENT KILL ID x",
+            "-ERR client-id should be greater than 0\r\n",
+        ),
+        ("CLIENT KILL TYPE x", "-ERR Unknown client type 'x'\r\n"),
+        ("CLIENT KILL USER x", "-ERR No such user 'x'\r\n"),
+        (
+            "CLIENT KILL MAXAGE x",
+            "-ERR maxage is not an integer or out of range\r\n",
+        ),
+        (
+            "CLIENT KILL MAXAGE 0",
+            "-ERR maxage should be greater than 0\r\n",
+        ),
+        ("CLIENT KILL SKIPME x", "-ERR syntax error\r\n"),
+        ("CLIENT KILL ID 1 x", "-ERR syntax error\r\n"),
+        ("CLIENT NO-EVICT x", "-ERR syntax error\r\n"),
+        ("CLIENT REPLY x", "-ERR syntax error\r\n"),
+        ("CLIENT UNBLOCK 7", ":0\r\n"),
+        ("CLIENT UNBLOCK 7 error", ":0\r\n"),
+        (
+            "CLIENT UNBLOCK x",
+            "-ERR value is not an integer or out of range\r\n",
+        ),
+        (
+            "CLIENT UNBLOCK 7 x",
+            "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n",
+        ),
+        (
+            "CLIENT UNBLOCK 7 error x",
+            "-ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.\r\n",
+        ),
+        // What came after Redis 7.2, and libraries try all the same.
+        (
+            "CLIENT MAINT_NOTIFICATIONS ON",
+            "-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n",
+        ),
+        (
+            "CLIENT CAPA redirect",
+            "-ERR unknown subcommand 'CAPA'. Try CLIENT HELP.\r\n",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_chosen_for_a_connection_shows_until_it_is_reset() {
+    let mut bed = Bed::new(Version::V2);
+    bed.check("CLIENT NO-EVICT on", "+OK\r\n");
+    assert!(bed.line("CLIENT INFO").0.contains(" flags=e "));
+    bed.check("RESET", "+RESET\r\n");
+    assert!(bed.line("CLIENT INFO").0.contains(" flags=N "));
 }

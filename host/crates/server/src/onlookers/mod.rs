@@ -1,0 +1,3 @@
+//! Those who are told what others do.
+
+pub(crate) mod monitor;
