@@ -174,7 +174,7 @@ pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     })
 }
 
-/// Whether a request for a command without subcommands may be carried out.
+/// Whether a request may be carried out.
 ///
 /// # Errors
 /// With what to answer when it may not.
@@ -183,9 +183,9 @@ pub(crate) fn authorize(
     session: &mut Session,
     args: Args<'_>,
 ) -> Result<(), Failure> {
-    let command = table::find(args.name()).ok_or(Failure::SYNTAX)?;
+    let found = resolve(args).map_err(|misfit| misfit.failure)?;
     session
-        .authorize(shared, command, args)
+        .authorize(shared, found.command, args)
         .map_err(|(Stopped::Refused(failure) | Stopped::Removed(failure))| failure)
 }
 

@@ -50,7 +50,7 @@ fn what_took_long_is_told_to_its_tenant_and_to_administrators() {
     for path in ["/v1/slowlog?tenant=a", "/v1/slowlog?tenant=none"] {
         assert_eq!(log(path, as_bob).status, 404, "{path}");
     }
-    root.ask("ACL SETUSER bob -slowlog -latency\r\n", OK);
+    root.ask("ACL SETUSER bob -slowlog|get -latency|histogram\r\n", OK);
     for path in ["/v1/slowlog", "/v1/latency"] {
         assert_eq!(log(path, as_bob).status, 403, "{path}");
     }
