@@ -26,7 +26,7 @@ pub(crate) struct Values {
 }
 
 /// The key with this number, as redis-benchmark writes it: 16 bytes.
-fn key(number: u64) -> String {
+pub(crate) fn key(number: u64) -> String {
     format!("key:{number:012}")
 }
 
@@ -125,7 +125,11 @@ fn figures<const N: usize>(server: &Server, command: &str, names: [&str; N]) -> 
     Ok(found)
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+/// A connection that gives up on a server that says nothing.
+///
+/// # Errors
+/// When nobody listens.
+pub(crate) fn connect(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).with_context(|| format!("cannot reach {address}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(SILENCE_MAX))?;

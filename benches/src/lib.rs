@@ -16,5 +16,6 @@ pub mod servers;
 pub mod shifting;
 pub mod simulator;
 pub mod store;
+pub mod tail;
 
 pub use sample::Sample;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +42,9 @@ pub struct Options {
     /// Memory of the servers that are compared
     #[arg(long, default_value_t = 64)]
     pub memory_mib: u64,
+    /// Another build of the server, measured with one thread behind the first two
+    #[arg(long, value_name = "PATH")]
+    pub beside: Option<PathBuf>,
 }
 
 /// A server that takes part.
@@ -60,7 +63,7 @@ pub struct Contestant {
 ///
 /// # Errors
 /// When there is no policy to be read beside the program.
-pub fn contestants(larder: &Path, memory_mib: u64) -> Result<Vec<Contestant>> {
+pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> {
     let program = larder.to_path_buf();
     let larder = |threads, policies| Kind::Larder {
         program: program.clone(),
@@ -74,7 +77,7 @@ pub fn contestants(larder: &Path, memory_mib: u64) -> Result<Vec<Contestant>> {
             name.to_owned()
         },
         kind,
-        memory_mib: Some(memory_mib),
+        memory_mib: Some(options.memory_mib),
     };
     let built = |name: &str| -> Result<Vec<u8>> {
         let folder = program.ancestors().nth(2).unwrap_or(Path::new("target"));
@@ -83,7 +86,7 @@ pub fn contestants(larder: &Path, memory_mib: u64) -> Result<Vec<Contestant>> {
             .with_context(|| format!("{}: run `cargo xtask policies` first", file.display()))
     };
     let noop = |kind| Ok::<_, anyhow::Error>(wat::parse_str(crate::policy::noop(kind))?);
-    Ok(vec![
+    let mut contestants = vec![
         same("", Kind::Redis),
         same("", larder(Some(1), Vec::new())),
         same(
@@ -114,7 +117,12 @@ pub fn contestants(larder: &Path, memory_mib: u64) -> Result<Vec<Contestant>> {
             ),
             memory_mib: None,
         },
-    ])
+    ];
+    if let Some(other) = &options.beside {
+        let name = format!("larder s3-fifo, 1 thread: {}", other.display());
+        contestants.insert(2, same(&name, Kind::larder(other, Some(1))));
+    }
+    Ok(contestants)
 }
 
 /// The figures of one server for one command.

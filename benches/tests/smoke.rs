@@ -11,6 +11,7 @@ use bench::server::{self, Contestant};
 use bench::servers::Kind;
 use bench::shifting;
 use bench::simulator;
+use bench::tail::{self, Disturbance};
 use larder_simulator::trace::{Generator, write};
 
 #[test]
@@ -68,6 +69,7 @@ fn a_server_is_beside_itself() {
         pipelines: vec![1, 16],
         runs: 2,
         memory_mib: 16,
+        beside: None,
     };
     let contestant = |name: &str| Contestant {
         name: name.to_owned(),
@@ -86,6 +88,33 @@ fn a_server_is_beside_itself() {
         assert_eq!(row.hit_ratio, expected, "{row:?}");
     }
     assert_eq!(server::table(&rows, &options).rows.len(), 8);
+}
+
+#[test]
+fn readers_read_on_while_others_keep_a_server_busy() {
+    let options = tail::Options {
+        keys: 1_000,
+        readers: 2,
+        rate: 100,
+        seconds: 1,
+        runs: 1,
+        memory_mib: 16,
+        disturbances: Disturbance::ALL.to_vec(),
+    };
+    let redis = Contestant {
+        name: "redis".to_owned(),
+        kind: Kind::Redis,
+        memory_mib: Some(16),
+    };
+    let rows = tail::run(&[redis], &options).unwrap();
+    assert_eq!(rows.len(), Disturbance::ALL.len());
+    for row in &rows {
+        let shown = format!("{row:?}");
+        assert_eq!(row.replies, 200, "{shown}");
+        let is_nothing = row.disturbance == Disturbance::Nothing;
+        assert_eq!(row.done.max() == 0.0, is_nothing, "{shown}");
+    }
+    assert_eq!(tail::table(&rows, &options).rows.len(), rows.len());
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn main() -> Result<()> {
         form,
     } = Cli::parse();
     let program = larder.unwrap_or_else(Kind::larder_beside);
-    let contestants = server::contestants(&program, options.memory_mib)?;
+    let contestants = server::contestants(&program, &options)?;
     let rows = server::run(&contestants, &options)?;
     report::print(form, &[server::table(&rows, &options)]);
     Ok(())
