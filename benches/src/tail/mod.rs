@@ -107,7 +107,8 @@ pub fn run(contestants: &[Contestant], options: &Options) -> Result<Vec<Row>> {
         for _ in 0..options.runs {
             for (row, server) in of_servers.iter_mut().zip(&servers) {
                 let measured = row.measure(server, options);
-                measured.with_context(|| format!("{} beside {}", row.server, disturbance.name()))?;
+                measured
+                    .with_context(|| format!("{} beside {}", row.server, disturbance.name()))?;
             }
         }
         rows.extend(of_servers);

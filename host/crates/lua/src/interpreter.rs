@@ -60,8 +60,9 @@ pub struct Interpreter {
     compiled: HashMap<String, Function>,
 }
 
-/// After so many instructions of Lua the bounds are looked at.
-const INSTRUCTIONS: u32 = 1_000;
+/// After so many instructions of Lua the bounds are looked at. One may be a call of a function that takes
+/// milliseconds.
+const INSTRUCTIONS: u32 = 250;
 /// Compiled scripts that are kept.
 const COMPILED_MAX: usize = 500;
 /// A share of the memory that what is kept between runs may have.
@@ -100,9 +101,9 @@ impl Interpreter {
         random::install(&lua, &native.raw_get("math")?)?;
         native.raw_set("redis", redis.library(&lua)?)?;
         native.raw_set("bit", bit::library(&lua)?)?;
-        native.raw_set("cmsgpack", cmsgpack::library(&lua, bounds)?)?;
+        native.raw_set("cmsgpack", cmsgpack::library(&lua, &watch, bounds)?)?;
         native.raw_set("struct", structs::library(&lua, bounds)?)?;
-        native.raw_set("cjson", cjson::library(&lua, &json, bounds)?)?;
+        native.raw_set("cjson", cjson::library(&lua, &json, &watch, bounds)?)?;
         let explain = explain(&lua, &watch)?;
         let describe = redis.describe(&lua)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=prelude");

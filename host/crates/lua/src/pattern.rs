@@ -1,6 +1,6 @@
 //! Lua's patterns. Matching counts its steps, which C's own does not: some patterns take for ever.
 
-use mlua::Result;
+use crate::watch::Watch;
 
 /// What a group of a pattern has matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,6 @@ type Outcome<T> = std::result::Result<T, Trouble>;
 const CAPTURES_MAX: usize = 32;
 /// How deep matching may call itself; a pattern of this many repeated items is refused.
 const DEPTH_MAX: usize = 200;
-/// Steps between two looks at the script's bounds.
-const STEPS: u32 = 10_000;
 const ESCAPE: u8 = b'%';
 
 /// One subject and one pattern.
@@ -35,8 +33,7 @@ pub(crate) struct Matcher<'a> {
     pattern: &'a [u8],
     captures: Vec<Open>,
     depth: usize,
-    steps: u32,
-    check: &'a dyn Fn() -> Result<()>,
+    watch: &'a Watch,
 }
 
 /// A group, as far as it was matched.
@@ -47,18 +44,13 @@ enum Open {
 }
 
 impl<'a> Matcher<'a> {
-    pub(crate) fn new(
-        subject: &'a [u8],
-        pattern: &'a [u8],
-        check: &'a dyn Fn() -> Result<()>,
-    ) -> Self {
+    pub(crate) fn new(subject: &'a [u8], pattern: &'a [u8], watch: &'a Watch) -> Self {
         Self {
             subject,
             pattern,
             captures: Vec::new(),
             depth: 0,
-            steps: 0,
-            check,
+            watch,
         }
     }
 
@@ -76,12 +68,9 @@ impl<'a> Matcher<'a> {
         Ok(Some((end, captures.collect::<Outcome<_>>()?)))
     }
 
-    fn step(&mut self) -> Outcome<()> {
-        self.steps += 1;
-        if self.steps.is_multiple_of(STEPS) {
-            (self.check)().map_err(Trouble::Stopped)?;
-        }
-        Ok(())
+    /// Counts as many steps.
+    fn step(&self, steps: usize) -> Outcome<()> {
+        self.watch.work(steps).map_err(Trouble::Stopped)
     }
 
     fn run(&mut self, at: usize, pattern_at: usize) -> Outcome<Option<usize>> {
@@ -96,7 +85,7 @@ impl<'a> Matcher<'a> {
 
     fn items(&mut self, mut at: usize, mut p: usize) -> Outcome<Option<usize>> {
         loop {
-            self.step()?;
+            self.step(1)?;
             let Some(&item) = self.pattern.get(p) else {
                 return Ok(Some(at));
             };
@@ -122,6 +111,7 @@ impl<'a> Matcher<'a> {
                 (b'$', None) => return Ok((at == self.subject.len()).then_some(at)),
                 _ => {
                     let behind = self.class_end(p)?;
+                    self.step(behind - p)?;
                     let is_match = self.single(at, p, behind);
                     match self.pattern.get(behind) {
                         Some(b'?') => {
@@ -151,7 +141,7 @@ impl<'a> Matcher<'a> {
         let mut count = 0;
         while self.single(at + count, p, behind) {
             count += 1;
-            self.step()?;
+            self.step(behind - p)?;
         }
         while count >= least {
             if let Some(end) = self.run(at + count, behind + 1)? {
@@ -174,6 +164,7 @@ impl<'a> Matcher<'a> {
                 return Ok(None);
             }
             at += 1;
+            self.step(behind - p)?;
         }
     }
 
@@ -211,6 +202,7 @@ impl<'a> Matcher<'a> {
         let Some(Open::Done(Capture::Span(start, end))) = self.captures.get(level) else {
             return Err(Trouble::Malformed("invalid capture index"));
         };
+        self.step((end - start) / 16)?;
         let is_there = self.subject[at..].starts_with(&self.subject[*start..*end]);
         Ok(is_there.then_some(at + end - start))
     }
@@ -225,7 +217,7 @@ impl<'a> Matcher<'a> {
         }
         let mut depth = 1_usize;
         for (i, byte) in self.subject.iter().enumerate().skip(at + 1) {
-            self.step()?;
+            self.step(1)?;
             if *byte == close {
                 depth -= 1;
                 if depth == 0 {
@@ -244,6 +236,7 @@ impl<'a> Matcher<'a> {
             return Err(Trouble::Malformed("missing '[' after '%f' in pattern"));
         }
         let behind = self.class_end(p)?;
+        self.step(2 * (behind - p))?;
         let before = at.checked_sub(1).map_or(0, |i| self.subject[i]);
         let here = self.subject.get(at).copied().unwrap_or(0);
         let set = &self.pattern[p + 1..behind - 1];

@@ -120,9 +120,8 @@ impl Looks {
         pattern: &[u8],
         from: usize,
     ) -> Result<Option<(usize, usize, Vec<Capture>)>> {
-        let check = || self.watch.check();
         let (pattern, is_anchored) = anchor(pattern);
-        let mut matcher = Matcher::new(subject, pattern, &check);
+        let mut matcher = Matcher::new(subject, pattern, &self.watch);
         for at in from..=subject.len() {
             let found = matcher.at(at).map_err(|trouble| raise(lua, trouble))?;
             if let Some((end, captures)) = found {
@@ -142,8 +141,7 @@ impl Looks {
         lua.create_function(move |lua, _: Arguments| {
             let (subject, pattern) = (subject.as_bytes(), pattern.as_bytes());
             // An anchor is none here: `gmatch` would never end.
-            let check = || looks.watch.check();
-            let mut matcher = Matcher::new(&subject, &pattern, &check);
+            let mut matcher = Matcher::new(&subject, &pattern, &looks.watch);
             for at in next.get()..=subject.len() {
                 let found = matcher.at(at).map_err(|trouble| raise(lua, trouble))?;
                 let Some((end, captures)) = found else {
@@ -181,24 +179,21 @@ impl Looks {
         };
         let (subject, pattern) = (subject.as_bytes(), pattern.as_bytes());
         let most = args.integer_or(lua, 3, "gsub", subject.len() as i64 + 1)?;
-        let check = || self.watch.check();
         let (pattern, is_anchored) = anchor(&pattern);
-        let mut matcher = Matcher::new(&subject, pattern, &check);
-        let (mut out, mut at, mut count) = (Vec::new(), 0, 0);
+        let mut matcher = Matcher::new(&subject, pattern, &self.watch);
+        let mut out = Output::new(lua, self);
+        let (mut at, mut count) = (0, 0);
         while (count as i64) < most {
             let found = matcher.at(at).map_err(|trouble| raise(lua, trouble))?;
             let end = found.as_ref().map(|(end, _)| *end);
             if let Some((end, captures)) = found {
                 count += 1;
                 substitute(lua, &by, &subject, at..end, &captures, &mut out)?;
-                if out.len() > self.bytes_max {
-                    return Err(Failure::plain(lua, "not enough memory"));
-                }
             }
             match end {
                 Some(end) if end > at => at = end,
                 _ if at < subject.len() => {
-                    out.push(subject[at]);
+                    out.append(&subject[at..=at])?;
                     at += 1;
                 }
                 _ => break,
@@ -207,8 +202,33 @@ impl Looks {
                 break;
             }
         }
-        out.extend_from_slice(&subject[at..]);
-        Ok((lua.create_string(out)?, count))
+        out.append(&subject[at..])?;
+        Ok((lua.create_string(out.bytes)?, count))
+    }
+}
+
+/// What `gsub` makes, within the script's bounds.
+struct Output<'a> {
+    lua: &'a Lua,
+    looks: &'a Looks,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Output<'a> {
+    fn new(lua: &'a Lua, looks: &'a Looks) -> Self {
+        let bytes = Vec::new();
+        Self { lua, looks, bytes }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        /// Bytes that are copied as quickly as one unit of work is done.
+        const BYTES: usize = 64;
+        if bytes.len() > self.looks.bytes_max - self.bytes.len() {
+            return Err(Failure::plain(self.lua, "not enough memory"));
+        }
+        self.looks.watch.work(1 + bytes.len() / BYTES)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
@@ -219,13 +239,13 @@ fn substitute(
     subject: &[u8],
     span: std::ops::Range<usize>,
     captures: &[Capture],
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
 ) -> Result<()> {
     let whole = Capture::Span(span.start, span.end);
     let first = captures.first().copied().unwrap_or(whole);
     let value = match by {
         Value::String(template) => {
-            return fill(lua, &template.as_bytes(), subject, whole, captures, out);
+            return fill(&template.as_bytes(), subject, whole, captures, out);
         }
         Value::Table(table) => table.get(value_of(lua, subject, first)?)?,
         Value::Function(function) => {
@@ -241,33 +261,31 @@ fn substitute(
         _ => Value::Nil,
     };
     match value {
-        Value::Nil | Value::Boolean(false) => out.extend_from_slice(&subject[span]),
+        Value::Nil | Value::Boolean(false) => out.append(&subject[span]),
         value => match lua.coerce_string(value.clone())? {
-            Some(text) => out.extend_from_slice(&text.as_bytes()),
+            Some(text) => out.append(&text.as_bytes()),
             None => {
                 let text = format!("invalid replacement value (a {})", type_name(&value));
-                return Err(Failure::plain(lua, text));
+                Err(Failure::plain(lua, text))
             }
         },
     }
-    Ok(())
 }
 
 /// Appends `template` with its `%0` to `%9` filled in.
 fn fill(
-    lua: &Lua,
     template: &[u8],
     subject: &[u8],
     whole: Capture,
     captures: &[Capture],
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
 ) -> Result<()> {
     let mut bytes = template.iter();
     while let Some(&byte) = bytes.next() {
         let digit = match byte {
             b'%' => bytes.next().copied(),
             byte => {
-                out.push(byte);
+                out.append(&[byte])?;
                 continue;
             }
         };
@@ -277,14 +295,14 @@ fn fill(
             Some(digit @ b'1'..=b'9') => captures.get(usize::from(digit - b'1')).copied(),
             // As in Lua 5.1: what is no digit stands for itself.
             other => {
-                out.push(other.unwrap_or(0));
+                out.append(&[other.unwrap_or(0)])?;
                 continue;
             }
         };
         match capture {
-            Some(Capture::Span(start, end)) => out.extend_from_slice(&subject[start..end]),
-            Some(Capture::Position(at)) => out.extend_from_slice((at + 1).to_string().as_bytes()),
-            None => return Err(Failure::plain(lua, "invalid capture index")),
+            Some(Capture::Span(start, end)) => out.append(&subject[start..end])?,
+            Some(Capture::Position(at)) => out.append((at + 1).to_string().as_bytes())?,
+            None => return Err(Failure::plain(out.lua, "invalid capture index")),
         }
     }
     Ok(())

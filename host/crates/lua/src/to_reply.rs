@@ -31,6 +31,7 @@ impl Writer<'_> {
                 "the reply of the script exceeds limits.output_max",
             ));
         }
+        self.watch.work(1)?;
         match value {
             Value::String(text) => reply.bulk(&text.as_bytes()),
             Value::Integer(number) => reply.integer(*number),
@@ -81,16 +82,12 @@ impl Writer<'_> {
 
     /// The items up to the first that is nil.
     fn list(&self, table: &Table, reply: &mut Reply<'_>, depth: usize) -> Result<()> {
-        let mut items = Vec::new();
-        loop {
-            match table.raw_get(items.len() + 1)? {
-                Value::Nil => break,
-                item => items.push(item),
-            }
+        let mut len = 0;
+        while !table.raw_get::<Value>(len + 1)?.is_nil() {
+            self.watch.work(1)?;
+            len += 1;
         }
-        reply.array(items.len());
-        items
-            .iter()
-            .try_for_each(|item| self.value(item, reply, depth))
+        reply.array(len);
+        (1..=len).try_for_each(|at| self.value(&table.raw_get(at)?, reply, depth))
     }
 }

@@ -26,7 +26,14 @@ pub(crate) struct Watch {
     time_max: Duration,
     deadline: Cell<Instant>,
     stop: Cell<Option<Stop>>,
+    /// Units of work since the last look at the bounds.
+    work: Cell<usize>,
 }
+
+/// Units of work, of some nanoseconds each, between two looks at the bounds.
+const WORK: usize = 10_000;
+/// What a key in a table counts for: strings can be made such that many share a place.
+pub(crate) const KEY_WORK: usize = 64;
 
 impl Watch {
     pub(crate) fn new(progress: Arc<Progress>, time_max: Duration) -> Self {
@@ -35,6 +42,7 @@ impl Watch {
             time_max,
             deadline: Cell::new(Instant::now()),
             stop: Cell::new(None),
+            work: Cell::new(0),
         }
     }
 
@@ -73,6 +81,20 @@ impl Watch {
             true => Ok(()),
             false => Err(self.stop(Stop::OutOfTime)),
         }
+    }
+
+    /// Counts work that is done in a single call of a function, and looks at the bounds now and then.
+    ///
+    /// # Errors
+    /// When the script has to end.
+    pub(crate) fn work(&self, units: usize) -> Result<()> {
+        let work = self.work.get().saturating_add(units);
+        if work < WORK {
+            self.work.set(work);
+            return Ok(());
+        }
+        self.work.set(0);
+        self.check()
     }
 
     fn text(&self, stop: Stop) -> String {

@@ -4,6 +4,7 @@ use mlua::{Error, Lua, Result, Value};
 
 use super::DEPTH_MAX;
 use crate::failure::Failure;
+use crate::watch::{KEY_WORK, Watch};
 
 /// A piece of JSON, as far as a value begins with it.
 enum Token {
@@ -40,6 +41,7 @@ impl Token {
 
 struct Decoder<'a> {
     lua: &'a Lua,
+    watch: &'a Watch,
     text: &'a [u8],
     at: usize,
     /// Where the last token began.
@@ -48,10 +50,11 @@ struct Decoder<'a> {
 }
 
 /// # Errors
-/// What is wrong with it, and where.
-pub(super) fn decode(lua: &Lua, text: &[u8], depth_max: usize) -> Result<Value> {
+/// What is wrong with it, and where; or that the script has to end.
+pub(super) fn decode(lua: &Lua, text: &[u8], watch: &Watch, depth_max: usize) -> Result<Value> {
     let mut decoder = Decoder {
         lua,
+        watch,
         text,
         at: 0,
         token_at: 0,
@@ -73,6 +76,7 @@ pub(super) fn decode(lua: &Lua, text: &[u8], depth_max: usize) -> Result<Value> 
 
 impl Decoder<'_> {
     fn value(&mut self, token: Token, depth: usize) -> Result<Value> {
+        self.watch.work(1)?;
         match token {
             Token::String(text) => self.lua.create_string(text).map(Value::String),
             Token::Number(number) => Ok(Value::Number(number)),
@@ -106,6 +110,7 @@ impl Decoder<'_> {
                 return Err(self.unexpected("colon", &token));
             }
             token = self.token();
+            self.watch.work(KEY_WORK)?;
             table.raw_set(key, self.value(token, depth)?)?;
             token = self.token();
             match token {
@@ -248,10 +253,33 @@ fn number(text: &[u8]) -> Option<(f64, usize)> {
         let value = u64::from_str_radix(hex, 16).ok()? as f64;
         return Some((if text.starts_with('-') { -value } else { value }, len));
     }
-    // The longest beginning that is a number: `1-2` is a 1.
-    let is_word = digits.starts_with(|byte: char| byte.is_ascii_alphabetic());
-    let least = if is_word { len } else { 1 };
-    (least..=len)
-        .rev()
-        .find_map(|len| text[..len].parse().ok().map(|number| (number, len)))
+    if digits.starts_with(|byte: char| byte.is_ascii_alphabetic()) {
+        return text.parse().ok().map(|number| (number, len));
+    }
+    let len = decimal(text);
+    text[..len].parse().ok().map(|number| (number, len))
+}
+
+/// How long the number is that a text begins with: `1-2` is a 1.
+fn decimal(text: &str) -> usize {
+    let text = text.as_bytes();
+    let digits = |from: usize| {
+        text[from..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count()
+    };
+    let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
+    let mut end = sign + digits(sign);
+    if text.get(end) == Some(&b'.') {
+        end += 1 + digits(end + 1);
+    }
+    if let Some(b'e' | b'E') = text.get(end) {
+        let sign = usize::from(matches!(text.get(end + 1), Some(b'-' | b'+')));
+        match digits(end + 1 + sign) {
+            0 => {}
+            exponent => end += 1 + sign + exponent,
+        }
+    }
+    end
 }

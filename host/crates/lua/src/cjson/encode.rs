@@ -5,20 +5,29 @@ use mlua::{Table, Value};
 use super::{Choices, DEPTH_MAX, Invalid};
 use crate::arguments::type_name;
 use crate::number::{general, number_of};
+use crate::watch::Watch;
 
 type Outcome<T> = Result<T, String>;
 
-struct Encoder {
+struct Encoder<'a> {
     choices: Choices,
+    watch: &'a Watch,
     bytes_max: usize,
     out: Vec<u8>,
 }
 
 /// # Errors
-/// What of the value JSON has not; or that it is longer than `bytes_max` or too deep.
-pub(super) fn encode(value: &Value, choices: Choices, bytes_max: usize) -> Outcome<Vec<u8>> {
+/// What of the value JSON has not; that it is longer than `bytes_max` or too deep; or that the script has
+/// to end, which it does whatever it makes of this.
+pub(super) fn encode(
+    value: &Value,
+    choices: Choices,
+    watch: &Watch,
+    bytes_max: usize,
+) -> Outcome<Vec<u8>> {
     let mut encoder = Encoder {
         choices,
+        watch,
         bytes_max,
         out: Vec::new(),
     };
@@ -26,8 +35,9 @@ pub(super) fn encode(value: &Value, choices: Choices, bytes_max: usize) -> Outco
     Ok(encoder.out)
 }
 
-impl Encoder {
+impl Encoder<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Outcome<()> {
+        self.watch.work(1).map_err(|stop| stop.to_string())?;
         if self.out.len() > self.bytes_max {
             return Err("not enough memory".to_owned());
         }
@@ -101,9 +111,12 @@ impl Encoder {
 
     /// The length of a table that is a list.
     fn list_len(&self, table: &Table) -> Outcome<Option<usize>> {
+        // A table may have far more places than items.
+        self.watch.check().map_err(|stop| stop.to_string())?;
         let (mut most, mut items) = (0_usize, 0_usize);
         for pair in table.pairs::<Value, Value>() {
             let (key, _) = pair.map_err(|error| error.to_string())?;
+            self.watch.work(1).map_err(|stop| stop.to_string())?;
             match number_of(&key) {
                 Some(key) if key >= 1.0 && key.fract() == 0.0 => {
                     most = most.max(key as usize);

@@ -11,6 +11,7 @@ use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 use crate::arguments::{Arguments, bad_argument};
 use crate::failure::Failure;
 use crate::interpreter::Bounds;
+use crate::watch::Watch;
 
 /// How deep values may be nested; scripts can ask for less.
 const DEPTH_MAX: usize = 1_000;
@@ -71,24 +72,29 @@ impl Settings {
     }
 }
 
-pub(crate) fn library(lua: &Lua, settings: &Settings, bounds: Bounds) -> Result<Table> {
+pub(crate) fn library(
+    lua: &Lua,
+    settings: &Settings,
+    watch: &Rc<Watch>,
+    bounds: Bounds,
+) -> Result<Table> {
     let library = lua.create_table()?;
     library.raw_set("_NAME", "cjson")?;
     library.raw_set("_VERSION", "2.1.0")?;
     library.raw_set("null", Value::NULL)?;
-    let cell = Rc::clone(&settings.0);
+    let (cell, looks) = (Rc::clone(&settings.0), Rc::clone(watch));
     let bytes_max = bounds.memory_bytes_max;
     let encode = lua.create_function(move |lua, args: Arguments| {
         only(lua, &args, "encode")?;
-        let text = encode::encode(args.get(0), cell.get(), bytes_max);
+        let text = encode::encode(args.get(0), cell.get(), &looks, bytes_max);
         lua.create_string(text.map_err(|text| Failure::plain(lua, text))?)
     })?;
     library.raw_set("encode", encode)?;
-    let cell = Rc::clone(&settings.0);
+    let (cell, looks) = (Rc::clone(&settings.0), Rc::clone(watch));
     let decode = lua.create_function(move |lua, args: Arguments| {
         only(lua, &args, "decode")?;
         let text: LuaString = args.string(lua, 0, "decode")?;
-        decode::decode(lua, &text.as_bytes(), cell.get().decode_depth_max)
+        decode::decode(lua, &text.as_bytes(), &looks, cell.get().decode_depth_max)
     })?;
     library.raw_set("decode", decode)?;
     choose(lua, &library, settings, "encode_sparse_array", sparse)?;

@@ -3,18 +3,21 @@
 mod pack;
 mod unpack;
 
+use std::rc::Rc;
+
 use mlua::{Lua, MultiValue, Result, Table, Value};
 
 use crate::arguments::{Arguments, bad_argument};
 use crate::failure::Failure;
 use crate::interpreter::Bounds;
+use crate::watch::Watch;
 use unpack::Unpacker;
 
-pub(crate) fn library(lua: &Lua, bounds: Bounds) -> Result<Table> {
+pub(crate) fn library(lua: &Lua, watch: &Rc<Watch>, bounds: Bounds) -> Result<Table> {
     let library = lua.create_table()?;
     library.raw_set("_NAME", "cmsgpack")?;
     library.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
-    let bytes_max = bounds.memory_bytes_max;
+    let (looks, bytes_max) = (Rc::clone(watch), bounds.memory_bytes_max);
     let pack = lua.create_function(move |lua, args: Arguments| {
         if args.len() == 0 {
             let text = "bad argument #0 to 'pack' (MessagePack pack needs input.)";
@@ -22,35 +25,35 @@ pub(crate) fn library(lua: &Lua, bounds: Bounds) -> Result<Table> {
         }
         let mut out = Vec::new();
         for value in args.iter() {
-            let packed = pack::pack(value, bytes_max, &mut out);
+            let packed = pack::pack(value, &looks, bytes_max, &mut out);
             packed.map_err(|text| Failure::plain(lua, text))?;
         }
         lua.create_string(out)
     })?;
     library.raw_set("pack", pack)?;
-    let all = |lua: &Lua, args: Arguments| unpack(lua, &args, "unpack", None);
-    library.raw_set("unpack", lua.create_function(all)?)?;
-    library.raw_set(
-        "unpack_one",
-        lua.create_function(|lua, args: Arguments| {
-            let offset = args.integer_or(lua, 1, "unpack_one", 0)?;
-            unpack(lua, &args, "unpack_one", Some((1, offset)))
-        })?,
-    )?;
-    library.raw_set(
-        "unpack_limit",
-        lua.create_function(|lua, args: Arguments| {
-            let limit = args.integer(lua, 1, "unpack_limit")?;
-            let offset = args.integer_or(lua, 2, "unpack_limit", 0)?;
-            unpack(lua, &args, "unpack_limit", Some((limit, offset)))
-        })?,
-    )?;
+    let looks = Rc::clone(watch);
+    let all = lua.create_function(move |lua, args| unpack(lua, &looks, &args, "unpack", None))?;
+    library.raw_set("unpack", all)?;
+    let looks = Rc::clone(watch);
+    let one = lua.create_function(move |lua, args: Arguments| {
+        let offset = args.integer_or(lua, 1, "unpack_one", 0)?;
+        unpack(lua, &looks, &args, "unpack_one", Some((1, offset)))
+    })?;
+    library.raw_set("unpack_one", one)?;
+    let looks = Rc::clone(watch);
+    let some = lua.create_function(move |lua, args: Arguments| {
+        let limit = args.integer(lua, 1, "unpack_limit")?;
+        let offset = args.integer_or(lua, 2, "unpack_limit", 0)?;
+        unpack(lua, &looks, &args, "unpack_limit", Some((limit, offset)))
+    })?;
+    library.raw_set("unpack_limit", some)?;
     Ok(library)
 }
 
 /// Values out of bytes: all, or so many of them behind where the next one begins.
 fn unpack(
     lua: &Lua,
+    watch: &Watch,
     args: &Arguments,
     function: &str,
     part: Option<(i64, i64)>,
@@ -74,7 +77,7 @@ fn unpack(
     } else {
         limit as usize
     };
-    let mut unpacker = Unpacker::new(lua, &text[offset..]);
+    let mut unpacker = Unpacker::new(lua, watch, &text[offset..]);
     let mut values = MultiValue::new();
     while values.len() < most && unpacker.left() > 0 {
         if values.len() == VALUES_MAX {

@@ -3,6 +3,7 @@
 use mlua::{Table, Value};
 
 use crate::number::number_of;
+use crate::watch::Watch;
 
 /// What is nested deeper becomes nil, as in Redis.
 const DEPTH_MAX: usize = 16;
@@ -12,18 +13,26 @@ type Outcome = Result<(), String>;
 /// Appends one value.
 ///
 /// # Errors
-/// When it all becomes longer than `bytes_max`.
-pub(super) fn pack(value: &Value, bytes_max: usize, out: &mut Vec<u8>) -> Outcome {
-    Packer { bytes_max, out }.value(value, 0)
+/// When it all becomes longer than `bytes_max`, or the script has to end, which it does whatever it makes
+/// of this.
+pub(super) fn pack(value: &Value, watch: &Watch, bytes_max: usize, out: &mut Vec<u8>) -> Outcome {
+    let mut packer = Packer {
+        watch,
+        bytes_max,
+        out,
+    };
+    packer.value(value, 0)
 }
 
 struct Packer<'a> {
+    watch: &'a Watch,
     bytes_max: usize,
     out: &'a mut Vec<u8>,
 }
 
 impl Packer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Outcome {
+        self.watch.work(1).map_err(|stop| stop.to_string())?;
         if self.out.len() > self.bytes_max {
             return Err("not enough memory".to_owned());
         }
@@ -96,31 +105,37 @@ impl Packer<'_> {
 
     fn table(&mut self, table: &Table, depth: usize) -> Outcome {
         let text = |error: mlua::Error| error.to_string();
-        let pairs = table.pairs::<Value, Value>();
-        let pairs = pairs.collect::<mlua::Result<Vec<_>>>().map_err(text)?;
-        let is_place = |key: &Value| {
-            let places = 1.0..=pairs.len() as f64;
-            number_of(key).is_some_and(|key| key.fract() == 0.0 && places.contains(&key))
-        };
+        // A table may have far more places than items.
+        self.watch.check().map_err(text)?;
+        let (mut len, mut most, mut are_places) = (0_usize, 0.0_f64, true);
+        for pair in table.pairs::<Value, Value>() {
+            self.watch.work(1).map_err(text)?;
+            let key = number_of(&pair.map_err(text)?.0);
+            let place = key.filter(|key| key.fract() == 0.0 && *key >= 1.0);
+            are_places &= place.is_some();
+            most = most.max(place.unwrap_or_default());
+            len += 1;
+        }
         // As many keys as places, all of them places: so each place has one.
-        if pairs.iter().all(|(key, _)| is_place(key)) {
-            match pairs.len() {
-                len @ ..16 => self.out.push(0x90 | len as u8),
-                len => self.length(0xDC, len),
+        if are_places && most <= len as f64 {
+            match len {
+                ..16 => self.out.push(0x90 | len as u8),
+                _ => self.length(0xDC, len),
             }
-            for at in 1..=pairs.len() {
+            for at in 1..=len {
                 let item = table.raw_get(at).map_err(text)?;
                 self.value(&item, depth)?;
             }
             return Ok(());
         }
-        match pairs.len() {
-            len @ ..16 => self.out.push(0x80 | len as u8),
-            len => self.length(0xDE, len),
+        match len {
+            ..16 => self.out.push(0x80 | len as u8),
+            _ => self.length(0xDE, len),
         }
-        for (key, value) in &pairs {
-            self.value(key, depth)?;
-            self.value(value, depth)?;
+        for pair in table.pairs::<Value, Value>() {
+            let (key, value) = pair.map_err(text)?;
+            self.value(&key, depth)?;
+            self.value(&value, depth)?;
         }
         Ok(())
     }

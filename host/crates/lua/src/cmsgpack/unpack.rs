@@ -3,6 +3,7 @@
 use mlua::{Error, Lua, Result, Value};
 
 use crate::failure::Failure;
+use crate::watch::{KEY_WORK, Watch};
 
 /// How deep values may be nested.
 const DEPTH_MAX: usize = 200;
@@ -10,12 +11,14 @@ const DEPTH_MAX: usize = 200;
 /// Reads one value after another.
 pub(super) struct Unpacker<'a> {
     lua: &'a Lua,
+    watch: &'a Watch,
     rest: &'a [u8],
 }
 
 impl<'a> Unpacker<'a> {
-    pub(super) fn new(lua: &'a Lua, bytes: &'a [u8]) -> Self {
-        Self { lua, rest: bytes }
+    pub(super) fn new(lua: &'a Lua, watch: &'a Watch, bytes: &'a [u8]) -> Self {
+        let rest = bytes;
+        Self { lua, watch, rest }
     }
 
     /// Bytes not read yet.
@@ -24,12 +27,13 @@ impl<'a> Unpacker<'a> {
     }
 
     /// # Errors
-    /// When it is not whole, is none, or is nested too deep.
+    /// When it is not whole, is none, or is nested too deep; or when the script has to end.
     pub(super) fn value(&mut self) -> Result<Value> {
         self.nested(0)
     }
 
     fn nested(&mut self, depth: usize) -> Result<Value> {
+        self.watch.work(1)?;
         let kind = self.bytes(1)?[0];
         let number = match kind {
             0x00..=0x7F => f64::from(kind),
@@ -115,6 +119,7 @@ impl<'a> Unpacker<'a> {
         }
         let table = self.lua.create_table()?;
         for _ in 0..len {
+            self.watch.work(KEY_WORK)?;
             let key = self.nested(depth + 1)?;
             table.raw_set(key, self.nested(depth + 1)?)?;
         }

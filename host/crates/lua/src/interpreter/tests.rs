@@ -248,6 +248,34 @@ fn nothing_of_the_machine_or_of_other_scripts_is_in_reach() {
     );
 }
 
+/// Many items that look empty and are not.
+const HOLES: &str =
+    "local t, list = {}, {} for i = 1, 1e5 do t[i] = i end for i = 1, 1e5 do t[i] = nil end
+    for i = 1, 2e4 do list[i] = t end";
+
+#[test]
+fn a_number_in_json_ends_where_its_grammar_does() {
+    let mut bench = Bench::new(BOUNDS);
+    for (text, value) in [
+        ("[1,-2.5,1e3,1E+2,+7,.5,0x1F]", "1 -2.5 1000 100 7 0.5 31"),
+        ("[00012,5.,1e0,-0]", "12 5 1 -0"),
+    ] {
+        let code = format!("return table.concat(cjson.decode('{text}'), ' ')");
+        assert_eq!(bench.run(&code), format!("${}|{value}|", value.len()));
+    }
+    // A long one that is none takes no longer than to read it once.
+    for wrong in [
+        "('1'):rep(1e5) .. ('-'):rep(1e5)",
+        "'1e'",
+        "'1-2'",
+        "'[1e+]'",
+        "'-'",
+    ] {
+        let text = bench.run(&format!("return cjson.decode({wrong})"));
+        assert!(text.contains("Expected"), "{wrong}: {text}");
+    }
+}
+
 #[test]
 fn a_script_that_takes_too_long_ends() {
     let mut bench = Bench::new(Bounds {
@@ -266,6 +294,12 @@ fn a_script_that_takes_too_long_ends() {
         format!("return {long}:match(('a*'):rep(20) .. 'x')"),
         format!("return {long}:gsub(('a?'):rep(60) .. ('a*'):rep(12) .. 'x', '')"),
         format!("for _ in {long}:gmatch(('a*'):rep(20) .. 'x') do end"),
+        "return ('x'):rep(9000):match('[' .. ('b'):rep(300000) .. ']')".to_owned(),
+        "return ('x'):rep(9000):match('^[' .. ('b'):rep(300000) .. 'x]-y')".to_owned(),
+        format!("{HOLES} return #cjson.encode(list)"),
+        format!("{HOLES} return #cmsgpack.pack(list)"),
+        format!("{HOLES} return list"),
+        "local t = {} for i = 1, 2e4 do t[i] = t end return cmsgpack.pack(t)".to_owned(),
         "return table.sort(setmetatable({}, {}), 1, 2) or (function() while true do end end)()"
             .to_owned(),
     ] {
@@ -284,6 +318,8 @@ fn a_script_that_takes_too_much_memory_fails_alone() {
         "local s = 'x' while true do s = s .. s end",
         "return ('x'):rep(1e9)",
         "return ('x'):rep(1e6):gsub('x', ('y'):rep(1e4))",
+        "return ('x'):rep(1e6):gsub('.*', ('%0'):rep(1e5), 1)",
+        "return ('x'):rep(1e6):gsub('(x*)', ('%1'):rep(1e5))",
         "local t = {} for i = 1, 1e6 do t[i] = i end return cjson.encode({t, t, t, t, t})",
         "local t = {} for i = 1, 40 do t = {t, t} end return cjson.encode(t)",
         "local t = {} for i = 1, 40 do t = {t, t} end return t",
