@@ -9,9 +9,9 @@ use larder_observe::LogFormat;
 use larder_server::ClientAuth;
 
 use super::environment;
-use super::kinds::{Address, Choice, EvictionName, Or, Place, Size, Switch, Time, Whole};
+use super::kinds::{Address, Choice, EvictionName, Or, Place, Size, Switch, Time, Whole, quoted};
 use super::reader::Reader;
-use super::tenants::{self, DEFAULT};
+use super::tenants;
 use super::{
     ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls, User,
 };
@@ -109,11 +109,11 @@ fn endpoints(reader: &mut Reader<'_>) -> Endpoints {
 /// Refuses addresses that others reach where they could do everything. A certificate that every client
 /// needs is as good as a password.
 fn refuse_exposed(reader: &mut Reader<'_>, endpoints: &Endpoints, tls: &Tls, users: &[User]) {
-    let default = users.iter().find(|user| user.name == DEFAULT);
-    let why = match default {
-        _ if users.is_empty() => "there are no users",
-        Some(user) if user.passwords.is_empty() => "user \"default\" needs no password",
-        _ => return,
+    let open = users.iter().find(|user| user.passwords.is_empty());
+    let why = match open {
+        _ if users.is_empty() => "there are no users".to_owned(),
+        Some(user) => format!("user {} needs no password", quoted(&user.name)),
+        None => return,
     };
     let Endpoints { listen, http, .. } = *endpoints;
     let has_certificates = tls.client_auth == ClientAuth::Required;

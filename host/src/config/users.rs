@@ -40,6 +40,13 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
             listed.require(reader, key, allowed);
         }
     }
+    for hash in passwords.iter().flatten() {
+        // What was found is not told: it may be a password.
+        if let Err(why) = check_password_hash(hash) {
+            let message = format!("user.password: {why}; allowed: {PASSWORD_ALLOWED}");
+            reader.note(listed.line_of("password"), message);
+        }
+    }
     let names: Vec<_> = tenants.iter().map(|tenant| quoted(&tenant.name)).collect();
     let allowed = format!("a tenant: {}", names.join(", "));
     let tenant = listed.take(reader, "tenant", &allowed, |text| {
@@ -73,8 +80,7 @@ fn passwords(found: &Found) -> Option<Vec<String>> {
     if texts == [NO_PASSWORD] {
         return Some(Vec::new());
     }
-    let are_hashes = texts.iter().all(|text| check_password_hash(text).is_ok());
-    (are_hashes && !texts.is_empty()).then_some(texts)
+    Some(texts).filter(|texts| !texts.is_empty())
 }
 
 /// Passwords have a key of their own, so that nobody thinks they are hashed when they are not.

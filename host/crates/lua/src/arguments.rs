@@ -5,6 +5,7 @@ use mlua::{FromLuaMulti, Lua, LuaString, MultiValue, Result, Value};
 use crate::failure::Failure;
 
 /// Arguments in order.
+#[derive(Default)]
 pub(crate) struct Arguments(MultiValue);
 
 impl FromLuaMulti for Arguments {

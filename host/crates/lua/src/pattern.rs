@@ -19,7 +19,7 @@ pub(crate) enum Trouble {
     Stopped(mlua::Error),
 }
 
-type Outcome<T> = std::result::Result<T, Trouble>;
+type Outcome<T> = Result<T, Trouble>;
 
 /// Groups of a pattern.
 const CAPTURES_MAX: usize = 32;

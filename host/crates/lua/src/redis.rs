@@ -20,6 +20,8 @@ pub(crate) struct Redis {
     failure: RefCell<Option<String>>,
     /// What runs a command while a script runs.
     port: RefCell<Option<Function>>,
+    /// What is handed to it: beside the stack, which has not room for all of it twice.
+    passed: RefCell<Arguments>,
 }
 
 /// What a script wants of the host.
@@ -55,6 +57,7 @@ impl Redis {
             version: Cell::default(),
             failure: RefCell::default(),
             port: RefCell::default(),
+            passed: RefCell::default(),
         }
     }
 
@@ -86,7 +89,8 @@ impl Redis {
     ) -> Result<R> {
         let host = RefCell::new(host);
         lua.scope(|scope| {
-            let port = scope.create_function(|lua, (wish, args): (u8, Arguments)| {
+            let port = scope.create_function(|lua, wish: u8| {
+                let args = self.passed.take();
                 let mut host = host.borrow_mut();
                 match wish {
                     wish if wish == Wish::Call as u8 => self.execute(lua, &mut **host, &args),
@@ -142,10 +146,11 @@ impl Redis {
     /// returned otherwise.
     fn through(self: &Rc<Self>, lua: &Lua, wish: Wish, raises: bool) -> Result<Function> {
         let redis = Rc::clone(self);
-        lua.create_function(move |lua, args: mlua::MultiValue| {
+        lua.create_function(move |lua, args: Arguments| {
             let port = redis.port.borrow().clone();
             let port = port.ok_or_else(|| raised(lua, "ERR no script is running"))?;
-            let value: Value = match port.call((wish as u8, args)) {
+            redis.passed.replace(args);
+            let value: Value = match port.call(wish as u8) {
                 Err(error) if raises || redis.watch.stopped().is_some() => return Err(error),
                 Err(error) => Failure::of(&error).to_value(lua)?,
                 Ok(value) => value,

@@ -31,6 +31,8 @@ use crate::tls::{NEEDS_TLS, Opened};
 use crate::worker::{Scratch, TURN_BYTES, Worker};
 use late::Late;
 
+/// What a reply may have above `output_bytes_max`, so that it can end with an error that says why.
+const OUTPUT_SLACK_BYTES: usize = 1024;
 const BUFFERS_FULL: &str = "ERR client buffers of the server are full, try again later";
 
 /// One client's connection.
@@ -406,7 +408,7 @@ impl Connection {
         if output.is_empty() {
             return Ok(());
         }
-        if output.len() > self.worker.shared.config.output_bytes_max {
+        if output.len() > self.worker.shared.config.output_bytes_max + OUTPUT_SLACK_BYTES {
             return Err(End::OutputOverLimit(output.len()));
         }
         let written = match self.stream.poll_write(cx, output) {

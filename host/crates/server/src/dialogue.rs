@@ -166,8 +166,8 @@ impl Dialogue {
             let decider = &mut *decider;
             let mut context = Context::new(shared, session, decider, now, &mut watch, out);
             let flow = dispatch(&mut context, args);
+            commands += 1 + context.carried;
             drop(context);
-            commands += 1;
             if out.get(reply_at) == Some(&b'-') {
                 errors += 1;
                 shared.meters[worker].note_error(&out[reply_at..]);

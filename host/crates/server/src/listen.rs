@@ -7,8 +7,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::Path;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::clients::{Kind, Origin};
@@ -17,6 +18,9 @@ use crate::tls::Acceptor;
 
 /// Connections that may wait to be accepted, for each listener; asked of the system, which may allow fewer.
 pub const BACKLOG: i32 = 4096;
+/// A client that is silent for so long is asked whether it is still there: one that listens may be silent for
+/// as long as it likes, and one whose machine is gone says nothing either.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new().with_time(Duration::from_secs(300));
 
 /// Opens `count` listeners on one address, between which the system spreads connections. From then on
 /// another server that starts the same way is refused.
@@ -128,8 +132,9 @@ impl Listener {
 
 async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Origin)> {
     let (stream, peer) = listener.accept().await?;
-    // Fails only for a connection that is lost already, which its first read will show.
+    // They fail only for a connection that is lost already, which its first read will show.
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
     let local = stream.local_addr();
     let local = local.map_or_else(|_| String::new(), |addr| addr.to_string());
     let origin = Origin {

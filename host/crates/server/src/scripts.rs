@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use larder_engine::Millis;
 use larder_lua::{Bounds, Interpreter, Kill, Progress, Script};
 
 use crate::ServerConfig;
@@ -14,11 +15,16 @@ use crate::stats::bump;
 /// longest are forgotten.
 const KNOWN_MAX: usize = 10_000;
 const KNOWN_BYTES_MAX: usize = 16 << 20;
+/// Lines that the scripts of a tenant may log in a second, and the bits to count them in.
+const LINES_MAX: u64 = 100;
+const LINES_BITS: u32 = 16;
 
 /// The scripts of one tenant.
 #[derive(Default)]
 pub(crate) struct Scripts {
     known: Mutex<Known>,
+    /// The second in which a script logged last, and in the lowest bits how many lines.
+    logged: AtomicU64,
     /// One for each Lua state, which are as many as workers.
     progress: Mutex<Vec<Arc<Progress>>>,
     runs: AtomicU64,
@@ -70,6 +76,21 @@ impl KnownScript {
 }
 
 impl Scripts {
+    /// Whether one more line may be logged in this second.
+    pub(crate) fn may_log(&self, now: Millis) -> bool {
+        let second = now / 1000;
+        let next = |logged: u64| {
+            let lines = if logged >> LINES_BITS == second {
+                logged & ((1 << LINES_BITS) - 1)
+            } else {
+                0
+            };
+            (lines < LINES_MAX).then_some(second << LINES_BITS | (lines + 1))
+        };
+        let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.logged.fetch_update(set, get, next).is_ok()
+    }
+
     /// The script of that name, which has small letters.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<KnownScript>> {
         lock(&self.known).by_name.get(name).cloned()

@@ -146,6 +146,8 @@ pub struct Context<'a> {
     pub reply: Reply<'a>,
     /// How long policies have been asked while shards were held.
     pub(crate) asked: Duration,
+    /// Commands that were carried out within this one.
+    pub(crate) carried: u64,
 }
 
 impl<'a> Context<'a> {
@@ -168,6 +170,7 @@ impl<'a> Context<'a> {
             now,
             watch,
             asked: Duration::ZERO,
+            carried: 0,
         }
     }
 

@@ -26,18 +26,22 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let mut locked = ctx.store.lock(keys, 0, ctx.now)?;
     ctx.reply.array(args.len() - 1);
     for bytes in args.iter().skip(1) {
-        if ctx.reply.out_len() > output_bytes_max {
-            ctx.reply
-                .error("ERR reply too large: ask for fewer keys at once");
-            return Ok(Flow::Close);
-        }
         let key = Key::new(db, bytes);
         let reply = &mut ctx.reply;
-        if locked
-            .get(key, ctx.now, |entry| reply.bulk(entry.value()))
-            .is_none()
-        {
-            reply.null();
+        let fits = locked.get(key, ctx.now, |entry| {
+            let fits = reply.out_len() + entry.value().len() <= output_bytes_max;
+            if fits {
+                reply.bulk(entry.value());
+            }
+            fits
+        });
+        match fits {
+            Some(true) => {}
+            None => reply.null(),
+            Some(false) => {
+                reply.error("ERR reply too large: ask for fewer keys at once");
+                return Ok(Flow::Close);
+            }
         }
     }
     Ok(Flow::Continue)

@@ -91,6 +91,7 @@ pub(crate) use failure::{Failure, VALUE_TOO_LARGE};
 pub(crate) use glob::{PATTERN_BYTES_MAX, matches};
 pub(crate) use metadata::{Command, Flag, Group, Run};
 pub(crate) use note::{Item, items};
+pub(crate) use policy::policies_for;
 pub(crate) use roster::{
     COMMANDS, all as all_commands, is_brief, name_of, number_of, operation_of,
 };

@@ -4,7 +4,7 @@ use larder_engine::{PolicyRow, PolicyRuntime};
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
-use crate::{Context, Flow, Order};
+use crate::{Context, Flow, Order, Shared, User};
 
 pub(super) const COMMAND: Command = Command::container(
     "POLICY",
@@ -126,8 +126,15 @@ fn named(ctx: &Context<'_>, args: Args<'_>, order: fn(String) -> Order) -> Outco
     )))
 }
 
+/// The policies that a user may know of.
+pub(crate) fn policies_for(shared: &Shared, user: &User) -> Vec<PolicyRow> {
+    let mut rows = shared.policies.list();
+    rows.retain(|row| user.knows_policies_of(&row.tenant));
+    rows
+}
+
 fn list(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
-    let rows = ctx.shared.policies.list();
+    let rows = policies_for(ctx.shared, ctx.session.login.user());
     ctx.reply.array(rows.len());
     for row in rows {
         let kinds = kinds(&row);
@@ -150,7 +157,7 @@ fn list(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
 }
 
 fn info(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let rows = ctx.shared.policies.list();
+    let rows = policies_for(ctx.shared, ctx.session.login.user());
     let named = rows.iter().filter(|row| row.name.as_bytes() == &args[2]);
     // A file may have the name of a native policy; it is the one that somebody put there.
     let Some(row) = named.min_by_key(|row| row.runtime == PolicyRuntime::Native) else {

@@ -1,5 +1,6 @@
 //! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, their ends, PUBLISH, SPUBLISH and PUBSUB.
 
+use larder_engine::KEY_BYTES_MAX;
 use larder_resp::{Args, Version};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, glob, reply_help};
@@ -156,6 +157,12 @@ const HELP: [&str; 10] = [
     "    Return the number of those who listen to each channel of SPUBLISH.",
 ];
 
+/// Bytes of a channel's name: those of the longest key, and what stands before it in the channel of a key.
+/// It bounds the work of patterns.
+const CHANNEL_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
+const CHANNEL_TOO_LONG: Failure =
+    Failure::new("ERR the name of a channel has 65,600 bytes at most");
+
 const TOO_MANY: Failure = Failure::new("ERR too many subscriptions: a connection may have 131072");
 
 /// Commands that a connection of RESP2 may use while it listens.
@@ -187,9 +194,12 @@ pub(super) fn check_allowed(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Fai
 }
 
 fn subscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) -> Outcome {
-    let is_long = |name: &[u8]| name.len() > glob::PATTERN_BYTES_MAX;
-    if kind == Kind::Pattern && args.iter().skip(1).any(is_long) {
-        return Err(Failure::PATTERN_TOO_LONG);
+    let (bytes_max, failure) = match kind {
+        Kind::Pattern => (glob::PATTERN_BYTES_MAX, Failure::PATTERN_TOO_LONG),
+        Kind::Channel | Kind::Shard => (CHANNEL_BYTES_MAX, CHANNEL_TOO_LONG),
+    };
+    if args.iter().skip(1).any(|name| name.len() > bytes_max) {
+        return Err(failure);
     }
     let (shared, session) = (ctx.shared, &mut *ctx.session);
     if session.subscriptions.is_none() {
@@ -246,6 +256,9 @@ fn unsubscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) ->
 
 fn publish(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
     let hub = ctx.shared.hub(ctx.session);
+    if args[1].len() > CHANNEL_BYTES_MAX {
+        return Err(CHANNEL_TOO_LONG);
+    }
     let receivers = hub.publish(kind, &args[1], &args[2]);
     ctx.reply.integer(receivers as i64);
     Ok(Flow::Continue)

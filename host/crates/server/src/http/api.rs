@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use larder_engine::{Decider, FlushCursor, Tenant};
@@ -12,6 +12,7 @@ use tokio::task::yield_now;
 use super::body::{self, Charged};
 use super::caller::Caller;
 use super::history::History;
+use super::link::Link;
 use super::problem::{Answer, Problem};
 use crate::commands::{authorize, dispatch};
 use crate::meter::Watch;
@@ -119,17 +120,30 @@ impl Api {
     }
 
     /// Reads the body of a request.
-    pub(super) async fn body(&self, body: Body, bytes_max: usize) -> Answer<Charged> {
-        let time_max = self.shared.config.request_timeout;
-        body::read(&self.shared, body, bytes_max, time_max).await
+    pub(super) async fn body(&self, request: Request, bytes_max: usize) -> Answer<Charged> {
+        let link = request.extensions().get::<ConnectInfo<Link>>().cloned();
+        let bounds = body::Bounds {
+            bytes_max,
+            time_max: self.shared.config.request_timeout,
+            is_crowded: &|| {
+                link.as_ref()
+                    .is_some_and(|ConnectInfo(link)| link.is_crowded())
+            },
+        };
+        body::read(&self.shared, request.into_body(), &bounds).await
     }
 }
 
 /// A page of JSON that is of this moment.
 pub(super) fn page(value: &serde_json::Value) -> Response {
+    page_of(format!("{value}\n"))
+}
+
+/// The same of what is JSON already.
+pub(super) fn page_of(text: impl IntoResponse) -> Response {
     let head = [
         (CONTENT_TYPE, "application/json"),
         (CACHE_CONTROL, "no-store"),
     ];
-    (head, format!("{value}\n")).into_response()
+    (head, text).into_response()
 }

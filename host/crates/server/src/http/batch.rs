@@ -10,7 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Map, Value, json};
 use tokio::task::yield_now;
 
-use super::api::{Api, page};
+use super::api::{Api, page, page_of};
 use super::body::Charged;
 use super::caller::Caller;
 use super::conditions::etag;
@@ -24,31 +24,67 @@ use crate::commands::digest;
 const ITEMS_MAX: usize = 1_000;
 /// Items after which others get their turn.
 const TURN_ITEMS: usize = 16;
-/// What a value of JSON takes at most, once it is read.
-const NODE_BYTES: usize = 64;
+/// The most that one byte becomes in a string of JSON.
+const ESCAPED_BYTES: usize = 6;
+/// The most that is written of an item beside key and value: what was said of it, and names.
+const SAID_WRITTEN_MAX: usize = 256 << 10;
 
 pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let (caller, batch) = batch(&api, request, "keys").await?;
-    let mut found = Vec::with_capacity(batch.items.len());
-    let mut paid = Charged::new(&api.shared, Vec::new())?;
-    let mut reply_bytes = 0;
+    let mut reply = Charged::new(&api.shared, b"{\"items\":[".to_vec())?;
     for (number, key) in batch.items.iter().enumerate() {
         let key = bytes(key)?;
         let item = api.read(&caller, &key)?;
-        // Half as much again for base64, and what surrounds it.
-        reply_bytes += item.as_ref().map_or(0, |item| item.value.len()) * 3 / 2 + key.len() + 256;
-        if reply_bytes > api.shared.config.output_bytes_max {
+        let value = item.as_ref().map_or(&[][..], |item| &item.value);
+        let bytes = written_len(value) + ESCAPED_BYTES * key.len() + SAID_WRITTEN_MAX;
+        if reply.bytes.len() + written_len(value) > api.shared.config.output_bytes_max {
             let detail = "the values together exceed limits.output_max; ask for fewer";
             return Err(Problem::too_large(detail));
         }
-        // Once as it is, once as text.
-        paid.also_hold(2 * reply_bytes)?;
-        found.push(told(&key, item));
+        // The value is there as it is, and as it is told.
+        reply.reserve(bytes, 3 * value.len() + SAID_WRITTEN_MAX)?;
+        if number > 0 {
+            reply.bytes.push(b',');
+        }
+        serde_json::to_writer(&mut reply.bytes, &told(&key, item))
+            .map_err(|error| Problem::bad(error.to_string()))?;
         if number % TURN_ITEMS == TURN_ITEMS - 1 {
             yield_now().await;
         }
     }
-    Ok(page(&json!({ "items": found })))
+    reply.bytes.extend_from_slice(b"]}\n");
+    Ok(page_of(reply.into_bytes()))
+}
+
+/// How long a value is as JSON: text with its escapes, or base64.
+fn written_len(value: &[u8]) -> usize {
+    let written = |byte: &u8| match byte {
+        b'"' | b'\\' => 2,
+        0..=31 => ESCAPED_BYTES,
+        _ => 1,
+    };
+    let text: usize = value.iter().map(written).sum();
+    text.max(value.len().div_ceil(3) * 4)
+}
+
+/// What the values of JSON in a text take once they are read: an object has room for several fields, all
+/// others are of one size, and half of a list may be empty.
+fn tree_bytes(text: &[u8]) -> usize {
+    const OBJECT_BYTES: usize = 700;
+    const VALUE_BYTES: usize = 64;
+    let (mut bytes, mut is_string, mut is_escaped) = (VALUE_BYTES, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            _ if is_string => {}
+            b'{' => bytes += OBJECT_BYTES,
+            b'[' | b',' | b':' => bytes += VALUE_BYTES,
+            _ => {}
+        }
+    }
+    bytes
 }
 
 fn told(key: &[u8], item: Option<Found>) -> Value {
@@ -113,11 +149,10 @@ async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch
     let caller = api.caller(request.extensions())?;
     check_json(request.headers())?;
     let bytes_max = api.shared.config.request_bytes_max;
-    let mut body = api.body(request.into_body(), bytes_max).await?;
-    let starts_one = |byte: &&u8| b"[{,:".contains(byte);
-    let nodes = body.bytes.iter().filter(starts_one).count() + 1;
+    let mut body = api.body(request, bytes_max).await?;
+    let tree_bytes = tree_bytes(&body.bytes);
     // Each string once as it was read, once decoded, once on its way to the command.
-    body.also_hold(3 * body.bytes.len() + NODE_BYTES * nodes)?;
+    body.also_hold(3 * body.bytes.len() + tree_bytes)?;
     let mut fields = match serde_json::from_slice(&body.bytes) {
         Ok(Value::Object(fields)) => fields,
         Ok(_) => return Err(Problem::bad("a batch is an object of JSON")),
@@ -133,6 +168,9 @@ async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch
     };
     match fields.remove(name) {
         Some(Value::Array(items)) if items.len() <= ITEMS_MAX => {
+            // One request is paid for already.
+            let more = items.len().saturating_sub(1);
+            api.pay(caller.user(), more as u64).await?;
             Ok((caller.on(db), Batch { items, _paid: body }))
         }
         Some(Value::Array(_)) => Err(Problem::too_large(format!(

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
 use tokio::time::timeout;
 
+use super::link::CROWDED_TIME_MAX;
 use super::problem::{Answer, Problem};
 use crate::Shared;
 use crate::held::Held;
@@ -37,6 +38,19 @@ impl Charged {
         hold(&mut self.held, self.bytes.capacity().saturating_add(bytes))
     }
 
+    /// Makes room for more bytes, and pays for as many `beside` them until this is asked again.
+    pub(super) fn reserve(&mut self, more: usize, beside: usize) -> Answer<()> {
+        let Self { bytes, held } = self;
+        let (len, capacity) = (bytes.len().saturating_add(more), bytes.capacity());
+        if len > capacity {
+            let wanted = len.max(capacity * 2).max(STEP_BYTES);
+            // While they move they are there twice.
+            hold(held, wanted.saturating_add(capacity))?;
+            bytes.reserve_exact(wanted - bytes.len());
+        }
+        hold(held, bytes.capacity().saturating_add(beside))
+    }
+
     /// The body of a response, paid for until it is sent.
     pub(super) fn into_bytes(self) -> Bytes {
         Bytes::from_owner(self)
@@ -53,18 +67,22 @@ fn hold(held: &mut Held, bytes: usize) -> Answer<()> {
     held.hold_beside(bytes).map_err(|_| Problem::buffers_full())
 }
 
-/// Reads the body of a request, of `bytes_max` bytes and within `time_max`.
+/// What a body may take.
+pub(super) struct Bounds<'a> {
+    pub(super) bytes_max: usize,
+    pub(super) time_max: Duration,
+    /// Whether connections are few, so that nobody may dawdle.
+    pub(super) is_crowded: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Reads the body of a request.
 pub(super) async fn read(
     shared: &Arc<Shared>,
     mut body: Body,
-    bytes_max: usize,
-    time_max: Duration,
+    bounds: &Bounds<'_>,
 ) -> Answer<Charged> {
-    let reading = timeout(time_max, collect(shared, &mut body, bytes_max));
-    let read = reading.await.unwrap_or_else(|_| {
-        let detail = "the body did not arrive in time (limits.request_timeout)";
-        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
-    });
+    let reading = timeout(bounds.time_max, collect(shared, &mut body, bounds));
+    let read = reading.await.unwrap_or_else(|_| Err(too_late()));
     if read.is_err() {
         // A client that is cut off while it sends would not see why. Whether it came to its end in
         // time changes nothing.
@@ -74,6 +92,11 @@ pub(super) async fn read(
         .await;
     }
     read
+}
+
+fn too_late() -> Problem {
+    let detail = "the body did not arrive in time (limits.request_timeout)";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
 /// The next part of a body; `None` at its end, and where it breaks off.
@@ -89,27 +112,34 @@ async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
     }
 }
 
-async fn collect(shared: &Arc<Shared>, body: &mut Body, bytes_max: usize) -> Answer<Charged> {
+/// The same, in time where connections are few.
+async fn next_in_time(
+    body: &mut Body,
+    bounds: &Bounds<'_>,
+) -> Answer<Option<Result<Bytes, axum::Error>>> {
+    loop {
+        match timeout(CROWDED_TIME_MAX, next(body)).await {
+            Ok(part) => return Ok(part),
+            Err(_) if (bounds.is_crowded)() => return Err(too_late()),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn collect(shared: &Arc<Shared>, body: &mut Body, bounds: &Bounds<'_>) -> Answer<Charged> {
+    let bytes_max = bounds.bytes_max;
     let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes here"));
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large());
     }
     let mut charged = Charged::new(shared, Vec::new())?;
-    while let Some(part) = next(body).await {
+    while let Some(part) = next_in_time(body, bounds).await? {
         let part = part.map_err(|error| Problem::bad(format!("no body: {error}")))?;
-        let Charged { bytes, held } = &mut charged;
-        let len = bytes.len() + part.len();
-        if len > bytes_max {
+        if charged.bytes.len() + part.len() > bytes_max {
             return Err(too_large());
         }
-        if len > bytes.capacity() {
-            let wanted = len.max(bytes.capacity() * 2).max(STEP_BYTES);
-            // While they move they are there twice.
-            hold(held, wanted + bytes.capacity())?;
-            bytes.reserve_exact(wanted - bytes.len());
-            hold(held, bytes.capacity())?;
-        }
-        bytes.extend_from_slice(&part);
+        charged.reserve(part.len(), 0)?;
+        charged.bytes.extend_from_slice(&part);
     }
     Ok(charged)
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -21,6 +22,10 @@ use crate::clients::{Kind, Origin};
 use crate::users::{Address, Denial};
 use crate::{Login, Session, Shared, User};
 
+/// Requests of a tenant that has used up more than this are refused: who waits keeps a connection that
+/// others may want.
+const QUOTA_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Whoever sent a request.
 pub(super) struct Caller {
     user: Arc<User>,
@@ -30,6 +35,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Who it is.
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
     /// The same, in that database.
     pub(super) fn on(self, db: u8) -> Self {
         Self { db, ..self }
@@ -68,7 +78,7 @@ impl Caller {
 }
 
 impl Api {
-    /// Finds out who sends a request, and has them wait if their tenant has used up its requests;
+    /// Finds out who sends a request, and has them wait a little if their tenant has used up its requests;
     /// `None` when they do not say, and need to.
     pub(super) async fn recognise(
         &self,
@@ -93,11 +103,20 @@ impl Api {
                 Some(user.map_err(|refused| Problem::of_reply(&refused.text()))?)
             }
         };
-        let quota = user.as_ref().and_then(|user| users.quota(user.tenant()));
-        if let Some(wait) = quota.and_then(|quota| quota.pay(1)) {
-            sleep(wait).await;
+        if let Some(user) = &user {
+            self.pay(user, 1).await?;
         }
         Ok(user)
+    }
+
+    /// Pays for requests out of what the tenant may have, after a moment if it has used that up.
+    pub(super) async fn pay(&self, user: &User, requests: u64) -> Answer<()> {
+        let quota = self.shared.users.quota(user.tenant());
+        let wait = quota.map_or(Ok(None), |quota| quota.enter(requests, QUOTA_WAIT_MAX));
+        if let Some(wait) = wait.map_err(Problem::used_up)? {
+            sleep(wait).await;
+        }
+        Ok(())
     }
 
     /// Who sent a request, as [`Self::recognise`] found out.
@@ -127,6 +146,9 @@ impl Api {
     /// Turns away what a web page of another site makes a browser send: under a name of its own that
     /// leads to this machine, or as a request that changes something.
     pub(super) fn check_origin(&self, method: &Method, headers: &HeaderMap) -> Answer<()> {
+        if headers.get_all(HOST).iter().nth(1).is_some() {
+            return Err(Problem::bad("a request has one Host"));
+        }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         if self.is_local && !host.is_some_and(is_this_machine) {
             return Err(Problem::new(

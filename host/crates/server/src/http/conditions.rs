@@ -29,7 +29,9 @@ impl Tags {
                 if tag == "*" {
                     return Some(Self::Any);
                 }
-                let quoted = tag.strip_prefix("W/").unwrap_or(tag);
+                // A weak tag is no proof that a value is the same to the byte.
+                let is_strong = name == IF_MATCH;
+                let quoted = tag.strip_prefix("W/").filter(|_| !is_strong).unwrap_or(tag);
                 let digits = quoted
                     .strip_prefix('"')
                     .and_then(|tag| tag.strip_suffix('"'));
@@ -182,7 +184,8 @@ mod tests {
                 Part::NotModified,
                 "{list}"
             );
-            assert_eq!(ask(&[(IF_MATCH, list)]).unwrap(), Part::Whole, "{list}");
+            let is_strong = !list.contains("W/");
+            assert_eq!(ask(&[(IF_MATCH, list)]).is_ok(), is_strong, "{list}");
         }
         for list in [other, "\"x\"", ""] {
             assert_eq!(

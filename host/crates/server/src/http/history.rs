@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::api::{Api, page};
 use super::problem::Answer;
 use super::text::Query;
+use crate::User;
 
 /// Events that are kept; the oldest go.
 const EVENTS_MAX: usize = 256;
@@ -26,6 +27,7 @@ pub(super) struct History(Mutex<VecDeque<Event>>);
 struct Event {
     at_ms: Millis,
     policy: String,
+    tenant: String,
     state: &'static str,
     why: String,
     digest: String,
@@ -50,22 +52,24 @@ impl History {
         events.push_front(event);
     }
 
-    fn json(&self) -> Vec<Value> {
+    /// What concerns policies that `user` may know of.
+    fn json(&self, user: &User) -> Vec<Value> {
         let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        events.iter().map(Event::json).collect()
+        let known = |event: &&Event| user.knows_policies_of(&event.tenant);
+        events.iter().filter(known).map(Event::json).collect()
     }
 }
 
-/// How the policies stood when they were last looked at: state and digest by name and file.
+/// How the policies stood when they were last looked at: state and digest by name, file and tenant.
 #[derive(Default)]
-struct Known(HashMap<(String, String), (&'static str, String)>);
+struct Known(HashMap<[String; 3], (&'static str, String)>);
 
 impl Known {
     /// Takes note of what is different now.
     fn look(&mut self, rows: &[PolicyRow], now: Millis, history: &History) {
         let mut before = std::mem::take(&mut self.0);
         for row in rows {
-            let id = (row.name.clone(), row.file.clone());
+            let id = [&row.name, &row.file, &row.tenant].map(Clone::clone);
             let stands = (row.state.name(), row.digest.clone());
             let is_same = match before.remove(&id) {
                 Some(stood) => stood == stands,
@@ -76,6 +80,7 @@ impl Known {
                 history.push(Event {
                     at_ms: now,
                     policy: row.name.clone(),
+                    tenant: row.tenant.clone(),
                     state: stands.0,
                     why: row.why.clone(),
                     digest: row.digest.clone(),
@@ -83,10 +88,11 @@ impl Known {
             }
             self.0.insert(id, stands);
         }
-        for (policy, file) in before.into_keys() {
+        for [policy, file, tenant] in before.into_keys() {
             history.push(Event {
                 at_ms: now,
                 policy,
+                tenant,
                 state: "removed",
                 why: format!("{file} is gone"),
                 digest: String::new(),
@@ -110,14 +116,20 @@ pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answe
     Query::new(request.uri().query(), &[])?;
     let caller = api.caller(request.extensions())?;
     api.call(&caller, &[b"POLICY", b"LIST"]).await?;
-    Ok(page(&json!({ "events": api.history.json() })))
+    Ok(page(&json!({ "events": api.history.json(caller.user()) })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Shared, testing};
     use larder_engine::decision::Kinds;
     use larder_engine::{PolicyFigures, PolicyState};
+
+    fn admin() -> Arc<User> {
+        let shared = Shared::new(testing::config(), testing::parts());
+        shared.users.default_user().unwrap()
+    }
 
     fn row(name: &str, runtime: PolicyRuntime, state: PolicyState) -> PolicyRow {
         PolicyRow {
@@ -148,7 +160,7 @@ mod tests {
         known.look(&[native.clone(), gate(PolicyState::Active)], 3, &history);
         known.look(&[native], 4, &history);
         let told: Vec<_> = history
-            .json()
+            .json(&admin())
             .iter()
             .map(|event| format!("{} {} {}", event["at_ms"], event["policy"], event["state"]))
             .collect();
@@ -169,7 +181,7 @@ mod tests {
             let state = [PolicyState::Active, PolicyState::Failing][at as usize % 2];
             known.look(&[row("gate", PolicyRuntime::Wasm, state)], at, &history);
         }
-        let events = history.json();
+        let events = history.json(&admin());
         assert_eq!(
             (events.len(), &events[255]["at_ms"]),
             (EVENTS_MAX, &json!(10))

@@ -114,7 +114,7 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
         if_none_match(request.headers())?,
     ];
     let bytes_max = api.shared.config.proto_bulk_bytes_max;
-    let mut body = api.body(request.into_body(), bytes_max).await?;
+    let mut body = api.body(request, bytes_max).await?;
     // It is copied on its way to the command, twice.
     body.also_hold(2 * body.bytes.len())?;
     let mut args = said.command(&key, &body.bytes);
@@ -136,13 +136,23 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
 pub(super) async fn delete(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let query = Query::new(request.uri().query(), &["db"])?;
     let (caller, key) = target(&api, &request, &query)?;
-    let condition = if_match(request.headers())?;
+    let mut condition = if_match(request.headers())?;
+    condition.extend(if_none_match(request.headers())?);
+    let is_there = || {
+        let found = caller
+            .tenant
+            .peek(Key::new(caller.db, &key), api.shared.now(), |_| ());
+        found.is_some()
+    };
     let removed = match &condition[..] {
+        // With If-None-Match: * nothing may be there, so nothing is removed.
+        [.., word] if word == b"NX" => Value::Integer(0),
         [word, tag] => api.call(&caller, &[b"DELEX", &key, word, tag]).await?,
-        _ => api.call(&caller, &[b"DEL", &key]).await?,
+        [] | [_] => api.call(&caller, &[b"DEL", &key]).await?,
+        _ => return Err(Problem::bad("a DELETE has one condition at most")),
     };
     match removed {
-        Value::Integer(0) if condition.is_empty() => {
+        Value::Integer(0) if condition.is_empty() || !is_there() => {
             Err(Problem::not_found("there is no such key"))
         }
         Value::Integer(0) => Err(Problem::precondition()),

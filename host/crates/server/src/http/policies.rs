@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -11,24 +12,28 @@ use serde_json::{Map, Value, json};
 use super::api::{Api, page};
 use super::problem::{Answer, Problem};
 use super::text::Query;
+use crate::commands::policies_for;
 
 pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answer {
     Query::new(request.uri().query(), &[])?;
     let caller = api.caller(request.extensions())?;
     api.call(&caller, &[b"POLICY", b"LIST"]).await?;
-    let policies: Vec<_> = api.shared.policies.list().iter().map(row).collect();
+    let rows = policies_for(&api.shared, caller.user());
+    let policies: Vec<_> = rows.iter().map(row).collect();
     Ok(page(&json!({ "policies": policies })))
 }
 
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Answer {
     Query::new(request.uri().query(), &[])?;
     let caller = api.caller(request.extensions())?;
+    let Path(name) = path.map_err(Problem::of_path)?;
     api.call(&caller, &[b"POLICY", b"LIST"]).await?;
-    Ok(page(&row(find(&api.shared.policies.list(), &name)?)))
+    let rows = policies_for(&api.shared, caller.user());
+    Ok(page(&row(find(&rows, &name)?)))
 }
 
 /// A file may have the name of a native policy; it is the one that somebody put there.
@@ -41,16 +46,17 @@ fn find<'a>(rows: &'a [PolicyRow], name: &str) -> Answer<&'a PolicyRow> {
 
 pub(super) async fn order(
     State(api): State<Arc<Api>>,
-    Path((name, action)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Answer {
     Query::new(request.uri().query(), &[])?;
+    let Path((name, action)) = path.map_err(Problem::of_path)?;
     if !["enable", "disable", "rollback"].contains(&action.as_str()) {
         let detail = "a policy can be told to enable, disable or rollback";
         return Err(Problem::not_found(detail));
     }
     let caller = api.caller(request.extensions())?;
-    find(&api.shared.policies.list(), &name)?;
+    find(&policies_for(&api.shared, caller.user()), &name)?;
     api.call(&caller, &[b"POLICY", action.as_bytes(), name.as_bytes()])
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())

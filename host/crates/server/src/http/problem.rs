@@ -1,5 +1,8 @@
 //! What went wrong, as `application/problem+json` (RFC 9457) with a sentence for people.
 
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -32,6 +35,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// The address is no text.
+    pub(super) fn of_path(rejected: PathRejection) -> Self {
+        Self::bad(rejected.body_text())
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -52,6 +60,16 @@ impl Problem {
         Self {
             header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
+    /// The tenant has used up its requests for so long.
+    pub(super) fn used_up(left: Duration) -> Self {
+        let seconds = left.as_secs() + 1;
+        let detail = format!("the tenant has used up its requests (max_ops_s) for {seconds} s");
+        Self {
+            header: Some((RETRY_AFTER, seconds.into())),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use larder_engine::Tenant;
 use larder_resp::Value as Reply;
@@ -11,7 +12,7 @@ use super::api::{Api, page};
 use super::batch::text;
 use super::caller::Caller;
 use super::keys::last_segment;
-use super::problem::Answer;
+use super::problem::{Answer, Problem};
 use super::text::Query;
 
 /// Whoever may ask this may see figures.
@@ -73,9 +74,10 @@ pub(super) async fn tenants(State(api): State<Arc<Api>>, request: Request) -> An
 
 pub(super) async fn tenant(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Answer {
+    let Path(name) = path.map_err(Problem::of_path)?;
     let caller = reader(&api, &request)?;
     api.call(&caller, &INFO).await?;
     Ok(page(&figures(

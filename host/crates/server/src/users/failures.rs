@@ -42,6 +42,12 @@ enum Culprit {
     Address(Address),
 }
 
+impl Culprit {
+    fn user(name: &str) -> Self {
+        Self::User(name.chars().take(NAME_BYTES_MAX / 4).collect())
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Record {
     count: u32,
@@ -68,8 +74,7 @@ impl Failures {
     /// Notes a wrong password.
     pub(super) fn note(&self, name: &str, address: Option<Address>, now: Millis) -> Penalty {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = name.chars().take(NAME_BYTES_MAX / 4).collect();
-        let culprits = [Some(Culprit::User(name)), address.map(Culprit::Address)];
+        let culprits = [Some(Culprit::user(name)), address.map(Culprit::Address)];
         let mut penalty = Penalty {
             delay: Duration::ZERO,
             locks_out: false,
@@ -102,7 +107,7 @@ impl Failures {
     /// knows one password may be guessing others.
     pub(super) fn forget(&self, name: &str) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        records.remove(&Culprit::User(name.to_owned()));
+        records.remove(&Culprit::user(name));
     }
 }
 
@@ -147,6 +152,10 @@ mod tests {
         assert_eq!(delays, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
         failures.forget("a");
         assert_eq!(delay_ms(&failures, "a", "10.0.1.1:1", 2), 50);
+        let long = "a".repeat(NAME_BYTES_MAX);
+        assert_eq!(delay_ms(&failures, &long, "10.0.2.1:1", 2), 50);
+        failures.forget(&long);
+        assert_eq!(delay_ms(&failures, &long, "10.0.2.2:1", 2), 50);
         assert_eq!(delay_ms(&failures, "a", "10.0.1.2:1", 2 + FORGOTTEN_MS), 50);
     }
 

@@ -103,10 +103,23 @@ fn start_thread() -> Option<SyncSender<Job>> {
     }
 }
 
-/// Checks a password against secrets, the costly ones included. Where there are none, against one that
-/// nobody has, so that it cannot be told by the time whether there is a user.
-pub(super) fn check(secrets: &[Secret], password: &[u8], digest: &[u8; 32]) -> bool {
-    if secrets.is_empty() {
+/// Checks a password against secrets, the costly ones included. A wrong one is checked against as many
+/// costly ones as the user has who has the most, so that it cannot be told by the time whether there is
+/// a user: the missing ones are nobody's.
+pub(super) fn check(
+    secrets: &[Secret],
+    password: &[u8],
+    digest: &[u8; 32],
+    costly_most: usize,
+) -> bool {
+    if secrets
+        .iter()
+        .any(|secret| secret.matches(password, digest))
+    {
+        return true;
+    }
+    let costly = secrets.iter().filter(|secret| secret.is_costly()).count();
+    for _ in costly..costly_most.max(1) {
         static NOBODYS: OnceLock<Option<Secret>> = OnceLock::new();
         let nobodys = NOBODYS.get_or_init(|| {
             let hash = super::secret::hash_password(b"", b"nobody's secret.").ok()?;
@@ -115,9 +128,6 @@ pub(super) fn check(secrets: &[Secret], password: &[u8], digest: &[u8; 32]) -> b
         let _ = nobodys
             .as_ref()
             .map(|secret| secret.matches(password, digest));
-        return false;
     }
-    secrets
-        .iter()
-        .any(|secret| secret.matches(password, digest))
+    false
 }

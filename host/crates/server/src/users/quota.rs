@@ -64,6 +64,26 @@ impl Quota {
         Some(wait)
     }
 
+    /// Pays for requests before they are carried out: how long to wait until then.
+    ///
+    /// # Errors
+    /// When that is longer than `wait_max`: for how long. Nothing is paid then.
+    pub(crate) fn enter(
+        &self,
+        requests: u64,
+        wait_max: Duration,
+    ) -> Result<Option<Duration>, Duration> {
+        let now = nanoseconds(self.started.elapsed());
+        let debt = self.paid_at_ns.load(Ordering::Relaxed).saturating_sub(now);
+        let debt = Duration::from_nanos(debt);
+        if debt > wait_max {
+            bump(&self.throttled);
+            return Err(debt);
+        }
+        self.pay(requests);
+        Ok(Some(debt).filter(|debt| !debt.is_zero()))
+    }
+
     /// How often connections were delayed, and for how long together.
     pub(crate) fn throttled(&self) -> (u64, Duration) {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -125,6 +145,22 @@ mod tests {
         tokio::time::advance(Duration::from_millis(501)).await;
         assert_eq!(quota.pay(1), Some(Duration::from_millis(1)));
         assert_eq!(quota.throttled(), (3, Duration::from_millis(503)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_used_up_too_much_is_refused_and_pays_nothing() {
+        let quota = quota(TenantLimits {
+            ops_per_second_max: Some(10),
+            connections_max: None,
+        });
+        let second = Duration::from_secs(1);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(quota.enter(6, second), Ok(None));
+        let half = Duration::from_millis(500);
+        assert_eq!(quota.enter(10, second), Ok(Some(half)));
+        assert_eq!(quota.enter(1, second), Err(half + second));
+        tokio::time::advance(half).await;
+        assert_eq!(quota.enter(1, second), Ok(Some(second)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Signing in: at once where it costs nothing, late where a password has to be checked or was wrong.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use larder_resp::Version;
@@ -123,25 +123,29 @@ impl Users {
         }
         match answered.await {
             Ok(Ok(user)) => Ok(user),
-            Ok(Err(delay)) => {
+            Ok(Err((refused, delay))) => {
                 sleep(delay).await;
-                Err(Refused::Wrong)
+                Err(refused)
             }
             Err(_) => Err(Refused::Busy),
         }
     }
 
-    /// The user if the password is right, otherwise how late to say that it is not.
-    fn check_password(
+    /// The user if the password is right, otherwise why not and how late to say so.
+    pub(super) fn check_password(
         &self,
         name: &str,
         password: &[u8],
         address: Option<Address>,
         denial: Denial,
-    ) -> Result<Arc<User>, Duration> {
+    ) -> Result<Arc<User>, (Refused, Duration)> {
+        // Others may have come from there while this one waited.
+        if let Some(left_ms) = self.failures.locked_out_ms(address, (self.clock)()) {
+            return Err((Refused::LockedOut { left_ms }, Duration::ZERO));
+        }
         let user = self.find(name).filter(|user| user.profile.is_enabled);
         let secrets = user.as_ref().map_or(&[][..], |user| &user.profile.secrets);
-        let is_right = passwords::check(secrets, password, &sha256(password));
+        let is_right = passwords::check(secrets, password, &sha256(password), self.costly_most());
         let now = (self.clock)();
         if let Some(user) = user.filter(|_| is_right) {
             self.passwords.remember(&user, password, now);
@@ -158,7 +162,17 @@ impl Users {
             );
         }
         self.log.note(Reason::Auth, "AUTH", name, denial, now);
-        Err(penalty.delay)
+        Err((Refused::Wrong, penalty.delay))
+    }
+
+    /// Costly secrets of the user who has the most.
+    fn costly_most(&self) -> usize {
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        let costly = |user: &Arc<User>| {
+            let secrets = user.profile.secrets.iter();
+            secrets.filter(|secret| secret.is_costly()).count()
+        };
+        users.values().map(costly).max().unwrap_or_default()
     }
 
     fn note_right(&self, name: &str) {

@@ -319,3 +319,35 @@ fn whoever_is_no_administrator_sees_their_tenants_clients_and_ends_nobody_but_th
         "-ERR No such user 'nobody'\r\n",
     );
 }
+
+#[test]
+fn who_waited_while_the_address_was_locked_out_is_refused() {
+    let server = serve(with_users);
+    let (users, address) = (&server.shared.users, Address::of_peer("10.0.0.1:1"));
+    let denial = || Denial {
+        context: "toplevel",
+        client: String::new(),
+    };
+    let check = |password: &[u8]| {
+        let checked = users.check_password("reader", password, address, denial());
+        checked.map(|_| ()).map_err(|(refused, _)| refused)
+    };
+    assert_eq!(check(b"book"), Ok(()));
+    for _ in 0..10 {
+        assert_eq!(check(b"wrong"), Err(Refused::Wrong));
+    }
+    let left_ms = 30_000;
+    assert_eq!(check(b"book"), Err(Refused::LockedOut { left_ms }));
+}
+
+#[test]
+fn policies_of_other_tenants_are_an_administrators() {
+    let shared = crate::Shared::new(config(), crate::testing::parts_of(&["default", "other"]));
+    let tenant = shared.engine.default_tenant();
+    let user = |is_admin| {
+        let user = shared.users.user("u", tenant, is_admin, Profile::default());
+        ["*", "default", "other"].map(|name| user.knows_policies_of(name))
+    };
+    assert_eq!(user(false), [true, true, false]);
+    assert_eq!(user(true), [true; 3]);
+}

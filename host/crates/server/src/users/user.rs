@@ -95,6 +95,11 @@ impl User {
         self.is_admin
     }
 
+    /// Whether they may know of a policy that decides for the tenant of that name, `*` for all.
+    pub(crate) fn knows_policies_of(&self, tenant: &str) -> bool {
+        self.is_admin || tenant == "*" || tenant == self.tenant.name()
+    }
+
     /// What the rules say.
     pub(crate) fn profile(&self) -> &Profile {
         &self.profile

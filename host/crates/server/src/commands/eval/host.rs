@@ -19,6 +19,9 @@ use crate::transaction::is_boundless;
 /// it for moments, unless it waits for one that the script holds.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
+/// Characters of a line that a script may log.
+const LOGGED_CHARS_MAX: usize = 1_024;
+
 /// Runs a script's commands as its connection's.
 pub(super) struct Caller<'r, 'c> {
     pub(super) ctx: &'r mut Context<'c>,
@@ -47,18 +50,24 @@ impl Host for Caller<'_, '_> {
             Hold::Missing => return Called::Again,
             Hold::Refused => return refused(out, version, UNDECLARED),
         }
-        if command.flags.contains(&Flag::Write) && !self.progress.write() {
+        if has_effect(command) && !self.progress.write() {
             return refused(out, version, "ERR Script killed by user with SCRIPT KILL.");
         }
         // The connection's buffer serves as the command's, as nothing is written there meanwhile.
         let len = self.ctx.reply.out_len();
         self.ctx.reply.set_version(version);
         run_one(self.ctx, args);
+        self.ctx.carried += 1;
         *out = self.ctx.reply.take_back(len);
         Called::Replied
     }
 
     fn log(&mut self, level: Level, text: &str) {
+        let tenant = self.ctx.store.tenant().number();
+        if !self.ctx.shared.scripts[tenant].may_log(self.ctx.shared.now()) {
+            return;
+        }
+        let text = line(text);
         let script = self.known.script.sha();
         match level {
             Level::Debug => trace!(script, "{text}"),
@@ -94,7 +103,7 @@ impl Caller<'_, '_> {
         if command.flags.contains(&Flag::NoScript) {
             return Err("ERR This Redis command is not allowed from script");
         }
-        if self.is_read_only && command.flags.contains(&Flag::Write) {
+        if self.is_read_only && has_effect(command) {
             return Err("ERR Write commands are not allowed from read-only scripts.");
         }
         Ok(command)
@@ -127,7 +136,36 @@ impl Caller<'_, '_> {
     }
 }
 
+/// Whether others notice a command, so that it must not be done twice.
+fn has_effect(command: &Command) -> bool {
+    command.flags.contains(&Flag::Write) || matches!(command.name, "PUBLISH" | "SPUBLISH")
+}
+
+/// A text as one line of a log, which nobody takes for several.
+fn line(text: &str) -> String {
+    let mut line = String::new();
+    for char in text.chars().take(LOGGED_CHARS_MAX) {
+        match char.is_control() {
+            true => line.extend(char.escape_default()),
+            false => line.push(char),
+        }
+    }
+    line
+}
+
 fn refused(out: &mut Vec<u8>, version: Version, text: &str) -> Called {
     Reply::new(out, version).error(text);
     Called::Replied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_is_one_short_line() {
+        assert_eq!(line("naïve\nx\u{1b}[1m"), "naïve\\nx\\u{1b}[1m");
+        let long = "a".repeat(2 * LOGGED_CHARS_MAX);
+        assert_eq!(line(&long).len(), LOGGED_CHARS_MAX);
+    }
 }

@@ -150,3 +150,27 @@ fn runs_are_counted_and_what_they_hold_is_told() {
     );
     assert_eq!(figures.memory_bytes, lua);
 }
+
+#[test]
+fn what_others_notice_is_done_once_though_a_script_begins_anew() {
+    let mut bed = Bed::new(Version::V3);
+    bed.line("SUBSCRIBE c");
+    let code = "redis.call('PUBLISH', 'c', 'm') return redis.call('GET', 'undeclared')";
+    for _ in 0..2 {
+        bed.eval(code, &["0"], "_\r\n");
+        let mut mail = Vec::new();
+        bed.session.mailbox().unwrap().take(&mut mail);
+        let message = ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n";
+        assert_eq!(String::from_utf8_lossy(&mail), message);
+    }
+    let refused = "Write commands are not allowed from read-only scripts.";
+    let (reply, _) = bed.line(&format!("EVAL_RO \"{code}\" 0"));
+    assert!(reply.contains(refused), "{reply}");
+}
+
+#[test]
+fn a_command_has_as_many_arguments_as_a_script_can_unpack() {
+    let mut bed = Bed::new(Version::V2);
+    let code = "local keys = {} for i = 1, 7000 do keys[i] = 'k' .. i end return redis.call('DEL', unpack(keys))";
+    bed.eval(code, &["0"], ":0\r\n");
+}

@@ -77,6 +77,9 @@ fn conditions_and_ranges_are_those_of_http() {
     let part = check("GET", &["Range: bytes=2-4"], b"", 206);
     assert_eq!(&*part.text(), "234");
     assert_eq!(part.header("content-range"), Some("bytes 2-4/10"));
+    check("DELETE", &["If-None-Match: *"], b"", 412);
+    check("DELETE", &[&format!("If-None-Match: {tag}")], b"", 412);
+    check("GET", &[&format!("If-Match: W/{tag}")], b"", 412);
     let none = check("GET", &["Range: bytes=10-"], b"", 416);
     assert_eq!(none.header("content-range"), Some("bytes */10"));
     check("PUT", &[other], b"x", 412);
@@ -315,4 +318,50 @@ fn policies_decide_on_a_thread_of_its_own() {
             assert_eq!(get.header("larder-priority"), Some("9"));
         }
     }
+}
+
+#[test]
+fn a_batch_is_bounded_by_what_it_is_written_as() {
+    let server = serve(|config| {
+        config.http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.output_bytes_max = 8_000;
+    });
+    assert_eq!(
+        ask(&server, "PUT", "/v1/keys/a", &[], &[0; 1_000]).status,
+        201
+    );
+    let get = |keys: &[&str]| {
+        let body = json!({ "keys": keys }).to_string();
+        ask(&server, "POST", "/v1/batch/get", &[JSON], body.as_bytes())
+    };
+    let one = get(&["a", "none"]);
+    let items: serde_json::Value = serde_json::from_str(&one.text()).expect("JSON");
+    assert_eq!(items["items"][0]["value"], "\0".repeat(1_000));
+    assert_eq!(items["items"][1]["found"], false);
+    assert_eq!(get(&["a", "a"]).status, 413, "each byte is written as six");
+}
+
+#[test]
+fn addresses_and_heads_that_are_none_are_told_so() {
+    let server = server();
+    for path in ["/v1/policies/%ff", "/v1/tenants/%ff"] {
+        let response = ask(&server, "GET", path, &[], b"");
+        let kind = response.header("content-type");
+        assert_eq!(
+            (response.status, kind),
+            (400, Some("application/problem+json")),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        ask(
+            &server,
+            "GET",
+            "/v1/stats",
+            &["Host: localhost\r\nHost: evil"],
+            b""
+        )
+        .status,
+        400
+    );
 }
