@@ -48,7 +48,7 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     raise_descriptors(config.limits.clients_max);
     let shared = Arc::new(shared(loaded)?);
     Builder::new_current_thread()
-        .enable_io()
+        .enable_all()
         .build()
         .context("the system gives no event queue")?
         .block_on(serve(shared, &config.folders, lock))
@@ -248,8 +248,11 @@ fn prepare(folders: &Folders) -> anyhow::Result<()> {
     };
     fs::create_dir_all(data).with_context(|| in_vain(data, "data"))?;
     let probe = data.join(".writable");
-    fs::write(&probe, []).with_context(|| in_vain(data, "data"))?;
-    fs::remove_file(&probe).with_context(|| in_vain(data, "data"))?;
+    // A full disk takes an empty file.
+    let written = fs::write(&probe, [0; 4096]);
+    // It may not be there.
+    let _ = fs::remove_file(&probe);
+    written.with_context(|| in_vain(data, "data"))?;
     fs::create_dir_all(policies).with_context(|| in_vain(policies, "policies"))
 }
 

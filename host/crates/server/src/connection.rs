@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use larder_engine::FlushCursor;
 use larder_resp::Reply;
@@ -149,6 +150,8 @@ impl Connection {
             Phase::Working
         } else if matches!(self.stage, Stage::Closing | Stage::Lingering) {
             Phase::Lingering
+        } else if self.dialogue.is_stranger() {
+            Phase::Strange
         } else if !self.held.input().is_empty() {
             Phase::Receiving
         } else if self.dialogue.session.is_listening() {
@@ -183,6 +186,10 @@ impl Connection {
             }
             self.pause = None;
         }
+        if let Some(debt) = self.debt() {
+            self.pause = Some(Box::pin(sleep(debt)));
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.stage {
             Stage::Greeting => ready!(self.poll_greet(cx, scratch))?,
             Stage::Reading => {
@@ -190,11 +197,10 @@ impl Connection {
                     return Poll::Ready(Ok(()));
                 }
                 let parser_bytes = self.dialogue.parser_bytes();
-                if self
-                    .held
-                    .make_room(self.needed_bytes, parser_bytes)
-                    .is_err()
-                {
+                let room = self.held.make_room(self.needed_bytes, parser_bytes);
+                // Half of the buffers is for those who have signed in.
+                let is_crowded = || self.worker.shared.buffers.is_half_full();
+                if room.is_err() || (self.dialogue.is_stranger() && is_crowded()) {
                     scratch.output.clear();
                     return Poll::Ready(self.refuse(cx, &mut scratch.output));
                 }
@@ -242,6 +248,15 @@ impl Connection {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// How long others of the tenant have to be waited for before requests are carried out.
+    fn debt(&self) -> Option<Duration> {
+        let is_next = matches!(self.stage, Stage::Reading | Stage::Behind);
+        if !is_next || self.worker.draining.get() {
+            return None;
+        }
+        self.dialogue.debt()
     }
 
     /// Writes the messages that came for the connection. Whether there were some.

@@ -110,6 +110,16 @@ impl Dialogue {
         quota.pay(commands)
     }
 
+    /// How long to wait until the tenant's requests so far are paid for, whoever sent them.
+    pub(crate) fn debt(&self) -> Option<Duration> {
+        self.session.login.seat()?.quota().debt()
+    }
+
+    /// Whether nobody has signed in yet.
+    pub(crate) fn is_stranger(&self) -> bool {
+        !self.session.login.is_signed_in()
+    }
+
     /// Accepts more once somebody has signed in.
     fn raise_limits(&mut self) {
         if self.session.login.is_signed_in()
@@ -140,9 +150,12 @@ impl Dialogue {
         let mut watch = Watch::start(shared, worker);
         watch.showing = Showing::new(shared, &self.session);
         let (mut consumed, mut commands, mut errors) = (0, 0, 0);
+        let seat = self.session.login.seat();
+        let commands_max = seat.map_or(u64::MAX, |seat| seat.quota().run_max());
         let mut request = 0..0;
         let stop = loop {
-            if consumed >= bytes_max || out.len() >= OUTPUT_PAUSE_BYTES {
+            let is_much = consumed >= bytes_max || out.len() >= OUTPUT_PAUSE_BYTES;
+            if is_much || commands >= commands_max {
                 break Stop::Paused;
             }
             let (args, bytes) = match self.parser.parse(&input[consumed..]) {

@@ -40,15 +40,24 @@ pub(crate) fn run_all<'r>(
     requests: impl ExactSizeIterator<Item = Args<'r>>,
 ) -> Flow {
     ctx.reply.array(requests.len());
+    // Replies end where there are too many; what was asked for is done all the same, or others would see a
+    // part of it.
+    let mut told = None;
     for args in requests {
-        if ctx.output_is_full() {
-            let error = "ERR reply too large: ask for less in one transaction";
-            ctx.reply.error(error);
-            return Flow::Close;
+        let len = ctx.reply.out_len();
+        if run_one(ctx, args) == Flow::Close || ctx.output_is_full() {
+            told.get_or_insert(len);
         }
-        if run_one(ctx, args) == Flow::Close {
-            return Flow::Close;
+        if let Some(len) = told {
+            ctx.reply.take_back(len);
         }
     }
-    Flow::Continue
+    match told {
+        None => Flow::Continue,
+        Some(_) => {
+            let error = "ERR reply too large: ask for less in one transaction";
+            ctx.reply.error(error);
+            Flow::Close
+        }
+    }
 }

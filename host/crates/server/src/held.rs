@@ -30,6 +30,10 @@ impl Budget {
         self.used.load(Ordering::Relaxed) as u64
     }
 
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.bytes_max / 2
+    }
+
     /// Takes more, unless that goes over the bound.
     pub(crate) fn take(&self, bytes: usize) -> bool {
         let fits = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.bytes_max;

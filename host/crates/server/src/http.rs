@@ -24,10 +24,12 @@ mod wire;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use crate::run::Metrics;
 use crate::{Shared, StartError};
@@ -41,7 +43,8 @@ use link::{BoundedListener, Link};
 /// The running HTTP thread; it ends when this is dropped.
 pub(crate) struct Http {
     pub(crate) addr: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<watch::Sender<bool>>,
+    ended: Option<oneshot::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -70,21 +73,38 @@ pub(crate) fn start(
     let listener = BoundedListener::new(listener, shared.clone());
     let is_local = caller::is_local(addr);
     let api = Arc::new(Api::new(shared, metrics, is_local));
-    let (stop, stopped) = oneshot::channel();
+    let (stop, stopping) = watch::channel(false);
+    let (end, ended) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("larder-http".into())
-        .spawn(move || serve(&runtime, listener, api, stopped))
+        .spawn(move || {
+            serve(&runtime, listener, api, stopping);
+            // Nobody waits when the server was dropped instead of drained.
+            let _ = end.send(());
+        })
         .map_err(failed)?;
     Ok(Http {
         addr,
         stop: Some(stop),
+        ended: Some(ended),
         thread: Some(thread),
     })
 }
 
+impl Http {
+    /// Accepts nobody any more, and lets requests that were begun be answered, for `time_max` at most.
+    pub(crate) async fn drain(mut self, time_max: Duration) {
+        if let (Some(stop), Some(ended)) = (&self.stop, self.ended.take()) {
+            // It fails only if the thread has ended.
+            let _ = stop.send(true);
+            let _ = timeout(time_max, ended).await;
+        }
+    }
+}
+
 impl Drop for Http {
     fn drop(&mut self) {
-        // Dropping the sender is the signal.
+        // Dropping the sender ends what is not answered yet.
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             // A panic was reported where it happened.
@@ -97,14 +117,20 @@ fn serve(
     runtime: &Runtime,
     listener: BoundedListener,
     api: Arc<Api>,
-    stopped: oneshot::Receiver<()>,
+    mut stopping: watch::Receiver<bool>,
 ) {
     let app = router::router(api.clone()).into_make_service_with_connect_info::<Link>();
+    let mut draining = stopping.clone();
+    let drained = async move {
+        // Whoever would say so may be gone, which says the same.
+        let _ = draining.wait_for(|drain| *drain).await;
+    };
+    let dropped = async move { while stopping.changed().await.is_ok() {} };
     runtime.block_on(async {
         tokio::select! {
-            _ = axum::serve(listener, app).into_future() => {}
+            _ = axum::serve(listener, app).with_graceful_shutdown(drained).into_future() => {}
             () = history::watch(api) => {}
-            _ = stopped => {}
+            () = dropped => {}
         }
     });
 }

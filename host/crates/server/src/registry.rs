@@ -27,6 +27,8 @@ pub(crate) enum Phase {
     Receiving,
     /// The client to take its replies.
     Sending,
+    /// Somebody to sign in, whatever is said until then.
+    Strange,
     /// Its next turn; never too late.
     Working,
     /// The client to close, after it was told to.
@@ -89,8 +91,9 @@ impl Entry {
     /// something else than before or the connection `progressed`: a byte more of the same request is no
     /// progress, or a client could hold a request open for ever.
     pub(crate) fn settle(&self, phase: Phase, progressed: bool, sweep: u64) {
-        if progressed || self.phase.replace(phase) != phase || phase == Phase::Idle {
-            self.phase.set(phase);
+        let is_other = self.phase.replace(phase) != phase;
+        let progressed = progressed && phase != Phase::Strange;
+        if progressed || is_other || phase == Phase::Idle {
             self.since_sweep.set(sweep);
         }
     }
@@ -104,7 +107,9 @@ impl Entry {
                 .idle
                 .is_some_and(|most| waited > most)
                 .then_some(Cut::Idle),
-            Phase::Receiving => (waited > limits.request).then_some(Cut::Receiving),
+            Phase::Receiving | Phase::Strange => {
+                (waited > limits.request).then_some(Cut::Receiving)
+            }
             Phase::Sending => (waited > limits.request).then_some(Cut::Sending),
             Phase::Lingering => (waited > limits.linger).then_some(Cut::Lingering),
             Phase::Working => None,

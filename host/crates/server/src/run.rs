@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use std::vec;
 
 use tokio::sync::{oneshot, watch};
@@ -136,10 +137,16 @@ impl Running {
         drop(self.unix_socket);
         // Fails only if all workers are gone, which is what we want.
         let _ = self.drain.send(true);
+        let (began, drain_timeout) = (Instant::now(), self.shared.config.drain_timeout);
         let mut cut_off = 0;
         for worker in self.workers {
             // A worker that died has no connections left.
             cut_off += worker.await.unwrap_or(0);
+        }
+        if let Some(http) = self.http {
+            let left = drain_timeout.saturating_sub(began.elapsed());
+            http.drain(left).await;
+            cut_off += usize::try_from(self.shared.http.totals().connections).unwrap_or(0);
         }
         Drained { cut_off }
     }

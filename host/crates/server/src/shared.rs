@@ -82,8 +82,9 @@ pub struct Shared {
     pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
     pub(crate) maintenance: MaintenanceCounters,
-    pub(crate) workers: Box<[WorkerCounters]>,
     /// Those of the workers, and one more for HTTP.
+    pub(crate) workers: Box<[WorkerCounters]>,
+    /// Likewise.
     pub(crate) meters: Box<[Meter]>,
     pub(crate) baseline: Baseline,
     pub(crate) latency: LatencyMonitor,
@@ -127,7 +128,7 @@ impl Shared {
     pub fn new(config: ServerConfig, parts: Parts) -> Self {
         let threads = config.threads.max(1);
         let tenants = parts.engine.tenants().len();
-        let workers = (0..threads).map(|_| WorkerCounters::default());
+        let workers = (0..=threads).map(|_| WorkerCounters::default());
         let users = Users::new(
             &config.users,
             &config.tenant_limits,

@@ -18,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
     action: Action::Run(run),
 };
 
-/// When the output is full, an error stands where the next value would, and the connection closes.
+/// Where a value would make the output too long, an error stands in its place, and the connection closes.
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let db = ctx.session.db;
     let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));

@@ -14,7 +14,7 @@ use super::caller::Caller;
 use super::history::History;
 use super::link::Link;
 use super::problem::{Answer, Problem};
-use crate::commands::{authorize, dispatch};
+use crate::commands::{authorize, dispatch, number_of};
 use crate::meter::Watch;
 use crate::onlookers::monitor::Showing;
 use crate::run::Metrics;
@@ -102,13 +102,29 @@ impl Api {
         let flow = dispatch(&mut context, args.args());
         drop(context);
         watch.close_run(shared);
-        if out.first() == Some(&b'-') {
+        let is_error = out.first() == Some(&b'-');
+        if is_error {
             shared.meters[meter].note_error(&out);
         }
+        shared.workers[meter].add_commands(1, is_error.into());
         if let Some(slow) = watch.take_slow() {
             slowlog::note_args(shared, &session, now, slow, args.args());
         }
         (out, flow)
+    }
+
+    /// Counts what is done without the command as a GET.
+    pub(super) fn counted_as_get<R>(&self, read: impl FnOnce() -> R) -> R {
+        let (shared, own) = (&*self.shared, self.shared.meters.len() - 1);
+        let mut watch = Watch::start(shared, own);
+        let timing = number_of(b"GET").map(|get| watch.enter(shared, get, 2));
+        let found = read();
+        if let Some(timing) = timing {
+            watch.leave(shared, timing, false);
+        }
+        watch.close_run(shared);
+        shared.workers[own].add_commands(1, 0);
+        found
     }
 
     async fn flush(&self, tenant: &Tenant, db: Option<u8>) {

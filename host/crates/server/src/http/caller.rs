@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, USER_AGENT};
 use axum::http::uri::Authority;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use base64::Engine as _;
@@ -100,7 +100,7 @@ impl Api {
                 let address = Address::of_peer(&peer);
                 let signing_in = users.clone().sign_in(name, password, address, denial);
                 let user = signing_in.await;
-                Some(user.map_err(|refused| Problem::of_reply(&refused.text()))?)
+                Some(user.map_err(Problem::of_refused)?)
             }
         };
         if let Some(user) = &user {
@@ -150,6 +150,18 @@ impl Api {
             return Err(Problem::bad("a request has one Host"));
         }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        // Where nobody is asked for a password, a page of another site whose name leads here could do all.
+        let is_open = self
+            .shared
+            .users
+            .default_user()
+            .is_some_and(|user| user.is_open());
+        if is_open && is_browser(headers) && !host.is_some_and(is_number) {
+            return Err(Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "without users, browsers are served under an address or localhost only",
+            ));
+        }
         if self.is_local && !host.is_some_and(is_this_machine) {
             return Err(Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -189,14 +201,29 @@ fn credentials(value: &HeaderValue) -> Option<(String, Vec<u8>)> {
     Some((name, pair[colon + 1..].to_vec()))
 }
 
+/// Whether a browser sends this, as far as it can be told: those that change something name their origin.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    headers.contains_key(ORIGIN) || agent.is_some_and(|agent| agent.starts_with(b"Mozilla/"))
+}
+
 fn is_this_machine(host: &str) -> bool {
+    is_at(host, |address| address.to_canonical().is_loopback())
+}
+
+/// Whether a host is no name that anybody could have lead here.
+fn is_number(host: &str) -> bool {
+    is_at(host, |_| true)
+}
+
+/// Whether it is localhost, or such an address.
+fn is_at(host: &str, fits: impl FnOnce(IpAddr) -> bool) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };
     let name = authority.host();
     let address = name.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
-    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
+    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(fits)
 }
 
 /// Whether only this machine can connect to `addr`.

@@ -57,7 +57,8 @@ impl Api {
         self.authorize(caller, &[b"GET", key])?;
         let now = self.shared.now();
         let key = Key::new(caller.db, key);
-        Ok(caller.tenant.get(key, now, |entry| Found::of(entry, now)))
+        let read = || caller.tenant.get(key, now, |entry| Found::of(entry, now));
+        Ok(self.counted_as_get(read))
     }
 }
 
@@ -137,7 +138,9 @@ pub(super) async fn delete(State(api): State<Arc<Api>>, request: Request) -> Ans
     let query = Query::new(request.uri().query(), &["db"])?;
     let (caller, key) = target(&api, &request, &query)?;
     let mut condition = if_match(request.headers())?;
-    condition.extend(if_none_match(request.headers())?);
+    let wants_none = if_none_match(request.headers())?;
+    let is_met_by_none = condition.is_empty();
+    condition.extend(wants_none);
     let is_there = || {
         let found = caller
             .tenant
@@ -152,7 +155,7 @@ pub(super) async fn delete(State(api): State<Arc<Api>>, request: Request) -> Ans
         _ => return Err(Problem::bad("a DELETE has one condition at most")),
     };
     match removed {
-        Value::Integer(0) if condition.is_empty() || !is_there() => {
+        Value::Integer(0) if condition.is_empty() || (is_met_by_none && !is_there()) => {
             Err(Problem::not_found("there is no such key"))
         }
         Value::Integer(0) => Err(Problem::precondition()),

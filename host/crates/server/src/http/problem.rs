@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::commands::VALUE_TOO_LARGE;
+use crate::users::Refused;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -60,6 +61,20 @@ impl Problem {
         Self {
             header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
+    /// Somebody is not signed in.
+    pub(super) fn of_refused(refused: Refused) -> Self {
+        match refused {
+            Refused::LockedOut { left_ms } => Self {
+                header: Some((RETRY_AFTER, left_ms.div_ceil(1000).into())),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too many wrong passwords from your address",
+                )
+            },
+            Refused::Wrong | Refused::Busy => Self::of_reply(&refused.text()),
         }
     }
 

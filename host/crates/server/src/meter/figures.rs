@@ -117,7 +117,7 @@ impl Counted {
             }
             let errors = meter.errors.lock().unwrap_or_else(PoisonError::into_inner);
             for (code, count) in &*errors {
-                *sum.errors.entry(code.clone()).or_default() += count;
+                *sum.errors.entry((*code).to_owned()).or_default() += count;
             }
         }
         sum

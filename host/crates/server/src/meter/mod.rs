@@ -20,10 +20,21 @@ pub(crate) use watch::{Slow, Watch};
 
 use histogram::Histogram;
 
-/// Codes of errors that are told apart; further ones count as [`OTHER_ERRORS`].
-const ERROR_CODES_MAX: usize = 64;
-/// Longer codes are cut.
-const ERROR_CODE_BYTES_MAX: usize = 32;
+/// Codes of errors that are told apart. Scripts can make up others, which count as [`OTHER_ERRORS`].
+const ERROR_CODES: [&str; 12] = [
+    "BUSYKEY",
+    "ERR",
+    "EXECABORT",
+    "NOAUTH",
+    "NOPERM",
+    "NOPROTO",
+    "NOSCRIPT",
+    "NOTBUSY",
+    "OOM",
+    "UNKILLABLE",
+    "WRONGPASS",
+    "WRONGTYPE",
+];
 const OTHER_ERRORS: &str = "OTHER";
 
 /// What one worker counts. It alone writes the numbers; others read.
@@ -32,7 +43,7 @@ pub(crate) struct Meter {
     /// Commands still to be timed one by one.
     close_look: AtomicU32,
     /// Error replies by code. Locked by its worker for each error, and by others for a look.
-    errors: Mutex<BTreeMap<String, u64>>,
+    errors: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// What is counted of one command. How often it was called is how often its time was recorded.
@@ -88,15 +99,10 @@ impl Meter {
         let text = reply.strip_prefix(b"-").unwrap_or(reply);
         let code = text.split(|byte| !byte.is_ascii_graphic()).next();
         let code = code.unwrap_or_default();
-        let code = String::from_utf8_lossy(&code[..code.len().min(ERROR_CODE_BYTES_MAX)]);
+        let mut codes = ERROR_CODES.into_iter();
+        let known = codes.find(|known| known.as_bytes() == code);
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = errors.get_mut(&*code) {
-            *count += 1;
-            return;
-        }
-        let is_full = errors.len() >= ERROR_CODES_MAX;
-        let code = if is_full { OTHER_ERRORS } else { &code };
-        *errors.entry(code.to_owned()).or_default() += 1;
+        *errors.entry(known.unwrap_or(OTHER_ERRORS)).or_default() += 1;
     }
 }
 

@@ -145,11 +145,16 @@ fn codes_of_errors_are_bounded() {
     for number in 0..100 {
         meter.note_error(format!("-E{number} no\r\n").as_bytes());
     }
-    meter.note_error(format!("-{}\r\n", "X".repeat(100)).as_bytes());
-    meter.note_error(b"-E7\r\n");
+    meter.note_error(b"-OOM no\r\n");
+    meter.note_error(b"-ERR\r\n");
     let errors = Counted::sum(&[meter]).errors;
-    assert_eq!(errors.len(), ERROR_CODES_MAX + 1);
-    assert_eq!((errors["E7"], errors[OTHER_ERRORS]), (2, 37));
+    let expected = [("ERR", 1), ("OOM", 1), (OTHER_ERRORS, 100)];
+    assert_eq!(
+        errors,
+        expected
+            .map(|(code, count)| (code.to_owned(), count))
+            .into()
+    );
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn each_way_of_waiting_has_its_own_limit() {
     check(Phase::Idle, None, None);
     check(Phase::Idle, Some(60), Some((61, Cut::Idle)));
     check(Phase::Receiving, Some(60), Some((31, Cut::Receiving)));
+    check(Phase::Strange, None, Some((31, Cut::Receiving)));
     check(Phase::Sending, None, Some((31, Cut::Sending)));
     check(Phase::Lingering, None, Some((3, Cut::Lingering)));
     check(Phase::Working, Some(60), None);
@@ -48,6 +49,15 @@ fn only_progress_or_another_phase_starts_the_waiting_anew() {
     check(Phase::Receiving, false, Some(21));
     check(Phase::Receiving, true, Some(31));
     check(Phase::Sending, false, Some(31));
+}
+
+#[test]
+fn whatever_somebody_says_who_does_not_sign_in() {
+    let entry = Entry::new(0);
+    entry.settle(Phase::Strange, true, 90);
+    entry.settle(Phase::Strange, true, 100);
+    let cut = cut_at(&entry, &patience(None, 30));
+    assert_eq!(cut, Some((21, Cut::Receiving)));
 }
 
 #[test]

@@ -64,6 +64,24 @@ impl Quota {
         Some(wait)
     }
 
+    /// How long to wait until what was taken is paid for; `None` where nothing is to be waited for.
+    #[inline]
+    pub(crate) fn debt(&self) -> Option<Duration> {
+        self.limits.ops_per_second_max?;
+        let now = nanoseconds(self.started.elapsed());
+        let debt = self.paid_at_ns.load(Ordering::Relaxed).saturating_sub(now);
+        Some(Duration::from_nanos(debt)).filter(|debt| !debt.is_zero())
+    }
+
+    /// Requests that may be carried out before they are paid for.
+    #[inline]
+    pub(crate) fn run_max(&self) -> u64 {
+        let rate = self.limits.ops_per_second_max;
+        rate.map_or(u64::MAX, |rate| {
+            (rate * BURST.as_millis() as u64 / 1000).max(1)
+        })
+    }
+
     /// Pays for requests before they are carried out: how long to wait until then.
     ///
     /// # Errors
@@ -73,15 +91,13 @@ impl Quota {
         requests: u64,
         wait_max: Duration,
     ) -> Result<Option<Duration>, Duration> {
-        let now = nanoseconds(self.started.elapsed());
-        let debt = self.paid_at_ns.load(Ordering::Relaxed).saturating_sub(now);
-        let debt = Duration::from_nanos(debt);
-        if debt > wait_max {
+        let debt = self.debt();
+        if let Some(debt) = debt.filter(|debt| *debt > wait_max) {
             bump(&self.throttled);
             return Err(debt);
         }
         self.pay(requests);
-        Ok(Some(debt).filter(|debt| !debt.is_zero()))
+        Ok(debt)
     }
 
     /// How often connections were delayed, and for how long together.

@@ -241,6 +241,8 @@ fn requests_beyond_the_rate_are_delayed_and_none_is_refused() {
     let mut client = server.connect();
     client.ask("PING\r\n".repeat(500), "+PONG\r\n".repeat(500));
     client.ask("PING\r\n", "+PONG\r\n");
+    // Neither a long run nor another connection is a way around it.
+    server.connect().ask("PING\r\n", "+PONG\r\n");
     let quota = server
         .shared
         .users

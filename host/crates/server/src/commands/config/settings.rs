@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use larder_engine::{DATABASES, Tenant};
 
 use super::words;
-use crate::{Context, Shared};
+use crate::{BACKLOG, Context, Shared};
 
 /// A setting.
 pub(super) struct Setting {
@@ -142,7 +142,7 @@ pub(super) static SETTINGS: [Setting; 25] = [
             put(&shared.tuning.slowlog_len_max, most);
         }),
     ),
-    Setting::new("tcp-backlog", |_| "1024".into(), Change::Never),
+    Setting::new("tcp-backlog", |_| BACKLOG.to_string(), Change::Never),
     Setting::new(
         "timeout",
         |ctx| {

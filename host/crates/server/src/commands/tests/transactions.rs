@@ -10,6 +10,7 @@ use super::super::table::TABLE;
 use super::{Bed, check};
 use crate::Flow;
 use crate::commands::Flag;
+use crate::testing::config;
 
 const ABORTED: &str = "-EXECABORT Transaction discarded because of previous errors.\r\n";
 
@@ -204,7 +205,7 @@ fn reset_makes_the_connection_as_it_was() {
 fn a_reply_that_is_too_large_ends_with_an_error_and_the_connection() {
     let config = crate::ServerConfig {
         output_bytes_max: 1000,
-        ..crate::testing::config()
+        ..config()
     };
     let mut bed = Bed::with(config, Version::V2);
     bed.execute_args(&[b"SET", b"k", &[b'x'; 900]]);
@@ -265,4 +266,20 @@ fn all_keys_of_a_transaction_are_held_whatever_their_shards() {
     }
     bed.line("EXEC");
     assert_eq!(bed.session.tenant.len(0), 500);
+}
+
+#[test]
+fn all_of_a_transaction_is_done_whatever_its_replies_come_to() {
+    let mut config = config();
+    config.output_bytes_max = 1_000;
+    let mut bed = Bed::with(config, Version::V2);
+    bed.check(&format!("SET big {}", "x".repeat(700)), "+OK\r\n");
+    bed.check("MULTI", "+OK\r\n");
+    for line in ["SET p 1", "MGET big big", "GET big", "SET q 1"] {
+        bed.check(line, "+QUEUED\r\n");
+    }
+    let (reply, flow) = bed.line("EXEC");
+    let expected = "*4\r\n+OK\r\n-ERR reply too large: ask for less in one transaction\r\n";
+    assert_eq!((&*reply, flow), (expected, Flow::Close));
+    bed.check("MGET p q", "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
 }

@@ -45,6 +45,10 @@ export function start() {
   // An address that ends with #inspect=KEY can be handed on.
   const named = location.hash.match(/^#inspect=(.+)$/);
   if (!named) return;
-  form.elements.key.value = decodeURIComponent(named[1]);
+  try {
+    form.elements.key.value = decodeURIComponent(named[1]);
+  } catch {
+    return; // No address that we made.
+  }
   form.requestSubmit();
 }

@@ -365,3 +365,40 @@ fn addresses_and_heads_that_are_none_are_told_so() {
         400
     );
 }
+
+#[test]
+fn a_request_that_was_begun_is_answered_by_a_server_that_drains() {
+    let server = server();
+    let addr = server.running.http_addr().expect("HTTP is on");
+    let mut stream = connect(&server);
+    let head = "PUT /v1/keys/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n";
+    stream
+        .write_all(format!("{head}ab").as_bytes())
+        .expect("it is connected");
+    // Behind it, an answer to another shows that the head was read.
+    ask(&server, "GET", "/healthz", &[], b"");
+    let draining = std::thread::spawn(move || server.drain());
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(addr).is_ok() && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    stream.write_all(b"cd").expect("it is connected");
+    let mut response = Vec::new();
+    stream
+        .read_to_end(&mut response)
+        .expect("the server closes");
+    let response = String::from_utf8_lossy(&response);
+    assert!(response.starts_with("HTTP/1.1 201 "), "{response}");
+    assert_eq!(draining.join().expect("it drains").cut_off, 0);
+}
+
+#[test]
+fn without_users_browsers_come_by_address() {
+    let server = serve(|config| config.http = Some(SocketAddr::from(([0, 0, 0, 0], 0))));
+    let status = |head: &[&str]| ask(&server, "GET", "/v1/stats", head, b"").status;
+    let (browser, name) = ("User-Agent: Mozilla/5.0", "Host: evil.example:8379");
+    assert_eq!(status(&[browser, name]), 421);
+    assert_eq!(status(&["Origin: http://evil.example:8379", name]), 421);
+    assert_eq!(status(&["User-Agent: curl/8", name]), 200);
+    assert_eq!(status(&[browser, "Host: 192.168.0.7:8379"]), 200);
+}
