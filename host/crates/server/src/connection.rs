@@ -8,13 +8,14 @@ mod sign_in;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use larder_engine::FlushCursor;
 use larder_resp::Reply;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 use tracing::debug;
 
@@ -127,7 +128,9 @@ impl Connection {
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Ready(Ok(())) if turn_bytes > 0 => {}
                 Poll::Ready(Ok(())) => {
-                    cx.waker().wake_by_ref();
+                    // Behind those for whom something has arrived meanwhile, which a mere wake would not
+                    // let the runtime look for: it defers this one to after that.
+                    let _ = pin!(yield_now()).poll(cx);
                     break Phase::Working;
                 }
                 Poll::Pending => break self.phase(),

@@ -31,7 +31,8 @@ fn list(ctx: &mut Context<'_>, pattern: Vec<u8>) {
             return ctx.reply.error(&format!("ERR {LIST_TOO_LONG}"));
         }
     }
-    ctx.reply.raw(&listing.into_reply(version));
+    let (reply, start) = listing.into_reply(version);
+    ctx.reply.raw(&reply[start..]);
 }
 
 /// Executes commands as one, each by [`run_one`], and replies with an array.

@@ -71,13 +71,12 @@ impl Listing {
         self.out.len()
     }
 
-    /// The reply, once the list is complete.
-    pub(crate) fn into_reply(mut self, version: Version) -> Vec<u8> {
+    /// The reply, once the list is complete, and where it begins: moving it would take long.
+    pub(crate) fn into_reply(mut self, version: Version) -> (Vec<u8>, usize) {
         let mut head = Vec::with_capacity(HEAD_BYTES);
         Reply::new(&mut head, version).array(self.keys);
         let start = HEAD_BYTES - head.len();
         self.out[start..HEAD_BYTES].copy_from_slice(&head);
-        self.out.drain(..start);
-        self.out
+        (self.out, start)
     }
 }

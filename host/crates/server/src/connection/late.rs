@@ -137,7 +137,10 @@ impl Connection {
         let version = self.dialogue.session.version;
         match stage {
             Stage::Late(Late::Listing(listing, _)) => {
-                self.answer(cx, &mut listing.into_reply(version))
+                let (mut reply, start) = listing.into_reply(version);
+                self.dialogue.session.hush(None, &mut reply, start);
+                let kept = self.held.keep_output(&mut reply, start);
+                kept.map_err(|BuffersFull| End::BuffersFull)
             }
             _ => Ok(()),
         }
