@@ -33,14 +33,12 @@ const FLUSH: Command = Command {
     ..LIST
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    flags: &[Flag::Loading, Flag::Stale],
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..LIST
-};
+const HELP_SUBCOMMAND: Command = Command::help(
+    Group::Scripting,
+    "7.0.0",
+    &[Category::Scripting],
+    |ctx, _| reply_help(ctx, "FUNCTION", &HELP),
+);
 
 const HELP: [&str; 4] = [
     "FLUSH [ASYNC|SYNC]",
@@ -48,10 +46,6 @@ const HELP: [&str; 4] = [
     "LIST [LIBRARYNAME <pattern>] [WITHCODE]",
     "    Return an empty list.",
 ];
-
-fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    reply_help(ctx, "FUNCTION", &HELP)
-}
 
 fn flush(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let is_known = match (args.get(2), args.len()) {

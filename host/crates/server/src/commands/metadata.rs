@@ -224,6 +224,26 @@ impl Command {
         }
     }
 
+    /// The subcommand HELP.
+    pub(crate) const fn help(
+        group: Group,
+        since: &'static str,
+        categories: &'static [Category],
+        run: Run,
+    ) -> Self {
+        Self {
+            name: "HELP",
+            arity: 2,
+            flags: &[Flag::Loading, Flag::Stale],
+            keys: Keys::NONE,
+            group,
+            categories,
+            since,
+            summary: "Lists the subcommands",
+            action: Action::Run(run),
+        }
+    }
+
     /// Whether a request of `len` arguments, the command's name included, is complete.
     #[inline]
     pub(crate) fn accepts(&self, len: usize) -> bool {

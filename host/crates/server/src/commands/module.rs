@@ -25,18 +25,9 @@ const LIST: Command = Command {
     action: Action::Run(list),
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    flags: &[Flag::Loading, Flag::Stale],
-    since: "5.0.0",
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..LIST
-};
-
-fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
+const HELP_SUBCOMMAND: Command = Command::help(Group::Server, "5.0.0", &[], |ctx, _| {
     reply_help(ctx, "MODULE", &["LIST", "    Return an empty list."])
-}
+});
 
 fn list(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     ctx.reply.array(0);

@@ -34,16 +34,10 @@ const FREQ: Command = Command {
     ..ENCODING
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::NONE,
-    since: "6.2.0",
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..ENCODING
-};
+const HELP_SUBCOMMAND: Command =
+    Command::help(Group::Generic, "6.2.0", &[Category::Keyspace], |ctx, _| {
+        reply_help(ctx, "OBJECT", &HELP)
+    });
 
 const IDLETIME: Command = Command {
     name: "IDLETIME",
@@ -75,10 +69,6 @@ const HELP: [&str; 8] = [
 
 /// Longest value that Redis keeps together with its object.
 const EMBEDDED_BYTES_MAX: usize = 44;
-
-fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    reply_help(ctx, "OBJECT", &HELP)
-}
 
 /// Leaves no trace.
 fn look<R>(ctx: &mut Context<'_>, args: Args<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {

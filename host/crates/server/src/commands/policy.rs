@@ -86,14 +86,9 @@ const RELOAD: Command = Command {
     ..LIST
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    flags: &[Flag::Loading, Flag::Stale],
-    categories: &[],
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..LIST
-};
+const HELP_SUBCOMMAND: Command = Command::help(Group::Server, "7.2.0", &[], |ctx, _| {
+    reply_help(ctx, "POLICY", &HELP)
+});
 
 const HELP: [&str; 12] = [
     "DISABLE <name>",
@@ -109,10 +104,6 @@ const HELP: [&str; 12] = [
     "ROLLBACK <name>",
     "    Put the version before the present one in force; a second time, the newer one again.",
 ];
-
-fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
-    reply_help(ctx, "POLICY", &HELP)
-}
 
 fn reload(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
     ctx.session.require_admin()?;

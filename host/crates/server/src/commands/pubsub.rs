@@ -134,15 +134,10 @@ const NUMPAT: Command = Command {
     ..CHANNELS
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    flags: &[Flag::Loading, Flag::Stale],
-    since: "6.2.0",
-    summary: "Lists the subcommands",
-    action: Action::Run(|ctx, _| reply_help(ctx, "PUBSUB", &HELP)),
-    ..CHANNELS
-};
+const HELP_SUBCOMMAND: Command =
+    Command::help(Group::PubSub, "6.2.0", &[Category::PubSub], |ctx, _| {
+        reply_help(ctx, "PUBSUB", &HELP)
+    });
 
 const HELP: [&str; 10] = [
     "CHANNELS [<pattern>]",

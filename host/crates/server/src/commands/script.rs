@@ -80,15 +80,12 @@ const DEBUG: Command = Command {
     ..LOAD
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    flags: &[Flag::Loading, Flag::Stale],
-    since: "5.0.0",
-    summary: "Lists the subcommands",
-    action: Action::Run(|ctx, _| reply_help(ctx, "SCRIPT", &HELP)),
-    ..LOAD
-};
+const HELP_SUBCOMMAND: Command = Command::help(
+    Group::Scripting,
+    "5.0.0",
+    &[Category::Scripting],
+    |ctx, _| reply_help(ctx, "SCRIPT", &HELP),
+);
 
 const HELP: [&str; 8] = [
     "EXISTS <sha1> [<sha1> ...]",

@@ -25,16 +25,7 @@ const GET: Command = Command {
     action: Action::Run(get),
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    flags: &[Flag::Loading, Flag::Stale],
-    categories: &[],
-    since: "6.2.0",
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..GET
-};
+const HELP_SUBCOMMAND: Command = Command::help(Group::Server, "6.2.0", &[], help);
 
 const LEN: Command = Command {
     name: "LEN",

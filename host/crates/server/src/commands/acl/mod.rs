@@ -131,13 +131,9 @@ const GENPASS: Command = Command {
     ..WHOAMI
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    flags: &[Flag::Loading, Flag::Stale],
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..WHOAMI
-};
+const HELP_SUBCOMMAND: Command = Command::help(Group::Server, "6.0.0", &[], |ctx, _| {
+    reply_help(ctx, "ACL", &HELP)
+});
 
 const NO_FILE: Failure = Failure::new(
     "ERR This server is not configured to use an ACL file: users stand in its configuration, and \
@@ -172,10 +168,6 @@ const HELP: [&str; 26] = [
     "WHOAMI",
     "    Return the current connection username.",
 ];
-
-fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
-    reply_help(ctx, "ACL", &HELP)
-}
 
 /// Too many arguments, in the words of Redis.
 fn wrong_number(args: Args<'_>) -> Failure {

@@ -55,14 +55,10 @@ const GETKEYS: Command = Command {
     ..COUNT
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    since: "5.0.0",
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..COUNT
-};
+const HELP_SUBCOMMAND: Command =
+    Command::help(Group::Server, "5.0.0", &[Category::Connection], |ctx, _| {
+        reply_help(ctx, "COMMAND", &HELP)
+    });
 
 const INFO: Command = Command {
     name: "INFO",
@@ -95,10 +91,6 @@ const HELP: [&str; 12] = [
     "GETKEYS <full-command>",
     "    Return the keys from a full command.",
 ];
-
-fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    reply_help(ctx, "COMMAND", &HELP)
-}
 
 /// As in Redis, subcommands do not count.
 fn count(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {

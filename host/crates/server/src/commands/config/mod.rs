@@ -31,15 +31,9 @@ const GET: Command = Command {
     action: Action::Run(get::run),
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    flags: &[Flag::Loading, Flag::Stale],
-    since: "5.0.0",
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..GET
-};
+const HELP_SUBCOMMAND: Command = Command::help(Group::Server, "5.0.0", &[], |ctx, _| {
+    reply_help(ctx, "CONFIG", &HELP)
+});
 
 const RESETSTAT: Command = Command {
     name: "RESETSTAT",
@@ -76,10 +70,6 @@ const HELP: [&str; 8] = [
     "REWRITE",
     "    Is refused: what lasts is written into the configuration file by its owner.",
 ];
-
-fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    reply_help(ctx, "CONFIG", &HELP)
-}
 
 /// The server's figures, and the tenant's.
 fn reset(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {

@@ -53,14 +53,9 @@ const GRAPH: Command = Command {
     ..LATEST
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    flags: &[Flag::Loading, Flag::Stale],
-    categories: &[],
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..LATEST
-};
+const HELP_SUBCOMMAND: Command = Command::help(Group::Server, "2.8.13", &[], |ctx, _| {
+    reply_help(ctx, "LATENCY", &HELP)
+});
 
 const HISTOGRAM: Command = Command {
     name: "HISTOGRAM",
@@ -102,10 +97,6 @@ const HELP: [&str; 13] = [
     "    Return how many calls of the commands (default: of all) took at most so many",
     "    microseconds.",
 ];
-
-fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    reply_help(ctx, "LATENCY", &HELP)
-}
 
 fn latest(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     let histories = Event::ALL.map(|event| (event, ctx.shared.latency.history(event)));

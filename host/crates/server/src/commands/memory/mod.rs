@@ -58,15 +58,9 @@ const PURGE: Command = Command {
     ..STATS
 };
 
-const HELP_SUBCOMMAND: Command = Command {
-    name: "HELP",
-    arity: 2,
-    flags: &[Flag::Loading, Flag::Stale],
-    keys: Keys::NONE,
-    summary: "Lists the subcommands",
-    action: Action::Run(help),
-    ..USAGE
-};
+const HELP_SUBCOMMAND: Command = Command::help(Group::Server, "4.0.0", &[], |ctx, _| {
+    reply_help(ctx, "MEMORY", &HELP)
+});
 
 const HELP: [&str; 10] = [
     "DOCTOR",
@@ -80,10 +74,6 @@ const HELP: [&str; 10] = [
     "USAGE <key> [SAMPLES <count>]",
     "    Return the bytes that the entry takes, header and the allocator's rounding included.",
 ];
-
-fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    reply_help(ctx, "MEMORY", &HELP)
-}
 
 /// As a Redis does whose allocator tells nothing.
 fn malloc_stats(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
