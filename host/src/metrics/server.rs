@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use larder_observe::{Distribution, Snapshot, metrics as m};
 use larder_server::{
-    CommandFigures, Health, Latency, Operation, Shared, TlsTotals, Totals, UserTotals,
+    Census, CommandFigures, Health, Latency, Operation, Shared, TlsTotals, Totals, UserTotals,
 };
 
 use super::seconds;
@@ -21,6 +21,7 @@ pub(super) fn add(snapshot: &mut Snapshot, shared: &Shared) {
     snapshot.set(&m::READY, &[state(shared.health())], 1);
     snapshot.set(&m::SLOW_COMMANDS, &[], shared.slow_commands());
     add_totals(snapshot, &shared.totals());
+    add_census(snapshot, &shared.census());
     add_errors(snapshot, &shared.errors_by_code());
     add_commands(snapshot, &shared.command_figures());
     let maintenance = shared.maintenance_figures();
@@ -72,6 +73,16 @@ fn add_totals(snapshot: &mut Snapshot, totals: &Totals) {
     }
     add_users(snapshot, &totals.users);
     add_tls(snapshot, &totals.tls);
+}
+
+fn add_census(snapshot: &mut Snapshot, census: &Census) {
+    for (kind, count) in [
+        ("tcp", census.tcp),
+        ("tls", census.tls),
+        ("unix", census.unix),
+    ] {
+        snapshot.set(&m::CLIENTS_BY_KIND, &[kind], count);
+    }
 }
 
 fn add_tls(snapshot: &mut Snapshot, totals: &TlsTotals) {

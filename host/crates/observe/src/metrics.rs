@@ -105,6 +105,8 @@ metrics! {
         "Memory of the process that is resident, as the operating system counts it.";
     CLIENTS: Gauge "larder_connected_clients" []
         "Connections open at the moment.";
+    CLIENTS_BY_KIND: Gauge "larder_clients" ["kind"]
+        "Connections of the Redis protocol open at the moment, by what they come over: tcp, tls or unix.";
     CLIENTS_ACCEPTED: Counter "larder_clients_accepted_total" []
         "Connections taken.";
     CLIENTS_REJECTED: Counter "larder_clients_rejected_total" []

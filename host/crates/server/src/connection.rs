@@ -19,6 +19,7 @@ use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 use tracing::debug;
 
+use crate::clients::pauses::lifted;
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
 use crate::held::{BuffersFull, Held};
@@ -396,6 +397,11 @@ impl Connection {
             }
             Stop::SignIn(sign_in) => self.begin_sign_in(sign_in),
             Stop::Record(plan) => self.stage = Stage::Late(Late::Beginning(plan)),
+            Stop::Held => {
+                let tenant = self.dialogue.session.tenant.number();
+                let waiting = lifted(self.worker.shared.clone(), tenant);
+                self.stage = Stage::Late(Late::Held(Box::pin(waiting)));
+            }
             Stop::Close => self.stage = Stage::Closing,
         }
     }

@@ -8,7 +8,6 @@ use larder_resp::{Limits, Parsed, Reply, RequestParser};
 
 use crate::commands::dispatch;
 use crate::meter::Watch;
-use crate::onlookers::monitor::Showing;
 use crate::session::Replies;
 use crate::users::SignIn;
 use crate::{Context, Flow, Order, ServerConfig, Session, Shared, slowlog};
@@ -41,6 +40,8 @@ pub(crate) enum Stop {
     Starved { needed_bytes: usize },
     /// Enough for one turn: others first, and what was replied has to be written.
     Paused,
+    /// The next request has to wait for the end of a pause.
+    Held,
     /// The connection ends once what was replied is written.
     Close,
     /// A database, or all, has to be emptied and `+OK` replied before the next request.
@@ -147,8 +148,8 @@ impl Dialogue {
     ) -> Executed {
         self.raise_limits();
         let now = shared.now();
-        let mut watch = Watch::start(shared, worker);
-        watch.showing = Showing::new(shared, &self.session);
+        let mut watch = Watch::of_turn(shared, worker, &self.session);
+        let pause = shared.pause_of(&self.session);
         let (mut consumed, mut commands, mut errors) = (0, 0, 0);
         let seat = self.session.login.seat();
         let commands_max = seat.map_or(u64::MAX, |seat| seat.quota().run_max());
@@ -168,6 +169,9 @@ impl Dialogue {
                     break Stop::Close;
                 }
             };
+            if pause.is_some_and(|pause| pause.holds(&self.session, args)) {
+                break Stop::Held;
+            }
             request = consumed..consumed + bytes;
             consumed += bytes;
             if args.is_empty() {
@@ -205,6 +209,7 @@ impl Dialogue {
         if let Some(slow) = watch.take_slow() {
             slowlog::note(shared, &self.session, now, slow, &input[request]);
         }
+        self.session.is_paused = stop == Stop::Held;
         self.session.publish(now, watch.last());
         shared.workers[worker].add_commands(commands, errors);
         Executed {

@@ -43,6 +43,7 @@ mod tuning;
 mod users;
 mod worker;
 
+pub use clients::Census;
 pub use config::ServerConfig;
 pub use error::StartError;
 pub use http::HttpTotals;

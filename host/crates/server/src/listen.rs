@@ -107,11 +107,11 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<(Stream, Origin)> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, origin) = accept_tcp(listener).await?;
+                let (stream, origin) = accept_tcp(listener, Kind::Tcp).await?;
                 Ok((Stream::Tcp(stream), origin))
             }
             Listener::Tls(listener, acceptor) => loop {
-                let (stream, origin) = accept_tcp(listener).await?;
+                let (stream, origin) = accept_tcp(listener, Kind::Tls).await?;
                 if let Some(stream) = acceptor.accept(stream) {
                     return Ok((Stream::Tls(Box::new(stream)), origin));
                 }
@@ -130,7 +130,7 @@ impl Listener {
     }
 }
 
-async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Origin)> {
+async fn accept_tcp(listener: &TcpListener, kind: Kind) -> io::Result<(TcpStream, Origin)> {
     let (stream, peer) = listener.accept().await?;
     // They fail only for a connection that is lost already, which its first read will show.
     let _ = stream.set_nodelay(true);
@@ -138,7 +138,7 @@ async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Origin)> {
     let local = stream.local_addr();
     let local = local.map_or_else(|_| String::new(), |addr| addr.to_string());
     let origin = Origin {
-        kind: Kind::Tcp,
+        kind,
         peer: peer.to_string().into(),
         local: local.into(),
         descriptor: stream.as_raw_fd(),

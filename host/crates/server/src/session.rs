@@ -33,6 +33,8 @@ pub struct Session {
     pub(crate) client: Arc<Client>,
     pub(crate) replies: Replies,
     pub(crate) no_evict: bool,
+    /// It waits for the end of a pause.
+    pub(crate) is_paused: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     pub(crate) monitoring: Option<Monitoring>,
@@ -50,6 +52,7 @@ impl Session {
             login,
             replies: Replies::On,
             no_evict: false,
+            is_paused: false,
             transaction: None,
             subscriptions: None,
             monitoring: None,

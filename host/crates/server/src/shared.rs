@@ -10,7 +10,8 @@ use std::time::Duration;
 use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
 use crate::baseline::Baseline;
-use crate::clients::Clients;
+use crate::clients::pauses::Pauses;
+use crate::clients::{Census, Clients};
 use crate::held::Budget;
 use crate::http::Figures;
 use crate::latency::LatencyMonitor;
@@ -94,6 +95,7 @@ pub struct Shared {
     pub(crate) tuning: Tuning,
     pub(crate) buffers: Arc<Budget>,
     pub(crate) clients: Clients,
+    pub(crate) pauses: Pauses,
     /// Channels, by the number of the tenant.
     hubs: Box<[Arc<Hub>]>,
     /// Who watches a tenant, by its number.
@@ -163,6 +165,7 @@ impl Shared {
             http: Figures::default(),
             buffers: Arc::new(Budget::new(config.client_buffers_bytes_max)),
             clients: Clients::default(),
+            pauses: Pauses::new(tenants),
             hubs,
             watchers: (0..tenants).map(|_| Arc::default()).collect(),
             config,
@@ -269,6 +272,11 @@ impl Shared {
     /// Error replies since the server started, by code.
     pub fn errors_by_code(&self) -> BTreeMap<String, u64> {
         self.counted().errors
+    }
+
+    /// The connections that there are, counted.
+    pub fn census(&self) -> Census {
+        self.clients.census(None)
     }
 
     /// Commands that took long since the server started.

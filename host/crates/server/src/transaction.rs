@@ -47,6 +47,11 @@ impl Transaction {
         self.is_queuing.then_some(self.queue.len())
     }
 
+    /// Whether one of the commands that wait may change something.
+    pub(crate) fn may_change(&self) -> bool {
+        self.queue.iter().any(|queued| queued.command.may_change())
+    }
+
     /// Keys that are watched.
     pub(crate) fn watched(&self) -> usize {
         self.watches.len()

@@ -112,6 +112,7 @@ fn metrics_tell_what_happened() {
         ("larder_error_replies_total", 1.0),
         ("larder_connected_clients", 1.0),
         ("larder_clients_accepted_total", 1.0),
+        ("larder_clients", 1.0),
         ("larder_memory_limit_bytes", f64::from(16 << 20)),
         ("larder_tenant_memory_bytes", f64::from(16 << 20)),
     ] {

@@ -4,7 +4,7 @@ use e2e::harness::{Client, Redis, Server};
 use larder_resp::Value;
 
 /// Replies that do not depend on who is connected.
-const REQUESTS: [&[&str]; 20] = [
+const REQUESTS: [&[&str]; 26] = [
     &["CLIENT", "KILL", "127.0.0.1:1"],
     &["CLIENT", "KILL", "ID", "0"],
     &["CLIENT", "KILL", "ID", "x"],
@@ -25,6 +25,12 @@ const REQUESTS: [&[&str]; 20] = [
     &["CLIENT", "UNBLOCK", "123456"],
     &["CLIENT", "UNBLOCK", "1", "error", "x"],
     &["CLIENT", "REPLY", "x"],
+    &["CLIENT", "PAUSE", "0"],
+    &["CLIENT", "PAUSE", "x"],
+    &["CLIENT", "PAUSE", "-1"],
+    &["CLIENT", "PAUSE", "x", "y"],
+    &["CLIENT", "PAUSE", "1", "all", "x"],
+    &["CLIENT", "UNPAUSE"],
 ];
 
 #[test]

@@ -1,7 +1,9 @@
 //! The connections that there are, as other connections see them: who they are, how they stand, their
 //! mailboxes, and how to end them from any thread.
 
+mod census;
 mod line;
+pub(crate) mod pauses;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use crate::User;
 use crate::held::Budget;
 use crate::mailbox::Mailbox;
 
+pub use census::Census;
 pub(crate) use standing::{Buffers, Type};
 
 use standing::Standing;
@@ -82,6 +85,7 @@ pub(crate) struct Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tcp,
+    Tls,
     Unix,
     /// A request of HTTP, which is no client that others see.
     Http,

@@ -32,6 +32,7 @@ pub(crate) enum Mark {
     Monitor,
     PubSub,
     Multi,
+    Held,
     Unix,
     NoEvict,
 }
@@ -42,6 +43,7 @@ impl Mark {
         (Self::Monitor, 'O'),
         (Self::PubSub, 'P'),
         (Self::Multi, 'x'),
+        (Self::Held, 'b'),
         (Self::Unix, 'U'),
         (Self::NoEvict, 'e'),
     ];
@@ -153,6 +155,7 @@ impl Session {
         for (mark, is_so) in [
             (Mark::Monitor, self.monitoring.is_some()),
             (Mark::NoEvict, self.no_evict),
+            (Mark::Held, self.is_paused),
         ] {
             marks |= u32::from(is_so) * mark.bit();
         }

@@ -21,7 +21,6 @@ use larder_resp::{Args, ArgsBuf, Limits, Parsed, RequestParser, Version};
 
 use super::dispatch;
 use crate::meter::Watch;
-use crate::onlookers::monitor::Showing;
 use crate::testing::{config, parts, session};
 use crate::{Context, Flow, Parts, ServerConfig, Session, Shared};
 
@@ -56,8 +55,7 @@ impl Bed {
 
     fn execute(&mut self, args: Args<'_>) -> (Vec<u8>, Flow) {
         let mut out = Vec::new();
-        let mut watch = Watch::start(&self.shared, 0);
-        watch.showing = Showing::new(&self.shared, &self.session);
+        let mut watch = Watch::of_turn(&self.shared, 0, &self.session);
         let (session, decider) = (&mut self.session, &mut *self.decider);
         let mut context = Context::new(
             &self.shared,

@@ -33,6 +33,8 @@ pub(super) enum Late {
     Ordered(oneshot::Receiver<Done>),
     /// Wait until it is known whether a password is right.
     SigningIn(Box<SignIn>, SigningIn),
+    /// Wait for the end of a pause, as far as it is known.
+    Held(Pin<Box<dyn Future<Output = ()>>>),
     /// Begin to record.
     Beginning(Plan),
     /// Send what is recorded.
@@ -47,10 +49,20 @@ impl Connection {
         scratch: &mut Scratch,
         turn_bytes: &mut usize,
     ) -> Poll<Result<(), End>> {
+        let is_held = matches!(self.stage, Stage::Late(Late::Held(_)));
+        if is_held && self.deliver(cx, scratch, turn_bytes)? {
+            return Poll::Ready(Ok(()));
+        }
         let Stage::Late(late) = &mut self.stage else {
             return Poll::Ready(Ok(()));
         };
         match late {
+            Late::Held(waiting) => {
+                if !self.worker.draining.get() {
+                    ready!(waiting.as_mut().poll(cx));
+                }
+                self.stage = Stage::Behind;
+            }
             Late::Emptying(db, at, paced) => {
                 *turn_bytes = 0;
                 let (shared, session) = (&self.worker.shared, &self.dialogue.session);

@@ -16,7 +16,6 @@ use super::link::Link;
 use super::problem::{Answer, Problem};
 use crate::commands::{authorize, dispatch, number_of};
 use crate::meter::Watch;
-use crate::onlookers::monitor::Showing;
 use crate::run::Metrics;
 use crate::{Context, Flow, Shared, order, slowlog};
 
@@ -96,8 +95,7 @@ impl Api {
         let decider = &mut **decider;
         // One writer at a time: whoever has the decider in hand.
         let meter = shared.meters.len() - 1;
-        let mut watch = Watch::start(shared, meter);
-        watch.showing = Showing::new(shared, &session);
+        let mut watch = Watch::of_turn(shared, meter, &session);
         let mut context = Context::new(shared, &mut session, decider, now, &mut watch, &mut out);
         let flow = dispatch(&mut context, args.args());
         drop(context);

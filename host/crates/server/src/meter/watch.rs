@@ -4,10 +4,10 @@
 //! timed together, sixteen at most, and the time is shared out evenly; whatever may take long is timed
 //! by itself. After brief ones that took suspiciously long together each is timed by itself for a while.
 
-use crate::Shared;
 use crate::commands::is_brief;
 use crate::onlookers::monitor::Showing;
 use crate::stats::add;
+use crate::{Session, Shared};
 
 /// Brief commands that are timed together.
 const RUN_MAX: usize = 16;
@@ -68,6 +68,14 @@ impl Watch {
             showing: Showing::default(),
             is_long_request: false,
             slow: None,
+        }
+    }
+
+    /// Begins a turn of a connection, which may be shown to others.
+    pub(crate) fn of_turn(shared: &Shared, worker: usize, session: &Session) -> Self {
+        Self {
+            showing: Showing::new(shared, session),
+            ..Self::start(shared, worker)
         }
     }
 

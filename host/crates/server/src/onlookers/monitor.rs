@@ -130,7 +130,7 @@ fn line(ctx: &Context<'_>, args: Args<'_>) -> Vec<u8> {
     let _ = match (&ctx.watch.showing.script, client.kind()) {
         (Some(_), _) => write!(line, "lua"),
         (_, Kind::Unix) => write!(line, "unix:{}", client.peer().trim_end_matches(":0")),
-        (_, Kind::Tcp | Kind::Http) => write!(line, "{}", client.peer()),
+        (_, Kind::Tcp | Kind::Tls | Kind::Http) => write!(line, "{}", client.peer()),
     };
     line.push(b']');
     for (at, arg) in args.iter().enumerate() {

@@ -3,6 +3,7 @@
 mod kill;
 mod list;
 mod own;
+mod pause;
 
 use super::{Action, Category, Command, Flag, Group, Keys, reply_help};
 
@@ -21,10 +22,12 @@ pub(super) const COMMAND: Command = Command::container(
         KILL,
         LIST,
         NO_EVICT,
+        PAUSE,
         REPLY,
         SETINFO,
         SETNAME,
         UNBLOCK,
+        UNPAUSE,
     ],
 );
 
@@ -92,6 +95,15 @@ const NO_EVICT: Command = Command {
     ..LIST
 };
 
+const PAUSE: Command = Command {
+    name: "PAUSE",
+    arity: -3,
+    since: "3.0.0",
+    summary: "Has clients wait before their next request",
+    action: Action::Run(pause::pause),
+    ..LIST
+};
+
 const REPLY: Command = Command {
     name: "REPLY",
     arity: 3,
@@ -108,6 +120,15 @@ const UNBLOCK: Command = Command {
     since: "5.0.0",
     summary: "Answers 0: no client is ever blocked",
     action: Action::Run(own::unblock),
+    ..LIST
+};
+
+const UNPAUSE: Command = Command {
+    name: "UNPAUSE",
+    arity: 2,
+    since: "6.2.0",
+    summary: "Ends what CLIENT PAUSE began",
+    action: Action::Run(pause::unpause),
     ..LIST
 };
 
@@ -129,7 +150,7 @@ const SETNAME: Command = Command {
     ..GETNAME
 };
 
-const HELP: [&str; 39] = [
+const HELP: [&str; 44] = [
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
@@ -161,6 +182,9 @@ const HELP: [&str; 39] = [
     "      Describe those with these IDs only.",
     "NO-EVICT (ON|OFF)",
     "    Is accepted: no client is evicted here.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Have clients wait for <timeout> milliseconds before what they ask for next,",
+    "    or only before what may change something.",
     "REPLY (ON|OFF|SKIP)",
     "    Say whether the current connection wants replies.",
     "SETINFO <option> <value>",
@@ -169,4 +193,6 @@ const HELP: [&str; 39] = [
     "    Assign the name <name> to the current connection.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Return 0: no client is ever blocked.",
+    "UNPAUSE",
+    "    End what PAUSE began.",
 ];

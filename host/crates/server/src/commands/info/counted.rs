@@ -5,16 +5,26 @@ use crate::process::ProcessStat;
 
 pub(super) fn clients(figures: &Figures<'_>) -> Lines {
     let shared = figures.shared;
+    let census = shared.clients.census(Some(figures.session.login.user()));
     vec![
         line("connected_clients", figures.totals.connections),
         line("cluster_connections", 0),
         line("maxclients", shared.clients_max()),
+        line("client_recent_max_input_buffer", census.input_bytes_max),
+        line("client_recent_max_output_buffer", census.output_bytes_max),
         line("client_buffers_bytes", figures.totals.buffers_bytes),
         line(
             "client_buffers_bytes_max",
             shared.config.client_buffers_bytes_max,
         ),
-        line("blocked_clients", 0),
+        line("blocked_clients", census.paused),
+        line("pubsub_clients", census.subscribed),
+        line("monitor_clients", census.monitoring),
+        line("watching_clients", census.watching),
+        line("clients_in_timeout_table", 0),
+        line("total_watched_keys", census.watched_keys),
+        line("total_blocking_keys", 0),
+        line("total_blocking_keys_on_nokey", 0),
     ]
 }
 

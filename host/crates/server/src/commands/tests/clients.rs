@@ -1,10 +1,12 @@
 //! CLIENT: what connections see of each other.
 
-use larder_resp::Version;
+use std::time::Duration;
+
+use larder_resp::{ArgsBuf, Version};
 
 use super::Bed;
-use crate::Flow;
 use crate::testing::session_of;
+use crate::{Flow, Health};
 
 /// The numbers of the clients that a reply describes.
 fn listed(bed: &mut Bed, line: &str) -> Vec<String> {
@@ -165,4 +167,77 @@ fn what_is_chosen_for_a_connection_shows_until_it_is_reset() {
     assert!(bed.line("CLIENT INFO").0.contains(" flags=e "));
     bed.check("RESET", "+RESET\r\n");
     assert!(bed.line("CLIENT INFO").0.contains(" flags=N "));
+}
+
+/// Whether a request waits while there is a pause, for writes or for all.
+fn waits(bed: &Bed, words: &str, is_for_writes: bool) -> bool {
+    let pauses = &bed.shared.pauses;
+    pauses.end([0]);
+    pauses.begin([0], Duration::from_secs(600), is_for_writes);
+    let request: ArgsBuf = words.split(' ').map(str::as_bytes).collect();
+    let pause = bed.shared.pause_of(&bed.session).expect("it has begun");
+    pause.holds(&bed.session, request.args())
+}
+
+#[test]
+fn what_may_change_something_waits_and_what_ends_a_pause_does_not() {
+    let mut bed = Bed::new(Version::V2);
+    for (all, expected) in [
+        (
+            "SET a 1|DEL a|FLUSHALL|PUBLISH c m|EVAL x 0|CACHE.SET a 1",
+            (true, true),
+        ),
+        (
+            "GET a|PING|MULTI|EXEC|INFO|EVAL_RO x 0|SUBSCRIBE c",
+            (false, true),
+        ),
+        (
+            "CLIENT UNPAUSE|CLIENT LIST|AUTH x|HELLO|RESET|QUIT|NONE|GET",
+            (false, false),
+        ),
+    ] {
+        for words in all.split('|') {
+            let found = (waits(&bed, words, true), waits(&bed, words, false));
+            assert_eq!(found, expected, "{words}");
+        }
+    }
+    bed.line("MULTI");
+    bed.line("GET a");
+    assert!(!waits(&bed, "EXEC", true));
+    bed.line("SET a 1");
+    assert!(waits(&bed, "EXEC", true) && !waits(&bed, "DISCARD", true));
+}
+
+#[test]
+fn clients_are_paused_for_a_while_that_has_a_bound() {
+    let paused = |bed: &Bed| bed.shared.pause_of(&bed.session).is_some();
+    let mut bed = Bed::new(Version::V2);
+    bed.check("CLIENT PAUSE 600000", "+OK\r\n");
+    assert!(paused(&bed));
+    bed.check("CLIENT UNPAUSE", "+OK\r\n");
+    assert!(!paused(&bed));
+    bed.check("CLIENT PAUSE 600000 write", "+OK\r\n");
+    assert!(paused(&bed));
+    bed.shared.set_health(Health::Draining);
+    assert!(!paused(&bed), "one that ends waits for nobody");
+    super::check(&[
+        ("CLIENT PAUSE 0", "+OK\r\n"),
+        (
+            "CLIENT PAUSE x",
+            "-ERR timeout is not an integer or out of range\r\n",
+        ),
+        ("CLIENT PAUSE -1", "-ERR timeout is negative\r\n"),
+        (
+            "CLIENT PAUSE 3600001",
+            "-ERR timeout is out of range: a pause may last 3600000 ms\r\n",
+        ),
+        (
+            "CLIENT PAUSE x y",
+            "-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n",
+        ),
+        (
+            "CLIENT PAUSE 1 all x",
+            "-ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.\r\n",
+        ),
+    ]);
 }

@@ -272,7 +272,7 @@ fn command_list_filters() {
     let admin = list("COMMAND LIST FILTERBY ACLCAT admin");
     assert!(
         admin.contains(
-            " cache.record client|kill client|list client|no-evict client|unblock config|get config|resetstat config|rewrite config|set lastsave"
+            " cache.record client|kill client|list client|no-evict client|pause client|unblock client|unpause config|get config|resetstat config|rewrite config|set lastsave"
         ),
         "{admin}"
     );
