@@ -270,15 +270,24 @@ impl Connection {
         scratch: &mut Scratch,
         turn_bytes: &mut usize,
     ) -> Result<bool, End> {
-        let Some(mailbox) = self.dialogue.session.mailbox() else {
-            return Ok(false);
-        };
         scratch.output.clear();
-        mailbox.take(&mut scratch.output);
+        self.take_mail(&mut scratch.output)?;
         *turn_bytes = turn_bytes.saturating_sub(scratch.output.len());
         let has_mail = !scratch.output.is_empty();
         self.write(cx, &mut scratch.output)?;
         Ok(has_mail)
+    }
+
+    /// Appends the messages that came for the connection, unless it may not hear them any more.
+    fn take_mail(&mut self, out: &mut Vec<u8>) -> Result<(), End> {
+        let session = &mut self.dialogue.session;
+        if session.mailbox().is_some() && !session.may_listen(&self.worker.shared) {
+            return Err(End::Killed);
+        }
+        if let Some(mailbox) = session.mailbox() {
+            mailbox.take(out);
+        }
+        Ok(())
     }
 
     /// Writes the held output, and what TLS kept of what was written before, all of it before it is ready.
@@ -330,9 +339,7 @@ impl Connection {
         let Scratch { input, output } = scratch;
         output.clear();
         // What came before these requests goes before their replies.
-        if let Some(mailbox) = self.dialogue.session.mailbox() {
-            mailbox.take(output);
-        }
+        self.take_mail(output)?;
         let worker = &*self.worker;
         let from_held = !self.held.input().is_empty();
         let unread = if from_held {

@@ -7,6 +7,7 @@ use larder_resp::Args;
 use super::rights::full_name;
 use super::{DEFAULT, Denial, Denied, Reason, Seat, User, Users};
 use crate::commands::{Command, Failure};
+use crate::pubsub::Kind;
 use crate::stats::bump;
 use crate::{Session, Shared};
 
@@ -194,6 +195,29 @@ impl Session {
             let denial = self.denial(full_name(command));
             Stopped::Refused(shared.users.denied(user, &denied, denial, command))
         })
+    }
+
+    /// Whether whoever this is may still hear what it listens to; asked before messages are handed over.
+    #[inline]
+    pub(crate) fn may_listen(&mut self, shared: &Shared) -> bool {
+        self.login.seen_at == shared.users.generation() || self.listens_rightly(shared)
+    }
+
+    #[cold]
+    fn listens_rightly(&mut self, shared: &Shared) -> bool {
+        let Some(subscriptions) = &self.subscriptions else {
+            return true;
+        };
+        if !self.login.refresh(&shared.users) {
+            return false;
+        }
+        let may_hear = |kind| {
+            let mut names = subscriptions.names(kind).into_iter();
+            names.all(|name| self.login.user.may_hear(&name, kind == Kind::Pattern))
+        };
+        [Kind::Channel, Kind::Pattern, Kind::Shard]
+            .into_iter()
+            .all(may_hear)
     }
 
     /// Who this is, for the log of what was denied.

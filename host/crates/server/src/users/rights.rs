@@ -134,19 +134,22 @@ impl Rights {
                 }
             }
         }
-        if let Some(patterns) = &self.channels {
-            let (channels, are_patterns) = touched::channels(command, args);
-            for channel in channels {
-                // What a pattern may match cannot be told, so only the same pattern will do.
-                let is_allowed = |own: &Vec<u8>| match are_patterns {
-                    true => own == channel || own == b"*",
-                    false => matches(own, channel),
-                };
-                if !patterns.iter().any(is_allowed) {
-                    return Err(Denied::Channel(channel.to_vec()));
-                }
-            }
+        if self.channels.is_some() {
+            let (mut channels, are_patterns) = touched::channels(command, args);
+            let denied = channels.find(|channel| !self.allows_channel(channel, are_patterns));
+            return denied.map_or(Ok(()), |channel| Err(Denied::Channel(channel.to_vec())));
         }
         Ok(())
+    }
+
+    /// Whether a channel, or a pattern of channels, may be listened to.
+    pub(super) fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
+        // What a pattern may match cannot be told, so only the same pattern will do.
+        let is_allowed = |own: &Vec<u8>| match is_pattern {
+            true => own == channel || own == b"*",
+            false => matches(own, channel),
+        };
+        let patterns = self.channels.as_ref();
+        patterns.is_none_or(|patterns| patterns.iter().any(is_allowed))
     }
 }

@@ -353,3 +353,27 @@ fn policies_of_other_tenants_are_an_administrators() {
     assert_eq!(user(false), [true, true, false]);
     assert_eq!(user(true), [true; 3]);
 }
+
+#[test]
+fn who_may_no_longer_hear_a_channel_hears_nothing_more() {
+    let server = serve(with_users);
+    let (mut root, mut reader) = (server.connect(), server.connect());
+    sign_in(&mut root, "root", "secret");
+    sign_in(&mut reader, "reader", "book");
+    root.ask("ACL SETUSER reader +subscribe &news\r\n", OK);
+    let begun = "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
+    reader.ask("SUBSCRIBE news\r\n", begun);
+    let message = "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\n1\r\n";
+    root.ask("PUBLISH news 1\r\n", ":1\r\n");
+    reader.expect(message);
+    root.ask(
+        "ACL SETUSER reader &other\r\nPUBLISH news 1\r\n",
+        "+OK\r\n:1\r\n",
+    );
+    reader.expect(message);
+    root.ask(
+        "ACL SETUSER reader resetchannels\r\nPUBLISH news 2\r\n",
+        "+OK\r\n:1\r\n",
+    );
+    assert_eq!(reader.rest(), b"");
+}

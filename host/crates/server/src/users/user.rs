@@ -115,6 +115,13 @@ impl User {
         self.profile.rights.is_everything()
     }
 
+    /// Whether they may listen to a channel, or by a pattern.
+    pub(super) fn may_hear(&self, channel: &[u8], is_pattern: bool) -> bool {
+        let selectors = self.profile.selectors.iter();
+        let mut all = selectors.chain([&self.profile.rights]);
+        all.any(|rights| rights.allows_channel(channel, is_pattern))
+    }
+
     /// Whether they may have this request carried out.
     ///
     /// # Errors
