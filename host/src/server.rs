@@ -37,7 +37,8 @@ pub(crate) struct ServerArgs {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Whom to sign in as; the password is in --password-file or in the variable LARDER_PASSWORD
+    /// Whom to sign in as, "default" if left out; the password is in --password-file or in the variable
+    /// LARDER_PASSWORD, and without one nobody signs in
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// A file whose one line is the password
