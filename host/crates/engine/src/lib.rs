@@ -2,11 +2,12 @@
 //!
 //! Pure: no socket, file, thread, clock or randomness of its own. Time comes in with each call, the
 //! seed with the configuration, memory measurements through [`Engine::govern`]; policies come in
-//! through the ports [`evictor`], [`decision`] and [`policies`].
+//! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`].
 //!
 //! A [`Tenant`] is a store of its own: shards, byte budget, evictors and statistics. A read that
 //! hits takes one lock, copies out, and notes the access in a buffer.
 
+pub mod changes;
 pub mod decision;
 mod edit;
 mod engine;

@@ -15,11 +15,13 @@ mod watch;
 mod wheel;
 mod write;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder_sdk::{Event, NEWCOMER, Request, Slot};
 use parking_lot::Mutex;
 
+use crate::changes::Changes;
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
 pub(crate) use recorder::Recorder;
 pub(crate) use state::{At, Garbage, ShardConfig, State, hash};
@@ -111,13 +113,17 @@ impl EvictorSide {
 }
 
 impl Shard {
-    pub(crate) fn new(config: ShardConfig, evictor: Box<dyn Evictor>) -> Self {
+    pub(crate) fn new(
+        config: ShardConfig,
+        evictor: Box<dyn Evictor>,
+        changes: Arc<Changes>,
+    ) -> Self {
         let wants_misses = evictor.wants_misses();
         Self {
             is_prompt: AtomicBool::new(evictor.is_prompt()),
             is_unfit: AtomicBool::new(false),
             evictor_bytes: AtomicU64::new(0),
-            state: Mutex::new(State::new(config, wants_misses)),
+            state: Mutex::new(State::new(config, wants_misses, changes)),
             evictor: Mutex::new(EvictorSide::new(evictor)),
         }
     }

@@ -112,6 +112,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::ShardConfig;
     use super::super::state::{At, hash};
     use super::*;
@@ -134,7 +136,7 @@ mod tests {
             start_ms: 1,
             volatile_only,
         };
-        let mut state = State::new(config, false);
+        let mut state = State::new(config, false, Arc::default());
         for n in 0..ENTRIES {
             update(&mut state, n, &Edit::put(&[1; 50][..], Expiry::At(9)));
         }

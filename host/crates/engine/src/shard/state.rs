@@ -14,6 +14,7 @@ use super::slab::Slab;
 use super::tap::Tap;
 use super::watch::Watches;
 use super::wheel::{Step, Wheel};
+use crate::changes::Changes;
 use crate::entry::{Entry, Key, Millis, stamp};
 use crate::recording::Kind;
 use crate::size_class::SizeClasses;
@@ -61,6 +62,8 @@ pub(crate) struct State {
     pub(super) tap: Option<Box<Tap>>,
     /// Who records what clients do.
     pub(super) recorder: Option<Arc<Recorder>>,
+    /// Who hears of changes.
+    pub(super) changes: Arc<Changes>,
     pub(super) wants_misses: bool,
     pub(super) random: u64,
     pub(super) block_bytes: u64,
@@ -94,7 +97,7 @@ impl State {
     /// Freeing a block of at least this size may cost a system call.
     const GARBAGE_BYTES_MIN: usize = 32 * 1024;
 
-    pub(super) fn new(config: ShardConfig, wants_misses: bool) -> Self {
+    pub(super) fn new(config: ShardConfig, wants_misses: bool, changes: Arc<Changes>) -> Self {
         Self {
             config,
             slab: Slab::new(config.classes),
@@ -106,6 +109,7 @@ impl State {
             marks: Marks::default(),
             tap: None,
             recorder: None,
+            changes,
             wants_misses,
             random: config.random_seed | 1,
             block_bytes: 0,
@@ -328,6 +332,15 @@ impl State {
     /// Takes the entry out of `slot`; the slot is retired until the evictor has been told.
     /// Returns the bytes it took, 0 if there was none.
     pub(crate) fn remove_slot(&mut self, slot: Slot, why: Removal) -> u64 {
+        if let Some(block) = self.slab.get(slot) {
+            let key = Key::new(block.db(), block.key());
+            self.changes.tell(key, why.into());
+        }
+        self.empty_slot(slot, why)
+    }
+
+    /// As [`Self::remove_slot`], untold.
+    fn empty_slot(&mut self, slot: Slot, why: Removal) -> u64 {
         let Some(block) = self.slab.get(slot) else {
             return 0;
         };
@@ -411,7 +424,8 @@ impl State {
         earliest
     }
 
-    /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most.
+    /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most. Whoever empties all
+    /// shards tells of it then.
     pub(crate) fn flush(&mut self, db: Option<u8>, from: Slot, count: u32) {
         for slot in from..from.saturating_add(count).min(self.slots()) {
             let there = self
@@ -419,7 +433,7 @@ impl State {
                 .get(slot)
                 .is_some_and(|block| db.is_none_or(|db| db == block.db()));
             if there {
-                self.remove_slot(slot, Removal::Deleted);
+                self.empty_slot(slot, Removal::Deleted);
             }
         }
     }

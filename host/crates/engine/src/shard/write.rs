@@ -4,6 +4,7 @@ use larder_sdk::{Event, EventKind, Removal, Slot};
 
 use super::block::{Block, Content, block_bytes, label_len};
 use super::state::{At, State};
+use crate::changes::Change;
 use crate::edit::{Access, Edit, Expiry};
 use crate::entry::{Entry, LABEL_NOTE_BYTES_MAX, Label, Millis, stamp};
 use crate::error::Error;
@@ -318,6 +319,7 @@ impl State {
             (false, false) => {}
         }
         self.watches.changed(at.hash);
+        self.changes.tell(at.key, Change::Written);
         self.record(Kind::Write, at, Some(slot));
     }
 
@@ -338,6 +340,7 @@ impl State {
             (true, false) => self.note_removed(slot, at.hash, Removal::Deleted),
             _ => {}
         }
+        self.changes.tell(at.key, Change::Expiry);
         self.record(Kind::Expire, at, Some(slot));
     }
 

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::changes::Changes;
 use crate::edit::{Access, Edit};
 use crate::engine::TenantConfig;
 use crate::entry::{Entry, KEY_BYTES_MAX, Key, Millis};
@@ -65,6 +66,8 @@ pub struct Tenant {
     volatile_only: bool,
     /// Whether somebody records what clients do.
     is_recorded: AtomicBool,
+    /// Who hears of its changes.
+    changes: Arc<Changes>,
 }
 
 /// What the engine shares among tenants.
@@ -85,6 +88,7 @@ impl Tenant {
     ) -> Result<Self, ConfigError> {
         let shards = shard_count(shared.threads, config.memory_bytes);
         let hash_seed = shared.seed;
+        let changes = Arc::new(Changes::default());
         let shard = |number: u64| {
             let random_seed = seed_of(shared.seed, number);
             let shard = ShardConfig {
@@ -100,7 +104,7 @@ impl Tenant {
                 .evictor
                 .build(random_seed, config.memory_bytes / shards);
             evictor
-                .map(|evictor| Shard::new(shard, evictor))
+                .map(|evictor| Shard::new(shard, evictor, Arc::clone(&changes)))
                 .map_err(|unfit| ConfigError::Evictor {
                     tenant: config.name.clone(),
                     reason: unfit.to_string(),
@@ -122,6 +126,7 @@ impl Tenant {
             next_shard: AtomicU64::new(0),
             volatile_only: shared.volatile_only,
             is_recorded: AtomicBool::new(false),
+            changes: Arc::clone(&changes),
         };
         for shard in &tenant.shards {
             tenant.use_bytes(shard.state.lock().settle());
@@ -152,6 +157,11 @@ impl Tenant {
     /// Bytes one entry may take, key, header and the allocator's rounding included.
     pub fn entry_bytes_max(&self) -> usize {
         (self.share_bytes / ENTRY_PART) as usize
+    }
+
+    /// Who hears of its changes.
+    pub fn changes(&self) -> &Arc<Changes> {
+        &self.changes
     }
 
     /// How many shards it has: a power of two.

@@ -1,3 +1,5 @@
+mod changes;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

@@ -130,7 +130,11 @@ impl Tenant {
                 slot: 0,
             },
         };
-        (next.shard < self.shards.len()).then_some(next)
+        let next = Some(next).filter(|next| next.shard < self.shards.len());
+        if next.is_none() {
+            self.changes.tell_emptied(db);
+        }
+        next
     }
 }
 
@@ -181,6 +185,7 @@ impl Locked<'_> {
             state.flush(db, 0, u32::MAX);
             tenant.use_bytes(state.settle());
         }
+        tenant.changes.tell_emptied(db);
     }
 
     pub(super) fn len(&self, db: u8) -> u64 {
