@@ -98,6 +98,7 @@ pub fn server_config(
         tenant_limits: config.store.tenants.iter().map(limits_of).collect(),
         lua_memory_bytes_max: usize_of(config.lua.memory_max),
         lua_time_max: config.lua.time_max,
+        keyspace_events: config.store.notify_keyspace_events,
         print_config: settings.collect(),
     }
 }
@@ -167,6 +168,7 @@ mod tests {
             ("lua.memory_max", "14MiB"),
             ("lua.time_max", "13s"),
             ("seed", "12"),
+            ("notify_keyspace_events", "KEA"),
         ]));
         assert_eq!(config.listen.map(|addr| addr.port()), Some(1));
         assert_eq!(config.http, None);
@@ -192,6 +194,7 @@ mod tests {
         assert_eq!(config.drain_timeout, Duration::from_secs(11));
         assert_eq!(config.lua_memory_bytes_max, 14 << 20);
         assert_eq!(config.lua_time_max, Duration::from_secs(13));
+        assert_eq!(config.keyspace_events.to_string(), "AKE");
         let printed = ("limits.proto_max_bulk".to_owned(), "7KiB".to_owned());
         assert!(config.print_config.contains(&printed));
         assert!(config.print_config.iter().all(|(name, _)| name != "seed"));

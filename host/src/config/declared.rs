@@ -9,7 +9,9 @@ use larder_observe::LogFormat;
 use larder_server::ClientAuth;
 
 use super::environment;
-use super::kinds::{Address, Choice, EvictionName, Or, Place, Size, Switch, Time, Whole, quoted};
+use super::kinds::{
+    Address, Choice, EventLetters, EvictionName, Or, Place, Size, Switch, Time, Whole, quoted,
+};
 use super::reader::Reader;
 use super::tenants;
 use super::{
@@ -190,6 +192,12 @@ fn store(reader: &mut Reader<'_>) -> Store {
         Or("random", Whole(0..=u64::MAX)),
         "Seed of the hashes; a number makes runs repeatable",
     );
+    let notify_keyspace_events = reader.read(
+        "notify_keyspace_events",
+        "",
+        EventLetters,
+        "Changes of keys that are published, as in Redis: AKE for most",
+    );
     let tenants = tenants::read(reader, memory, eviction);
     let users = users::read(reader, &tenants);
     Store {
@@ -197,6 +205,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         threads: threads.map(|threads| threads as usize),
         seed,
         volatile_only,
+        notify_keyspace_events,
         tenants,
         users,
     }

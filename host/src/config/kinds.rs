@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use larder_server::KeyspaceEvents;
+
 use super::Eviction;
 use super::units::{ByteSize, ShowDuration, parse_duration};
 
@@ -239,6 +241,29 @@ impl Kind for EvictionName {
 
     fn placeholder(&self) -> &'static str {
         "NAME"
+    }
+}
+
+/// Keyspace notifications by their letters.
+pub(super) struct EventLetters;
+
+impl Kind for EventLetters {
+    type Value = KeyspaceEvents;
+
+    fn read(&self, text: &str) -> Option<KeyspaceEvents> {
+        KeyspaceEvents::parse(text)
+    }
+
+    fn write(&self, value: &KeyspaceEvents) -> String {
+        value.to_string()
+    }
+
+    fn allowed(&self) -> String {
+        "letters of Ag$lshzxeKEtmdn, such as AKE, or none".to_owned()
+    }
+
+    fn placeholder(&self) -> &'static str {
+        "LETTERS"
     }
 }
 

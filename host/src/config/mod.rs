@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
-use larder_server::ClientAuth;
+use larder_server::{ClientAuth, KeyspaceEvents};
 
 pub(crate) use environment::PASSWORD_VARIABLE;
 pub use environment::unknown_variables;
@@ -94,6 +94,8 @@ pub struct Store {
     pub seed: Option<u64>,
     /// Whether nothing is evicted but what would expire anyway.
     pub volatile_only: bool,
+    /// Which changes of keys are published.
+    pub notify_keyspace_events: KeyspaceEvents,
     /// The tenants, their shares at most `memory` together; the first is `default`.
     pub tenants: Vec<Tenant>,
     /// The users; none: whoever can connect may do everything.

@@ -76,13 +76,19 @@ impl Changes {
         self.wanted.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Whether anybody wants changes told.
+    #[inline]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) > 0
+    }
+
     /// The shard's lock orders this look at whether changes are wanted behind a [`Self::want`] that came
     /// before another look at the same entry, so it need not order anything itself.
     #[inline]
     fn listener(&self) -> Option<&Arc<dyn Listener>> {
-        match self.wanted.load(Ordering::Relaxed) {
-            0 => None,
-            _ => self.listener.get(),
+        match self.is_wanted() {
+            false => None,
+            true => self.listener.get(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{TenantLimits, TlsConfig, UserConfig};
+use crate::{KeyspaceEvents, TenantLimits, TlsConfig, UserConfig};
 
 /// Plain settings of the sockets. The limits are the only bounds there are on what a client can claim.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct ServerConfig {
     pub lua_memory_bytes_max: usize,
     /// How long a script may run.
     pub lua_time_max: Duration,
+    /// Which keyspace notifications are sent.
+    pub keyspace_events: KeyspaceEvents,
     /// The effective settings by name, as CONFIG GET answers them.
     pub print_config: Vec<(String, String)>,
 }
@@ -68,6 +70,7 @@ impl Default for ServerConfig {
             tenant_limits: Vec::new(),
             lua_memory_bytes_max: 8 << 20,
             lua_time_max: Duration::from_secs(5),
+            keyspace_events: KeyspaceEvents::default(),
             print_config: Vec::new(),
         }
     }

@@ -39,9 +39,14 @@ impl Hub {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether anybody listens to anything.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.subscriptions.load(Ordering::Relaxed) > 0
+    }
+
     /// Sends a message to all who listen; how many they are.
     pub(crate) fn publish(&self, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
-        if self.subscriptions.load(Ordering::Relaxed) == 0 {
+        if !self.is_heard() {
             return 0;
         }
         let book = self.book();

@@ -17,6 +17,7 @@ use crate::http::Figures;
 use crate::latency::LatencyMonitor;
 use crate::meter::{CommandFigures, Counted, Meter};
 use crate::onlookers::monitor::Watchers;
+use crate::onlookers::{Onlookers, set_events};
 use crate::pubsub::Hub;
 use crate::sampler::Sampler;
 use crate::scripts::{ScriptFigures, Scripts};
@@ -96,8 +97,8 @@ pub struct Shared {
     pub(crate) buffers: Arc<Budget>,
     pub(crate) clients: Clients,
     pub(crate) pauses: Pauses,
-    /// Channels, by the number of the tenant.
-    hubs: Box<[Arc<Hub>]>,
+    /// Who looks on, by the number of the tenant.
+    pub(crate) onlookers: Box<[Arc<Onlookers>]>,
     /// Who watches a tenant, by its number.
     watchers: Box<[Arc<Watchers>]>,
     pub(crate) http: Figures,
@@ -138,8 +139,15 @@ impl Shared {
             parts.clock,
             parts.random,
         );
-        let hubs = parts.engine.tenants().iter().map(|_| Arc::default());
-        let hubs = hubs.collect();
+        let tuning = Tuning::new(&config);
+        let onlookers = parts.engine.tenants().iter().map(|tenant| {
+            let onlookers = Arc::new(Onlookers::new(tuning.keyspace_events.clone()));
+            tenant.changes().connect(onlookers.clone());
+            onlookers
+        });
+        let onlookers = onlookers.collect();
+        let events = config.keyspace_events;
+        set_events(&tuning.keyspace_events, &parts.engine, events);
         Self {
             scripts: (0..tenants).map(|_| Arc::default()).collect(),
             users: Arc::new(users),
@@ -161,12 +169,12 @@ impl Shared {
             maintenance: MaintenanceCounters::new((parts.monotonic_ns)()),
             workers: workers.collect(),
             meters: (0..=threads).map(|_| Meter::new()).collect(),
-            tuning: Tuning::new(&config),
+            tuning,
             http: Figures::default(),
             buffers: Arc::new(Budget::new(config.client_buffers_bytes_max)),
             clients: Clients::default(),
             pauses: Pauses::new(tenants),
-            hubs,
+            onlookers,
             watchers: (0..tenants).map(|_| Arc::default()).collect(),
             config,
             resp_addr: OnceLock::new(),
@@ -179,7 +187,7 @@ impl Shared {
 
     /// The channels of a connection's tenant.
     pub(crate) fn hub(&self, session: &Session) -> &Arc<Hub> {
-        &self.hubs[session.tenant.number()]
+        self.onlookers[session.tenant.number()].hub()
     }
 
     /// Those who watch a connection's tenant.

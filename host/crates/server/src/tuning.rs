@@ -1,6 +1,7 @@
 //! What can be changed while the server runs: CONFIG SET writes it, everybody reads it.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::ServerConfig;
@@ -24,6 +25,8 @@ pub(crate) struct Tuning {
     pub(crate) idle_timeout_ms: AtomicU64,
     /// How long a request may take to arrive, and a reply may wait to be taken, in milliseconds.
     pub(crate) request_timeout_ms: AtomicU64,
+    /// Which keyspace notifications are sent: [`crate::onlookers::KeyspaceEvents`].
+    pub(crate) keyspace_events: Arc<AtomicU32>,
 }
 
 impl Tuning {
@@ -37,6 +40,7 @@ impl Tuning {
             clients_max: AtomicU64::new(config.clients_max as u64),
             idle_timeout_ms: config.idle_timeout.map_or_else(AtomicU64::default, ms),
             request_timeout_ms: ms(config.request_timeout),
+            keyspace_events: Arc::default(),
         }
     }
 

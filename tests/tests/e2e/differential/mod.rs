@@ -7,6 +7,7 @@ mod acl;
 mod clients;
 mod commands;
 mod generate;
+mod notifications;
 mod scripts;
 mod sequences;
 mod stated;

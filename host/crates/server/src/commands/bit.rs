@@ -4,6 +4,7 @@ use larder_engine::{Access, Edit};
 use larder_resp::{Args, parse_integer};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const SETBIT: Command = Command {
@@ -79,17 +80,21 @@ fn setbit(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let at = offset / 8;
     let key = ctx.key(&args[1]);
-    let was_on = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
+    let (was_on, existed) = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
         let value = entry.map_or(&b""[..], |entry| entry.value());
         let before = byte(value, at);
         let was_on = is_set(before, offset);
         if was_on == on && at < value.len() {
-            return (Edit::Keep, was_on);
+            return (Edit::Keep, (was_on, None));
         }
         let after = before & !mask(offset) | if on { mask(offset) } else { 0 };
         let bytes = vec![after].into();
-        (Edit::Patch { at, bytes }, was_on)
+        (Edit::Patch { at, bytes }, (was_on, Some(entry.is_some())))
     })?;
+    if let Some(existed) = existed {
+        let onlookers = ctx.onlookers();
+        onlookers.notify_written(Event::SETBIT, key, existed);
+    }
     ctx.reply.integer(was_on.into());
     Ok(Flow::Continue)
 }
@@ -97,9 +102,7 @@ fn setbit(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 fn getbit(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let offset = parse_offset(ctx, &args[2])?;
     let key = ctx.key(&args[1]);
-    let found = ctx.store.get(key, ctx.now, |entry| {
-        is_set(byte(entry.value(), offset / 8), offset)
-    });
+    let found = ctx.read(key, |entry| is_set(byte(entry.value(), offset / 8), offset));
     ctx.reply.integer(found.unwrap_or(false).into());
     Ok(Flow::Continue)
 }

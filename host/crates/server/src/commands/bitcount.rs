@@ -76,7 +76,7 @@ fn bitcount(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ => return Err(Failure::SYNTAX),
     };
     let key = ctx.key(&args[1]);
-    let found = ctx.store.get(key, ctx.now, |entry| {
+    let found = ctx.read(key, |entry| {
         let value = entry.value();
         count(value, asked.bits(value.len(), part))
     });
@@ -120,7 +120,7 @@ fn bitpos(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let goes_on = args.len() < 5 && !wanted;
     let key = ctx.key(&args[1]);
-    let found = ctx.store.get(key, ctx.now, |entry| {
+    let found = ctx.read(key, |entry| {
         let value = entry.value();
         let bits = asked.bits(value.len(), clamp);
         let end = (goes_on && !bits.is_empty()).then_some(bits.end);

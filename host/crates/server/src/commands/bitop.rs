@@ -4,6 +4,7 @@ use larder_engine::{Access, Edit, Expiry, Key};
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -47,6 +48,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let sources = || args.iter().skip(3).map(|bytes| Key::new(db, bytes));
     let len = |key| ctx.store.peek(key, now, |entry| entry.value().len());
     let hint = sources().filter_map(len).max().unwrap_or(0);
+    let onlookers = ctx.onlookers();
     let mut locked = ctx.store.lock(sources().chain([target]), hint, now)?;
     let bytes: usize = sources()
         .filter_map(|key| locked.peek(key, now, |entry| entry.value().len()))
@@ -63,14 +65,19 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         });
         if found.is_none() {
             operation.combine(&mut result, b"", number == 0);
+            onlookers.notify(Event::KEYMISS, key);
         }
     }
     if result.is_empty() {
-        locked.remove(target, now);
+        if locked.remove(target, now) {
+            onlookers.notify(Event::DEL, target);
+        }
     } else {
-        locked.update(target, now, Access::Write, |_| {
-            (Edit::put(&result[..], Expiry::Never), ())
+        let existed = locked.update(target, now, Access::Write, |entry| {
+            let put = Edit::put(&result[..], Expiry::Never);
+            (put, entry.is_some())
         })?;
+        onlookers.notify_written(Event::SET, target, existed);
     }
     drop(locked);
     ctx.reply.integer(result.len() as i64);

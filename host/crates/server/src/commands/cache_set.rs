@@ -9,6 +9,7 @@ use super::moment::Scale;
 use super::note::{self, Item, PART_BYTES_MAX};
 use super::offer::{About, Offer};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -51,6 +52,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         key: ctx.key(&args[1]),
         value: &args[2],
         expiry,
+        event: Event::SET,
         about: About {
             data_type: options.data_type.unwrap_or_default(),
             tags: options.tags.as_deref().unwrap_or_default(),

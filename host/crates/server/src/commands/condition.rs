@@ -4,6 +4,7 @@ use larder_resp::Args;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 use larder_engine::{Access, Edit};
 
@@ -99,6 +100,9 @@ fn delex(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let goes = value.is_some() && condition.holds(value);
         (if goes { Edit::Remove } else { Edit::Keep }, goes)
     })?;
+    if removed {
+        ctx.onlookers().notify(Event::DEL, key);
+    }
     ctx.reply.integer(removed.into());
     Ok(Flow::Continue)
 }

@@ -29,7 +29,7 @@ pub(super) const UNLINK: Command = Command {
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let db = ctx.session.db;
     let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));
-    let removed = keys.filter(|&key| ctx.store.remove(key, ctx.now)).count();
+    let removed = keys.filter(|&key| ctx.forget(key)).count();
     ctx.reply.integer(removed as i64);
     Ok(Flow::Continue)
 }

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::note::{Item, items};
 use super::offer::{About, Offer, is_past};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const DUMP: Command = Command {
@@ -41,9 +42,7 @@ const VERSION: u8 = 1;
 /// Priorities are not dumped: policies decide over them, and do so again.
 fn dump(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
-    let payload = ctx.store.get(key, ctx.now, |entry| {
-        seal(entry.value(), entry.label().note)
-    });
+    let payload = ctx.read(key, |entry| seal(entry.value(), entry.label().note));
     ctx.reply_bulk_or_null(payload.as_deref());
     Ok(Flow::Continue)
 }
@@ -111,6 +110,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         key,
         value,
         expiry,
+        event: Event::RESTORE,
         about,
     };
     match options.replaces {
@@ -138,7 +138,12 @@ fn store_new(ctx: &mut Context<'_>, offer: &Offer<'_>) -> Result<(), Failure> {
             None => (offer.edit(kept), true),
         },
     )?;
-    is_new.then_some(()).ok_or(BUSY)
+    if !is_new {
+        return Err(BUSY);
+    }
+    let expiry = kept.map(|kept| kept.expiry);
+    ctx.onlookers().notify_kept(offer, expiry, false);
+    Ok(())
 }
 
 /// How long a value was idle and how often it was used is for the eviction policy to find out: IDLETIME

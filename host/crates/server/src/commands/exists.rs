@@ -21,9 +21,7 @@ pub(super) const COMMAND: Command = Command {
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let db = ctx.session.db;
     let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));
-    let found = keys
-        .filter(|&key| ctx.store.peek(key, ctx.now, |_| ()).is_some())
-        .count();
+    let found = keys.filter(|&key| ctx.look(key, |_| ()).is_some()).count();
     ctx.reply.integer(found as i64);
     Ok(Flow::Continue)
 }

@@ -5,6 +5,7 @@ use larder_resp::{Args, parse_integer};
 
 use super::moment::Scale;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const EXPIRE: Command = Command {
@@ -79,6 +80,13 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, scale: Scale, name: &str) -> Outco
             (Edit::Keep, false)
         }
     })?;
+    if changed {
+        let event = match at <= ctx.now {
+            true => Event::DEL,
+            false => Event::EXPIRE,
+        };
+        ctx.onlookers().notify(event, key);
+    }
     ctx.reply.integer(changed.into());
     Ok(Flow::Continue)
 }

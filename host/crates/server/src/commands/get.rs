@@ -26,6 +26,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         .get(key, ctx.now, |entry| reply.bulk(entry.value()));
     if found.is_none() {
         reply.null();
+        ctx.notify_missing(key, true);
     }
     Ok(Flow::Continue)
 }

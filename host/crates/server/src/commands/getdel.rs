@@ -4,6 +4,7 @@ use larder_engine::{Access, Edit};
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -26,6 +27,10 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             Some(entry) => (Edit::Remove, Some(entry.value().to_vec())),
             None => (Edit::Keep, None),
         })?;
+    ctx.notify_missing(key, value.is_none());
+    if value.is_some() {
+        ctx.onlookers().notify(Event::DEL, key);
+    }
     ctx.reply_bulk_or_null(value.as_deref());
     Ok(Flow::Continue)
 }

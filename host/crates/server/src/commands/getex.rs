@@ -5,6 +5,7 @@ use larder_resp::Args;
 
 use super::moment::Scale;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -27,10 +28,23 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         match (entry, &edit) {
             (None, _) => (Edit::Keep, Ok(None)),
             (Some(_), Err(failure)) => (Edit::Keep, Err(failure.clone())),
-            (Some(entry), Ok(edit)) => (edit.clone(), Ok(Some(entry.value().to_vec()))),
+            (Some(entry), Ok(edit)) => {
+                let event = match edit {
+                    Edit::Remove => Some(Event::DEL),
+                    Edit::Expire(Some(_)) => Some(Event::EXPIRE),
+                    Edit::Expire(None) => entry.expires_at().map(|_| Event::PERSIST),
+                    _ => None,
+                };
+                (edit.clone(), Ok(Some((entry.value().to_vec(), event))))
+            }
         }
-    })?;
-    ctx.reply_bulk_or_null(found?.as_deref());
+    })??;
+    ctx.notify_missing(key, found.is_none());
+    let (value, event) = found.unzip();
+    if let Some(event) = event.flatten() {
+        ctx.onlookers().notify(event, key);
+    }
+    ctx.reply_bulk_or_null(value.as_deref());
     Ok(Flow::Continue)
 }
 

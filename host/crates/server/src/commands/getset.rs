@@ -33,6 +33,9 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             (put.clone(), old)
         },
     )?;
+    ctx.notify_missing(offer.key, old.is_none());
+    let expiry = kept.map(|kept| kept.expiry);
+    ctx.onlookers().notify_kept(&offer, expiry, old.is_some());
     ctx.reply_bulk_or_null(old.as_deref());
     Ok(Flow::Continue)
 }

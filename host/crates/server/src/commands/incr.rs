@@ -5,6 +5,7 @@ use larder_resp::{Args, parse_integer};
 
 use super::decimal::{self, NoSum};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const INCR: Command = Command {
@@ -70,7 +71,7 @@ fn decrby(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn add(ctx: &mut Context<'_>, args: Args<'_>, amount: i64) -> Outcome {
-    let sum = change(ctx, args, INTEGER_BYTES_MAX, |entry| {
+    let sum = change(ctx, args, Event::INCRBY, INTEGER_BYTES_MAX, |entry| {
         let current = entry.map_or(Some(0), |entry| parse_integer(entry.value()));
         let current = current.ok_or(Failure::NOT_AN_INTEGER)?;
         let sum = current.checked_add(amount).ok_or(OVERFLOW)?;
@@ -82,7 +83,8 @@ fn add(ctx: &mut Context<'_>, args: Args<'_>, amount: i64) -> Outcome {
 
 fn incrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let amount = &args[2];
-    let sum = change(ctx, args, amount.len() + INTEGER_BYTES_MAX, |entry| {
+    let bytes_hint = amount.len() + INTEGER_BYTES_MAX;
+    let sum = change(ctx, args, Event::INCRBYFLOAT, bytes_hint, |entry| {
         let current = entry.map_or(&b"0"[..], |entry| entry.value());
         let sum = decimal::add(current, amount).map_err(|error| match error {
             NoSum::NotANumber => Failure::new("ERR value is not a valid float"),
@@ -98,18 +100,24 @@ fn incrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 fn change<R>(
     ctx: &mut Context<'_>,
     args: Args<'_>,
+    event: Event,
     bytes_hint: usize,
     compute: impl Fn(Option<Entry<'_>>) -> Result<(Vec<u8>, R), Failure>,
 ) -> Result<R, Failure> {
     let key = ctx.key(&args[1]);
-    ctx.store.update(
+    let (result, existed) = ctx.store.update(
         key,
         ctx.now,
         Access::Write,
         bytes_hint,
         |entry| match compute(entry) {
-            Ok((value, result)) => (Edit::put(value, Expiry::Keep), Ok(result)),
+            Ok((value, result)) => (
+                Edit::put(value, Expiry::Keep),
+                Ok((result, entry.is_some())),
+            ),
             Err(failure) => (Edit::Keep, Err(failure)),
         },
-    )?
+    )??;
+    ctx.onlookers().notify_written(event, key, existed);
+    Ok(result)
 }

@@ -4,6 +4,7 @@ use larder_engine::Key;
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -23,6 +24,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let db = ctx.session.db;
     let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));
     let output_bytes_max = ctx.shared.config.output_bytes_max;
+    let onlookers = ctx.onlookers();
     let mut locked = ctx.store.lock(keys, 0, ctx.now)?;
     ctx.reply.array(args.len() - 1);
     for bytes in args.iter().skip(1) {
@@ -37,7 +39,10 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         });
         match fits {
             Some(true) => {}
-            None => reply.null(),
+            None => {
+                reply.null();
+                onlookers.notify(Event::KEYMISS, key);
+            }
             Some(false) => {
                 reply.error("ERR reply too large: ask for fewer keys at once");
                 return Ok(Flow::Close);

@@ -79,6 +79,7 @@ mod type_of;
 use larder_engine::Key;
 use larder_resp::Args;
 
+use crate::onlookers::Event;
 use crate::onlookers::monitor::show_unless_secret;
 use crate::stats::bump;
 use crate::users::Stopped;
@@ -284,6 +285,44 @@ impl Context<'_> {
     /// `bytes` as a key of the database that the connection has selected.
     fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         Key::new(self.session.db, bytes)
+    }
+
+    /// [`larder_engine::Tenant::get`], told where there is nothing.
+    fn read<R>(
+        &mut self,
+        key: Key<'_>,
+        read: impl FnOnce(larder_engine::Entry<'_>) -> R,
+    ) -> Option<R> {
+        let found = self.store.get(key, self.now, read);
+        self.notify_missing(key, found.is_none());
+        found
+    }
+
+    /// [`larder_engine::Tenant::peek`], told where there is nothing.
+    fn look<R>(
+        &mut self,
+        key: Key<'_>,
+        read: impl FnOnce(larder_engine::Entry<'_>) -> R,
+    ) -> Option<R> {
+        let found = self.store.peek(key, self.now, read);
+        self.notify_missing(key, found.is_none());
+        found
+    }
+
+    /// Removes a key, which is told if it was there. Whether it was.
+    fn forget(&mut self, key: Key<'_>) -> bool {
+        let is_gone = self.store.remove(key, self.now);
+        if is_gone {
+            self.onlookers().notify(Event::DEL, key);
+        }
+        is_gone
+    }
+
+    #[inline]
+    fn notify_missing(&self, key: Key<'_>, is_missing: bool) {
+        if is_missing {
+            self.onlookers().notify(Event::KEYMISS, key);
+        }
     }
 
     fn reply_bulk_or_null(&mut self, value: Option<&[u8]>) {

@@ -58,6 +58,7 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
     let values_bytes = pairs().map(|(_, value)| value.len()).sum();
     let entry_bytes_max = ctx.store.tenant().entry_bytes_max();
     let keys = pairs().map(|(key, _)| key);
+    let onlookers = ctx.onlookers();
     let mut locked = ctx.store.lock(keys, values_bytes, ctx.now)?;
     let mut exists = |(key, _)| locked.peek(key, ctx.now, |_| ()).is_some();
     if command.name == MSETNX.name && pairs().any(&mut exists) {
@@ -68,7 +69,9 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
             Some(kept) => offer((key, value)).edit(*kept),
             None => Edit::put(value, Expiry::Never),
         };
-        locked.update(key, ctx.now, Access::Write, |_| (edit.clone(), ()))
+        locked.update(key, ctx.now, Access::Write, |entry| {
+            (edit.clone(), entry.is_some())
+        })
     };
     // Where a pair comes near the bound of an entry, the largest goes first: if that one is not
     // refused for its size then none is, and what is refused has changed nothing.
@@ -81,6 +84,13 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
     if let Some(pair) = largest.filter(is_large) {
         put(pair)?;
     }
-    pairs().enumerate().try_for_each(put)?;
+    for (at, pair) in pairs().enumerate() {
+        let existed = put((at, pair))?;
+        let expiry = match kept.get(at) {
+            Some(kept) => kept.map(|kept| kept.expiry),
+            None => Some(Expiry::Never),
+        };
+        onlookers.notify_kept(&offer(pair), expiry, existed);
+    }
     Ok(true)
 }

@@ -8,6 +8,7 @@ use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis};
 use super::Failure;
 use super::condition::Condition;
 use crate::Context;
+use crate::onlookers::{Event, Onlookers};
 
 /// The tier that is asked about: memory.
 const TIER: u8 = 1;
@@ -23,6 +24,8 @@ pub(super) struct Offer<'a> {
     pub(super) value: &'a [u8],
     /// Not [`Expiry::Keep`]: what only changes a value is no matter of policies.
     pub(super) expiry: Expiry,
+    /// What is told once it is kept.
+    pub(super) event: Event,
     pub(super) about: About<'a>,
 }
 
@@ -51,6 +54,7 @@ impl<'a> Offer<'a> {
             key,
             value,
             expiry,
+            event: Event::SET,
             about: About::default(),
         }
     }
@@ -142,21 +146,42 @@ impl Context<'_> {
     /// client is not told, as it may be evicted at any time.
     pub(super) fn keep(&mut self, offer: &Offer<'_>) -> Result<(), Failure> {
         if is_past(offer.expiry, self.now) {
-            self.store.remove(offer.key, self.now);
+            self.forget(offer.key);
             return Ok(());
         }
         let kept = self.decide(offer);
-        let Some(Kept { label, .. }) = kept else {
-            self.store.remove(offer.key, self.now);
+        let Some(Kept { expiry, label }) = kept else {
+            self.forget(offer.key);
             return Ok(());
         };
         let access = Access::Offer(label.priority);
-        let edit = |_: Option<Entry<'_>>| (offer.edit(kept), ());
+        let edit = |entry: Option<Entry<'_>>| (offer.edit(kept), entry.is_some());
         let bytes = offer.bytes(kept);
         let stored = self.store.update(offer.key, self.now, access, bytes, edit);
         match stored {
-            Ok(()) | Err(Error::Refused) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(existed) => self.onlookers().notify_kept(offer, Some(expiry), existed),
+            Err(Error::Refused) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+impl Onlookers {
+    /// Tells what became of a value: it is kept until its expiry, or it is gone, with the one before it if
+    /// one `existed`.
+    pub(super) fn notify_kept(&self, offer: &Offer<'_>, kept: Option<Expiry>, existed: bool) {
+        let Some(expiry) = kept else {
+            if existed {
+                self.notify(Event::DEL, offer.key);
+            }
+            return;
+        };
+        // To Redis what RESTORE puts in the place of another is new.
+        let is_replaced = existed && offer.event != Event::RESTORE;
+        self.notify_written(offer.event, offer.key, is_replaced);
+        if offer.event == Event::SET && matches!(expiry, Expiry::At(_)) {
+            self.notify(Event::EXPIRE, offer.key);
         }
     }
 }
@@ -175,12 +200,17 @@ impl Context<'_> {
         let edit = |entry: Option<Entry<'_>>| {
             let value = entry.map(|entry| entry.value());
             let holds = conditions.iter().all(|condition| condition.holds(value));
-            (if holds { offer.edit(kept) } else { Edit::Keep }, holds)
+            let edit = if holds { offer.edit(kept) } else { Edit::Keep };
+            (edit, (holds, entry.is_some()))
         };
         let bytes = offer.bytes(kept);
-        let held = self
+        let (held, existed) = self
             .store
             .update(offer.key, self.now, Access::Write, bytes, edit)?;
+        if held {
+            let expiry = kept.map(|kept| kept.expiry);
+            self.onlookers().notify_kept(offer, expiry, existed);
+        }
         Ok(held)
     }
 }

@@ -4,6 +4,7 @@ use larder_engine::{Access, Edit};
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -26,6 +27,9 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             None => (Edit::Keep, false),
         }
     })?;
+    if changed {
+        ctx.onlookers().notify(Event::PERSIST, key);
+    }
     ctx.reply.integer(changed.into());
     Ok(Flow::Continue)
 }

@@ -6,6 +6,7 @@ use larder_engine::{Access, Edit};
 use larder_resp::{Args, parse_integer};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const GETRANGE: Command = Command {
@@ -48,6 +49,7 @@ fn getrange(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if found.is_none() {
         reply.bulk(b"");
     }
+    ctx.notify_missing(key, found.is_none());
     Ok(Flow::Continue)
 }
 
@@ -80,10 +82,10 @@ fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let end = at.saturating_add(bytes.len());
     let bytes_max = ctx.shared.config.proto_bulk_bytes_max;
     let key = ctx.key(&args[1]);
-    let length = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
+    let changed = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
         let length = entry.map_or(0, |entry| entry.value().len());
         if bytes.is_empty() {
-            return (Edit::Keep, Ok(length));
+            return (Edit::Keep, Ok((length, None)));
         }
         if end > bytes_max {
             return (Edit::Keep, Err(Failure::STRING_TOO_LONG));
@@ -92,8 +94,13 @@ fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             at,
             bytes: bytes.into(),
         };
-        (patch, Ok(length.max(end)))
-    })??;
+        (patch, Ok((length.max(end), Some(entry.is_some()))))
+    })?;
+    let (length, existed) = changed?;
+    if let Some(existed) = existed {
+        let onlookers = ctx.onlookers();
+        onlookers.notify_written(Event::SETRANGE, key, existed);
+    }
     ctx.reply.integer(length as i64);
     Ok(Flow::Continue)
 }

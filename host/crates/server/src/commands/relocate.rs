@@ -6,6 +6,7 @@ use larder_resp::Args;
 
 use super::select::database;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 
 pub(super) const RENAME: Command = Command {
@@ -62,6 +63,8 @@ const SAME: Failure = Failure::new("ERR source and destination objects are the s
 struct Relocation<'k> {
     from: Key<'k>,
     to: Key<'k>,
+    /// What is told of the key that goes, if one does, and of the one that comes.
+    events: (Option<Event>, Event),
     /// Whether an entry that is there already goes.
     replaces: bool,
     /// Whether the entry stays where it was, too.
@@ -80,6 +83,7 @@ fn rename(ctx: &mut Context<'_>, args: Args<'_>, replaces: bool) -> Result<bool,
     let relocation = Relocation {
         from: ctx.key(&args[1]),
         to: ctx.key(&args[2]),
+        events: (Some(Event::RENAME_FROM), Event::RENAME_TO),
         replaces,
         copies: false,
     };
@@ -104,6 +108,7 @@ fn copy(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let relocation = Relocation {
         from: ctx.key(&args[1]),
         to: Key::new(db, &args[2]),
+        events: (None, Event::COPY_TO),
         replaces,
         copies: true,
     };
@@ -114,6 +119,7 @@ fn move_to(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let relocation = Relocation {
         from: ctx.key(&args[1]),
         to: Key::new(database(&args[2])?, &args[1]),
+        events: (Some(Event::MOVE_FROM), Event::MOVE_TO),
         replaces: false,
         copies: false,
     };
@@ -135,14 +141,16 @@ fn relocate(ctx: &mut Context<'_>, relocation: Relocation<'_>) -> Result<Relocat
     let Relocation {
         from,
         to,
+        events,
         replaces,
         copies,
     } = relocation;
-    let now = ctx.now;
+    let (now, onlookers) = (ctx.now, ctx.onlookers());
     let bytes = ctx.store.peek(from, now, |entry| {
         entry.value().len() + entry.label().bytes()
     });
     let Some(bytes) = bytes else {
+        ctx.notify_missing(from, copies);
         return Ok(Relocated::NothingThere);
     };
     if from == to {
@@ -184,5 +192,11 @@ fn relocate(ctx: &mut Context<'_>, relocation: Relocation<'_>) -> Result<Relocat
     if !copies {
         locked.remove(from, now);
     }
+    onlookers.notify(Event::NEW, to);
+    let (from_event, to_event) = events;
+    if let Some(event) = from_event {
+        onlookers.notify(event, from);
+    }
+    onlookers.notify(to_event, to);
     Ok(Relocated::Done)
 }

@@ -55,22 +55,28 @@ fn run_with_options(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         ctx.reply.ok();
         return Ok(Flow::Continue);
     }
-    let (put, bytes) = if expiry == Expiry::Keep || is_past(expiry, ctx.now) {
-        (Edit::put(offer.value, expiry), offer.value.len())
+    let (put, bytes, kept) = if expiry == Expiry::Keep || is_past(expiry, ctx.now) {
+        let kept = (expiry == Expiry::Keep).then_some(expiry);
+        (Edit::put(offer.value, expiry), offer.value.len(), kept)
     } else {
         let kept = ctx.decide(&offer);
-        (offer.edit(kept), offer.bytes(kept))
+        let expiry = kept.map(|kept| kept.expiry);
+        (offer.edit(kept), offer.bytes(kept), expiry)
     };
     let access = if get { Access::Read } else { Access::Write };
-    let (set, old) = ctx
+    let (set, old, existed) = ctx
         .store
         .update(offer.key, ctx.now, access, bytes, |entry| {
             let old = entry.filter(|_| get).map(|entry| entry.value().to_vec());
             let set =
                 condition.is_none_or(|wanted| (wanted == Condition::Present) == entry.is_some());
             let edit = if set { put.clone() } else { Edit::Keep };
-            (edit, (set, old))
+            (edit, (set, old, entry.is_some()))
         })?;
+    ctx.notify_missing(offer.key, get && !existed);
+    if set {
+        ctx.onlookers().notify_kept(&offer, kept, existed);
+    }
     match (get, set) {
         (true, _) => ctx.reply_bulk_or_null(old.as_deref()),
         (false, true) => ctx.reply.ok(),

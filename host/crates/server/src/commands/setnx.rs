@@ -33,6 +33,10 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             None => (put.clone(), true),
         },
     )?;
+    if set {
+        let expiry = kept.map(|kept| kept.expiry);
+        ctx.onlookers().notify_kept(&offer, expiry, false);
+    }
     ctx.reply.integer(set.into());
     Ok(Flow::Continue)
 }

@@ -19,7 +19,7 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
-    let length = ctx.store.get(key, ctx.now, |entry| entry.value().len());
+    let length = ctx.read(key, |entry| entry.value().len());
     ctx.reply.integer(length.unwrap_or(0) as i64);
     Ok(Flow::Continue)
 }

@@ -8,6 +8,7 @@ mod errors;
 mod generic;
 mod introspection;
 mod monitor;
+mod notifications;
 mod policies;
 mod pubsub;
 mod recording;

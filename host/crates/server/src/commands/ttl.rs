@@ -48,9 +48,7 @@ fn run(
     args: Args<'_>,
     report: fn(expires_at: Millis, now: Millis) -> Millis,
 ) -> Outcome {
-    let expiry = ctx
-        .store
-        .peek(ctx.key(&args[1]), ctx.now, |entry| entry.expires_at());
+    let expiry = ctx.look(ctx.key(&args[1]), |entry| entry.expires_at());
     ctx.reply.integer(match expiry {
         None => -2,
         Some(None) => -1,

@@ -18,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let found = ctx.store.peek(ctx.key(&args[1]), ctx.now, |_| ());
+    let found = ctx.look(ctx.key(&args[1]), |_| ());
     ctx.reply
         .simple(if found.is_some() { "string" } else { "none" });
     Ok(Flow::Continue)

@@ -1,3 +1,108 @@
-//! Those who are told what others do.
+//! Who looks on: listeners to keyspace notifications, and those who are told what others do.
 
+mod event;
 pub(crate) mod monitor;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use larder_engine::changes::{Change, Listener};
+use larder_engine::{Engine, Key};
+
+use crate::Context;
+use crate::pubsub::{Hub, Kind};
+pub(crate) use event::Event;
+pub use event::KeyspaceEvents;
+
+/// Those who look on at one tenant.
+pub(crate) struct Onlookers {
+    hub: Arc<Hub>,
+    /// [`KeyspaceEvents`] that are told; of all tenants.
+    told: Arc<AtomicU32>,
+}
+
+impl Onlookers {
+    pub(crate) fn new(told: Arc<AtomicU32>) -> Self {
+        Self {
+            hub: Arc::default(),
+            told,
+        }
+    }
+
+    /// The channels of the tenant.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Tells those who listen what a command did to a key. Commands that run at the same time may be told
+    /// of in either order.
+    #[inline]
+    pub(crate) fn notify(&self, event: Event, key: Key<'_>) {
+        let told = KeyspaceEvents(self.told.load(Ordering::Relaxed));
+        if told.include(event) {
+            self.publish(told, event, key);
+        }
+    }
+
+    /// As [`Self::notify`], of a value that was written; `existed` says whether it took the place of
+    /// another.
+    pub(crate) fn notify_written(&self, event: Event, key: Key<'_>, existed: bool) {
+        if !existed {
+            self.notify(Event::NEW, key);
+        }
+        self.notify(event, key);
+    }
+
+    #[cold]
+    fn publish(&self, told: KeyspaceEvents, event: Event, key: Key<'_>) {
+        if !self.hub.is_heard() {
+            return;
+        }
+        let (db, name) = (key.db, event.name.as_bytes());
+        let pairs = [
+            (KeyspaceEvents::KEYSPACE, "keyspace", key.bytes, name),
+            (KeyspaceEvents::KEYEVENT, "keyevent", name, key.bytes),
+        ];
+        for (_, kind, subject, message) in pairs.iter().filter(|(class, ..)| told.has(*class)) {
+            let mut channel = format!("__{kind}@{db}__:").into_bytes();
+            channel.extend_from_slice(subject);
+            self.hub.publish(Kind::Channel, &channel, message);
+        }
+    }
+}
+
+impl Listener for Onlookers {
+    fn changed(&self, key: Key<'_>, change: Change) {
+        match change {
+            Change::Expired => self.notify(Event::EXPIRED, key),
+            Change::Evicted => self.notify(Event::EVICTED, key),
+            // Commands tell of what they do, as the same change has several names.
+            Change::Written | Change::Expiry | Change::Removed => {}
+        }
+    }
+
+    fn emptied(&self, _db: Option<u8>) {}
+}
+
+/// Changes which events are told; all tenants' entries are looked at for those that come of themselves.
+pub(crate) fn set_events(told: &AtomicU32, engine: &Engine, classes: KeyspaceEvents) {
+    let before = KeyspaceEvents(told.swap(classes.0, Ordering::Relaxed));
+    let wants = [before, classes]
+        .map(|classes| classes.include(Event::EXPIRED) || classes.include(Event::EVICTED));
+    for tenant in engine.tenants() {
+        match wants {
+            [false, true] => tenant.changes().want(),
+            [true, false] => tenant.changes().want_no_more(),
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Context<'a> {
+    /// Those who look on at the connection's tenant.
+    #[inline]
+    pub(crate) fn onlookers(&self) -> &'a Onlookers {
+        let shared = self.shared;
+        &shared.onlookers[self.session.tenant.number()]
+    }
+}

@@ -90,7 +90,11 @@ fn what_is_evicted_is_told_key_by_key_and_what_is_flushed_is_told_at_its_end() {
         put(tenant, &n.to_string(), &[0; 100], Expiry::Never).unwrap();
     }
     let told = notes.take();
-    let count = |wanted| told.iter().filter(|(_, told)| *told == Some(wanted)).count();
+    let count = |wanted| {
+        told.iter()
+            .filter(|(_, told)| *told == Some(wanted))
+            .count()
+    };
     assert_eq!(count(Change::Written), 30_000);
     assert!(count(Change::Evicted) > 0);
     assert_eq!(count(Change::Evicted) as u64, tenant.stats().evictions);

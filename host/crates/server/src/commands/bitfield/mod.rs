@@ -9,6 +9,7 @@ use larder_resp::{Args, parse_integer};
 
 use super::bit::parse_field_offset;
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 use field::{Field, Overflow, Window};
 
@@ -130,7 +131,7 @@ fn written(operations: &[Operation]) -> Option<Range<usize>> {
 
 fn read(ctx: &mut Context<'_>, args: Args<'_>, operations: &[Operation]) -> Vec<Option<i64>> {
     let key = ctx.key(&args[1]);
-    let results = ctx.store.get(key, ctx.now, |entry| {
+    let results = ctx.read(key, |entry| {
         run(&mut Window::new(entry.value(), 0..0), operations)
     });
     results.unwrap_or_else(|| run(&mut Window::new(b"", 0..0), operations))
@@ -151,16 +152,24 @@ fn write(
             bytes_max,
         }));
     }
-    let results = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
+    let (results, changed) = ctx.store.update(key, ctx.now, Access::Write, 0, |entry| {
         let value = entry.map_or(&b""[..], |entry| entry.value());
         let mut window = Window::new(value, bytes.clone());
         let results = run(&mut window, operations);
+        let after = window.into_bytes();
+        if value.get(bytes.clone()) == Some(&after[..]) {
+            return (Edit::Keep, (results, None));
+        }
         let patch = Edit::Patch {
             at: bytes.start,
-            bytes: window.into_bytes().into(),
+            bytes: after.into(),
         };
-        (patch, results)
+        (patch, (results, Some(entry.is_some())))
     })?;
+    if let Some(existed) = changed {
+        let onlookers = ctx.onlookers();
+        onlookers.notify_written(Event::SETBIT, key, existed);
+    }
     Ok(results)
 }
 

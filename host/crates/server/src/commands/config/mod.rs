@@ -1,5 +1,6 @@
 //! CONFIG: the effective settings, by their names in Redis and in Larder.
 
+mod events;
 mod get;
 mod set;
 mod settings;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_engine::{DATABASES, Tenant};
 
-use super::words;
+use super::{events, words};
 use crate::{BACKLOG, Context, Shared};
 
 /// A setting.
@@ -52,7 +52,7 @@ const TIMEOUT_S_MAX: i64 = i32::MAX as i64;
 const SLOWLOG_LEN_MAX: i64 = 10_000;
 
 /// In alphabetical order.
-pub(super) static SETTINGS: [Setting; 25] = [
+pub(super) static SETTINGS: [Setting; 26] = [
     Setting::new("appendonly", |_| "no".into(), NOT_KEPT),
     Setting::new("bind", bind, Change::Never),
     Setting::new(
@@ -108,6 +108,11 @@ pub(super) static SETTINGS: [Setting; 25] = [
         BY_POLICY,
     ),
     Setting::new("maxmemory-samples", |_| "5".into(), BY_POLICY),
+    Setting::new(
+        "notify-keyspace-events",
+        events::read,
+        Change::Text(events::change),
+    ),
     Setting::new("port", |ctx| port(ctx.shared.resp_addr()), Change::Never),
     Setting::new(
         "proto-max-bulk-len",

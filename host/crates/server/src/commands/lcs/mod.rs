@@ -6,6 +6,7 @@ use larder_engine::Key;
 use larder_resp::{Args, parse_integer};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::onlookers::Event;
 use crate::{Context, Flow};
 use table::{Run, Table};
 
@@ -80,8 +81,11 @@ fn parse(args: Args<'_>) -> Result<Options, Failure> {
 /// lengths are known to be small enough, and only if both are needed.
 fn values(ctx: &mut Context<'_>, keys: [Key<'_>; 2]) -> Result<[Vec<u8>; 2], Failure> {
     let now = ctx.now;
+    let onlookers = ctx.onlookers();
     let mut locked = ctx.store.lock(keys, 0, now)?;
     let lens = keys.map(|key| locked.get(key, now, |entry| entry.value().len()));
+    let missing = keys.iter().zip(&lens).filter(|(_, len)| len.is_none());
+    missing.for_each(|(key, _)| onlookers.notify(Event::KEYMISS, *key));
     let [a, b] = lens.map(|len| len.unwrap_or(0));
     let pairs = a.saturating_mul(b);
     if pairs > PAIRS_MAX {
