@@ -20,6 +20,7 @@ pub fn render(shared: &Shared) -> String {
         add_tenant(&mut snapshot, tenant);
         add_quota(&mut snapshot, shared, tenant);
         add_scripts(&mut snapshot, shared, tenant);
+        add_tracking(&mut snapshot, shared, tenant);
     }
     for row in shared.policies.list() {
         add_policy(&mut snapshot, &row);
@@ -50,6 +51,18 @@ fn add_scripts(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
         snapshot.set(&metric, &name, value);
     }
     snapshot.set_float(&m::SCRIPT_TIME, &name, seconds(figures.ns));
+}
+
+fn add_tracking(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
+    let figures = shared.tracking_figures(tenant);
+    for (metric, value) in [
+        (m::TRACKING_CLIENTS, figures.clients),
+        (m::TRACKING_KEYS, figures.keys),
+        (m::TRACKING_PREFIXES, figures.prefixes),
+        (m::TRACKING_MESSAGES, figures.messages),
+    ] {
+        snapshot.set(&metric, &[tenant.name()], value);
+    }
 }
 
 fn add_tenant(snapshot: &mut Snapshot, tenant: &Tenant) {

@@ -23,6 +23,8 @@ struct Inner {
     bytes: Vec<u8>,
     charged_bytes: usize,
     is_cut: bool,
+    /// The connection is subscribed to something.
+    is_listening: bool,
     waker: Option<Waker>,
 }
 
@@ -67,6 +69,7 @@ impl Mailbox {
                 bytes: Vec::new(),
                 charged_bytes: 0,
                 is_cut: false,
+                is_listening: false,
                 waker: None,
             }),
         }
@@ -81,27 +84,45 @@ impl Mailbox {
         self.lock().version = version;
     }
 
+    /// Whether the connection is subscribed to something.
+    pub(crate) fn set_listening(&self, is_listening: bool) {
+        self.lock().is_listening = is_listening;
+    }
+
     /// Puts a message in and wakes the connection.
     pub(crate) fn put(&self, letter: &mut Letter<'_>) {
-        self.append(|version| letter.bytes(version));
+        let mut inner = self.lock();
+        let version = inner.version;
+        self.append(&mut inner, letter.bytes(version));
     }
 
     /// Puts in a line that is the same in every version, and wakes the connection.
     pub(crate) fn put_line(&self, line: &[u8]) {
-        self.append(|_| line);
+        self.append(&mut self.lock(), line);
     }
 
-    fn append<'b>(&self, encode: impl FnOnce(Version) -> &'b [u8]) {
+    /// As [`Self::put`], of a message that is written knowing whether the connection is subscribed to
+    /// something; `write` says whether there is one. Returns what it says.
+    pub(crate) fn put_with(&self, write: impl FnOnce(&mut Reply<'_>, bool) -> bool) -> bool {
         let mut inner = self.lock();
+        let mut message = Vec::new();
+        let mut reply = Reply::new(&mut message, inner.version);
+        let is_one = write(&mut reply, inner.is_listening);
+        if is_one {
+            self.append(&mut inner, &message);
+        }
+        is_one
+    }
+
+    fn append(&self, inner: &mut Inner, bytes: &[u8]) {
         if inner.is_cut {
             return;
         }
-        let bytes = encode(inner.version);
-        if self.make_room(&mut inner, bytes.len()) {
+        if self.make_room(inner, bytes.len()) {
             inner.bytes.extend_from_slice(bytes);
         } else {
             inner.is_cut = true;
-            self.empty(&mut inner);
+            self.empty(inner);
         }
         if let Some(waker) = &inner.waker {
             waker.wake_by_ref();

@@ -173,6 +173,7 @@ impl Subscriptions {
         if self.names[kind as usize].insert(name.into()) {
             self.bytes += 2 * name.len() + SUBSCRIPTION_BYTES;
             self.hub.add(kind, name, self.client, &self.mailbox);
+            self.mailbox.set_listening(true);
         }
     }
 
@@ -180,12 +181,14 @@ impl Subscriptions {
         if self.names[kind as usize].remove(name) {
             self.bytes -= 2 * name.len() + SUBSCRIPTION_BYTES;
             self.hub.remove(kind, name, self.client);
+            self.mailbox.set_listening(self.total() > 0);
         }
     }
 }
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
+        self.mailbox.set_listening(false);
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             for name in &self.names[kind as usize] {
                 self.hub.remove(kind, name, self.client);

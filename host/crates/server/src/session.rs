@@ -11,6 +11,7 @@ use larder_resp::{Args, Reply, Version};
 use crate::clients::{Client, Origin};
 use crate::mailbox::Mailbox;
 use crate::meter::Watch;
+use crate::onlookers::Following;
 use crate::onlookers::monitor::Monitoring;
 use crate::pubsub::Subscriptions;
 use crate::transaction::Transaction;
@@ -38,6 +39,7 @@ pub struct Session {
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     pub(crate) monitoring: Option<Monitoring>,
+    pub(crate) following: Option<Box<Following>>,
 }
 
 impl Session {
@@ -56,6 +58,7 @@ impl Session {
             transaction: None,
             subscriptions: None,
             monitoring: None,
+            following: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl Session {
     pub(crate) fn stop_listening(&mut self) {
         self.subscriptions = None;
         self.monitoring = None;
+        self.following = None;
         if let Some(mailbox) = self.mailbox() {
             mailbox.discard();
         }
@@ -115,8 +119,10 @@ impl Session {
     pub(crate) fn held_bytes(&self) -> usize {
         let transaction = self.transaction.as_ref();
         let subscriptions = self.subscriptions.as_ref();
+        let following = self.following.as_ref();
         transaction.map_or(0, |transaction| transaction.bytes())
             + subscriptions.map_or(0, |subscriptions| subscriptions.bytes())
+            + following.map_or(0, |following| following.bytes())
     }
 }
 

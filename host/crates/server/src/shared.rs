@@ -17,7 +17,7 @@ use crate::http::Figures;
 use crate::latency::LatencyMonitor;
 use crate::meter::{CommandFigures, Counted, Meter};
 use crate::onlookers::monitor::Watchers;
-use crate::onlookers::{Onlookers, set_events};
+use crate::onlookers::{Onlookers, TrackingFigures, set_events};
 use crate::pubsub::Hub;
 use crate::sampler::Sampler;
 use crate::scripts::{ScriptFigures, Scripts};
@@ -62,6 +62,9 @@ pub struct LogControl {
     /// Puts a text that was checked in force.
     pub change: fn(&str),
 }
+
+/// What all tenants together may remember of keys that were read is this part of the clients' buffers.
+const TRACKING_PART: usize = 4;
 
 /// State of the whole server.
 pub struct Shared {
@@ -140,8 +143,12 @@ impl Shared {
             parts.random,
         );
         let tuning = Tuning::new(&config);
+        let buffers = Arc::new(Budget::new(config.client_buffers_bytes_max));
+        let tracking_bytes_max = config.client_buffers_bytes_max / TRACKING_PART / tenants.max(1);
         let onlookers = parts.engine.tenants().iter().map(|tenant| {
-            let onlookers = Arc::new(Onlookers::new(tuning.keyspace_events.clone()));
+            let told = tuning.keyspace_events.clone();
+            let onlookers = Onlookers::new(told, buffers.clone(), tracking_bytes_max);
+            let onlookers = Arc::new(onlookers);
             tenant.changes().connect(onlookers.clone());
             onlookers
         });
@@ -171,7 +178,7 @@ impl Shared {
             meters: (0..=threads).map(|_| Meter::new()).collect(),
             tuning,
             http: Figures::default(),
-            buffers: Arc::new(Budget::new(config.client_buffers_bytes_max)),
+            buffers,
             clients: Clients::default(),
             pauses: Pauses::new(tenants),
             onlookers,
@@ -245,6 +252,11 @@ impl Shared {
     /// What was counted of a tenant's scripts.
     pub fn script_figures(&self, tenant: &Tenant) -> ScriptFigures {
         self.scripts[tenant.number()].figures()
+    }
+
+    /// Figures of a tenant's client-side caching.
+    pub fn tracking_figures(&self, tenant: &Tenant) -> TrackingFigures {
+        self.onlookers[tenant.number()].tracking_figures()
     }
 
     /// Memory of all Lua states.

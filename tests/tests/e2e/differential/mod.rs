@@ -12,6 +12,7 @@ mod scripts;
 mod sequences;
 mod stated;
 mod table;
+mod tracking;
 mod wanted;
 
 use std::collections::BTreeSet;

@@ -164,8 +164,12 @@ impl Client {
 
     /// Whether `user` may know of it.
     pub(crate) fn is_seen_by(&self, user: &User) -> bool {
-        let tenant = || lock(&self.told).user.tenant().number();
-        user.is_admin() || tenant() == user.tenant().number()
+        user.is_admin() || self.tenant() == user.tenant().number()
+    }
+
+    /// The number of the tenant that it works on.
+    pub(crate) fn tenant(&self) -> usize {
+        lock(&self.told).user.tenant().number()
     }
 
     /// The name it gave itself; empty until then.

@@ -149,6 +149,12 @@ impl Misfit {
 
 /// Answers one request. `args` is not empty.
 pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
+    let flow = answer(ctx, args);
+    ctx.tracked(args);
+    flow
+}
+
+fn answer(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     let mut resolved = resolve(args);
     if ctx.session.is_told() {
         resolved = resolved.and_then(|found| {
@@ -162,7 +168,10 @@ pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     let outcome = match resolved {
         Ok(found) => match ctx.session.authorize(ctx.shared, found.command, args) {
             Ok(()) if ctx.session.is_queuing() => transaction::queue(ctx, args, found),
-            Ok(()) => found.carry_out(ctx, args),
+            Ok(()) => {
+                ctx.track(found.command, args);
+                found.carry_out(ctx, args)
+            }
             Err(stopped) => {
                 ctx.watch.reject(ctx.shared, found.number);
                 stop(ctx, args, stopped)

@@ -26,6 +26,7 @@ fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     session.transaction = None;
     session.subscriptions = None;
     session.monitoring = None;
+    session.following = None;
     // What came before is sent before.
     if let Some(mailbox) = session.mailbox() {
         let mut mail = Vec::new();

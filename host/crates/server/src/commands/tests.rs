@@ -14,6 +14,7 @@ mod pubsub;
 mod recording;
 mod scripts;
 mod string;
+mod tracking;
 mod transactions;
 mod tuning;
 

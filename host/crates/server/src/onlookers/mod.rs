@@ -1,7 +1,9 @@
-//! Who looks on: listeners to keyspace notifications, and those who are told what others do.
+//! Who looks on: listeners to keyspace notifications, connections that keep values of their own, and those
+//! who are told what others do.
 
 mod event;
 pub(crate) mod monitor;
+mod tracking;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,28 +12,40 @@ use larder_engine::changes::{Change, Listener};
 use larder_engine::{Engine, Key};
 
 use crate::Context;
+use crate::held::Budget;
 use crate::pubsub::{Hub, Kind};
 pub(crate) use event::Event;
 pub use event::KeyspaceEvents;
+use tracking::Tracking;
+pub use tracking::TrackingFigures;
+pub(crate) use tracking::{Follower, Following, KEYS_MAX, Mode};
 
 /// Those who look on at one tenant.
 pub(crate) struct Onlookers {
     hub: Arc<Hub>,
     /// [`KeyspaceEvents`] that are told; of all tenants.
     told: Arc<AtomicU32>,
+    tracking: Tracking,
 }
 
 impl Onlookers {
-    pub(crate) fn new(told: Arc<AtomicU32>) -> Self {
+    /// `bytes_max` of `budget` may be taken for what is remembered of keys that are read.
+    pub(crate) fn new(told: Arc<AtomicU32>, budget: Arc<Budget>, bytes_max: usize) -> Self {
         Self {
             hub: Arc::default(),
             told,
+            tracking: Tracking::new(budget, bytes_max),
         }
     }
 
     /// The channels of the tenant.
     pub(crate) fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+
+    /// Figures of client-side caching.
+    pub(crate) fn tracking_figures(&self) -> TrackingFigures {
+        self.tracking.figures()
     }
 
     /// Tells those who listen what a command did to a key. Commands that run at the same time may be told
@@ -73,6 +87,8 @@ impl Onlookers {
 
 impl Listener for Onlookers {
     fn changed(&self, key: Key<'_>, change: Change) {
+        // As in Redis, a key means that of any database.
+        self.tracking.changed(key.bytes, change);
         match change {
             Change::Expired => self.notify(Event::EXPIRED, key),
             Change::Evicted => self.notify(Event::EVICTED, key),
@@ -81,7 +97,9 @@ impl Listener for Onlookers {
         }
     }
 
-    fn emptied(&self, _db: Option<u8>) {}
+    fn emptied(&self, _db: Option<u8>) {
+        self.tracking.emptied();
+    }
 }
 
 /// Changes which events are told; all tenants' entries are looked at for those that come of themselves.

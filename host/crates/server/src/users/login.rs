@@ -118,13 +118,13 @@ impl Session {
             let seat = quota.and_then(|quota| quota.seat()).ok_or(NO_PLACE)?;
             self.login.seat = Some(seat);
         }
+        self.client.set_user(user.clone());
         // What was watched is another tenant's.
         if is_new_tenant {
             self.transaction = None;
             self.stop_listening();
         }
         self.tenant = user.tenant().clone();
-        self.client.set_user(user.clone());
         self.login.user = user;
         self.login.is_signed_in = true;
         self.login.seen_at = NEVER;

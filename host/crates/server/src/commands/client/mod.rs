@@ -4,6 +4,7 @@ mod kill;
 mod list;
 mod own;
 mod pause;
+mod tracking;
 
 use super::{Action, Category, Command, Flag, Group, Keys, reply_help};
 
@@ -15,7 +16,9 @@ pub(super) const COMMAND: Command = Command::container(
     "2.4.0",
     "Commands about connections",
     &[
+        tracking::CACHING,
         GETNAME,
+        tracking::GETREDIR,
         HELP_SUBCOMMAND,
         ID,
         INFO,
@@ -26,6 +29,8 @@ pub(super) const COMMAND: Command = Command::container(
         REPLY,
         SETINFO,
         SETNAME,
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         UNBLOCK,
         UNPAUSE,
     ],
@@ -150,9 +155,13 @@ const SETNAME: Command = Command {
     ..GETNAME
 };
 
-const HELP: [&str; 44] = [
+const HELP: [&str; 53] = [
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETNAME",
     "    Return the name of the current connection.",
+    "GETREDIR",
+    "    Return the client ID we are redirecting to when tracking is enabled.",
     "ID",
     "    Return the ID of the current connection.",
     "INFO",
@@ -191,6 +200,11 @@ const HELP: [&str; 44] = [
     "    Set client meta attr. Options are LIB-NAME and LIB-VER.",
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Return 0: no client is ever blocked.",
     "UNPAUSE",

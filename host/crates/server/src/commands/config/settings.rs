@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use larder_engine::{DATABASES, Tenant};
 
 use super::{events, words};
+use crate::onlookers::KEYS_MAX;
 use crate::{BACKLOG, Context, Shared};
 
 /// A setting.
@@ -52,7 +53,7 @@ const TIMEOUT_S_MAX: i64 = i32::MAX as i64;
 const SLOWLOG_LEN_MAX: i64 = 10_000;
 
 /// In alphabetical order.
-pub(super) static SETTINGS: [Setting; 26] = [
+pub(super) static SETTINGS: [Setting; 27] = [
     Setting::new("appendonly", |_| "no".into(), NOT_KEPT),
     Setting::new("bind", bind, Change::Never),
     Setting::new(
@@ -162,6 +163,11 @@ pub(super) static SETTINGS: [Setting; 26] = [
         }),
     ),
     Setting::new("tls-port", |ctx| port(ctx.shared.tls_addr()), Change::Never),
+    Setting::new(
+        "tracking-table-max-keys",
+        |_| KEYS_MAX.to_string(),
+        Change::Never,
+    ),
     Setting::new(
         "unixsocket",
         |ctx| {

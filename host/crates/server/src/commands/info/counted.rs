@@ -1,6 +1,7 @@
 //! What is counted of connections, commands and the process.
 
 use super::sections::{Figures, Lines, line};
+use crate::TrackingFigures;
 use crate::process::ProcessStat;
 
 pub(super) fn clients(figures: &Figures<'_>) -> Lines {
@@ -18,6 +19,7 @@ pub(super) fn clients(figures: &Figures<'_>) -> Lines {
             shared.config.client_buffers_bytes_max,
         ),
         line("blocked_clients", census.paused),
+        line("tracking_clients", tracking(figures).clients),
         line("pubsub_clients", census.subscribed),
         line("monitor_clients", census.monitoring),
         line("watching_clients", census.watching),
@@ -28,10 +30,15 @@ pub(super) fn clients(figures: &Figures<'_>) -> Lines {
     ]
 }
 
+fn tracking(figures: &Figures<'_>) -> TrackingFigures {
+    figures.shared.tracking_figures(&figures.session.tenant)
+}
+
 pub(super) fn stats(figures: &Figures<'_>) -> Lines {
     let (totals, tenant) = (&figures.totals, &figures.tenant);
     let rates = figures.shared.sampler.rates();
     let [channels, patterns, shard_channels] = figures.shared.hub(figures.session).counts();
+    let tracking = tracking(figures);
     let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     vec![
         line("total_connections_received", totals.accepted),
@@ -64,6 +71,9 @@ pub(super) fn stats(figures: &Figures<'_>) -> Lines {
         line("pubsub_channels", channels),
         line("pubsub_patterns", patterns),
         line("pubsubshard_channels", shard_channels),
+        line("tracking_total_keys", tracking.keys),
+        line("tracking_total_items", tracking.items),
+        line("tracking_total_prefixes", tracking.prefixes),
         line("slowlog_commands", figures.shared.slow_commands()),
     ]
 }

@@ -181,7 +181,7 @@ fn config_get_answers_what_patterns_match() {
         "maxclients=10000 memory=64MiB timeout=0"
     );
     assert_eq!(get("proto-max-bulk-len"), "proto-max-bulk-len=67108864");
-    assert_eq!(get("*").matches('=').count(), 27);
+    assert_eq!(get("*").matches('=').count(), 28);
 }
 
 #[test]
