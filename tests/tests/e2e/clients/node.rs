@@ -24,12 +24,12 @@ fn cache_manager_keeps_its_values() {
 
 #[test]
 fn ioredis_works_in_both_versions_of_the_protocol() {
-    check("ioredis.mjs", 10);
+    check("ioredis.mjs", 11);
 }
 
 #[test]
 fn node_redis_works_in_both_versions_of_the_protocol() {
-    check("node_redis.mjs", 10);
+    check("node_redis.mjs", 11);
 }
 
 #[test]

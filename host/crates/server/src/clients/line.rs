@@ -32,7 +32,7 @@ impl Client {
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} \
              ssub={ssub} multi={} watch={} qbuf={input} qbuf-free={input_free} argv-mem=0 \
              multi-mem={multi_mem} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total} events={} cmd={} \
-             user={} redir=-1 resp={} lib-name={} lib-ver={}",
+             user={} redir={} resp={} lib-name={} lib-ver={}",
             self.id,
             self.origin.peer,
             self.origin.local,
@@ -48,6 +48,7 @@ impl Client {
             if output > 0 { "rw" } else { "r" },
             name_of(standing.command.load(Ordering::Relaxed)).unwrap_or("NULL"),
             user.name(),
+            standing.redirect.load(Ordering::Relaxed),
             match version {
                 Version::V2 => 2,
                 Version::V3 => 3,

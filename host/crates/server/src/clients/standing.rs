@@ -1,11 +1,14 @@
 //! How a connection stands, as it tells at the end of each turn: plain stores that nobody waits for.
 
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{
+    AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
+};
 
 use larder_engine::Millis;
 
 use super::Client;
 use crate::Session;
+use crate::onlookers::Follower;
 
 /// Instead of a number: none was carried out yet.
 pub(super) const NO_COMMAND: u16 = u16::MAX;
@@ -20,6 +23,8 @@ pub(super) struct Standing {
     /// Commands that wait for EXEC; -1 where none may.
     pub(super) queued: AtomicI32,
     pub(super) watched: AtomicU32,
+    /// As CLIENT GETREDIR says.
+    pub(super) redirect: AtomicI64,
     pub(super) transaction_bytes: AtomicU32,
     pub(super) input_bytes: AtomicU32,
     pub(super) input_free_bytes: AtomicU32,
@@ -33,6 +38,9 @@ pub(crate) enum Mark {
     PubSub,
     Multi,
     Held,
+    Tracking,
+    BrokenRedirect,
+    Broadcast,
     Unix,
     NoEvict,
 }
@@ -44,6 +52,9 @@ impl Mark {
         (Self::PubSub, 'P'),
         (Self::Multi, 'x'),
         (Self::Held, 'b'),
+        (Self::Tracking, 't'),
+        (Self::BrokenRedirect, 'R'),
+        (Self::Broadcast, 'B'),
         (Self::Unix, 'U'),
         (Self::NoEvict, 'e'),
     ];
@@ -92,6 +103,7 @@ impl Standing {
             subscriptions: Default::default(),
             queued: AtomicI32::new(-1),
             watched: AtomicU32::new(0),
+            redirect: AtomicI64::new(-1),
             transaction_bytes: AtomicU32::new(0),
             input_bytes: AtomicU32::new(0),
             input_free_bytes: AtomicU32::new(0),
@@ -152,8 +164,18 @@ impl Session {
         }
         standing.db.store(self.db, Ordering::Relaxed);
         let mut marks = 0;
+        let follower = self.following.as_ref().map(|own| own.follower());
         for (mark, is_so) in [
             (Mark::Monitor, self.monitoring.is_some()),
+            (Mark::Tracking, follower.is_some()),
+            (
+                Mark::BrokenRedirect,
+                follower.is_some_and(Follower::is_broken),
+            ),
+            (
+                Mark::Broadcast,
+                follower.is_some_and(|own| own.mode().is_broadcast),
+            ),
             (Mark::NoEvict, self.no_evict),
             (Mark::Held, self.is_paused),
         ] {
@@ -174,6 +196,8 @@ impl Session {
                 marks |= Mark::PubSub.bit();
             }
         }
+        let redirect = follower.map_or(-1, Follower::redirect);
+        standing.redirect.store(redirect, Ordering::Relaxed);
         standing.marks.store(marks, Ordering::Relaxed);
         standing.queued.store(queued, Ordering::Relaxed);
         store(&standing.watched, watched);

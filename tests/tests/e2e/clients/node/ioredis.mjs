@@ -80,6 +80,25 @@ async function locks(r) {
   await assert.rejects(r.evalsha('0'.repeat(40), 0), /NOSCRIPT/);
 }
 
+// In RESP2 another connection is told which keys have changed.
+async function tracking(r, options) {
+  const told = new Redis(options);
+  await told.subscribe('__redis__:invalidate');
+  const id = await told.client('ID').catch(() => undefined);
+  assert.equal(id, undefined, 'one that listens may not ask');
+  await told.unsubscribe('__redis__:invalidate');
+  assert.equal(await r.client('TRACKING', 'ON', 'REDIRECT', await told.client('ID')), 'OK');
+  await told.subscribe('__redis__:invalidate');
+  for (const change of [() => r.set('tracked', 1), () => r.del('tracked')]) {
+    await r.get('tracked');
+    const message = next(told, 'message');
+    await change();
+    assert.deepEqual((await message).map(String), ['__redis__:invalidate', 'tracked']);
+  }
+  assert.equal(await r.client('TRACKING', 'OFF'), 'OK');
+  await told.quit();
+}
+
 for (const protocol of [2, 3]) {
   const options = { host, port, protocol, db: protocol };
   const r = new Redis(options);
@@ -90,5 +109,6 @@ for (const protocol of [2, 3]) {
   await run('transactions', transactions);
   await run('subscriptions', subscriptions);
   await run('locks', locks);
+  if (protocol === 2) await run('tracking', tracking);
   await r.quit();
 }

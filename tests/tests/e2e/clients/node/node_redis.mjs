@@ -1,6 +1,6 @@
 // What programs do with node-redis, in both versions of the protocol.
 
-import { createClient, WatchError } from 'redis';
+import { BasicClientSideCache, createClient, WatchError } from 'redis';
 import { assert, check, eventually, host, port } from './check.mjs';
 
 const connect = (options) => createClient({ socket: { host, port }, ...options }).connect();
@@ -65,6 +65,20 @@ async function scripts(r) {
   await assert.rejects(r.evalSha('0'.repeat(40)), /NOSCRIPT/);
 }
 
+// Values are kept by the client until the server tells that they have changed.
+async function caching(r) {
+  const cache = new BasicClientSideCache({ ttl: 0, maxEntries: 100 });
+  const cached = await connect({ RESP: 3, database: r.options.database, clientSideCache: cache });
+  await r.set('cached', 'before');
+  for (let read = 0; read < 10; read++) assert.equal(await cached.get('cached'), 'before');
+  assert.equal(cache.stats().hitCount, 9);
+  await r.set('cached', 'after');
+  await eventually(async () => (await cached.get('cached')) === 'after');
+  await r.flushDb();
+  await eventually(async () => (await cached.get('cached')) === null);
+  await cached.close();
+}
+
 for (const RESP of [2, 3]) {
   const r = await connect({ RESP, database: 4 + RESP });
   await r.flushAll();
@@ -74,5 +88,6 @@ for (const RESP of [2, 3]) {
   await run('transactions', transactions);
   await run('subscriptions', subscriptions);
   await run('scripts', scripts);
+  if (RESP === 3) await run('caching', caching);
   await r.close();
 }

@@ -222,9 +222,7 @@ fn getredir(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
 /// The number of the connection that is told in place of this one; 0: it is told itself, -1: nobody is.
 fn redirect(ctx: &Context<'_>) -> i64 {
     let following = ctx.session.following.as_ref();
-    following.map_or(-1, |following| {
-        following.follower().redirect().unwrap_or(0) as i64
-    })
+    following.map_or(-1, |following| following.follower().redirect())
 }
 
 fn trackinginfo(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {

@@ -244,6 +244,12 @@ fn another_connection_is_told_in_its_place() {
         assert_eq!(mail(&bed.session), expected);
         let (info, _) = bed.line("CLIENT TRACKINGINFO");
         assert!(info.contains("broken_redirect"), "{info}");
+        bed.session.publish(bed.now, None);
+        let (list, _) = bed.line("CLIENT LIST ID 42");
+        assert!(
+            list.contains(" flags=tR ") && list.contains(" redir=43 "),
+            "{list}"
+        );
     }
 }
 
@@ -269,4 +275,43 @@ fn a_full_table_tells_what_it_forgets() {
         100
     );
     assert!((5..50).contains(&figures.keys), "{figures:?}");
+}
+
+#[test]
+fn tenants_hear_of_their_own_alone() {
+    let user = |name: &str, tenant: &str| crate::UserConfig {
+        name: name.into(),
+        tenant: tenant.into(),
+        is_admin: false,
+        password_hashes: Vec::new(),
+        rules: None,
+    };
+    let config = crate::ServerConfig {
+        users: vec![user("default", "default"), user("them", "other")],
+        ..crate::testing::config()
+    };
+    let parts = crate::testing::parts_of(&["default", "other"]);
+    let mut bed = Bed::made_of(config, parts, Version::V3);
+    let [mut stranger, mut other] = [43, 44].map(|id| session_of(&bed.shared, id, Version::V3));
+    assert_eq!(bed.by(&mut stranger, "AUTH them x"), "+OK\r\n");
+    bed.by(&mut stranger, "CLIENT TRACKING ON BCAST");
+    bed.line("CLIENT TRACKING ON");
+    bed.line("GET k");
+    bed.line("SET k 1");
+    expect_told(&bed.session, &["k"]);
+    expect_told(&stranger, &[]);
+    bed.by(&mut stranger, "SET k 2");
+    expect_told(&bed.session, &[]);
+    expect_told(&stranger, &["k"]);
+    let (reply, _) = bed.line("CLIENT TRACKING ON REDIRECT 43");
+    assert!(reply.contains("does not exist"), "{reply}");
+    // One that goes over to another tenant hears of nothing any more, nor follows what it did.
+    bed.line("CLIENT TRACKING ON REDIRECT 44");
+    bed.by(&mut other, "CLIENT TRACKING ON");
+    bed.by(&mut other, "GET k");
+    bed.line("GET k");
+    bed.by(&mut other, "AUTH them x");
+    bed.line("SET k 3");
+    expect_told(&other, &[]);
+    assert_eq!(bed.by(&mut other, "CLIENT GETREDIR"), ":-1\r\n");
 }

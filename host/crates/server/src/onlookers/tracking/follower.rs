@@ -70,9 +70,9 @@ impl Follower {
         self.mode
     }
 
-    /// The number of the connection that is told in its place.
-    pub(crate) fn redirect(&self) -> Option<u64> {
-        self.redirect.as_ref().map(|(id, _)| *id)
+    /// The number of the connection that is told in its place, 0 for none; as CLIENT GETREDIR says.
+    pub(crate) fn redirect(&self) -> i64 {
+        self.redirect.as_ref().map_or(0, |(id, _)| *id as i64)
     }
 
     /// Whether that one has turned out to be gone.
