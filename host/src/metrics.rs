@@ -58,7 +58,6 @@ fn add_tracking(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
     for (metric, value) in [
         (m::TRACKING_CLIENTS, figures.clients),
         (m::TRACKING_KEYS, figures.keys),
-        (m::TRACKING_PREFIXES, figures.prefixes),
         (m::TRACKING_MESSAGES, figures.messages),
     ] {
         snapshot.set(&metric, &[tenant.name()], value);

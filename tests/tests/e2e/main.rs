@@ -19,6 +19,7 @@ mod scripts;
 mod simulate;
 mod tls;
 mod traces;
+mod tracking;
 mod transactions;
 mod users;
 mod values;

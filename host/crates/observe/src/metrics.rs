@@ -185,10 +185,8 @@ metrics! {
         "Scripts that can be called by their SHA-1.";
     TRACKING_CLIENTS: Gauge "larder_tracking_clients" ["tenant"]
         "Connections that keep values of their own and are told of changes.";
-    TRACKING_KEYS: Gauge "larder_tracking_keys" ["tenant"]
+    TRACKING_KEYS: Gauge "larder_tracked_entries" ["tenant"]
         "Keys that such connections have read and are told of when they change.";
-    TRACKING_PREFIXES: Gauge "larder_tracking_prefixes" ["tenant"]
-        "Beginnings of keys that such connections are told of.";
     TRACKING_MESSAGES: Counter "larder_tracking_messages_total" ["tenant"]
         "Messages that told such connections of changes.";
     SHARDS: Gauge "larder_shards" ["tenant"]

@@ -2,10 +2,10 @@
 //! them did at the same time.
 
 use std::collections::HashMap;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use larder_engine::{FlushCursor, Key, Undecided};
+use larder_engine::{Access, Edit, Entry, Expiry, FlushCursor, Key, Undecided};
 use larder_resp::{ArgsBuf, Limits, Value, Version, decode};
 
 use crate::commands::dispatch;
@@ -178,38 +178,65 @@ fn what_is_kept_elsewhere_is_right_once_writes_stop() {
     let shared = Shared::new(config(), parts());
     let clock = AtomicU64::new(shared.now());
     let ways: [&[&str]; 4] = [&[], &["OPTOUT"], &["BCAST", "PREFIX", "k"], &["NOLOOP"]];
-    let barrier = Barrier::new(ways.len());
     let run = |number: usize| {
         let mut cache = Cache::new(&shared, &clock, number as u64 + 1, ways[number]);
         (0..STEPS).for_each(|_| cache.step());
-        barrier.wait();
-        if number == 0 {
-            while shared.engine.maintain(clock.load(Ordering::Relaxed)) {}
-        }
-        barrier.wait();
-        cache.listen();
-        let tenant = &cache.session.tenant;
-        for (key, kept) in &cache.kept {
-            let now = clock.load(Ordering::Relaxed);
-            let is = tenant.peek(Key::new(0, key), now, |entry| entry.value().to_vec());
-            assert_eq!(kept, &is, "{} by {:?}", key.escape_ascii(), ways[number]);
-        }
-        cache.hits
+        cache
     };
     let run = &run;
-    let hits: Vec<u64> = std::thread::scope(|scope| {
+    let caches: Vec<Cache<'_>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..ways.len())
             .map(|number| scope.spawn(move || run(number)))
             .collect();
-        let hits = threads
+        let caches = threads
             .into_iter()
             .map(|thread| thread.join().expect("no thread fails"));
-        hits.collect()
+        caches.collect()
     });
+    let now = clock.load(Ordering::Relaxed);
+    while shared.engine.maintain(now) {}
+    let mut hits = Vec::new();
+    for (mut cache, way) in caches.into_iter().zip(ways) {
+        cache.listen();
+        let tenant = &cache.session.tenant;
+        for (key, kept) in &cache.kept {
+            let is = tenant.peek(Key::new(0, key), now, |entry| entry.value().to_vec());
+            assert_eq!(kept, &is, "{} by {way:?}", key.escape_ascii());
+        }
+        hits.push(cache.hits);
+    }
     assert!(hits[..3].iter().all(|hits| *hits > 0), "{hits:?}");
     let figures = shared.onlookers[0].tracking_figures();
     assert!(figures.messages > 0);
     assert_eq!((figures.clients, figures.keys), (0, 0));
     assert_eq!(shared.buffers.used_bytes(), 0);
     assert!(!shared.engine.tenants()[0].changes().is_wanted());
+}
+
+#[test]
+fn a_key_is_remembered_before_it_is_read() {
+    let shared = Shared::new(config(), parts());
+    let clock = AtomicU64::new(shared.now());
+    let mut cache = Cache::new(&shared, &clock, 1, &[]);
+    let key = Key::new(0, b"k");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    std::thread::scope(|scope| {
+        let tenant = shared.engine.default_tenant();
+        let held = tenant.lock([key], 0, shared.now());
+        let mut held = held.expect("the key is short");
+        scope.spawn(|| {
+            cache.read(b"k");
+            assert_eq!(cache.kept[&b"k"[..]].as_deref(), Some(&b"v"[..]));
+            // Told of what came between, as it might have read what was there before.
+            cache.listen();
+            assert!(cache.kept.is_empty());
+        });
+        while shared.onlookers[0].tracking_figures().keys == 0 {
+            assert!(Instant::now() < deadline, "nothing is remembered");
+            std::thread::yield_now();
+        }
+        let put = |_: Option<Entry<'_>>| (Edit::put(&b"v"[..], Expiry::Never), ());
+        held.update(key, shared.now(), Access::Write, put)
+            .expect("there is room");
+    });
 }
