@@ -264,7 +264,7 @@ fn command_list_filters() {
         };
         names.iter().map(text).collect::<Vec<_>>().join(" ")
     };
-    assert!(list("COMMAND LIST").contains("client|getname client|help"));
+    assert!(list("COMMAND LIST").contains("client|getname client|getredir client|help"));
     assert_eq!(
         list("COMMAND LIST FILTERBY PATTERN *GET"),
         "config|get get mget slowlog|get"
