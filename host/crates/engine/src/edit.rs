@@ -16,6 +16,16 @@ pub enum Access {
     Offer(u8),
 }
 
+impl Access {
+    /// The same, but a read counts for nothing.
+    pub(crate) fn quiet(self) -> Self {
+        match self {
+            Self::Read => Self::Write,
+            other => other,
+        }
+    }
+}
+
 /// What becomes of an entry.
 #[derive(Debug, Clone)]
 pub enum Edit<'v> {

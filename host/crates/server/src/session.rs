@@ -34,6 +34,8 @@ pub struct Session {
     pub(crate) client: Arc<Client>,
     pub(crate) replies: Replies,
     pub(crate) no_evict: bool,
+    /// Its reads leave no trace.
+    pub(crate) no_touch: bool,
     /// It waits for the end of a pause.
     pub(crate) is_paused: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
@@ -54,6 +56,7 @@ impl Session {
             login,
             replies: Replies::On,
             no_evict: false,
+            no_touch: false,
             is_paused: false,
             transaction: None,
             subscriptions: None,
@@ -170,9 +173,13 @@ impl<'a> Context<'a> {
         watch: &'a mut Watch,
         out: &'a mut Vec<u8>,
     ) -> Self {
+        let tenant = &shared.engine.tenants()[session.tenant.number()];
         Self {
             shared,
-            store: Store::Open(&shared.engine.tenants()[session.tenant.number()]),
+            store: match session.no_touch {
+                true => Store::Quiet(tenant),
+                false => Store::Open(tenant),
+            },
             reply: Reply::new(out, session.version),
             session,
             decider,

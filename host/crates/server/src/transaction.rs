@@ -195,6 +195,7 @@ pub(crate) fn exec(ctx: &mut Context<'_>) -> Outcome {
     let unchanged = |watch: &Watch| held.is_unchanged(watch, ctx.now);
     let flow = if transaction.watches.iter().all(unchanged) {
         ctx.store = Store::Held(held);
+        ctx.store.set_quiet(ctx.session.no_touch);
         let flow = run_all(ctx, queue.iter().map(|queued| queued.request.args()));
         ctx.store = Store::Open(tenant);
         flow

@@ -18,6 +18,8 @@ pub struct Locked<'t> {
     pub(super) states: SmallVec<[(usize, MutexGuard<'t, State>); 8]>,
     /// Reserved for what is to be written, and not used for it yet.
     room_bytes: usize,
+    /// Reads leave no trace.
+    pub(super) is_quiet: bool,
 }
 
 impl Tenant {
@@ -69,6 +71,7 @@ impl Tenant {
                 .map(|number| (number, self.shards[number].state.lock()))
                 .collect(),
             room_bytes,
+            is_quiet: false,
         }
     }
 }
@@ -117,7 +120,10 @@ impl<'t> Locked<'t> {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
         let at = self.tenant.at(key, now);
-        self.state(at.hash)?.get(&at, read)
+        match self.is_quiet {
+            true => self.state(at.hash)?.peek(&at, read),
+            false => self.state(at.hash)?.get(&at, read),
+        }
     }
 
     /// As [`Tenant::peek`].
@@ -150,6 +156,11 @@ impl<'t> Locked<'t> {
     ) -> Result<R, Error> {
         check_key(key)?;
         let at = self.tenant.at(key, now);
+        let access = if self.is_quiet {
+            access.quiet()
+        } else {
+            access
+        };
         let mut needed = 0;
         // The first try learns what is needed; the second has it, as nothing else moves meanwhile.
         for _ in 0..2 {

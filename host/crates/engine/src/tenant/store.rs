@@ -12,6 +12,8 @@ use crate::stats::TenantStats;
 pub enum Store<'t> {
     /// Each operation locks what it needs for as long as it takes.
     Open(&'t Tenant),
+    /// As [`Store::Open`], but reads leave no trace, as with [`Tenant::peek`].
+    Quiet(&'t Tenant),
     /// Locked until this is dropped: others see all that is done here, or nothing.
     Held(Locked<'t>),
 }
@@ -30,8 +32,17 @@ impl<'t> Store<'t> {
     /// are held; its name, its bounds and who rules can be asked for.
     pub fn tenant(&self) -> &'t Tenant {
         match self {
-            Self::Open(tenant) => tenant,
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant,
             Self::Held(locked) => locked.tenant(),
+        }
+    }
+
+    /// Has reads from now on leave a trace, or none.
+    pub fn set_quiet(&mut self, is_quiet: bool) {
+        match self {
+            Self::Open(tenant) | Self::Quiet(tenant) if is_quiet => *self = Self::Quiet(tenant),
+            Self::Open(tenant) | Self::Quiet(tenant) => *self = Self::Open(tenant),
+            Self::Held(locked) => locked.is_quiet = is_quiet,
         }
     }
 
@@ -50,6 +61,7 @@ impl<'t> Store<'t> {
     ) -> Option<R> {
         match self {
             Self::Open(tenant) => tenant.get(key, now, read),
+            Self::Quiet(tenant) => tenant.peek(key, now, read),
             Self::Held(locked) => locked.get(key, now, read),
         }
     }
@@ -62,7 +74,7 @@ impl<'t> Store<'t> {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
         match self {
-            Self::Open(tenant) => tenant.peek(key, now, read),
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant.peek(key, now, read),
             Self::Held(locked) => locked.peek(key, now, read),
         }
     }
@@ -81,6 +93,7 @@ impl<'t> Store<'t> {
     ) -> Result<R, Error> {
         match self {
             Self::Open(tenant) => tenant.update(key, now, access, bytes_hint, edit),
+            Self::Quiet(tenant) => tenant.update(key, now, access.quiet(), bytes_hint, edit),
             Self::Held(locked) => locked.update(key, now, access, edit),
         }
     }
@@ -88,7 +101,7 @@ impl<'t> Store<'t> {
     /// See [`Tenant::remove`].
     pub fn remove(&mut self, key: Key<'_>, now: Millis) -> bool {
         match self {
-            Self::Open(tenant) => tenant.remove(key, now),
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant.remove(key, now),
             Self::Held(locked) => locked.remove(key, now),
         }
     }
@@ -105,6 +118,11 @@ impl<'t> Store<'t> {
     ) -> Result<Several<'_, 't>, Error> {
         match self {
             Self::Open(tenant) => tenant.lock(keys, bytes_hint, now).map(Several::Moment),
+            Self::Quiet(tenant) => {
+                let mut locked = tenant.lock(keys, bytes_hint, now)?;
+                locked.is_quiet = true;
+                Ok(Several::Moment(locked))
+            }
             Self::Held(locked) => {
                 keys.into_iter().try_for_each(super::check_key)?;
                 Ok(Several::Held(locked))
@@ -122,7 +140,7 @@ impl<'t> Store<'t> {
         visit: &mut dyn FnMut(Entry<'_>),
     ) -> u64 {
         match self {
-            Self::Open(tenant) => tenant.scan(db, cursor, count, now, visit),
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant.scan(db, cursor, count, now, visit),
             Self::Held(locked) => locked.scan(db, cursor, count, now, visit),
         }
     }
@@ -135,7 +153,7 @@ impl<'t> Store<'t> {
         read: impl FnMut(Entry<'_>) -> R,
     ) -> Option<R> {
         match self {
-            Self::Open(tenant) => tenant.random(db, now, read),
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant.random(db, now, read),
             Self::Held(locked) => locked.random(db, now, read),
         }
     }
@@ -143,7 +161,7 @@ impl<'t> Store<'t> {
     /// Removes every entry of `db`, or of all databases, at once.
     pub fn flush(&mut self, db: Option<u8>) {
         match self {
-            Self::Open(tenant) => {
+            Self::Open(tenant) | Self::Quiet(tenant) => {
                 let mut at = FlushCursor::default();
                 while let Some(next) = tenant.flush(db, at) {
                     at = next;
@@ -156,7 +174,7 @@ impl<'t> Store<'t> {
     /// See [`Tenant::len`].
     pub fn len(&mut self, db: u8) -> u64 {
         match self {
-            Self::Open(tenant) => tenant.len(db),
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant.len(db),
             Self::Held(locked) => locked.len(db),
         }
     }
@@ -169,7 +187,7 @@ impl<'t> Store<'t> {
     /// See [`Tenant::stats`].
     pub fn stats(&self) -> TenantStats {
         match self {
-            Self::Open(tenant) => tenant.stats(),
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant.stats(),
             Self::Held(locked) => locked.stats(),
         }
     }
@@ -177,7 +195,7 @@ impl<'t> Store<'t> {
     /// See [`Tenant::standing`].
     pub fn standing(&mut self, key: Key<'_>, now: Millis) -> Option<Standing> {
         match self {
-            Self::Open(tenant) => tenant.standing(key, now),
+            Self::Open(tenant) | Self::Quiet(tenant) => tenant.standing(key, now),
             Self::Held(locked) => locked.standing(key, now),
         }
     }

@@ -43,6 +43,7 @@ pub(crate) enum Mark {
     Broadcast,
     Unix,
     NoEvict,
+    NoTouch,
 }
 
 impl Mark {
@@ -57,6 +58,7 @@ impl Mark {
         (Self::Broadcast, 'B'),
         (Self::Unix, 'U'),
         (Self::NoEvict, 'e'),
+        (Self::NoTouch, 'T'),
     ];
 
     fn bit(self) -> u32 {
@@ -177,6 +179,7 @@ impl Session {
                 follower.is_some_and(|own| own.mode().is_broadcast),
             ),
             (Mark::NoEvict, self.no_evict),
+            (Mark::NoTouch, self.no_touch),
             (Mark::Held, self.is_paused),
         ] {
             marks |= u32::from(is_so) * mark.bit();

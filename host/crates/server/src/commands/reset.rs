@@ -37,6 +37,7 @@ fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     session.db = 0;
     session.replies = Replies::On;
     session.no_evict = false;
+    session.no_touch = false;
     session.client.set_name(b"");
     session.set_version(Version::V2);
     ctx.reply.set_version(Version::V2);

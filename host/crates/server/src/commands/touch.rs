@@ -18,10 +18,13 @@ pub(super) const COMMAND: Command = Command {
     action: Action::Run(run),
 };
 
+/// It counts also where a connection's reads leave no trace.
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    ctx.store.set_quiet(false);
     let db = ctx.session.db;
     let keys = args.iter().skip(1).map(|bytes| Key::new(db, bytes));
     let found = keys.filter(|&key| ctx.read(key, |_| ()).is_some()).count();
+    ctx.store.set_quiet(ctx.session.no_touch);
     ctx.reply.integer(found as i64);
     Ok(Flow::Continue)
 }

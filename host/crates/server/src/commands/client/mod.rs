@@ -25,6 +25,7 @@ pub(super) const COMMAND: Command = Command::container(
         KILL,
         LIST,
         NO_EVICT,
+        NO_TOUCH,
         PAUSE,
         REPLY,
         SETINFO,
@@ -100,6 +101,15 @@ const NO_EVICT: Command = Command {
     ..LIST
 };
 
+const NO_TOUCH: Command = Command {
+    name: "NO-TOUCH",
+    arity: 3,
+    since: "7.2.0",
+    summary: "Says whether reads of this connection leave a trace",
+    action: Action::Run(own::no_touch),
+    ..GETNAME
+};
+
 const PAUSE: Command = Command {
     name: "PAUSE",
     arity: -3,
@@ -155,7 +165,7 @@ const SETNAME: Command = Command {
     ..GETNAME
 };
 
-const HELP: [&str; 53] = [
+const HELP: [&str; 55] = [
     "CACHING (YES|NO)",
     "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETNAME",
@@ -191,6 +201,8 @@ const HELP: [&str; 53] = [
     "      Describe those with these IDs only.",
     "NO-EVICT (ON|OFF)",
     "    Is accepted: no client is evicted here.",
+    "NO-TOUCH (ON|OFF)",
+    "    Say whether reads of the current connection leave no trace, but for TOUCH.",
     "PAUSE <timeout> [WRITE|ALL]",
     "    Have clients wait for <timeout> milliseconds before what they ask for next,",
     "    or only before what may change something.",

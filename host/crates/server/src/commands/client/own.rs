@@ -77,6 +77,14 @@ pub(super) fn no_evict(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
+/// CLIENT NO-TOUCH. In a transaction it counts for what comes behind it.
+pub(super) fn no_touch(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    ctx.session.no_touch = parse_switch(&args[2])?;
+    ctx.store.set_quiet(ctx.session.no_touch);
+    ctx.reply.ok();
+    Ok(Flow::Continue)
+}
+
 /// CLIENT UNBLOCK. No command waits for anything that another one does.
 pub(super) fn unblock(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let reason = args.get(3).map(<[u8]>::to_ascii_uppercase);

@@ -134,6 +134,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, known: &KnownScript, is_read_only:
     };
     loop {
         ctx.store = Store::Held(held);
+        ctx.store.set_quiet(ctx.session.no_touch);
         let ended = attempt(ctx, known, (keys, arguments), is_read_only);
         ctx.store = Store::Open(tenant);
         match ended? {

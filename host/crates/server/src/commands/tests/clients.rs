@@ -133,6 +133,7 @@ fn orders_about_clients_that_make_no_sense_are_refused() {
         ("CLIENT KILL SKIPME x", "-ERR syntax error\r\n"),
         ("CLIENT KILL ID 1 x", "-ERR syntax error\r\n"),
         ("CLIENT NO-EVICT x", "-ERR syntax error\r\n"),
+        ("CLIENT NO-TOUCH x", "-ERR syntax error\r\n"),
         ("CLIENT REPLY x", "-ERR syntax error\r\n"),
         ("CLIENT UNBLOCK 7", ":0\r\n"),
         ("CLIENT UNBLOCK 7 error", ":0\r\n"),
@@ -164,7 +165,8 @@ fn orders_about_clients_that_make_no_sense_are_refused() {
 fn what_is_chosen_for_a_connection_shows_until_it_is_reset() {
     let mut bed = Bed::new(Version::V2);
     bed.check("CLIENT NO-EVICT on", "+OK\r\n");
-    assert!(bed.line("CLIENT INFO").0.contains(" flags=e "));
+    bed.check("CLIENT NO-TOUCH on", "+OK\r\n");
+    assert!(bed.line("CLIENT INFO").0.contains(" flags=eT "));
     bed.check("RESET", "+RESET\r\n");
     assert!(bed.line("CLIENT INFO").0.contains(" flags=N "));
 }
@@ -240,4 +242,45 @@ fn clients_are_paused_for_a_while_that_has_a_bound() {
             "-ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.\r\n",
         ),
     ]);
+}
+
+#[test]
+fn reads_that_leave_no_trace_are_counted_nowhere() {
+    let mut bed = Bed::new(Version::V2);
+    let counted = |bed: &mut Bed| {
+        let stats = bed.session.tenant.stats();
+        let (idle, _) = bed.line("OBJECT IDLETIME k");
+        (stats.hits, stats.misses, idle)
+    };
+    bed.line("SET k v");
+    bed.line("CLIENT NO-TOUCH on");
+    bed.now += 60_000;
+    for line in [
+        "GET k",
+        "GET none",
+        "MGET k none",
+        "STRLEN k",
+        "GETRANGE k 0 1",
+        "GETEX k",
+        "LCS k k",
+        "EVAL \"return redis.call('get', 'k')\" 1 k",
+        "MULTI",
+        "GET k",
+        "EXEC",
+    ] {
+        bed.line(line);
+        if !bed.session.is_queuing() {
+            assert_eq!(counted(&mut bed), (0, 0, ":60\r\n".to_owned()), "{line}");
+        }
+    }
+    // TOUCH is what counts all the same, in a transaction too and only itself.
+    bed.check("TOUCH k", ":1\r\n");
+    assert_eq!(counted(&mut bed), (1, 0, ":0\r\n".to_owned()));
+    for line in ["MULTI", "TOUCH k", "GET k", "EXEC"] {
+        bed.line(line);
+    }
+    assert_eq!(counted(&mut bed).0, 2);
+    bed.line("CLIENT NO-TOUCH off");
+    bed.line("GET k");
+    assert_eq!(counted(&mut bed).0, 3);
 }
