@@ -5,17 +5,23 @@ use std::fs::File;
 use std::io::Read;
 use std::ptr::null_mut;
 
-/// Resident memory of this process in bytes; `None` where there is no `/proc` to ask.
+use larder_server::Resident;
+
+/// Resident memory of this process; `None` where there is no `/proc` to ask.
 ///
 /// Reads into a buffer on the stack, because it is asked several times a second.
-pub fn resident_bytes() -> Option<u64> {
+pub fn resident() -> Option<Resident> {
     let mut buffer = [0; 128];
     let length = File::open("/proc/self/statm")
         .ok()?
         .read(&mut buffer)
         .ok()?;
-    let pages = resident_pages(&buffer[..length])?;
-    Some(pages * rustix::param::page_size() as u64)
+    let [pages, file_pages] = resident_pages(&buffer[..length])?;
+    let page_bytes = rustix::param::page_size() as u64;
+    Some(Resident {
+        bytes: pages * page_bytes,
+        file_bytes: file_pages * page_bytes,
+    })
 }
 
 /// Makes jemalloc give all pages that it holds unused back to the system.
@@ -32,10 +38,11 @@ pub fn release() {
     }
 }
 
-/// The second number of `statm`: pages that are resident.
-fn resident_pages(statm: &[u8]) -> Option<u64> {
-    let mut numbers = statm.split(|byte| *byte == b' ');
-    str::from_utf8(numbers.nth(1)?).ok()?.parse().ok()
+/// The second and the third number of `statm`: pages that are resident, and those of them that are a file's.
+fn resident_pages(statm: &[u8]) -> Option<[u64; 2]> {
+    let mut numbers = statm.split(|byte| *byte == b' ').skip(1);
+    let mut next = || str::from_utf8(numbers.next()?).ok()?.parse().ok();
+    Some([next()?, next()?])
 }
 
 #[cfg(test)]
@@ -43,19 +50,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_number_counts() {
-        assert_eq!(resident_pages(b"1234 567 89 1 0 2 0\n"), Some(567));
-        for broken in [&b""[..], b"1234", b"1234 x 3"] {
+    fn the_second_number_counts_and_the_third() {
+        let pages = resident_pages(b"1234 567 89 1 0 2 0\n");
+        assert_eq!(pages, Some([567, 89]));
+        for broken in [&b""[..], b"1234", b"1234 x 3", b"1 2 x"] {
             assert_eq!(resident_pages(broken), None);
         }
     }
 
     #[test]
     fn what_is_touched_becomes_resident() {
-        let before = resident_bytes().unwrap();
+        let before = resident().unwrap();
         // So large that what other tests take and give back meanwhile does not matter.
         let block = vec![1u8; 256 << 20];
-        let grown = resident_bytes().unwrap() - before;
+        let after = resident().unwrap();
+        let grown = after.bytes - before.bytes;
+        assert!((1..before.bytes).contains(&before.file_bytes), "{before:?}");
         assert!(
             (192 << 20..=384 << 20).contains(&grown),
             "{grown} bytes for {}",

@@ -116,7 +116,7 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
         policies: keeper,
         clock: now,
         monotonic_ns,
-        resident_bytes: memory::resident_bytes,
+        resident: memory::resident,
         release_memory: memory::release,
         random: fill_random,
         run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),

@@ -1,8 +1,8 @@
 //! What the operating system counts of the process.
 
 use larder_observe::{Snapshot, metrics as m};
-use larder_server::Shared;
 use larder_server::process::{ProcessStat, open_files, open_files_max};
+use larder_server::{Resident, Shared};
 
 use crate::memory;
 
@@ -10,7 +10,7 @@ use crate::memory;
 pub(super) fn add(snapshot: &mut Snapshot, shared: &Shared) {
     let started = shared.started_ms as f64 / 1000.0;
     snapshot.set_float(&m::PROCESS_START, &[], started);
-    if let Some(bytes) = memory::resident_bytes() {
+    if let Some(Resident { bytes, .. }) = memory::resident() {
         snapshot.set(&m::RESIDENT_BYTES, &[], bytes);
         snapshot.set(&m::PROCESS_RESIDENT, &[], bytes);
     }

@@ -61,7 +61,7 @@ fn shared() -> Shared {
         policies: Arc::new(OnePolicy),
         clock: || 5_000,
         monotonic_ns: || 1_000_000_000,
-        resident_bytes: memory::resident_bytes,
+        resident: memory::resident,
         release_memory: || (),
         run_id: "0".repeat(40),
         random: |_| Ok(()),

@@ -4,6 +4,7 @@ use larder_resp::Args;
 
 use crate::commands::dispatch;
 use crate::listing::{LIST_TOO_LONG, Listing};
+use crate::stats::bump;
 use crate::{Context, Flow};
 
 /// Executes a command to its end: what a connection does in steps is done here at once, as nobody else
@@ -58,6 +59,7 @@ pub(crate) fn run_all<'r>(
         Some(_) => {
             let error = "ERR reply too large: ask for less in one transaction";
             ctx.reply.error(error);
+            bump(&ctx.shared.counters.over_limit);
             Flow::Close
         }
     }

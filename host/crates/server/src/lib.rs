@@ -53,7 +53,7 @@ pub use onlookers::{KeyspaceEvents, TrackingFigures};
 pub use run::{Drained, Metrics, Running, start};
 pub use scripts::ScriptFigures;
 pub use session::{Context, Flow, Order, Session};
-pub use shared::{Health, LogControl, Parts, Shared};
+pub use shared::{Health, LogControl, Parts, Resident, Shared};
 pub use stats::{MaintenanceFigures, Totals, UserTotals};
 pub use tls::{ClientAuth, NEEDS_TLS, TlsConfig, TlsError, TlsTotals, Validity, check_tls};
 pub use users::{

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tracing::error;
 
-use crate::Shared;
 use crate::latency::Event;
+use crate::{Resident, Shared};
 
 /// Pause between two rounds of maintenance.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -20,6 +20,8 @@ const STEPS_MAX: usize = 64;
 /// Looks at memory that seems too much before it counts as such, and the pause between them.
 const LOOKS: usize = 4;
 const LOOK_PAUSE: Duration = Duration::from_millis(3);
+/// Pages of the program itself that count as memory of the cache.
+const PROGRAM_BYTES_MAX: u64 = 8 << 20;
 /// Pause after a fault in maintenance.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -111,13 +113,15 @@ fn govern(shared: &Shared) {
 }
 
 /// Resident memory without what the clients' buffers and Lua states hold, which have bounds of their own: a
-/// client that sends or takes much must not cost others their entries.
+/// client that sends or takes much must not cost others their entries. Nor must a program that was built
+/// without optimisations, and is large.
 fn resident_of_cache(shared: &Shared) -> Option<u64> {
     // A buffer that moves is charged twice and then once: what was resident between the two looks at
     // the charge belongs to the larger.
     let before = shared.buffers.used_bytes();
-    let resident_bytes = shared.resident_bytes()?;
+    let Resident { bytes, file_bytes } = (shared.resident)()?;
     let after = shared.buffers.used_bytes();
-    let beside = before.max(after) + shared.lua_bytes();
-    Some(resident_bytes.saturating_sub(beside))
+    let program_bytes = file_bytes.saturating_sub(PROGRAM_BYTES_MAX);
+    let beside = before.max(after) + shared.lua_bytes() + program_bytes;
+    Some(bytes.saturating_sub(beside))
 }

@@ -40,8 +40,8 @@ pub struct Parts {
     pub clock: fn() -> Millis,
     /// Reads a clock that never goes back, in nanoseconds since some moment; times commands.
     pub monotonic_ns: fn() -> u64,
-    /// Resident memory of the process in bytes, as far as it can be measured; feeds the governor.
-    pub resident_bytes: fn() -> Option<u64>,
+    /// Resident memory of the process, as far as it can be measured; feeds the governor.
+    pub resident: fn() -> Option<Resident>,
     /// Makes the allocator give back what it holds unused; called when resident memory is high.
     pub release_memory: fn(),
     /// Name of this run of the process: 40 hexadecimal digits, random.
@@ -50,6 +50,15 @@ pub struct Parts {
     pub random: fn(&mut [u8]) -> io::Result<()>,
     /// Reads and changes what is logged.
     pub log: LogControl,
+}
+
+/// Resident memory of a process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// All of it, in bytes.
+    pub bytes: u64,
+    /// Of that, what is mapped from files: the program itself. The system takes it back when it needs memory.
+    pub file_bytes: u64,
 }
 
 /// How the level of the log is read and changed while the server runs.
@@ -83,7 +92,7 @@ pub struct Shared {
     pub(crate) deciders: Arc<dyn Deciders>,
     pub(crate) clock: fn() -> Millis,
     pub(crate) monotonic_ns: fn() -> u64,
-    pub(crate) resident_bytes: fn() -> Option<u64>,
+    pub(crate) resident: fn() -> Option<Resident>,
     pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
     pub(crate) maintenance: MaintenanceCounters,
@@ -170,7 +179,7 @@ impl Shared {
             run_id: parts.run_id,
             clock: parts.clock,
             monotonic_ns: parts.monotonic_ns,
-            resident_bytes: parts.resident_bytes,
+            resident: parts.resident,
             release_memory: parts.release_memory,
             counters: Counters::default(),
             maintenance: MaintenanceCounters::new((parts.monotonic_ns)()),
@@ -221,7 +230,7 @@ impl Shared {
 
     /// Resident memory of the process in bytes, if it can be measured.
     pub fn resident_bytes(&self) -> Option<u64> {
-        (self.resident_bytes)()
+        Some((self.resident)()?.bytes)
     }
 
     /// What the server is ready for.

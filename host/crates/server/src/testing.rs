@@ -43,7 +43,7 @@ pub(crate) fn parts_of(tenants: &[&str]) -> Parts {
         policies: Arc::new(Undecided),
         clock: || NOW,
         monotonic_ns: || 0,
-        resident_bytes: || None,
+        resident: || None,
         release_memory: || (),
         run_id: "0".repeat(40),
         random: |bytes| {

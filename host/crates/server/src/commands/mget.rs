@@ -5,6 +5,7 @@ use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
 use crate::onlookers::Event;
+use crate::stats::bump;
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {
@@ -45,6 +46,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             Some(false) => {
                 reply.error("ERR reply too large: ask for fewer keys at once");
+                bump(&ctx.shared.counters.over_limit);
                 return Ok(Flow::Close);
             }
         }
