@@ -42,7 +42,7 @@ fn held(pid: u32) -> Held {
 #[test]
 fn policies_that_come_and_go_under_load_leave_nothing_behind() {
     let drops = env::var("E2E_SOAK_DROPS").map_or(DROPS, |drops| drops.parse().unwrap());
-    let server = Server::start(&["--memory", "32MiB", "--threads", "1"]);
+    let server = Server::start(&["--memory", "12MiB", "--threads", "1"]);
     let folder = server.policies();
     let modules: Vec<_> = ["lru", "s3-fifo", "size-gate"]
         .iter()
