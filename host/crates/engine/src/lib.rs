@@ -2,7 +2,8 @@
 //!
 //! Pure: no socket, file, thread, clock or randomness of its own. Time comes in with each call, the
 //! seed with the configuration, memory measurements through [`Engine::govern`]; policies come in
-//! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`].
+//! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`];
+//! what lies below the memory is a [`tier`].
 //!
 //! A [`Tenant`] is a store of its own: shards, byte budget, evictors and statistics. A read that
 //! hits takes one lock, copies out, and notes the access in a buffer.
@@ -20,6 +21,7 @@ mod shard;
 mod size_class;
 mod stats;
 mod tenant;
+pub mod tier;
 
 pub use decision::{Decider, Deciders, Undecided, Verdict};
 pub use edit::{Access, Edit, Expiry};

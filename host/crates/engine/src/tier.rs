@@ -1,0 +1,195 @@
+//! The port to what lies below the memory: tiers that keep entries longer, and answer later.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::entry::{Key, Label, Millis};
+
+/// What a tier does for whoever asked; it ends within the tier's own bounds of time.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A key as tiers know it: they hold all tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TierKey<'a> {
+    /// The tenant's name.
+    pub tenant: &'a str,
+    /// The database, below [`crate::DATABASES`].
+    pub db: u8,
+    /// The key itself, any bytes, [`crate::KEY_BYTES_MAX`] at most.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> TierKey<'a> {
+    /// The key of a tenant.
+    pub fn new(tenant: &'a str, key: Key<'a>) -> Self {
+        Self {
+            tenant,
+            db: key.db,
+            bytes: key.bytes,
+        }
+    }
+
+    /// The same, to be kept.
+    pub fn to_owned(self) -> TierKeyBuf {
+        TierKeyBuf {
+            tenant: self.tenant.into(),
+            db: self.db,
+            bytes: self.bytes.into(),
+        }
+    }
+}
+
+/// An owned [`TierKey`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TierKeyBuf {
+    /// The tenant's name.
+    pub tenant: Arc<str>,
+    /// The database, below [`crate::DATABASES`].
+    pub db: u8,
+    /// The key itself.
+    pub bytes: Box<[u8]>,
+}
+
+impl TierKeyBuf {
+    /// The same, borrowed.
+    pub fn borrow(&self) -> TierKey<'_> {
+        TierKey {
+            tenant: &self.tenant,
+            db: self.db,
+            bytes: &self.bytes,
+        }
+    }
+}
+
+/// An entry on its way to a tier or back: everything that an entry in memory is but its key and its
+/// standing among others.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// The value.
+    pub value: Box<[u8]>,
+    /// When it expires, if ever.
+    pub expires_at: Option<Millis>,
+    /// The priority of its [`Label`].
+    pub priority: u8,
+    /// The note of its [`Label`].
+    pub note: Box<[u8]>,
+}
+
+impl Stored {
+    /// What the entry carries beside its value.
+    pub fn label(&self) -> Label<'_> {
+        Label {
+            priority: self.priority,
+            note: &self.note,
+        }
+    }
+
+    /// Whether it is past its time.
+    pub fn is_expired(&self, now: Millis) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+}
+
+/// Without the value, which may be a secret.
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored")
+            .field("value_bytes", &self.value.len())
+            .field("expires_at", &self.expires_at)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a tier is told to do.
+#[derive(Debug, Clone)]
+pub enum TierChange {
+    /// Keep this under the key, in place of what was there.
+    Put(TierKeyBuf, Arc<Stored>),
+    /// Keep nothing under the key.
+    Delete(TierKeyBuf),
+    /// Keep nothing of the tenant in the database, or in any.
+    Clear(Arc<str>, Option<u8>),
+}
+
+/// Why a tier did not do what it was asked. The text says what went wrong, where and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TierError {
+    /// It cannot at the moment, nor could it if it were asked again at once: full, read-only, broken, away.
+    Unavailable(String),
+    /// What it holds under the key cannot be read as what was written: damaged, forged, sealed with a key
+    /// that is gone. It counts as absent, and is forgotten.
+    Damaged(String),
+    /// It does not take entries like this one: too large.
+    Refused(String),
+}
+
+impl fmt::Display for TierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Unavailable(text) | Self::Damaged(text) | Self::Refused(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for TierError {}
+
+/// How a tier stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TierFigures {
+    /// Entries that it holds, expired ones that were not removed yet included.
+    pub entries: u64,
+    /// Bytes that they take there.
+    pub used_bytes: u64,
+    /// Bytes that they may take.
+    pub bytes_max: u64,
+    /// Bytes of memory that finding them takes.
+    pub index_bytes: u64,
+    /// Entries that went to make room.
+    pub evictions: u64,
+    /// Bytes that were written to it, whatever for, since it was opened.
+    pub written_bytes: u64,
+    /// Of those, bytes for what it was told to keep.
+    pub put_bytes: u64,
+    /// Entries that could not be read as what was written.
+    pub damaged: u64,
+    /// What was asked of it and failed.
+    pub errors: u64,
+    /// Why it does nothing at the moment, if so.
+    pub trouble: Option<String>,
+}
+
+/// A slower, larger level. It holds entries of all tenants, apart from each other.
+///
+/// Adapters are held to `larder_tiers::conformance`.
+pub trait Tier: Send + Sync + 'static {
+    /// What it is called in figures and errors: `disk`, `redis`, `cluster`.
+    fn name(&self) -> &str;
+
+    /// Whether it may hold something under a key. `false` is certain. It looks at memory alone and takes
+    /// well under a microsecond.
+    fn may_hold(&self, key: TierKey<'_>) -> bool;
+
+    /// What it holds under a key, if that has not expired.
+    fn read<'a>(
+        &'a self,
+        key: &'a TierKeyBuf,
+        now: Millis,
+    ) -> Answer<'a, Result<Option<Stored>, TierError>>;
+
+    /// Does the changes in their order; the next ones are handed in when these are done. Once it has
+    /// answered, they outlast the process. An answer for each of them: where one failed, what the key held before is gone as
+    /// well, as far as the tier can see to that.
+    fn write<'a>(
+        &'a self,
+        changes: &'a [TierChange],
+        now: Millis,
+    ) -> Answer<'a, Vec<Result<(), TierError>>>;
+
+    /// How it stands.
+    fn figures(&self) -> TierFigures;
+
+    /// Ends in good order what goes on; nothing is asked of it afterwards.
+    fn close(&self) -> Answer<'_, ()>;
+}
