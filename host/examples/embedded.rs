@@ -24,6 +24,7 @@ fn main() -> anyhow::Result<()> {
             name: "default".to_owned(),
             memory_bytes: MEMORY_BYTES,
             evictor: native("s3-fifo", S3Fifo::default),
+            below: None,
         }],
     })?;
     let cache = engine.default_tenant();

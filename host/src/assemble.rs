@@ -22,6 +22,7 @@ pub fn engine_config(
         name: tenant.name.clone(),
         memory_bytes: tenant.memory.bytes(),
         evictor: tenant.eviction.factory(),
+        below: None,
     };
     EngineConfig {
         memory_bytes: config.store.memory.bytes(),

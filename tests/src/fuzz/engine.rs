@@ -132,6 +132,7 @@ impl World {
                 name: "default".to_owned(),
                 memory_bytes: if roomy { memory_bytes } else { LITTLE_BYTES },
                 evictor,
+                below: None,
             }],
         });
         Self {

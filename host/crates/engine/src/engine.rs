@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::below::Below;
 use crate::entry::Millis;
 use crate::error::ConfigError;
 use crate::evictor::EvictorFactory;
@@ -55,6 +56,8 @@ pub struct TenantConfig {
     pub memory_bytes: u64,
     /// Decides over its evictions.
     pub evictor: Arc<dyn EvictorFactory>,
+    /// What lies below its memory, if anything does.
+    pub below: Option<Arc<dyn Below>>,
 }
 
 /// The in-memory level: its tenants.

@@ -3,11 +3,12 @@
 //! Pure: no socket, file, thread, clock or randomness of its own. Time comes in with each call, the
 //! seed with the configuration, memory measurements through [`Engine::govern`]; policies come in
 //! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`];
-//! what lies below the memory is a [`tier`].
+//! what lies [`below`] the memory are [`tier`]s.
 //!
 //! A [`Tenant`] is a store of its own: shards, byte budget, evictors and statistics. A read that
 //! hits takes one lock, copies out, and notes the access in a buffer.
 
+pub mod below;
 pub mod changes;
 pub mod decision;
 mod edit;
@@ -36,4 +37,6 @@ pub use policies::{
 };
 pub use size_class::SizeClasses;
 pub use stats::TenantStats;
-pub use tenant::{FlushCursor, Locked, Several, Standing, Store, TENANT_BYTES_MIN, Tenant, Watch};
+pub use tenant::{
+    FlushCursor, Locked, Several, Standing, Store, TENANT_BYTES_MIN, Tenant, Ticket, Watch,
+};

@@ -14,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use larder_engine::FlushCursor;
+use larder_engine::tier::Answer;
 use larder_resp::Reply;
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
@@ -22,6 +23,7 @@ use tracing::debug;
 use crate::clients::pauses::lifted;
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
+use crate::fetch::Told;
 use crate::held::{BuffersFull, Held};
 use crate::listing::Listing;
 use crate::mailbox::Lagged;
@@ -50,6 +52,10 @@ pub(crate) struct Connection {
     progressed: bool,
     /// The tenant's requests are used up until then.
     pause: Option<Pin<Box<Sleep>>>,
+    /// What was told to the slower tiers when this step began.
+    told: Told,
+    /// What was written is on its way to a slower tier; replies wait for it.
+    settling: Option<Answer<'static, ()>>,
 }
 
 /// What the connection does once its held output is written.
@@ -90,6 +96,8 @@ impl Connection {
             needed_bytes: 0,
             progressed: false,
             pause: None,
+            told: Told::default(),
+            settling: None,
         }
     }
 
@@ -146,7 +154,9 @@ impl Connection {
 
     /// What a connection that cannot go on is waiting for.
     fn phase(&self) -> Phase {
-        if !self.held.output().is_empty() || self.stream.has_unsent() {
+        if self.settling.is_some() {
+            Phase::Working
+        } else if !self.held.output().is_empty() || self.stream.has_unsent() {
             Phase::Sending
         } else if matches!(self.stage, Stage::Greeting) {
             Phase::Greeting
@@ -177,6 +187,11 @@ impl Connection {
         if let Some(mailbox) = self.dialogue.session.mailbox() {
             mailbox.arm(cx.waker()).map_err(|Lagged| End::Lagged)?;
         }
+        if let Some(settling) = &mut self.settling {
+            ready!(settling.as_mut().poll(cx));
+            self.settling = None;
+        }
+        self.told = Told::now(&self.dialogue.session.tenant);
         if self.poll_send(cx)?.is_pending() {
             // A recording is no reason for a server that drains to wait.
             if self.worker.draining.get() && matches!(self.stage, Stage::Late(Late::Recording(_))) {
@@ -409,6 +424,7 @@ impl Connection {
                 let waiting = lifted(self.worker.shared.clone(), tenant);
                 self.stage = Stage::Late(Late::Held(Box::pin(waiting)));
             }
+            Stop::Fetch => self.stage = Stage::Late(Late::Fetching),
             Stop::Close => self.stage = Stage::Closing,
         }
     }
@@ -429,6 +445,7 @@ impl Connection {
         Reply::new(output, self.dialogue.session.version).error(BUFFERS_FULL);
         self.held.drop_input();
         self.dialogue.session.transaction = None;
+        self.dialogue.session.fetch = None;
         self.dialogue.session.stop_listening();
         self.stage = Stage::Closing;
         self.write(cx, output)
@@ -436,15 +453,19 @@ impl Connection {
 
     /// Writes replies that were just made, and holds what the client does not take.
     fn write(&mut self, cx: &mut Context<'_>, output: &mut Vec<u8>) -> Result<(), End> {
+        self.settling = self.told.settled(&self.dialogue.session.tenant);
         if output.is_empty() {
             return Ok(());
         }
         if output.len() > self.worker.shared.config.output_bytes_max + OUTPUT_SLACK_BYTES {
             return Err(End::OutputOverLimit(output.len()));
         }
-        let written = match self.stream.poll_write(cx, output) {
-            Poll::Ready(written) => written.map_err(End::Lost)?,
-            Poll::Pending => 0,
+        let written = match self.settling {
+            Some(_) => 0,
+            None => match self.stream.poll_write(cx, output) {
+                Poll::Ready(written) => written.map_err(End::Lost)?,
+                Poll::Pending => 0,
+            },
         };
         self.wrote(written);
         if written < output.len() {

@@ -44,6 +44,8 @@ pub(crate) enum Stop {
     Held,
     /// The connection ends once what was replied is written.
     Close,
+    /// What the next request lacks in memory has to be loaded.
+    Fetch,
     /// A database, or all, has to be emptied and `+OK` replied before the next request.
     Empty(Option<u8>),
     /// The keys that match a pattern have to be listed before the next request.
@@ -64,6 +66,7 @@ impl Stop {
             Flow::Close => Self::Close,
             Flow::Flush(db) => Self::Empty(db),
             Flow::Keys(pattern) => Self::List(pattern),
+            Flow::Fetch => Self::Fetch,
             Flow::Order(order) => Self::Order(order),
             Flow::SignIn(sign_in) => Self::SignIn(sign_in),
             Flow::Record(plan) => Self::Record(plan),
@@ -155,7 +158,8 @@ impl Dialogue {
         let commands_max = seat.map_or(u64::MAX, |seat| seat.quota().run_max());
         let mut request = 0..0;
         let stop = loop {
-            let is_much = consumed >= bytes_max || out.len() >= OUTPUT_PAUSE_BYTES;
+            let is_full = commands > 0 && self.session.is_full_below();
+            let is_much = consumed >= bytes_max || out.len() >= OUTPUT_PAUSE_BYTES || is_full;
             if is_much || commands >= commands_max {
                 break Stop::Paused;
             }
@@ -183,6 +187,10 @@ impl Dialogue {
             let decider = &mut *decider;
             let mut context = Context::new(shared, session, decider, now, &mut watch, out);
             let flow = dispatch(&mut context, args);
+            if flow == Flow::Fetch {
+                consumed = request.start;
+                break Stop::Fetch;
+            }
             commands += 1 + context.carried;
             drop(context);
             if out.get(reply_at) == Some(&b'-') {

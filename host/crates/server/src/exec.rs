@@ -16,7 +16,9 @@ pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
             ctx.reply.ok();
         }
         Flow::Keys(pattern) => list(ctx, pattern),
-        Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) => ctx.reply.error(NOT_HERE),
+        Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) | Flow::Fetch => {
+            ctx.reply.error(NOT_HERE);
+        }
         flow @ (Flow::Continue | Flow::Close) => return flow,
     }
     Flow::Continue

@@ -13,6 +13,7 @@ mod end;
 mod error;
 mod exec;
 mod feed;
+mod fetch;
 mod held;
 mod http;
 mod latency;

@@ -9,6 +9,7 @@ use larder_engine::{Decider, Millis, Store, Tenant};
 use larder_resp::{Args, Reply, Version};
 
 use crate::clients::{Client, Origin};
+use crate::fetch::Fetch;
 use crate::mailbox::Mailbox;
 use crate::meter::Watch;
 use crate::onlookers::Following;
@@ -39,6 +40,8 @@ pub struct Session {
     /// It waits for the end of a pause.
     pub(crate) is_paused: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
+    /// What the next request waits for.
+    pub(crate) fetch: Option<Box<Fetch>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     pub(crate) monitoring: Option<Monitoring>,
     pub(crate) following: Option<Box<Following>>,
@@ -59,6 +62,7 @@ impl Session {
             no_touch: false,
             is_paused: false,
             transaction: None,
+            fetch: None,
             subscriptions: None,
             monitoring: None,
             following: None,
@@ -81,6 +85,12 @@ impl Session {
     #[inline]
     pub(crate) fn is_told(&self) -> bool {
         self.subscriptions.is_some() || self.monitoring.is_some()
+    }
+
+    /// Whether slower tiers have to catch up before more is written.
+    #[inline]
+    pub(crate) fn is_full_below(&self) -> bool {
+        self.tenant.below().is_some_and(|below| below.is_full())
     }
 
     /// Whether it waits for messages, for as long as it likes.
@@ -125,6 +135,7 @@ impl Session {
         let following = self.following.as_ref();
         transaction.map_or(0, |transaction| transaction.bytes())
             + subscriptions.map_or(0, |subscriptions| subscriptions.bytes())
+            + self.fetch.as_ref().map_or(0, |fetch| fetch.bytes())
             + following.map_or(0, |following| following.bytes())
     }
 }
@@ -176,10 +187,7 @@ impl<'a> Context<'a> {
         let tenant = &shared.engine.tenants()[session.tenant.number()];
         Self {
             shared,
-            store: match session.no_touch {
-                true => Store::Quiet(tenant),
-                false => Store::Open(tenant),
-            },
+            store: Store::open(tenant, session.no_touch),
             reply: Reply::new(out, session.version),
             session,
             decider,
@@ -218,6 +226,8 @@ pub enum Flow {
     /// Find out whether the password is right; then reply, and go on with the next request. The command
     /// itself has replied nothing.
     SignIn(Box<SignIn>),
+    /// Load what the request lacks in memory, as the session's fetch says, and present it again. It was not carried out.
+    Fetch,
     /// Record what clients do to the tenant, and stream it until the client says no more; requests after
     /// this one are not executed. The command itself has replied nothing.
     Record(Plan),

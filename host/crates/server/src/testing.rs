@@ -27,6 +27,7 @@ pub(crate) fn parts_of(tenants: &[&str]) -> Parts {
         name: (*name).into(),
         memory_bytes: MEMORY_BYTES / tenants.len() as u64,
         evictor: native("s3-fifo", S3Fifo::default),
+        below: None,
     };
     let engine = Engine::new(EngineConfig {
         memory_bytes: MEMORY_BYTES,

@@ -4,8 +4,9 @@
 use larder_engine::{KEY_BYTES_MAX, Key, Store, Watch};
 use larder_resp::{Args, ArgsBuf};
 
-use crate::commands::{Command, Failure, Flag, Found, Group, Outcome};
+use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
 use crate::exec::run_all;
+use crate::fetch::{self, Complete, keys_of};
 use crate::{Context, Flow, Session};
 
 /// Commands that may wait, and keys that may be watched.
@@ -167,57 +168,70 @@ fn add(session: &mut Session, args: Args<'_>, command: &'static Command) -> Resu
 
 /// EXEC. Others see all that the commands do, or nothing.
 pub(crate) fn exec(ctx: &mut Context<'_>) -> Outcome {
-    let transaction = ctx.session.transaction.as_mut();
-    let Some(transaction) = transaction.filter(|transaction| transaction.is_queuing) else {
+    let is_begun = |transaction: &mut Box<Transaction>| transaction.is_queuing;
+    let Some(transaction) = ctx.session.transaction.take_if(is_begun) else {
         return Err(Failure::new("ERR EXEC without MULTI"));
     };
     if transaction.is_aborted {
-        ctx.session.transaction = None;
         return Err(Failure::new(
             "EXECABORT Transaction discarded because of previous errors.",
         ));
     }
-    transaction.is_queuing = false;
-    let queue = std::mem::take(&mut transaction.queue);
-    let tenant = ctx.store.tenant();
-    let mut held = if queue.iter().any(Queued::is_boundless) {
-        tenant.lock_all()
-    } else {
-        let db = ctx.session.db;
-        let keys = queue.iter().flat_map(|queued| queued.keys(db));
-        let watched = transaction.watches.iter().map(Watch::key);
-        // What is too long is no key of this store, and the command will say so.
-        let keys = keys
-            .chain(watched)
-            .filter(|key| key.bytes.len() <= KEY_BYTES_MAX);
-        tenant.lock(keys, 0, ctx.now)?
+    let Some(Complete { mut held, rest }) = transaction.hold(ctx)? else {
+        ctx.session.transaction = Some(transaction);
+        return Ok(Flow::Fetch);
     };
     let unchanged = |watch: &Watch| held.is_unchanged(watch, ctx.now);
     let flow = if transaction.watches.iter().all(unchanged) {
-        ctx.store = Store::Held(held);
-        ctx.store.set_quiet(ctx.session.no_touch);
-        let flow = run_all(ctx, queue.iter().map(|queued| queued.request.args()));
-        ctx.store = Store::Open(tenant);
+        let (tenant, is_quiet) = (ctx.store.tenant(), ctx.session.no_touch);
+        ctx.store = Store::held(held, is_quiet);
+        let requests = transaction.queue.iter();
+        let flow = run_all(ctx, requests.map(|queued| queued.request.args()));
+        ctx.store = Store::open(tenant, is_quiet);
         flow
     } else {
         drop(held);
         ctx.reply.null_array();
         Flow::Continue
     };
-    // The end of a watch locks its shard: not before they are given back.
-    ctx.session.transaction = None;
+    // Their end locks shards: not before they are given back.
+    drop((transaction, rest));
     Ok(flow)
+}
+
+impl Transaction {
+    /// Locks what its commands need, once what they lack in memory is at hand; `None` where that is to come.
+    fn hold<'c>(&self, ctx: &mut Context<'c>) -> Result<Option<Complete<'c>>, Failure> {
+        // What is too long is no key of this store, and the command will say so.
+        let fits = |key: &Key<'_>| key.bytes.len() <= KEY_BYTES_MAX;
+        let keys: Vec<Key<'_>> = self.keys(ctx.session.db).filter(fits).collect();
+        let is_boundless = self.queue.iter().any(Queued::is_boundless);
+        fetch::hold(ctx, &keys, |tenant, now| match is_boundless {
+            true => Ok(tenant.lock_all()),
+            false => {
+                let watched = self.watches.iter().map(Watch::key).filter(fits);
+                tenant.lock(keys.iter().copied().chain(watched), 0, now)
+            }
+        })
+    }
+
+    /// The keys that its commands name, in the databases that they select.
+    fn keys(&self, mut db: u8) -> impl Iterator<Item = Key<'_>> {
+        self.queue.iter().flat_map(move |queued| {
+            let args = queued.request.args();
+            if queued.command.name == "SELECT"
+                && let Ok(selected) = database(&args[1])
+            {
+                db = selected;
+            }
+            keys_of(queued.command, args, db)
+        })
+    }
 }
 
 impl Queued {
     fn is_boundless(&self) -> bool {
         is_boundless(self.command, self.request.args().len())
-    }
-
-    fn keys(&self, db: u8) -> impl Iterator<Item = Key<'_>> {
-        let args = self.request.args();
-        let positions = self.command.key_positions(args.len());
-        positions.filter_map(move |at| Some(Key::new(db, args.get(at)?)))
     }
 }
 

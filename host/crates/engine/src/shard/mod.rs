@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use larder_sdk::{Event, NEWCOMER, Request, Slot};
 use parking_lot::Mutex;
 
+use crate::below::Below;
 use crate::changes::Changes;
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
 pub(crate) use recorder::Recorder;
@@ -117,13 +118,14 @@ impl Shard {
         config: ShardConfig,
         evictor: Box<dyn Evictor>,
         changes: Arc<Changes>,
+        below: Option<Arc<dyn Below>>,
     ) -> Self {
         let wants_misses = evictor.wants_misses();
         Self {
             is_prompt: AtomicBool::new(evictor.is_prompt()),
             is_unfit: AtomicBool::new(false),
             evictor_bytes: AtomicU64::new(0),
-            state: Mutex::new(State::new(config, wants_misses, changes)),
+            state: Mutex::new(State::new(config, wants_misses, changes, below)),
             evictor: Mutex::new(EvictorSide::new(evictor)),
         }
     }

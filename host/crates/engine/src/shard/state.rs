@@ -14,6 +14,7 @@ use super::slab::Slab;
 use super::tap::Tap;
 use super::watch::Watches;
 use super::wheel::{Step, Wheel};
+use crate::below::Below;
 use crate::changes::Changes;
 use crate::entry::{Entry, Key, Millis, stamp};
 use crate::recording::Kind;
@@ -64,6 +65,10 @@ pub(crate) struct State {
     pub(super) recorder: Option<Arc<Recorder>>,
     /// Who hears of changes.
     pub(super) changes: Arc<Changes>,
+    /// What lies below.
+    pub(super) below: Option<Arc<dyn Below>>,
+    /// A database, or all, that is being emptied: what goes from it meanwhile does not go down.
+    flushing: Option<Option<u8>>,
     pub(super) wants_misses: bool,
     pub(super) random: u64,
     pub(super) block_bytes: u64,
@@ -97,7 +102,12 @@ impl State {
     /// Freeing a block of at least this size may cost a system call.
     const GARBAGE_BYTES_MIN: usize = 32 * 1024;
 
-    pub(super) fn new(config: ShardConfig, wants_misses: bool, changes: Arc<Changes>) -> Self {
+    pub(super) fn new(
+        config: ShardConfig,
+        wants_misses: bool,
+        changes: Arc<Changes>,
+        below: Option<Arc<dyn Below>>,
+    ) -> Self {
         Self {
             config,
             slab: Slab::new(config.classes),
@@ -110,6 +120,8 @@ impl State {
             tap: None,
             recorder: None,
             changes,
+            below,
+            flushing: None,
             wants_misses,
             random: config.random_seed | 1,
             block_bytes: 0,
@@ -335,12 +347,22 @@ impl State {
         if let Some(block) = self.slab.get(slot) {
             let key = Key::new(block.db(), block.key());
             self.changes.tell(key, why.into());
+            if let Some(below) = &self.below {
+                let start_ms = self.config.start_ms;
+                match why {
+                    Removal::Deleted => below.delete(key),
+                    Removal::Evicted if self.is_flushing(key.db) => {}
+                    Removal::Evicted => below.evicted(key, Entry { block, start_ms }),
+                    // It ends there at the same time.
+                    Removal::Expired => {}
+                }
+            }
         }
         self.empty_slot(slot, why)
     }
 
     /// As [`Self::remove_slot`], untold.
-    fn empty_slot(&mut self, slot: Slot, why: Removal) -> u64 {
+    pub(super) fn empty_slot(&mut self, slot: Slot, why: Removal) -> u64 {
         let Some(block) = self.slab.get(slot) else {
             return 0;
         };
@@ -368,7 +390,10 @@ impl State {
         if was_known {
             self.note_removed(slot, hash, why);
         }
-        self.watches.changed(hash);
+        // What went from memory alone is as it was.
+        if why != Removal::Evicted || self.below.is_none() {
+            self.watches.changed(hash);
+        }
         bytes
     }
 
@@ -424,6 +449,16 @@ impl State {
         earliest
     }
 
+    fn is_flushing(&self, db: u8) -> bool {
+        self.flushing
+            .is_some_and(|flushed| flushed.is_none_or(|flushed| flushed == db))
+    }
+
+    /// A database, or all, is about to be emptied.
+    pub(crate) fn begin_flush(&mut self, db: Option<u8>) {
+        self.flushing = Some(db);
+    }
+
     /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most. Whoever empties all
     /// shards tells of it then.
     pub(crate) fn flush(&mut self, db: Option<u8>, from: Slot, count: u32) {
@@ -435,6 +470,9 @@ impl State {
             if there {
                 self.empty_slot(slot, Removal::Deleted);
             }
+        }
+        if from.saturating_add(count) >= self.slots() {
+            self.flushing = None;
         }
     }
 

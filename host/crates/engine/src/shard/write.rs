@@ -9,6 +9,7 @@ use crate::edit::{Access, Edit, Expiry};
 use crate::entry::{Entry, LABEL_NOTE_BYTES_MAX, Label, Millis, stamp};
 use crate::error::Error;
 use crate::recording::Kind;
+use crate::tier::Stored;
 
 /// Bytes that any value may have.
 const VALUE_BYTES_MAX: usize = u32::MAX as usize;
@@ -95,6 +96,9 @@ impl State {
         if let Some(slot) = slot {
             self.record(Kind::Remove, at, Some(slot));
             self.remove_slot(slot, Removal::Deleted);
+        } else if let Some(below) = &self.below {
+            self.watches.changed(at.hash);
+            below.delete(at.key);
         }
     }
 
@@ -196,6 +200,13 @@ impl State {
             return self.insert(at, more, Label::NONE, 0);
         };
         let before = self.before(slot);
+        self.extend(at, slot, more)?;
+        self.written(at, slot, before);
+        Ok(())
+    }
+
+    /// Lets a value grow; nobody is told yet.
+    fn extend(&mut self, at: &At<'_>, slot: Slot, more: &[u8]) -> Result<(), Refusal> {
         let classes = self.config.classes;
         let in_place = self
             .slab
@@ -208,7 +219,6 @@ impl State {
             let block = self.block(at, label, [value, more], self.expiry(slot))?;
             self.swap(slot, block);
         }
-        self.written(at, slot, before);
         Ok(())
     }
 
@@ -222,22 +232,19 @@ impl State {
     ) -> Result<(), Refusal> {
         let len = self.value_len(slot);
         let (over, beyond) = bytes.split_at(bytes.len().min(len.saturating_sub(from)));
-        let grows = from + bytes.len() > len;
-        if slot.is_none() || grows {
-            let mut tail = vec![0; from.saturating_sub(len)];
-            tail.extend_from_slice(beyond);
-            self.append(at, slot, &tail)?;
-        }
+        let mut tail = vec![0; from.saturating_sub(len)];
+        tail.extend_from_slice(beyond);
         let Some(slot) = slot else {
-            return Ok(());
+            return self.insert(at, &tail, Label::NONE, 0);
         };
+        let before = self.before(slot);
+        if !tail.is_empty() {
+            self.extend(at, slot, &tail)?;
+        }
         if let Some(block) = self.slab.get_mut(slot) {
             block.patch(from, over);
         }
-        if !grows {
-            let before = self.before(slot);
-            self.written(at, slot, before);
-        }
+        self.written(at, slot, before);
         Ok(())
     }
 
@@ -321,6 +328,36 @@ impl State {
         self.watches.changed(at.hash);
         self.changes.tell(at.key, Change::Written);
         self.record(Kind::Write, at, Some(slot));
+        self.tell_below(at, slot);
+    }
+
+    /// Tells what lies below how the entry in `slot` is now; where it is not to stay here, it goes.
+    fn tell_below(&mut self, at: &At<'_>, slot: Slot) {
+        let below = self.below.as_ref().zip(self.entry(slot));
+        if below.is_some_and(|(below, entry)| !below.put(at.key, entry)) {
+            self.empty_slot(slot, Removal::Evicted);
+        }
+    }
+
+    /// Puts in what was found below, if `room_bytes` suffice for it. The key must not be here.
+    pub(crate) fn admit(
+        &mut self,
+        at: &At<'_>,
+        stored: &Stored,
+        room_bytes: usize,
+    ) -> Result<(), Refusal> {
+        let label = stored.label();
+        self.check_room(at, None, (label_len(label), stored.value.len()), room_bytes)?;
+        let expiry = stored.expires_at.unwrap_or(0);
+        let block = self.block(at, label, [&stored.value, b""], expiry)?;
+        let size = block.bytes(self.config.classes);
+        let slot = self
+            .insert_block(at.hash, block)
+            .ok_or(Refusal::Never(Error::OutOfMemory))?;
+        if self.may_evict(slot) {
+            self.note_put(EventKind::Insert, at, slot, size);
+        }
+        Ok(())
     }
 
     fn note_put(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
@@ -342,6 +379,7 @@ impl State {
         }
         self.changes.tell(at.key, Change::Expiry);
         self.record(Kind::Expire, at, Some(slot));
+        self.tell_below(at, slot);
     }
 
     fn set_expiry(&mut self, slot: Slot, expiry: Millis) {

@@ -20,6 +20,8 @@ pub struct Locked<'t> {
     room_bytes: usize,
     /// Reads leave no trace.
     pub(super) is_quiet: bool,
+    /// An entry was looked for and not found.
+    pub(super) has_missed: bool,
 }
 
 impl Tenant {
@@ -72,6 +74,7 @@ impl Tenant {
                 .collect(),
             room_bytes,
             is_quiet: false,
+            has_missed: false,
         }
     }
 }
@@ -120,10 +123,13 @@ impl<'t> Locked<'t> {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
         let at = self.tenant.at(key, now);
-        match self.is_quiet {
-            true => self.state(at.hash)?.peek(&at, read),
-            false => self.state(at.hash)?.get(&at, read),
-        }
+        let is_quiet = self.is_quiet;
+        let found = self.state(at.hash).and_then(|state| match is_quiet {
+            true => state.peek(&at, read),
+            false => state.get(&at, read),
+        });
+        self.has_missed |= found.is_none();
+        found
     }
 
     /// As [`Tenant::peek`].
@@ -161,15 +167,26 @@ impl<'t> Locked<'t> {
         } else {
             access
         };
+        self.with_room(&at, |state, room_bytes| {
+            state.update(&at, access, room_bytes, &mut edit)
+        })
+    }
+
+    /// Has `write` change the state of a key's shard, and makes the room that it turns out to need.
+    pub(super) fn with_room<R>(
+        &mut self,
+        at: &At<'_>,
+        mut write: impl FnMut(&mut State, usize) -> Result<R, Refusal>,
+    ) -> Result<R, Error> {
         let mut needed = 0;
         // The first try learns what is needed; the second has it, as nothing else moves meanwhile.
         for _ in 0..2 {
             if needed > self.room_bytes {
-                self.make_room(&at, needed - self.room_bytes)?;
+                self.make_room(at, needed - self.room_bytes)?;
             }
             let room_bytes = self.room_bytes;
             let state = self.state(at.hash).ok_or(Error::OutOfMemory)?;
-            let outcome = state.update(&at, access, room_bytes, &mut edit);
+            let outcome = write(state, room_bytes);
             let change = state.settle();
             self.room_bytes -= change.clamp(0, room_bytes as i64) as usize;
             self.tenant

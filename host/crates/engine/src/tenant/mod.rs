@@ -1,5 +1,6 @@
 //! A tenant: a store of its own.
 
+mod fetch;
 mod install;
 mod locked;
 mod record;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::below::Below;
 use crate::changes::Changes;
 use crate::edit::{Access, Edit};
 use crate::engine::TenantConfig;
@@ -25,6 +27,7 @@ use crate::shard::{At, Refusal, Shard, ShardConfig, State, hash};
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
 
+pub use fetch::Ticket;
 pub use locked::Locked;
 pub use record::Recording;
 pub use standing::Standing;
@@ -68,6 +71,7 @@ pub struct Tenant {
     is_recorded: AtomicBool,
     /// Who hears of its changes.
     changes: Arc<Changes>,
+    below: Option<Arc<dyn Below>>,
 }
 
 /// What the engine shares among tenants.
@@ -104,7 +108,9 @@ impl Tenant {
                 .evictor
                 .build(random_seed, config.memory_bytes / shards);
             evictor
-                .map(|evictor| Shard::new(shard, evictor, Arc::clone(&changes)))
+                .map(|evictor| {
+                    Shard::new(shard, evictor, Arc::clone(&changes), config.below.clone())
+                })
                 .map_err(|unfit| ConfigError::Evictor {
                     tenant: config.name.clone(),
                     reason: unfit.to_string(),
@@ -127,6 +133,7 @@ impl Tenant {
             volatile_only: shared.volatile_only,
             is_recorded: AtomicBool::new(false),
             changes: Arc::clone(&changes),
+            below: config.below.clone(),
         };
         for shard in &tenant.shards {
             tenant.use_bytes(shard.state.lock().settle());

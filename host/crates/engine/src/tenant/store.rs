@@ -1,5 +1,7 @@
 //! What a command works on, whether it stands alone or is a part of several that are one.
 
+use std::ops::{Deref, DerefMut};
+
 use super::locked::Locked;
 use super::{FlushCursor, Standing, Tenant};
 use crate::edit::{Access, Edit};
@@ -9,46 +11,83 @@ use crate::stats::TenantStats;
 
 /// A tenant's entries. Where they are held, a key that was not locked is not there, and what speaks of
 /// all entries speaks of the shards that are held.
-pub enum Store<'t> {
-    /// Each operation locks what it needs for as long as it takes.
-    Open(&'t Tenant),
-    /// As [`Store::Open`], but reads leave no trace, as with [`Tenant::peek`].
-    Quiet(&'t Tenant),
-    /// Locked until this is dropped: others see all that is done here, or nothing.
+pub struct Store<'t> {
+    mode: Mode<'t>,
+    has_missed: bool,
+}
+
+enum Mode<'t> {
+    /// Each operation locks what it needs for as long as it takes. Whether reads leave no trace, as with
+    /// [`Tenant::peek`].
+    Open(&'t Tenant, bool),
     Held(Locked<'t>),
 }
 
-/// Several keys of a [`Store`]: locked for the moment, or held already. Operations are those of
-/// [`Locked`].
-pub enum Several<'s, 't> {
-    /// Locked until this is dropped.
+/// Several keys of a [`Store`], locked until dropped or, where the store holds them, for longer. Operations are
+/// those of [`Locked`].
+pub struct Several<'s, 't> {
+    locked: Lock<'s, 't>,
+    has_missed: &'s mut bool,
+}
+
+enum Lock<'s, 't> {
     Moment(Locked<'t>),
-    /// Held by the store.
     Held(&'s mut Locked<'t>),
 }
 
 impl<'t> Store<'t> {
+    /// The entries of a tenant: each operation locks what it needs for as long as it takes. `is_quiet`: reads leave
+    /// no trace.
+    pub fn open(tenant: &'t Tenant, is_quiet: bool) -> Self {
+        Self {
+            mode: Mode::Open(tenant, is_quiet),
+            has_missed: false,
+        }
+    }
+
+    /// Entries that are locked until this is dropped: others see all that is done here, or nothing.
+    pub fn held(mut locked: Locked<'t>, is_quiet: bool) -> Self {
+        locked.is_quiet = is_quiet;
+        Self {
+            mode: Mode::Held(locked),
+            has_missed: false,
+        }
+    }
+
+    /// Whether an entry was looked for and not found since this was asked last.
+    #[inline]
+    pub fn take_missed(&mut self) -> bool {
+        std::mem::take(&mut self.has_missed)
+    }
+
+    /// The shards that are held, if they are.
+    pub fn as_held(&mut self) -> Option<&mut Locked<'t>> {
+        match &mut self.mode {
+            Mode::Held(locked) => Some(locked),
+            Mode::Open(..) => None,
+        }
+    }
+
     /// Whose entries they are. What the tenant itself does locks shards and must not be done while they
     /// are held; its name, its bounds and who rules can be asked for.
     pub fn tenant(&self) -> &'t Tenant {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant,
-            Self::Held(locked) => locked.tenant(),
+        match &self.mode {
+            Mode::Open(tenant, _) => tenant,
+            Mode::Held(locked) => locked.tenant(),
         }
     }
 
     /// Has reads from now on leave a trace, or none.
     pub fn set_quiet(&mut self, is_quiet: bool) {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) if is_quiet => *self = Self::Quiet(tenant),
-            Self::Open(tenant) | Self::Quiet(tenant) => *self = Self::Open(tenant),
-            Self::Held(locked) => locked.is_quiet = is_quiet,
+        match &mut self.mode {
+            Mode::Open(_, quiet) => *quiet = is_quiet,
+            Mode::Held(locked) => locked.is_quiet = is_quiet,
         }
     }
 
     /// Whether shards are held: whoever takes long makes others wait.
     pub fn is_held(&self) -> bool {
-        matches!(self, Self::Held(_))
+        matches!(self.mode, Mode::Held(_))
     }
 
     /// See [`Tenant::get`].
@@ -59,11 +98,13 @@ impl<'t> Store<'t> {
         now: Millis,
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
-        match self {
-            Self::Open(tenant) => tenant.get(key, now, read),
-            Self::Quiet(tenant) => tenant.peek(key, now, read),
-            Self::Held(locked) => locked.get(key, now, read),
-        }
+        let found = match &mut self.mode {
+            Mode::Open(tenant, false) => tenant.get(key, now, read),
+            Mode::Open(tenant, true) => tenant.peek(key, now, read),
+            Mode::Held(locked) => locked.get(key, now, read),
+        };
+        self.has_missed |= found.is_none();
+        found
     }
 
     /// See [`Tenant::peek`].
@@ -73,10 +114,12 @@ impl<'t> Store<'t> {
         now: Millis,
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant.peek(key, now, read),
-            Self::Held(locked) => locked.peek(key, now, read),
-        }
+        let found = match &mut self.mode {
+            Mode::Open(tenant, _) => tenant.peek(key, now, read),
+            Mode::Held(locked) => locked.peek(key, now, read),
+        };
+        self.has_missed |= found.is_none();
+        found
     }
 
     /// See [`Tenant::update`]; where shards are held, the fallback makes room.
@@ -91,18 +134,18 @@ impl<'t> Store<'t> {
         bytes_hint: usize,
         edit: impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
     ) -> Result<R, Error> {
-        match self {
-            Self::Open(tenant) => tenant.update(key, now, access, bytes_hint, edit),
-            Self::Quiet(tenant) => tenant.update(key, now, access.quiet(), bytes_hint, edit),
-            Self::Held(locked) => locked.update(key, now, access, edit),
+        match &mut self.mode {
+            Mode::Open(tenant, false) => tenant.update(key, now, access, bytes_hint, edit),
+            Mode::Open(tenant, true) => tenant.update(key, now, access.quiet(), bytes_hint, edit),
+            Mode::Held(locked) => locked.update(key, now, access, edit),
         }
     }
 
     /// See [`Tenant::remove`].
     pub fn remove(&mut self, key: Key<'_>, now: Millis) -> bool {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant.remove(key, now),
-            Self::Held(locked) => locked.remove(key, now),
+        match &mut self.mode {
+            Mode::Open(tenant, _) => tenant.remove(key, now),
+            Mode::Held(locked) => locked.remove(key, now),
         }
     }
 
@@ -116,18 +159,21 @@ impl<'t> Store<'t> {
         bytes_hint: usize,
         now: Millis,
     ) -> Result<Several<'_, 't>, Error> {
-        match self {
-            Self::Open(tenant) => tenant.lock(keys, bytes_hint, now).map(Several::Moment),
-            Self::Quiet(tenant) => {
+        let locked = match &mut self.mode {
+            Mode::Open(tenant, is_quiet) => {
                 let mut locked = tenant.lock(keys, bytes_hint, now)?;
-                locked.is_quiet = true;
-                Ok(Several::Moment(locked))
+                locked.is_quiet = *is_quiet;
+                Lock::Moment(locked)
             }
-            Self::Held(locked) => {
+            Mode::Held(locked) => {
                 keys.into_iter().try_for_each(super::check_key)?;
-                Ok(Several::Held(locked))
+                Lock::Held(locked)
             }
-        }
+        };
+        Ok(Several {
+            locked,
+            has_missed: &mut self.has_missed,
+        })
     }
 
     /// See [`Tenant::scan`].
@@ -139,9 +185,9 @@ impl<'t> Store<'t> {
         now: Millis,
         visit: &mut dyn FnMut(Entry<'_>),
     ) -> u64 {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant.scan(db, cursor, count, now, visit),
-            Self::Held(locked) => locked.scan(db, cursor, count, now, visit),
+        match &mut self.mode {
+            Mode::Open(tenant, _) => tenant.scan(db, cursor, count, now, visit),
+            Mode::Held(locked) => locked.scan(db, cursor, count, now, visit),
         }
     }
 
@@ -152,30 +198,30 @@ impl<'t> Store<'t> {
         now: Millis,
         read: impl FnMut(Entry<'_>) -> R,
     ) -> Option<R> {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant.random(db, now, read),
-            Self::Held(locked) => locked.random(db, now, read),
+        match &mut self.mode {
+            Mode::Open(tenant, _) => tenant.random(db, now, read),
+            Mode::Held(locked) => locked.random(db, now, read),
         }
     }
 
     /// Removes every entry of `db`, or of all databases, at once.
     pub fn flush(&mut self, db: Option<u8>) {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => {
+        match &mut self.mode {
+            Mode::Open(tenant, _) => {
                 let mut at = FlushCursor::default();
                 while let Some(next) = tenant.flush(db, at) {
                     at = next;
                 }
             }
-            Self::Held(locked) => locked.flush(db),
+            Mode::Held(locked) => locked.flush(db),
         }
     }
 
     /// See [`Tenant::len`].
     pub fn len(&mut self, db: u8) -> u64 {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant.len(db),
-            Self::Held(locked) => locked.len(db),
+        match &mut self.mode {
+            Mode::Open(tenant, _) => tenant.len(db),
+            Mode::Held(locked) => locked.len(db),
         }
     }
 
@@ -186,38 +232,46 @@ impl<'t> Store<'t> {
 
     /// See [`Tenant::stats`].
     pub fn stats(&self) -> TenantStats {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant.stats(),
-            Self::Held(locked) => locked.stats(),
+        match &self.mode {
+            Mode::Open(tenant, _) => tenant.stats(),
+            Mode::Held(locked) => locked.stats(),
         }
     }
 
     /// See [`Tenant::standing`].
     pub fn standing(&mut self, key: Key<'_>, now: Millis) -> Option<Standing> {
-        match self {
-            Self::Open(tenant) | Self::Quiet(tenant) => tenant.standing(key, now),
-            Self::Held(locked) => locked.standing(key, now),
-        }
+        let found = match &mut self.mode {
+            Mode::Open(tenant, _) => tenant.standing(key, now),
+            Mode::Held(locked) => locked.standing(key, now),
+        };
+        self.has_missed |= found.is_none();
+        found
     }
 }
 
-impl<'t> std::ops::Deref for Several<'_, 't> {
+impl<'t> Deref for Several<'_, 't> {
     type Target = Locked<'t>;
 
     fn deref(&self) -> &Locked<'t> {
-        match self {
-            Self::Moment(locked) => locked,
-            Self::Held(locked) => locked,
+        match &self.locked {
+            Lock::Moment(locked) => locked,
+            Lock::Held(locked) => locked,
         }
     }
 }
 
-impl<'t> std::ops::DerefMut for Several<'_, 't> {
+impl<'t> DerefMut for Several<'_, 't> {
     fn deref_mut(&mut self) -> &mut Locked<'t> {
-        match self {
-            Self::Moment(locked) => locked,
-            Self::Held(locked) => locked,
+        match &mut self.locked {
+            Lock::Moment(locked) => locked,
+            Lock::Held(locked) => locked,
         }
+    }
+}
+
+impl Drop for Several<'_, '_> {
+    fn drop(&mut self) {
+        *self.has_missed |= std::mem::take(&mut self.deref_mut().has_missed);
     }
 }
 

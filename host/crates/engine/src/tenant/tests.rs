@@ -26,6 +26,7 @@ pub(super) fn engine_that(
         name: name.to_owned(),
         memory_bytes,
         evictor: Arc::clone(&evictor),
+        below: None,
     };
     Engine::new(EngineConfig {
         memory_bytes,

@@ -109,6 +109,9 @@ impl Tenant {
     /// on, `None` when all is done. What is written meanwhile may stay.
     pub fn flush(&self, db: Option<u8>, at: FlushCursor) -> Option<FlushCursor> {
         let db = db.map(|db| Key::new(db, b"").db);
+        if at == FlushCursor::default() {
+            self.begin_flush(db);
+        }
         let shard = self.shards.get(at.shard)?;
         let mut state = shard.state.lock();
         state.flush(db, at.slot, FLUSH_SLOTS);
@@ -135,6 +138,17 @@ impl Tenant {
             self.changes.tell_emptied(db);
         }
         next
+    }
+
+    /// What lies below is emptied first, so that what is written meanwhile stays there, too.
+    fn begin_flush(&self, db: Option<u8>) {
+        let Some(below) = &self.below else {
+            return;
+        };
+        for shard in &self.shards {
+            shard.state.lock().begin_flush(db);
+        }
+        below.clear(db);
     }
 }
 
@@ -181,6 +195,9 @@ impl Locked<'_> {
     pub(super) fn flush(&mut self, db: Option<u8>) {
         let db = db.map(|db| Key::new(db, b"").db);
         let tenant = self.tenant();
+        if let Some(below) = tenant.below() {
+            below.clear(db);
+        }
         for (_, state) in &mut self.states {
             state.flush(db, 0, u32::MAX);
             tenant.use_bytes(state.settle());

@@ -79,6 +79,8 @@ mod type_of;
 use larder_engine::Key;
 use larder_resp::Args;
 
+use crate::fetch;
+use crate::meter::Timing;
 use crate::onlookers::Event;
 use crate::onlookers::monitor::show_unless_secret;
 use crate::stats::bump;
@@ -96,6 +98,7 @@ pub(crate) use policy::policies_for;
 pub(crate) use roster::{
     COMMANDS, all as all_commands, is_brief, name_of, number_of, operation_of,
 };
+pub(crate) use select::database;
 pub(crate) use table::TABLE;
 
 use metadata::{Action, Category, Keys};
@@ -115,11 +118,52 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Carries it out, timed and counted.
+    /// Carries it out.
     #[inline]
     pub(crate) fn carry_out(self, ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+        match ctx.store.tenant().below() {
+            None => self.execute(ctx, args),
+            Some(_) => fetch::carry_out(ctx, self, args),
+        }
+    }
+
+    /// Carries it out on what is in memory, timed and counted.
+    #[inline]
+    pub(crate) fn execute(self, ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let timing = ctx.watch.enter(ctx.shared, self.number, args.len());
         let outcome = (self.run)(ctx, args);
+        self.conclude(ctx, args, timing, outcome)
+    }
+
+    /// As [`Self::execute`], but where `is_valid` says no afterwards it counts for nothing.
+    #[inline]
+    pub(crate) fn attempt(
+        self,
+        ctx: &mut Context<'_>,
+        args: Args<'_>,
+        is_valid: impl FnOnce(&mut Context<'_>) -> bool,
+    ) -> Option<Outcome> {
+        let timing = ctx.watch.enter(ctx.shared, self.number, args.len());
+        let outcome = (self.run)(ctx, args);
+        if !is_valid(ctx) {
+            ctx.watch.give_up(timing);
+            return None;
+        }
+        Some(self.conclude(ctx, args, timing, outcome))
+    }
+
+    #[inline]
+    fn conclude(
+        self,
+        ctx: &mut Context<'_>,
+        args: Args<'_>,
+        timing: Timing,
+        outcome: Outcome,
+    ) -> Outcome {
+        if matches!(outcome, Ok(Flow::Fetch)) {
+            ctx.watch.give_up(timing);
+            return outcome;
+        }
         ctx.watch.leave(ctx.shared, timing, outcome.is_err());
         if outcome.as_ref().is_err_and(Failure::is_no_admin) {
             ctx.session.note_no_admin(ctx.shared, self.command);

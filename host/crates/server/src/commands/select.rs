@@ -25,7 +25,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 /// The database that an argument names.
-pub(super) fn database(text: &[u8]) -> Result<u8, Failure> {
+pub(crate) fn database(text: &[u8]) -> Result<u8, Failure> {
     let number = parse_integer(text).ok_or(Failure::NOT_AN_INTEGER)?;
     let database = u8::try_from(number).ok().filter(|&db| db < DATABASES);
     database.ok_or(Failure::new("ERR DB index is out of range"))

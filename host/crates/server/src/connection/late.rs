@@ -13,6 +13,7 @@ use super::sign_in::SigningIn;
 use super::{Connection, Stage};
 use crate::end::End;
 use crate::feed::Feed;
+use crate::fetch;
 use crate::held::BuffersFull;
 use crate::listing::{LIST_TOO_LONG, Listing};
 use crate::meter::Paced;
@@ -35,6 +36,8 @@ pub(super) enum Late {
     SigningIn(Box<SignIn>, SigningIn),
     /// Wait for the end of a pause, as far as it is known.
     Held(Pin<Box<dyn Future<Output = ()>>>),
+    /// Load what the next request lacks in memory.
+    Fetching,
     /// Begin to record.
     Beginning(Plan),
     /// Send what is recorded.
@@ -62,6 +65,18 @@ impl Connection {
                     ready!(waiting.as_mut().poll(cx));
                 }
                 self.stage = Stage::Behind;
+            }
+            Late::Fetching => {
+                ready!(fetch::poll(
+                    &mut self.dialogue.session,
+                    &self.worker.shared,
+                    cx
+                ));
+                self.stage = Stage::Behind;
+                if self.hold(0).is_err() {
+                    scratch.output.clear();
+                    return Poll::Ready(self.refuse(cx, &mut scratch.output));
+                }
             }
             Late::Emptying(db, at, paced) => {
                 *turn_bytes = 0;
@@ -126,7 +141,7 @@ impl Connection {
         };
         let (shared, session) = (&self.worker.shared, &self.dialogue.session);
         let is_complete = paced.step(shared, || {
-            let mut store = Store::Open(&session.tenant);
+            let mut store = Store::open(&session.tenant, false);
             listing.step(&mut store, session.db, session.version, shared.now())
         });
         if is_complete {

@@ -1,11 +1,12 @@
 //! What all answers are made with, and the way from a request to a command.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use larder_engine::{Decider, FlushCursor, Tenant};
+use larder_engine::{Decider, FlushCursor, Tenant, tier};
 use larder_resp::{ArgsBuf, Limits, Value, decode};
 use tokio::task::yield_now;
 
@@ -15,9 +16,10 @@ use super::history::History;
 use super::link::Link;
 use super::problem::{Answer, Problem};
 use crate::commands::{authorize, dispatch, number_of};
+use crate::fetch::{self, Told};
 use crate::meter::Watch;
 use crate::run::Metrics;
-use crate::{Context, Flow, Shared, order, slowlog};
+use crate::{Context, Flow, Session, Shared, order, slowlog};
 
 /// What answers are made with.
 pub(super) struct Api {
@@ -53,7 +55,17 @@ impl Api {
 
     /// Carries out a command as a connection of the Redis protocol does. An error reply is a problem.
     pub(super) async fn call(&self, caller: &Caller, args: &[&[u8]]) -> Answer<Value> {
-        let (out, flow) = self.dispatch(caller, args);
+        let mut session = caller.session(&self.shared);
+        let (out, flow) = loop {
+            let (out, flow, settled) = self.dispatch(&mut session, args);
+            if let Some(settled) = settled {
+                settled.await;
+            }
+            if flow != Flow::Fetch {
+                break (out, flow);
+            }
+            poll_fn(|cx| fetch::poll(&mut session, &self.shared, cx)).await;
+        };
         match flow {
             Flow::Continue => {}
             Flow::Order(order) => {
@@ -85,9 +97,15 @@ impl Api {
             .map_err(|failure| Problem::of_reply(failure.text()))
     }
 
-    fn dispatch(&self, caller: &Caller, args: &[&[u8]]) -> (Vec<u8>, Flow) {
+    /// Carries out a command, unless something has to be fetched for it first. The third is what to wait for before
+    /// it is answered.
+    fn dispatch(
+        &self,
+        session: &mut Session,
+        args: &[&[u8]],
+    ) -> (Vec<u8>, Flow, Option<tier::Answer<'static, ()>>) {
         let mut out = Vec::new();
-        let mut session = caller.session(&self.shared);
+        let told = Told::now(&session.tenant);
         let args: ArgsBuf = args.iter().copied().collect();
         // What panicked with it in hand panicked in a policy's host: it is as good as before.
         let mut decider = self.decider.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,20 +113,24 @@ impl Api {
         let decider = &mut **decider;
         // One writer at a time: whoever has the decider in hand.
         let meter = shared.meters.len() - 1;
-        let mut watch = Watch::of_turn(shared, meter, &session);
-        let mut context = Context::new(shared, &mut session, decider, now, &mut watch, &mut out);
+        let mut watch = Watch::of_turn(shared, meter, session);
+        let mut context = Context::new(shared, session, decider, now, &mut watch, &mut out);
         let flow = dispatch(&mut context, args.args());
         drop(context);
         watch.close_run(shared);
+        if flow == Flow::Fetch {
+            return (out, flow, None);
+        }
         let is_error = out.first() == Some(&b'-');
         if is_error {
             shared.meters[meter].note_error(&out);
         }
         shared.workers[meter].add_commands(1, is_error.into());
         if let Some(slow) = watch.take_slow() {
-            slowlog::note_args(shared, &session, now, slow, args.args());
+            slowlog::note_args(shared, session, now, slow, args.args());
         }
-        (out, flow)
+        let settled = told.settled(&session.tenant);
+        (out, flow, settled)
     }
 
     /// Counts what is done without the command as a GET.
@@ -128,8 +150,12 @@ impl Api {
     async fn flush(&self, tenant: &Tenant, db: Option<u8>) {
         let mut at = Some(FlushCursor::default());
         while let Some(cursor) = at {
+            let told = Told::now(tenant);
             at = tenant.flush(db, cursor);
-            yield_now().await;
+            match told.settled(tenant) {
+                Some(settled) => settled.await,
+                None => yield_now().await,
+            }
         }
     }
 

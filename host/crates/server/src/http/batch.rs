@@ -34,7 +34,7 @@ pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer
     let mut reply = Charged::new(&api.shared, b"{\"items\":[".to_vec())?;
     for (number, key) in batch.items.iter().enumerate() {
         let key = bytes(key)?;
-        let item = api.read(&caller, &key)?;
+        let item = api.read(&caller, &key).await?;
         let value = item.as_ref().map_or(&[][..], |item| &item.value);
         let bytes = written_len(value) + ESCAPED_BYTES * key.len() + SAID_WRITTEN_MAX;
         if reply.bytes.len() + written_len(value) > api.shared.config.output_bytes_max {

@@ -19,6 +19,7 @@ use super::problem::{Answer, Problem};
 use super::said::{PARAMETERS, PRIORITY, Said};
 use super::text::{Query, decode};
 use crate::commands::digest;
+use crate::fetch;
 
 /// Who asks, and for which key.
 fn target(api: &Api, request: &Request, query: &Query<'_>) -> Answer<(Caller, Vec<u8>)> {
@@ -53,19 +54,23 @@ impl Found {
 
 impl Api {
     /// Reads as GET does.
-    pub(super) fn read(&self, caller: &Caller, key: &[u8]) -> Answer<Option<Found>> {
+    pub(super) async fn read(&self, caller: &Caller, key: &[u8]) -> Answer<Option<Found>> {
         self.authorize(caller, &[b"GET", key])?;
         let now = self.shared.now();
         let key = Key::new(caller.db, key);
-        let read = || caller.tenant.get(key, now, |entry| Found::of(entry, now));
-        Ok(self.counted_as_get(read))
+        let read = |entry: Entry<'_>| Found::of(entry, now);
+        let found = self.counted_as_get(|| caller.tenant.get(key, now, read));
+        Ok(match found {
+            None => fetch::read(&caller.tenant, key, &self.shared, read).await,
+            found => found,
+        })
     }
 }
 
 pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let query = Query::new(request.uri().query(), &["db"])?;
     let (caller, key) = target(&api, &request, &query)?;
-    let Some(found) = api.read(&caller, &key)? else {
+    let Some(found) = api.read(&caller, &key).await? else {
         return Err(Problem::not_found("there is no such key"));
     };
     let (digest, len) = (digest(&found.value), found.value.len());
@@ -121,7 +126,8 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
     let mut args = said.command(&key, &body.bytes);
     args.extend(conditions.into_iter().flatten());
     let key = Key::new(caller.db, &key);
-    let was_there = caller.tenant.peek(key, api.shared.now(), |_| ()).is_some();
+    let (tenant, now) = (&caller.tenant, api.shared.now());
+    let was_there = tenant.peek(key, now, |_| ()).is_some() || tenant.lacks(key, now);
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
     if api.call(&caller, &args).await? == Value::Null {
         return Err(Problem::precondition());

@@ -16,7 +16,7 @@ pub(crate) use figures::Counted;
 pub use figures::{CommandFigures, Operation};
 pub use histogram::Latency;
 pub(crate) use paced::Paced;
-pub(crate) use watch::{Slow, Watch};
+pub(crate) use watch::{Slow, Timing, Watch};
 
 use histogram::Histogram;
 

@@ -113,6 +113,14 @@ impl Watch {
         Timing::Alone { command, began_ns }
     }
 
+    /// The command that was entered last is not carried out.
+    #[cold]
+    pub(crate) fn give_up(&mut self, timing: Timing) {
+        if let Timing::Alone { .. } = timing {
+            self.depth -= 1;
+        }
+    }
+
     /// The command ends that was entered last.
     #[inline]
     pub(crate) fn leave(&mut self, shared: &Shared, timing: Timing, has_failed: bool) {

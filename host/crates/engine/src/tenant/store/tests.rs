@@ -21,8 +21,8 @@ fn what_is_held_is_seen_and_changed_as_what_is_open() {
     let mut seen = Vec::new();
     for is_held in [false, true] {
         let mut store = match is_held {
-            true => Store::Held(tenant.lock_all()),
-            false => Store::Open(tenant),
+            true => Store::held(tenant.lock_all(), false),
+            false => Store::open(tenant, false),
         };
         let (mut names, mut cursor) = (HashSet::new(), 0);
         loop {
@@ -48,9 +48,9 @@ fn what_is_held_is_seen_and_changed_as_what_is_open() {
             .unwrap();
     }
     assert_eq!(seen[0], seen[1]);
-    Store::Held(tenant.lock_all()).flush(Some(0));
+    Store::held(tenant.lock_all(), false).flush(Some(0));
     assert_eq!(tenant.stats().data_bytes, 0);
-    assert!(Store::Open(tenant).is_empty(0));
+    assert!(Store::open(tenant, false).is_empty(0));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_key_that_is_not_held_is_not_there() {
     for name in &names {
         put(tenant, name, b"v", Expiry::Never).unwrap();
     }
-    let mut store = Store::Held(tenant.lock([key("k0")], 0, NOW).unwrap());
+    let mut store = Store::held(tenant.lock([key("k0")], 0, NOW).unwrap(), false);
     let there = names
         .iter()
         .filter(|name| store.get(key(name), NOW, |_| ()).is_some());
@@ -73,7 +73,7 @@ fn a_key_that_is_not_held_is_not_there() {
 fn more_than_fits_keeps_the_budget_while_all_is_held() {
     let engine = engine(8 << 20, s3_fifo());
     let tenant = engine.default_tenant();
-    let mut store = Store::Held(tenant.lock_all());
+    let mut store = Store::held(tenant.lock_all(), false);
     let value = vec![1; 100_000];
     for n in 0..200 {
         let name = format!("k{n}");

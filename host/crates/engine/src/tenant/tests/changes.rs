@@ -104,7 +104,7 @@ fn what_is_evicted_is_told_key_by_key_and_what_is_flushed_is_told_at_its_end() {
         at = next;
     }
     assert_eq!(notes.take(), [("Some(0)".to_owned(), None)]);
-    let mut held = Store::Held(tenant.lock_all());
+    let mut held = Store::held(tenant.lock_all(), false);
     held.flush(None);
     assert_eq!(notes.take(), [("None".to_owned(), None)]);
 }

@@ -173,6 +173,7 @@ fn engine() -> Arc<Engine> {
         name: name.to_owned(),
         memory_bytes: 4 << 20,
         evictor: lru(),
+        below: None,
     };
     let engine = Engine::new(EngineConfig {
         memory_bytes: 8 << 20,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder_engine::{Key, Store};
+use larder_engine::Key;
 use larder_lua::{Called, Host, Level, Progress};
 use larder_resp::{Args, Reply, Version};
 use tracing::{debug, info, trace, warn};
@@ -111,7 +111,7 @@ impl Caller<'_, '_> {
 
     /// Sees to it that the shards are held that a command needs.
     fn hold(&mut self, command: &Command, args: Args<'_>) -> Hold {
-        let Store::Held(held) = &mut self.ctx.store else {
+        let Some(held) = self.ctx.store.as_held() else {
             return Hold::Missing;
         };
         let db = self.ctx.session.db;

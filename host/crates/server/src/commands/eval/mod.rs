@@ -4,11 +4,12 @@ mod host;
 
 use std::sync::Arc;
 
-use larder_engine::{KEY_BYTES_MAX, Key, Locked, Store};
+use larder_engine::{KEY_BYTES_MAX, Key, Store};
 use larder_lua::{Ended, Run, Script, sha1_hex};
 use larder_resp::{Args, parse_integer};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::fetch::{self, Complete};
 use crate::onlookers::monitor::{end_script, show};
 use crate::scripts::{KnownScript, Scripts, with_interpreter};
 use crate::{Context, Flow};
@@ -94,7 +95,8 @@ fn eval(
     find: fn(&Context<'_>, &[u8]) -> Result<Arc<KnownScript>, Failure>,
     is_read_only: bool,
 ) -> Outcome {
-    if ctx.watch.showing.is_on() {
+    // It may come a second time, when what it lacked is there.
+    if ctx.watch.showing.is_on() && ctx.session.fetch.is_none() {
         show(ctx, args);
     }
     let known = find(ctx, &args[1])?;
@@ -128,30 +130,39 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, known: &KnownScript, is_read_only:
         };
     }
     let tenant = ctx.store.tenant();
-    let mut held = match known.is_boundless() {
-        true => tenant.lock_all(),
-        false => hold(ctx, keys)?,
+    let Some(Complete { mut held, rest }) = hold(ctx, keys, known.is_boundless())? else {
+        return Ok(Flow::Fetch);
     };
-    loop {
-        ctx.store = Store::Held(held);
-        ctx.store.set_quiet(ctx.session.no_touch);
+    let ended = loop {
+        ctx.store = Store::held(held, ctx.session.no_touch);
         let ended = attempt(ctx, known, (keys, arguments), is_read_only);
-        ctx.store = Store::Open(tenant);
-        match ended? {
-            Ended::Replied(reply) => return replied(ctx, &reply),
+        ctx.store = Store::open(tenant, ctx.session.no_touch);
+        match ended {
             // Nothing was written yet. With all shards it has nothing to begin anew for.
-            Ended::Again => held = tenant.lock_all(),
+            Ok(Ended::Again) => held = tenant.lock_all(),
+            Ok(Ended::Replied(reply)) => break Ok(reply),
+            Err(failure) => break Err(failure),
         }
-    }
+    };
+    // No shard is held any more.
+    drop(rest);
+    replied(ctx, &ended?)
 }
 
-/// The shards of the keys that a script declares; what is too long is no key of this store, and the
-/// commands that name it say so.
-fn hold<'c>(ctx: &Context<'c>, keys: &[&[u8]]) -> Result<Locked<'c>, Failure> {
+/// The shards of the keys that a script declares, or all, once what the keys lack in memory is at hand. What is too
+/// long is no key of this store, and the commands that name it say so.
+fn hold<'c>(
+    ctx: &mut Context<'c>,
+    keys: &[&[u8]],
+    is_boundless: bool,
+) -> Result<Option<Complete<'c>>, Failure> {
     let db = ctx.session.db;
     let keys = keys.iter().filter(|key| key.len() <= KEY_BYTES_MAX);
-    let keys = keys.map(|key| Key::new(db, key));
-    Ok(ctx.store.tenant().lock(keys, 0, ctx.now)?)
+    let keys: Vec<_> = keys.map(|key| Key::new(db, key)).collect();
+    fetch::hold(ctx, &keys, |tenant, now| match is_boundless {
+        true => Ok(tenant.lock_all()),
+        false => tenant.lock(keys.iter().copied(), 0, now),
+    })
 }
 
 /// Runs the script on the shards that are held.

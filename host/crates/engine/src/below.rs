@@ -1,0 +1,64 @@
+//! The port to what lies below a tenant's memory, as its shards and commands see it.
+//!
+//! A shard tells of its changes under its lock, in their order. Whoever finds a key absent asks for its [`Sight`];
+//! what is not at hand is loaded, and put into memory by a [`crate::Ticket`] that was taken before: a change that came
+//! meanwhile makes it void.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::entry::{Entry, Key, Millis};
+use crate::tier::{Answer, Stored, TierError};
+
+/// What is known of a key without waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// There is nothing.
+    Absent,
+    /// This, which is on its way down.
+    There(Arc<Stored>),
+    /// There may be something; to be loaded.
+    Maybe,
+}
+
+/// What a load found, which several may have asked for.
+pub type Loaded = Result<Option<Arc<Stored>>, TierError>;
+
+/// What lies below the memory of one tenant.
+pub trait Below: Send + Sync {
+    /// An entry was written, or its expiry changed. Told under the shard's lock: it must not wait nor come back
+    /// to the tenant. Whether the entry is to stay in memory.
+    fn put(&self, key: Key<'_>, entry: Entry<'_>) -> bool;
+
+    /// A key was removed, which may not have been in memory. Told as [`Self::put`] is.
+    fn delete(&self, key: Key<'_>);
+
+    /// An entry went from memory to make room. Told as [`Self::put`] is.
+    fn evicted(&self, key: Key<'_>, entry: Entry<'_>);
+
+    /// A database, or all of them, is about to be emptied: nothing that was told before is there any more.
+    fn clear(&self, db: Option<u8>);
+
+    /// How often [`Self::clear`] was called. What was loaded before the last time is void.
+    fn clears(&self) -> u64;
+
+    /// What there is of a key, as far as that is known at once. Takes well under a microsecond; it may be
+    /// asked under the shard's lock.
+    fn sight(&self, key: Key<'_>, now: Millis) -> Sight;
+
+    /// Loads what there is of a key. Those who ask for the same at the same time share one load. Dropping the
+    /// answer does not end it.
+    fn load(&self, key: Key<'_>, now: Millis) -> Answer<'static, Loaded>;
+
+    /// As [`Self::load`], and the thread waits for it; for `patience` at most.
+    fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded;
+
+    /// How many changes were told by this thread so far.
+    fn told(&self) -> u64;
+
+    /// What to wait for before the changes that this thread has told are acknowledged; `None` for nothing.
+    fn settled(&self) -> Option<Answer<'static, ()>>;
+
+    /// Whether so much is on its way down that those who write have to wait for [`Self::settled`].
+    fn is_full(&self) -> bool;
+}

@@ -1,0 +1,305 @@
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use larder_policy_s3_fifo::S3Fifo;
+
+use super::*;
+use crate::below::Loaded;
+use crate::tier::Answer;
+use crate::{
+    Access, Edit, Engine, EngineConfig, Entry, Expiry, FlushCursor, SizeClasses, Store,
+    TenantConfig, native,
+};
+
+const NOW: Millis = 1_000_000;
+const MEMORY_BYTES: u64 = 4 << 20;
+
+/// Keeps what it is told, at once.
+#[derive(Default)]
+struct Shelf {
+    kept: Mutex<HashMap<(u8, Vec<u8>), Arc<Stored>>>,
+    evicted: AtomicU64,
+    clears: AtomicU64,
+    takes_all: AtomicBool,
+}
+
+impl Shelf {
+    fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let kept = self.kept.lock().unwrap();
+        kept.get(&(0, key.to_vec()))
+            .map(|stored| stored.value.to_vec())
+    }
+
+    fn keep(&self, key: Key<'_>, entry: Entry<'_>) {
+        let stored = Stored {
+            value: entry.value().into(),
+            expires_at: entry.expires_at(),
+            priority: entry.label().priority,
+            note: entry.label().note.into(),
+        };
+        let mut kept = self.kept.lock().unwrap();
+        kept.insert((key.db, key.bytes.to_vec()), Arc::new(stored));
+    }
+}
+
+impl Below for Shelf {
+    fn put(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
+        self.keep(key, entry);
+        !self.takes_all.load(Ordering::Relaxed)
+    }
+
+    fn delete(&self, key: Key<'_>) {
+        let mut kept = self.kept.lock().unwrap();
+        kept.remove(&(key.db, key.bytes.to_vec()));
+    }
+
+    fn evicted(&self, key: Key<'_>, entry: Entry<'_>) {
+        self.evicted.fetch_add(1, Ordering::Relaxed);
+        self.keep(key, entry);
+    }
+
+    fn clear(&self, db: Option<u8>) {
+        self.clears.fetch_add(1, Ordering::Relaxed);
+        let mut kept = self.kept.lock().unwrap();
+        kept.retain(|(of, _), _| db.is_some_and(|db| db != *of));
+    }
+
+    fn clears(&self) -> u64 {
+        self.clears.load(Ordering::Relaxed)
+    }
+
+    fn sight(&self, key: Key<'_>, now: Millis) -> Sight {
+        let kept = self.kept.lock().unwrap();
+        match kept.get(&(key.db, key.bytes.to_vec())) {
+            Some(stored) if !stored.is_expired(now) => Sight::There(Arc::clone(stored)),
+            _ => Sight::Absent,
+        }
+    }
+
+    fn load(&self, _: Key<'_>, _: Millis) -> Answer<'static, Loaded> {
+        unreachable!("what is kept is at hand")
+    }
+
+    fn load_here(&self, _: Key<'_>, _: Millis, _: Duration) -> Loaded {
+        unreachable!("what is kept is at hand")
+    }
+
+    fn told(&self) -> u64 {
+        0
+    }
+
+    fn settled(&self) -> Option<Answer<'static, ()>> {
+        None
+    }
+
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+fn engine(shelf: &Arc<Shelf>) -> Engine {
+    Engine::new(EngineConfig {
+        memory_bytes: MEMORY_BYTES,
+        threads: 1,
+        seed: 7,
+        size_classes: SizeClasses::Jemalloc,
+        start_ms: NOW,
+        volatile_only: false,
+        tenants: vec![TenantConfig {
+            name: "default".to_owned(),
+            memory_bytes: MEMORY_BYTES,
+            evictor: native("s3-fifo", S3Fifo::default),
+            below: Some(Arc::<Shelf>::clone(shelf)),
+        }],
+    })
+    .unwrap()
+}
+
+fn key(bytes: &[u8]) -> Key<'_> {
+    Key::new(0, bytes)
+}
+
+fn set(tenant: &Tenant, name: &[u8], value: &[u8]) {
+    edit(tenant, name, Edit::put(value, Expiry::Never));
+}
+
+fn edit(tenant: &Tenant, name: &[u8], edit: Edit<'_>) {
+    tenant
+        .update(key(name), NOW, Access::Write, 0, |_| (edit.clone(), ()))
+        .unwrap();
+}
+
+fn value(tenant: &Tenant, name: &[u8]) -> Option<Vec<u8>> {
+    tenant.get(key(name), NOW, |entry| entry.value().to_vec())
+}
+
+/// Has the tenant forget a key that stays below.
+fn forget(tenant: &Tenant, shelf: &Shelf, name: &[u8]) {
+    shelf.takes_all.store(true, Ordering::Relaxed);
+    edit(tenant, name, Edit::Append(b""));
+    shelf.takes_all.store(false, Ordering::Relaxed);
+    assert_eq!(value(tenant, name), None);
+}
+
+fn fetch(tenant: &Arc<Tenant>, shelf: &Shelf, name: &[u8], meanwhile: impl FnOnce()) {
+    let ticket = tenant.ticket(key(name), NOW);
+    let Sight::There(stored) = shelf.sight(key(name), NOW) else {
+        panic!("nothing is below");
+    };
+    meanwhile();
+    let mut held = tenant.lock([key(name)], 0, NOW).unwrap();
+    held.admit(&ticket, Some(&stored), NOW).unwrap();
+}
+
+#[test]
+fn every_change_goes_down_as_it_stands_afterwards() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    set(tenant, b"k", b"0123");
+    assert_eq!(shelf.value(b"k").unwrap(), b"0123");
+    edit(tenant, b"k", Edit::Append(b"45"));
+    assert_eq!(shelf.value(b"k").unwrap(), b"012345");
+    // Over the end, at once beyond it, and far from it, where nothing was before.
+    let patch = |at, bytes: &'static [u8]| Edit::Patch {
+        at,
+        bytes: bytes.into(),
+    };
+    edit(tenant, b"k", patch(4, b"abcd"));
+    assert_eq!(shelf.value(b"k").unwrap(), b"0123abcd");
+    edit(tenant, b"k", patch(9, b"z"));
+    assert_eq!(shelf.value(b"k").unwrap(), b"0123abcd\0z");
+    edit(tenant, b"new", patch(2, b"x"));
+    assert_eq!(shelf.value(b"new").unwrap(), b"\0\0x");
+    edit(tenant, b"k", Edit::Expire(Some(NOW + 5)));
+    let expires_at = |shelf: &Shelf| match shelf.sight(key(b"k"), NOW) {
+        Sight::There(stored) => stored.expires_at,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(expires_at(&shelf), Some(NOW + 5));
+    edit(tenant, b"k", Edit::Expire(None));
+    assert_eq!(expires_at(&shelf), None);
+    assert!(tenant.remove(key(b"k"), NOW));
+    assert_eq!(shelf.value(b"k"), None);
+}
+
+#[test]
+fn what_is_below_alone_goes_too_when_it_is_removed_or_outlived() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    for name in [&b"removed"[..], b"past"] {
+        set(tenant, name, b"v");
+        forget(tenant, &shelf, name);
+        assert!(tenant.lacks(key(name), NOW));
+    }
+    assert!(!tenant.remove(key(b"removed"), NOW), "it was not in memory");
+    edit(tenant, b"past", Edit::put(&b"w"[..], Expiry::At(NOW)));
+    assert_eq!(shelf.value(b"removed"), None);
+    assert_eq!(shelf.value(b"past"), None);
+}
+
+#[test]
+fn what_is_fetched_is_as_it_was_and_counts_as_no_change() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    let label = crate::Label {
+        priority: 9,
+        note: b"note",
+    };
+    edit(
+        tenant,
+        b"k",
+        Edit::Put {
+            value: b"value"[..].into(),
+            expiry: Expiry::At(NOW + 9),
+            label: Some(label),
+        },
+    );
+    forget(tenant, &shelf, b"k");
+    let watch = tenant.watch(key(b"k"), NOW);
+    fetch(tenant, &shelf, b"k", || ());
+    let seen = tenant.get(key(b"k"), NOW, |entry| {
+        let label = entry.label();
+        let of = (label.priority, label.note.to_vec());
+        (entry.value().to_vec(), entry.expires_at(), of)
+    });
+    let expected = (b"value".to_vec(), Some(NOW + 9), (9, b"note".to_vec()));
+    assert_eq!(seen, Some(expected));
+    let mut held = tenant.lock([key(b"k")], 0, NOW).unwrap();
+    assert!(held.is_unchanged(&watch, NOW));
+}
+
+#[test]
+fn what_was_changed_meanwhile_does_not_come_back() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    let prepare = || {
+        set(tenant, b"k", b"old");
+        forget(tenant, &shelf, b"k");
+    };
+    prepare();
+    fetch(tenant, &shelf, b"k", || set(tenant, b"k", b"new"));
+    assert_eq!(value(tenant, b"k").unwrap(), b"new");
+    prepare();
+    fetch(tenant, &shelf, b"k", || {
+        tenant.remove(key(b"k"), NOW);
+    });
+    assert_eq!(value(tenant, b"k"), None);
+    prepare();
+    fetch(tenant, &shelf, b"k", || {
+        set(tenant, b"k", b"new");
+        tenant.remove(key(b"k"), NOW);
+    });
+    assert_eq!(value(tenant, b"k"), None);
+    prepare();
+    fetch(tenant, &shelf, b"k", || {
+        Store::open(tenant, false).flush(None);
+    });
+    assert_eq!(value(tenant, b"k"), None);
+}
+
+#[test]
+fn what_goes_while_its_database_is_emptied_does_not_go_down() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    let name = |number: u32| number.to_be_bytes();
+    for number in 0..8_000 {
+        set(tenant, &name(number), &[0; 400]);
+    }
+    let begun = tenant.flush(Some(0), FlushCursor::default());
+    assert!(begun.is_some(), "one step does not empty it");
+    assert!(shelf.kept.lock().unwrap().is_empty());
+    let before = shelf.evicted.load(Ordering::Relaxed);
+    tenant.set_memory(1 << 20);
+    while engine.maintain(NOW) {}
+    assert_eq!(shelf.evicted.load(Ordering::Relaxed), before);
+    assert!(shelf.kept.lock().unwrap().is_empty());
+}
+
+#[test]
+fn room_is_made_for_what_comes_and_what_goes_for_it_goes_down() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    let name = |number: u32| number.to_be_bytes();
+    for number in 0..20_000 {
+        set(tenant, &name(number), &[1; 400]);
+    }
+    assert!(shelf.evicted.load(Ordering::Relaxed) > 0);
+    let absent: Vec<u32> = (0..20_000)
+        .filter(|number| tenant.lacks(key(&name(*number)), NOW))
+        .collect();
+    assert!(absent.len() > 8_000, "{}", absent.len());
+    for number in absent {
+        fetch(tenant, &shelf, &name(number), || ());
+        assert_eq!(value(tenant, &name(number)).unwrap(), [1; 400]);
+    }
+    let stats = tenant.stats();
+    assert!(stats.used_bytes <= stats.budget_bytes);
+}

@@ -1,0 +1,246 @@
+//! What a command needs from below the memory before it can be carried out.
+//!
+//! A command works on memory alone. Where a key that it names is not there but may be below, the command is not carried
+//! out: what is below is loaded while others are served, then the command comes anew, its keys' shards are held, what was
+//! loaded is put in, and it runs as if all had been there. A read runs first and is looked at then, so that one that finds
+//! its keys costs nothing more.
+
+mod single;
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::task::{Context as Waking, Poll, Waker};
+
+use larder_engine::below::{Below, Loaded};
+use larder_engine::tier::Answer;
+use larder_engine::{Entry, Error, Key, Locked, Millis, Tenant, Ticket};
+
+use crate::commands::Failure;
+use crate::{Context, Session, Shared};
+
+pub(crate) use single::{carry_out, keys_of};
+
+/// Loads that one command has going on at once.
+const IN_FLIGHT_MAX: usize = 256;
+/// How often what was loaded may be void, because its key changed meanwhile, before the command is given up.
+const ROUNDS_MAX: u32 = 16;
+/// A command may load this part of its tenant's memory.
+const MEMORY_PART: u64 = 2;
+
+const RESTLESS: Failure =
+    Failure::new("TRYAGAIN the keys change faster than they come from a slower tier");
+const TOO_MUCH: Failure = Failure::new(
+    "ERR what has to come from a slower tier takes more than half of the memory: ask for fewer keys at once",
+);
+
+/// What one command loads.
+#[derive(Default)]
+pub(crate) struct Fetch {
+    parts: Vec<Part>,
+    /// The keys of `parts`, by hash.
+    names: HashSet<u64>,
+    hasher: RandomState,
+    /// Parts before this one are loaded.
+    loaded: usize,
+    bytes: u64,
+    rounds: u32,
+}
+
+struct Part {
+    ticket: Ticket,
+    state: State,
+}
+
+enum State {
+    Wanted,
+    Loading(Answer<'static, Loaded>),
+    Found(Loaded),
+    /// The key has changed since.
+    Void,
+}
+
+/// Keys that are held, with all that they lacked put in.
+pub(crate) struct Complete<'t> {
+    pub(crate) held: Locked<'t>,
+    /// To be dropped after the shards were given back: the end of a ticket locks one.
+    pub(crate) rest: Box<Fetch>,
+}
+
+impl Fetch {
+    /// Bytes that it holds for its command.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes as usize
+    }
+
+    fn name(&self, key: Key<'_>) -> u64 {
+        self.hasher.hash_one((key.db, key.bytes))
+    }
+
+    /// Wants those of `keys` that memory lacks.
+    fn want(&mut self, tenant: &Arc<Tenant>, keys: &[Key<'_>], now: Millis) {
+        for &key in keys {
+            let name = self.name(key);
+            if !self.names.contains(&name) && tenant.lacks(key, now) {
+                self.names.insert(name);
+                self.parts.push(Part {
+                    ticket: tenant.ticket(key, now),
+                    state: State::Wanted,
+                });
+            }
+        }
+    }
+
+    /// Goes on with what is to be loaded. Ready when all of it is.
+    fn poll(&mut self, below: &dyn Below, now: Millis, cx: &mut Waking<'_>) -> Poll<()> {
+        while self.loaded < self.parts.len() {
+            let end = self.parts.len().min(self.loaded + IN_FLIGHT_MAX);
+            for part in &mut self.parts[self.loaded..end] {
+                if let State::Wanted = part.state {
+                    part.state = State::Loading(below.load(part.ticket.key(), now));
+                }
+                if let State::Loading(answer) = &mut part.state
+                    && let Poll::Ready(found) = answer.as_mut().poll(cx)
+                {
+                    let stored = found.as_ref().ok().and_then(Option::as_ref);
+                    self.bytes += stored.map_or(0, |stored| stored.value.len() as u64);
+                    part.state = State::Found(found);
+                }
+            }
+            let is_found = |part: &&Part| matches!(part.state, State::Found(_));
+            let rest = &self.parts[self.loaded..];
+            let found = rest.iter().take_while(is_found).count();
+            if found == 0 {
+                return Poll::Pending;
+            }
+            self.loaded += found;
+        }
+        Poll::Ready(())
+    }
+
+    /// Puts what was found into memory. Whether `keys` lack nothing that could be had.
+    fn admit(
+        &mut self,
+        held: &mut Locked<'_>,
+        keys: &[Key<'_>],
+        now: Millis,
+    ) -> Result<bool, Error> {
+        for part in &mut self.parts {
+            if let State::Found(found) = &part.state {
+                // What cannot be read counts as absent; whoever loaded it has said so.
+                let stored = found.as_ref().ok().and_then(Option::as_deref);
+                if !held.admit(&part.ticket, stored, now)? {
+                    part.state = State::Void;
+                }
+            }
+        }
+        let is_void = |part: &Part| matches!(part.state, State::Void);
+        for part in self.parts.iter().filter(|part| is_void(part)) {
+            let name = self
+                .hasher
+                .hash_one((part.ticket.key().db, part.ticket.key().bytes));
+            self.names.remove(&name);
+        }
+        let lacks = |key: &Key<'_>| !self.names.contains(&self.name(*key)) && held.lacks(*key, now);
+        Ok(!keys.iter().any(lacks))
+    }
+
+    /// Forgets what is void.
+    fn renew(&mut self) {
+        self.parts.retain(|part| !matches!(part.state, State::Void));
+        self.loaded = self.parts.len();
+        self.rounds += 1;
+    }
+}
+
+/// Locks what `lock` does, once everything that `keys` lack in memory is at hand, and puts it in. `None` where that has
+/// to be waited for; the request is to be presented again when [`poll`] says so.
+///
+/// # Errors
+/// Those of `lock`, and where what is below cannot be put into memory.
+pub(crate) fn hold<'c>(
+    ctx: &mut Context<'c>,
+    keys: &[Key<'_>],
+    lock: impl Fn(&'c Tenant, Millis) -> Result<Locked<'c>, Error>,
+) -> Result<Option<Complete<'c>>, Failure> {
+    let (tenant, now) = (ctx.store.tenant(), ctx.now);
+    let mut fetch = ctx.session.fetch.take().unwrap_or_default();
+    loop {
+        if let Some(below) = tenant.below() {
+            fetch.want(&ctx.session.tenant, keys, now);
+            // What is at hand at once need not be waited for.
+            let mut cx = Waking::from_waker(Waker::noop());
+            if fetch.poll(&**below, now, &mut cx).is_pending() {
+                ctx.session.fetch = Some(fetch);
+                return Ok(None);
+            }
+            if fetch.bytes > tenant.memory_bytes() / MEMORY_PART {
+                return Err(TOO_MUCH);
+            }
+        }
+        let mut held = lock(tenant, now)?;
+        let admitted = fetch.admit(&mut held, keys, now);
+        if let Ok(true) = admitted {
+            return Ok(Some(Complete { held, rest: fetch }));
+        }
+        drop(held);
+        admitted?;
+        if fetch.rounds == ROUNDS_MAX {
+            return Err(RESTLESS);
+        }
+        fetch.renew();
+    }
+}
+
+/// Reads an entry that is not in memory: it is brought there if it is below.
+pub(crate) async fn read<R>(
+    tenant: &Arc<Tenant>,
+    key: Key<'_>,
+    shared: &Shared,
+    read: impl Fn(Entry<'_>) -> R,
+) -> Option<R> {
+    let below = tenant.below()?;
+    for _ in 0..ROUNDS_MAX {
+        let now = shared.now();
+        if !tenant.lacks(key, now) {
+            return tenant.peek(key, now, read);
+        }
+        let ticket = tenant.ticket(key, now);
+        let found = below.load(key, now).await.ok().flatten();
+        let mut held = tenant.lock([key], 0, now).ok()?;
+        let is_valid = held.admit(&ticket, found.as_deref(), now).ok()?;
+        let entry = held.peek(key, now, &read);
+        // Before the ticket ends.
+        drop(held);
+        if is_valid || entry.is_some() {
+            return entry;
+        }
+    }
+    None
+}
+
+/// How many changes were told to what lies below, at a moment.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Told(u64);
+
+impl Told {
+    /// Up to now, by this thread.
+    pub(crate) fn now(tenant: &Tenant) -> Self {
+        Self(tenant.below().map_or(0, |below| below.told()))
+    }
+
+    /// What to wait for before what was told since is acknowledged.
+    pub(crate) fn settled(self, tenant: &Tenant) -> Option<Answer<'static, ()>> {
+        let below = tenant.below().filter(|below| below.told() != self.0)?;
+        below.settled()
+    }
+}
+
+/// Goes on with what a connection's next request waits for. Ready when it can be presented again.
+pub(crate) fn poll(session: &mut Session, shared: &Shared, cx: &mut Waking<'_>) -> Poll<()> {
+    let below = session.tenant.below().cloned();
+    match (&mut session.fetch, below) {
+        (Some(fetch), Some(below)) => fetch.poll(&*below, shared.now(), cx),
+        _ => Poll::Ready(()),
+    }
+}

@@ -1,0 +1,145 @@
+//! Single commands over what lies below.
+
+use std::time::Duration;
+
+use larder_engine::below::Sight;
+use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
+use larder_resp::Args;
+use smallvec::SmallVec;
+
+use super::{Complete, hold};
+use crate::commands::{Command, Failure, Found, Outcome, database};
+use crate::{Context, Flow};
+
+/// How long a command waits for a slower tier while it holds shards that others need.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+type Keys<'a> = SmallVec<[Key<'a>; 4]>;
+
+/// Carries out a command once what it works on is in memory; [`Flow::Fetch`] where that has to be waited for.
+pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
+    let command = found.command;
+    if is_blind(command, args) {
+        return found.execute(ctx, args);
+    }
+    if ctx.store.is_held() {
+        complete_here(ctx, &keys_of(command, args, ctx.session.db))?;
+        return found.execute(ctx, args);
+    }
+    let is_fetched = ctx.session.fetch.is_some();
+    if command.is_read_only() && !is_fetched {
+        return look_first(ctx, found, args);
+    }
+    let keys = keys_of(command, args, ctx.session.db);
+    let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, ctx.now);
+    match is_fetched || keys.iter().any(lacks) {
+        true => complete(ctx, found, args, &keys),
+        false => found.execute(ctx, args),
+    }
+}
+
+/// A read finds its keys in memory, as a rule: it is looked at afterwards whether it missed some.
+fn look_first(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
+    let len = ctx.reply.out_len();
+    ctx.store.take_missed();
+    let outcome = found.attempt(ctx, args, |ctx| {
+        if !ctx.store.take_missed() {
+            return true;
+        }
+        let keys = keys_of(found.command, args, ctx.session.db);
+        let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, ctx.now);
+        !keys.iter().any(lacks)
+    });
+    match outcome {
+        Some(outcome) => outcome,
+        None => {
+            ctx.reply.take_back(len);
+            let keys = keys_of(found.command, args, ctx.session.db);
+            complete(ctx, found, args, &keys)
+        }
+    }
+}
+
+/// Carries out a command on held shards, with all that its keys lack put in.
+fn complete<'c>(ctx: &mut Context<'c>, found: Found, args: Args<'_>, keys: &[Key<'_>]) -> Outcome {
+    let fitting = || {
+        keys.iter()
+            .copied()
+            .filter(|key| key.bytes.len() <= KEY_BYTES_MAX)
+    };
+    let lock = |tenant: &'c Tenant, now| tenant.lock(fitting(), 0, now);
+    let Some(Complete { held, rest }) = hold(ctx, keys, lock)? else {
+        return Ok(Flow::Fetch);
+    };
+    let tenant = ctx.store.tenant();
+    // It counted as a miss when it was looked for.
+    ctx.store = Store::held(held, true);
+    let outcome = found.execute(ctx, args);
+    ctx.store = Store::open(tenant, ctx.session.no_touch);
+    drop(rest);
+    outcome
+}
+
+/// Puts in what the keys of a command lack that is one of several: nobody else is to come between, so it is waited for
+/// here.
+fn complete_here(ctx: &mut Context<'_>, keys: &[Key<'_>]) -> Result<(), Failure> {
+    let (tenant, now) = (ctx.store.tenant(), ctx.now);
+    let Some((below, held)) = tenant.below().zip(ctx.store.as_held()) else {
+        return Ok(());
+    };
+    for &key in keys {
+        if !held.holds(key) || !held.lacks(key, now) {
+            continue;
+        }
+        let loaded = match below.sight(key, now) {
+            Sight::Absent => None,
+            Sight::There(stored) => Some(stored),
+            Sight::Maybe => below
+                .load_here(key, now, PATIENCE)
+                .map_err(|error| Failure::from(format!("TRYAGAIN {error}")))?,
+        };
+        if let Some(stored) = loaded {
+            held.admit_at_hand(key, &stored, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a command takes no account of what its keys hold.
+fn is_blind(command: &Command, args: Args<'_>) -> bool {
+    let is_of_old = |option: &[u8]| {
+        let options: [&[u8]; 8] = [
+            b"NX", b"XX", b"GET", b"KEEPTTL", b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE",
+        ];
+        options.iter().any(|name| option.eq_ignore_ascii_case(name))
+    };
+    match command.name {
+        "SETEX" | "PSETEX" | "MSET" => true,
+        "SET" | "CACHE.SET" => !args.iter().skip(3).any(is_of_old),
+        // What is watched, or explained, stays as it is.
+        "WATCH" | "CACHE.EXPLAIN" => true,
+        _ => command.keys.first == 0,
+    }
+}
+
+/// The keys that a command works on, in other databases too.
+pub(crate) fn keys_of<'a>(command: &Command, args: Args<'a>, db: u8) -> Keys<'a> {
+    let positions = command.key_positions(args.len());
+    let mut keys: Keys<'a> = positions
+        .filter_map(|at| Some(Key::new(db, args.get(at)?)))
+        .collect();
+    let elsewhere = match command.name {
+        "MOVE" => args.get(1).zip(args.get(2)),
+        "COPY" => {
+            let option = (3..args.len()).find(|at| args[*at].eq_ignore_ascii_case(b"DB"));
+            args.get(2).zip(option.and_then(|at| args.get(at + 1)))
+        }
+        _ => None,
+    };
+    if let Some((key, number)) = elsewhere
+        && let Ok(db) = database(number)
+    {
+        keys.push(Key::new(db, key));
+    }
+    keys
+}
