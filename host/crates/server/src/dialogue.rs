@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use larder_engine::Decider;
 use larder_engine::recording::Plan;
-use larder_resp::{Limits, Parsed, Reply, RequestParser};
+use larder_resp::{Limits, Parsed, ProtocolError, Reply, RequestParser};
 
 use crate::commands::dispatch;
 use crate::meter::Watch;
@@ -125,12 +125,23 @@ impl Dialogue {
     }
 
     /// Accepts more once somebody has signed in.
+    #[inline]
     fn raise_limits(&mut self) {
-        if self.session.login.is_signed_in()
-            && let Some(limits) = self.later_limits.take()
+        if let Some(limits) = self.later_limits
+            && self.session.login.is_signed_in()
         {
             self.parser.set_limits(limits);
+            self.later_limits = None;
         }
+    }
+
+    /// Answers what is no request.
+    #[cold]
+    fn misread(&self, shared: &Shared, error: &ProtocolError, out: &mut Vec<u8>) -> Stop {
+        crate::stats::bump(&shared.counters.protocol_errors);
+        let text = format!("ERR Protocol error: {error}");
+        Reply::new(out, self.session.version).error(&text);
+        Stop::Close
     }
 
     /// Bytes that are held about the request whose beginning was parsed.
@@ -166,12 +177,7 @@ impl Dialogue {
             let (args, bytes) = match self.parser.parse(&input[consumed..]) {
                 Ok(Parsed::Request { args, consumed }) => (args, consumed),
                 Ok(Parsed::Incomplete { needed_bytes }) => break Stop::Starved { needed_bytes },
-                Err(error) => {
-                    crate::stats::bump(&shared.counters.protocol_errors);
-                    let text = format!("ERR Protocol error: {error}");
-                    Reply::new(out, self.session.version).error(&text);
-                    break Stop::Close;
-                }
+                Err(error) => break self.misread(shared, &error, out),
             };
             if pause.is_some_and(|pause| pause.holds(&self.session, args)) {
                 break Stop::Held;
@@ -201,9 +207,7 @@ impl Dialogue {
             if self.session.replies != Replies::On && is_answered {
                 self.session.hush(Some(args), out, reply_at);
             }
-            if self.later_limits.is_some() {
-                self.raise_limits();
-            }
+            self.raise_limits();
             // What goes on in steps is noted when it is done.
             let is_done = !matches!(flow, Flow::Keys(_) | Flow::Flush(_));
             if let Some(slow) = watch.take_slow().filter(|_| is_done) {

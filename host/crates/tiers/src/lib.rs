@@ -1,2 +1,9 @@
-//! Tiers below the memory: adapters of [`larder_engine::tier::Tier`], and the form in which values leave the
-//! process.
+//! Tiers below the memory: adapters of [`larder_engine::tier::Tier`], the form in which values leave the process, and the
+//! [`Stack`] through which a tenant's memory reaches them.
+
+mod loads;
+mod queue;
+mod stack;
+mod writer;
+
+pub use stack::{KeyPattern, LevelFigures, Rules, Stack, StackConfig, WritePolicy};

@@ -73,9 +73,8 @@ impl Locked<'_> {
     ) -> Result<bool, Error> {
         let is_valid =
             ticket.clears == self.tenant().clears() && self.is_unchanged(&ticket.watch, now);
-        match found.filter(|stored| is_valid && !stored.is_expired(now)) {
-            Some(stored) => self.admit_at_hand(ticket.key(), stored, now)?,
-            None => {}
+        if let Some(stored) = found.filter(|stored| is_valid && !stored.is_expired(now)) {
+            self.admit_at_hand(ticket.key(), stored, now)?;
         }
         Ok(is_valid)
     }
