@@ -16,10 +16,12 @@ use crate::{
 const NOW: Millis = 1_000_000;
 const MEMORY_BYTES: u64 = 4 << 20;
 
+type Kept = HashMap<(u8, Vec<u8>), Arc<Stored>>;
+
 /// Keeps what it is told, at once.
 #[derive(Default)]
 struct Shelf {
-    kept: Mutex<HashMap<(u8, Vec<u8>), Arc<Stored>>>,
+    kept: Mutex<Kept>,
     evicted: AtomicU64,
     clears: AtomicU64,
     takes_all: AtomicBool,
