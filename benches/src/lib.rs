@@ -5,6 +5,7 @@
 //! `HIT_RATIO.md`.
 
 mod client;
+pub mod codec;
 pub mod hit_ratio;
 pub mod l1;
 pub mod memory;

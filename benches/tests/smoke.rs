@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use bench::codec;
 use bench::hit_ratio;
 use bench::l1::{self, Operation};
 use bench::policy;
@@ -130,6 +131,26 @@ fn a_policy_is_beside_its_native_twin() {
     let tables = policy::run(&options).unwrap();
     let rows: Vec<_> = tables.iter().map(|table| table.rows.len()).collect();
     assert_eq!(rows, [3, 2, 2]);
+}
+
+#[test]
+fn documents_come_back_from_records_and_dictionaries_save_most() {
+    let options = codec::Options {
+        documents: 200,
+        sealed_bytes: 1 << 20,
+        runs: 1,
+        seed: 1,
+    };
+    let tables = codec::run(&options).unwrap();
+    assert_eq!(tables[1].rows.len(), 5);
+    for ways in tables[0].rows.chunks(4) {
+        let left = |row: &Vec<Cell>| match row[3] {
+            Cell::Number(bytes, _) => bytes,
+            ref other => panic!("{other:?}"),
+        };
+        let (plain, trained) = (left(&ways[2]), left(&ways[3]));
+        assert!(trained * 1.4 < plain, "{ways:?}");
+    }
 }
 
 #[test]

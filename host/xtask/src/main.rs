@@ -55,7 +55,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Runs the tests whole that CI runs a tenth of: ten thousand deployments under load
+    /// Runs the tests whole that CI runs a part of: ten thousand deployments under load, a million vectors of the cipher
     Soak,
     /// Runs the fuzz targets in turn, or the one named (needs the nightly toolchain and cargo-fuzz)
     Fuzz {
@@ -89,5 +89,8 @@ fn soak() -> Result<()> {
     let mut command = process::cargo(["test", "--package", "e2e", "--test", "e2e", "soak"]);
     command.args(["--", "--nocapture"]);
     command.env("E2E_SOAK_DROPS", "10000");
+    process::run(&mut command)?;
+    let mut command = process::cargo(["test", "--package", "larder-tiers", "--lib", "xaes"]);
+    command.env("XAES_MILLION", "1");
     process::run(&mut command)
 }

@@ -1,6 +1,9 @@
 //! Tiers below the memory: adapters of [`larder_engine::tier::Tier`], the form in which values leave the process, and the
 //! [`Stack`] through which a tenant's memory reaches them.
+#![forbid(unsafe_code)]
 
+pub mod codec;
+pub mod documents;
 mod loads;
 mod queue;
 mod stack;

@@ -1,0 +1,356 @@
+//! The form in which entries leave the process: header, compressed, sealed. One place, for every tier.
+//!
+//! ```text
+//! plain   header ‖ content                            content: value ‖ note, compressed or as they are
+//! sealed  header ‖ nonce (24) ‖ content, encrypted ‖ tag (16)
+//! ```
+//!
+//! A seal proves content and header, and that the record stands where it was written: tenant, database and key. It does
+//! not prove that a record is the latest of its key. A record that is not sealed has no checksum of its own:
+//! a tier that may lose or change bytes has to see to that, as the disk does. [`Codec::decode`] takes any bytes all
+//! the same: it allocates no more than twice the record and [`Settings::content_bytes_max`] together, and what is
+//! no record is a [`Damage`].
+
+mod census;
+mod damage;
+mod dictionary;
+mod figures;
+mod header;
+mod id;
+mod key_ring;
+mod kind;
+mod packer;
+mod pool;
+mod samples;
+mod sealer;
+mod sniff;
+mod standing;
+mod xaes;
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+
+use larder_engine::LABEL_NOTE_BYTES_MAX;
+use larder_engine::tier::{Stored, TierKey};
+
+pub use census::{Census, Named};
+pub use damage::{Damage, Refusal};
+pub use dictionary::Dictionaries;
+pub use figures::{Figures, Flow, KindFigures, LeftAlone};
+pub use id::{DictionaryId, KeyId};
+pub use key_ring::{KEYS_MAX, KeyEntry, KeyRing, Problem, RingError};
+
+use figures::{SealCounters, Why};
+use header::{Header, Packing};
+use kind::{Choice, Kind, Kinds};
+use packer::{Method, Packed, Packer};
+use sealer::Sealer;
+use xaes::NONCE_BYTES;
+
+/// What is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encrypt {
+    /// Every record; what is not sealed is not read.
+    All,
+    /// What is marked.
+    Marked,
+    /// Nothing; what is marked gets no record.
+    None,
+}
+
+/// How often an entry is likely to be read from the tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heat {
+    /// Seldom: it was evicted.
+    Cold,
+    /// Nobody knows: it was written just now.
+    Warm,
+    /// Often.
+    Hot,
+}
+
+/// What there is to know of an entry beside what it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handling {
+    /// Whether it may leave the process only sealed.
+    pub is_marked: bool,
+    /// How often it is likely to be read.
+    pub heat: Heat,
+}
+
+/// Finds the type of a value in its entry's note, whose form is the business of whoever writes it.
+pub type DataTypeOf = fn(note: &[u8]) -> Option<&[u8]>;
+
+/// How records are made and read.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether to compress where it pays.
+    pub compress: bool,
+    /// What is sealed.
+    pub encrypt: Encrypt,
+    /// Bytes that value and note of an entry may have together, below 4 GiB.
+    pub content_bytes_max: usize,
+    /// Finds types.
+    pub data_type_of: DataTypeOf,
+    /// Which values dictionaries are trained from, out of those that were seen.
+    pub seed: u64,
+}
+
+/// Makes records of entries, and entries of records.
+pub struct Codec {
+    settings: Settings,
+    sealer: Sealer,
+    packer: Packer,
+    kinds: Kinds,
+    dictionaries: Dictionaries,
+    counters: SealCounters,
+}
+
+impl Codec {
+    /// A codec with a key ring, where there is one, and the dictionaries that records name.
+    pub fn new(settings: Settings, ring: Option<KeyRing>, dictionaries: Dictionaries) -> Self {
+        Self {
+            kinds: Kinds::new(settings.seed),
+            settings,
+            sealer: Sealer::new(ring),
+            packer: Packer::default(),
+            dictionaries,
+            counters: SealCounters::default(),
+        }
+    }
+
+    /// Appends the record of an entry: never more than the entry, its header and what its seal takes.
+    ///
+    /// # Errors
+    /// When it is too long, or has to be sealed and cannot be; `out` is as before then.
+    pub fn encode(
+        &self,
+        key: TierKey<'_>,
+        stored: &Stored,
+        handling: Handling,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let (value, note) = (&*stored.value, &*stored.note);
+        let bytes_max = self.settings.content_bytes_max.min(u32::MAX as usize);
+        let bytes = value.len() + note.len();
+        if bytes > bytes_max || note.len() > LABEL_NOTE_BYTES_MAX {
+            return Err(Refusal::TooLarge(bytes, bytes_max));
+        }
+        let cipher = match self.is_to_be_sealed(handling.is_marked) {
+            true => Some(self.cipher(key.tenant)?),
+            false => None,
+        };
+        let said = (self.settings.data_type_of)(note);
+        let kind = self.kinds.of(key.tenant, said, value, &self.dictionaries);
+        let content = match note {
+            [] => Cow::Borrowed(value),
+            note => Cow::Owned([value, note].concat()),
+        };
+        if cipher.is_none() && self.settings.compress {
+            kind.offer(&content);
+        }
+        let start = out.len();
+        let header = Header::of(
+            stored,
+            handling.is_marked,
+            cipher.as_ref().map(|(id, _)| *id),
+        );
+        let content_start = self.write(header, &kind, &content, handling.heat, out);
+        if let Some((_, cipher)) = cipher {
+            let sealed = sealer::seal(&cipher, key, out, start, content_start);
+            sealed.inspect_err(|_| out.truncate(start))?;
+            self.counters.sealed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The entry of a record.
+    ///
+    /// # Errors
+    /// When the bytes are not what [`Self::encode`] made for this key. They count as absent then.
+    pub fn decode(&self, key: TierKey<'_>, record: &[u8]) -> Result<Stored, Damage> {
+        self.read(key, record).inspect_err(|damage| {
+            self.counters.damaged[damage.kind()].fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// Whether a record would be sealed differently if it were written now, so that it should be.
+    pub fn is_outdated(&self, record: &[u8]) -> bool {
+        let named = Named::by(record).and_then(|named| named.key);
+        named.is_some() && named != self.sealer.active()
+    }
+
+    /// Another key ring in the place of the one before, from the next record on.
+    pub fn replace_ring(&self, ring: Option<KeyRing>) {
+        self.sealer.replace(ring);
+    }
+
+    /// Trains dictionaries from the values that were seen, where they are better than none; how many. This takes a
+    /// tenth of a second each, so it is for a thread with time.
+    pub fn train(&self) -> usize {
+        let kinds = self.kinds.all();
+        let trained = |kind: &&std::sync::Arc<Kind>| kind.train(&self.packer, &self.dictionaries);
+        kinds.iter().filter(trained).count()
+    }
+
+    /// Forgets dictionaries that no record names any more; how many.
+    pub fn retire_dictionaries(&self, is_named: impl Fn(DictionaryId) -> bool) -> usize {
+        self.dictionaries.retire(is_named)
+    }
+
+    /// What it did.
+    pub fn figures(&self) -> Figures {
+        let (dictionaries, dictionary_bytes) = self.dictionaries.figures();
+        let kinds = self.kinds.all();
+        let mut figures = Figures {
+            kinds: kinds.iter().map(|kind| kind.figures()).collect(),
+            dictionaries,
+            memory_bytes: dictionary_bytes + self.kinds.sample_bytes(),
+            ..Figures::default()
+        };
+        self.counters.fill(&mut figures);
+        figures
+    }
+
+    fn is_to_be_sealed(&self, is_marked: bool) -> bool {
+        // What is marked never leaves open, whatever else is said.
+        is_marked || self.settings.encrypt == Encrypt::All
+    }
+
+    fn cipher(&self, tenant: &str) -> Result<(KeyId, std::sync::Arc<xaes::Xaes>), Refusal> {
+        match self.settings.encrypt {
+            Encrypt::None => None,
+            Encrypt::All | Encrypt::Marked => self.sealer.active_cipher(tenant),
+        }
+        .ok_or(Refusal::NoKey)
+    }
+
+    /// Writes header and content, compressed if that pays; where the content begins.
+    fn write(
+        &self,
+        mut header: Header,
+        kind: &Kind,
+        content: &[u8],
+        heat: Heat,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let start = out.len();
+        let choice = match self.settings.compress {
+            true => kind.choose(content.len(), heat),
+            false => Choice::Leave(Why::Off),
+        };
+        let why = match choice {
+            Choice::Leave(why) => why,
+            choice => {
+                header.packing = packing(&choice);
+                let content_start = begin(&header, out);
+                if self.pack(&choice, kind, content, out) {
+                    return content_start;
+                }
+                out.truncate(start);
+                Why::InVain
+            }
+        };
+        header.packing = Packing::Plain;
+        let content_start = begin(&header, out);
+        out.extend_from_slice(content);
+        kind.counters.leave(why, content.len());
+        content_start
+    }
+
+    /// Appends the content compressed, where that saves a sixteenth.
+    fn pack(&self, choice: &Choice, kind: &Kind, content: &[u8], out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let bytes_max = content.len() - content.len() / 16;
+        let (method, counter, id_bytes) = match choice {
+            Choice::Leave(_) => return false,
+            Choice::Zstd(level) | Choice::Contest(level) => {
+                (Method::Zstd(*level), &kind.counters.zstd, 0)
+            }
+            Choice::Dictionary(dictionary) => {
+                (Method::Dictionary(dictionary), &kind.counters.dictionary, 4)
+            }
+            Choice::Lz4 => (Method::Lz4, &kind.counters.lz4, 0),
+        };
+        let is_packed = self.packer.pack(method, content, out, bytes_max - id_bytes);
+        let left = match is_packed {
+            true => out.len() - start,
+            false => content.len(),
+        };
+        kind.tell(content.len(), left);
+        if let Choice::Contest(_) = choice {
+            let mut rival = Vec::new();
+            self.packer
+                .pack(Method::Lz4, content, &mut rival, content.len());
+            let rival_left = if rival.is_empty() {
+                content.len()
+            } else {
+                rival.len()
+            };
+            kind.tell_contest(content.len(), left, rival_left);
+        }
+        if is_packed {
+            counter.add(content.len(), left);
+        }
+        is_packed
+    }
+
+    fn read(&self, key: TierKey<'_>, record: &[u8]) -> Result<Stored, Damage> {
+        let (header, rest) = Header::read(record)?;
+        let bytes = header.content_bytes();
+        if bytes > self.settings.content_bytes_max as u64 {
+            return Err(Damage::TooLarge(bytes));
+        }
+        let packed = match header.sealed_under {
+            None if self.is_to_be_sealed(header.is_marked) => return Err(Damage::Unsealed),
+            None => Cow::Borrowed(rest),
+            Some(id) => {
+                let header_bytes = record.len() - rest.len();
+                let opened = self.sealer.open(key, id, &record[..header_bytes], rest)?;
+                self.counters.opened.fetch_add(1, Ordering::Relaxed);
+                Cow::Owned(opened)
+            }
+        };
+        let dictionary;
+        let how = match header.packing {
+            Packing::Plain => Packed::Plain,
+            Packing::Zstd => Packed::Zstd,
+            Packing::Lz4 => Packed::Lz4,
+            Packing::Dictionary(id) => {
+                let known = self.dictionaries.get(id);
+                dictionary = known.ok_or(Damage::UnknownDictionary(id))?;
+                Packed::Dictionary(&dictionary)
+            }
+        };
+        let content = self.packer.unpack(how, packed, bytes as usize);
+        let mut value = content.ok_or(Damage::Unpackable)?;
+        let note = value.split_off(header.value_bytes as usize);
+        Ok(Stored {
+            value: value.into(),
+            expires_at: header.expires_at,
+            priority: header.priority,
+            note: note.into(),
+        })
+    }
+}
+
+fn packing(choice: &Choice) -> Packing {
+    match choice {
+        Choice::Leave(_) => Packing::Plain,
+        Choice::Zstd(_) | Choice::Contest(_) => Packing::Zstd,
+        Choice::Dictionary(dictionary) => Packing::Dictionary(dictionary.id()),
+        Choice::Lz4 => Packing::Lz4,
+    }
+}
+
+/// Appends the header, and room for the nonce of a record that will be sealed; where the content begins.
+fn begin(header: &Header, out: &mut Vec<u8>) -> usize {
+    header.write(out);
+    if header.sealed_under.is_some() {
+        out.extend_from_slice(&[0; NONCE_BYTES]);
+    }
+    out.len()
+}
+
+#[cfg(test)]
+mod tests;
