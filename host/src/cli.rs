@@ -15,6 +15,7 @@ use clap_complete::Shell;
 use crate::config::{self, Loaded, Problems, Sources};
 use crate::hash_password::HashPasswordArgs;
 use crate::health::HealthArgs;
+use crate::keys::KeysArgs;
 use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
 use crate::record::RecordArgs;
@@ -52,6 +53,7 @@ enum Command {
     Doctor(DoctorArgs),
     Health(HealthArgs),
     HashPassword(HashPasswordArgs),
+    Keys(KeysArgs),
     Bench(BenchArgs),
     Replay(ReplayArgs),
     Record(RecordArgs),
@@ -92,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(said) => (said.check(), EXIT_REFUSED),
         Command::PrintConfig(said) => (said.print(), EXIT_REFUSED),
         Command::HashPassword(hash_password) => (hash_password.run(), 1),
+        Command::Keys(keys) => (keys.run(), 1),
         Command::Bench(bench) => (bench.run(), 1),
         Command::Replay(replay) => (replay.run(), 1),
         Command::Record(record) => (record.run(), 1),

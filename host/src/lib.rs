@@ -12,6 +12,7 @@ pub mod config;
 mod doctor;
 pub mod hash_password;
 mod health;
+pub mod keys;
 pub mod load;
 pub mod memory;
 pub mod metrics;

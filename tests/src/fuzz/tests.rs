@@ -28,6 +28,11 @@ fn the_corpus_of_the_codec_breaks_no_promise() {
 }
 
 #[test]
+fn the_corpus_of_records_breaks_no_promise() {
+    replay("codec", super::codec);
+}
+
+#[test]
 fn the_corpus_of_policies_breaks_no_promise() {
     replay("policy", super::policy);
 }
@@ -38,6 +43,11 @@ proptest! {
     #[test]
     fn no_sequence_of_operations_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 1..8000)) {
         super::engine(&data);
+    }
+
+    #[test]
+    fn no_record_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 0..2000)) {
+        super::codec(&data);
     }
 
     #[test]

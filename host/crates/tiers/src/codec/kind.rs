@@ -109,7 +109,7 @@ impl Kind {
         let Some(samples) = self.samples.lock().take() else {
             return false;
         };
-        let is_held_back = |at: &usize| at % HELD_BACK == 0;
+        let is_held_back = |at: &usize| at.is_multiple_of(HELD_BACK);
         let learned = (0..samples.len()).filter(|at| !is_held_back(at));
         let Some(bytes) = train(learned.map(|at| &*samples[at])) else {
             return false;
@@ -183,11 +183,14 @@ fn level(bytes: usize, heat: Heat) -> i32 {
     }
 }
 
+/// The kinds of a tenant's values, by type.
+type OfTenant = HashMap<Box<str>, Arc<Kind>>;
+
 /// All kinds of values.
 pub(super) struct Kinds {
     seed: u64,
     budget: Budget,
-    known: RwLock<HashMap<Box<str>, HashMap<Box<str>, Arc<Kind>>>>,
+    known: RwLock<HashMap<Box<str>, OfTenant>>,
 }
 
 impl Kinds {
