@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod conformance;
+pub mod disk;
 pub mod documents;
 mod loads;
 mod queue;
 mod stack;
+pub mod testing;
 mod writer;
 
 pub use stack::{KeyPattern, LevelFigures, Rules, Stack, StackConfig, WritePolicy};

@@ -1,0 +1,58 @@
+//! What becomes of values on their way to the disk and back.
+
+use larder_engine::LABEL_NOTE_BYTES_MAX;
+use larder_engine::tier::{Stored, TierKey};
+
+use super::record::{u32_at, u64_at};
+
+/// Gives entries the form in which they lie on the disk. The disk's checksums are over that form, so it may be
+/// anything that its own decoding understands.
+pub trait Encoding: Send + Sync + 'static {
+    /// Appends an entry's form to `out`.
+    ///
+    /// # Errors
+    /// Why it cannot be kept, in a sentence; what is behind the old end of `out` is cut off.
+    fn encode(&self, key: TierKey<'_>, stored: &Stored, out: &mut Vec<u8>) -> Result<(), String>;
+
+    /// The entry that has this form.
+    ///
+    /// # Errors
+    /// Why it is none that was written under this key, in a sentence.
+    fn decode(&self, key: TierKey<'_>, bytes: &[u8]) -> Result<Stored, String>;
+}
+
+/// As it is: expiry, bytes of the note, priority, note and value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plain;
+
+const HEAD_BYTES: usize = 13;
+
+impl Encoding for Plain {
+    fn encode(&self, _: TierKey<'_>, stored: &Stored, out: &mut Vec<u8>) -> Result<(), String> {
+        if stored.note.len() > LABEL_NOTE_BYTES_MAX {
+            return Err(format!("a note of {} bytes is too long", stored.note.len()));
+        }
+        out.extend_from_slice(&stored.expires_at.unwrap_or(0).to_le_bytes());
+        out.extend_from_slice(&(stored.note.len() as u32).to_le_bytes());
+        out.push(stored.priority);
+        out.extend_from_slice(&stored.note);
+        out.extend_from_slice(&stored.value);
+        Ok(())
+    }
+
+    fn decode(&self, _: TierKey<'_>, bytes: &[u8]) -> Result<Stored, String> {
+        let (head, body) = bytes
+            .split_at_checked(HEAD_BYTES)
+            .ok_or("it is cut short")?;
+        let note_bytes = u32_at(head, 8) as usize;
+        let (note, value) = body
+            .split_at_checked(note_bytes)
+            .ok_or("its note is cut short")?;
+        Ok(Stored {
+            value: value.into(),
+            expires_at: Some(u64_at(head, 0)).filter(|expiry| *expiry != 0),
+            priority: head[12],
+            note: note.into(),
+        })
+    }
+}

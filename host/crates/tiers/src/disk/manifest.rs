@@ -1,0 +1,161 @@
+//! What is true of the whole folder, in a small file that is replaced as a whole.
+//!
+//! ```text
+//! larder-disk 1
+//! {"hash_key":[…],"salt":…,"newest":…,"next_space":…,"spaces":[["tenant",db,number],…]}
+//! XXH3-64 of the lines above in 16 hexadecimal digits
+//! ```
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::spaces::Spaces;
+use super::volume::Volume;
+
+/// The file's name.
+pub(super) const NAME: &str = "manifest";
+/// The form of everything in the folder.
+const VERSION: u32 = 1;
+const MAGIC: &str = "larder-disk";
+
+/// But for the spaces, which readers share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    /// The secret under which keys are hashed.
+    pub(super) hash_key: [u64; 2],
+    /// What checks are seeded with, so that another folder's records are none of ours.
+    pub(super) salt: u64,
+    /// The number of the newest segment, 0 before there was one.
+    pub(super) newest: u64,
+    /// The number that the next space gets.
+    pub(super) next_space: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    #[serde(flatten)]
+    manifest: Manifest,
+    spaces: Vec<(String, u8, u32)>,
+}
+
+/// Why there is no manifest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Written by a program that knows a later form.
+    Newer(u32),
+    /// Not what was written.
+    Damaged,
+}
+
+impl Manifest {
+    pub(super) fn new(secrets: [u64; 3]) -> Self {
+        let [first, second, salt] = secrets;
+        Self {
+            hash_key: [first, second],
+            salt,
+            newest: 0,
+            next_space: 1,
+        }
+    }
+
+    pub(super) fn save(
+        &self,
+        spaces: &Spaces,
+        volume: &dyn Volume,
+        is_synced: bool,
+    ) -> io::Result<()> {
+        let contents = Contents {
+            manifest: self.clone(),
+            spaces: spaces
+                .iter()
+                .map(|(tenant, db, number)| (tenant.into(), db, number))
+                .collect(),
+        };
+        let json = serde_json::to_string(&contents)?;
+        let lines = format!("{MAGIC} {VERSION}\n{json}\n");
+        let text = format!("{lines}{:016x}\n", xxh3_64(lines.as_bytes()));
+        volume.replace(NAME, text.as_bytes(), is_synced)
+    }
+
+    /// Reads what was saved.
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, Spaces), Fault> {
+        let text = str::from_utf8(bytes).map_err(|_| Fault::Damaged)?;
+        let version = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix(MAGIC));
+        match version.and_then(|version| version.trim().parse().ok()) {
+            Some(VERSION) => {}
+            Some(version) => return Err(Fault::Newer(version)),
+            None => return Err(Fault::Damaged),
+        }
+        Self::contents(text).ok_or(Fault::Damaged)
+    }
+
+    fn contents(text: &str) -> Option<(Self, Spaces)> {
+        let check_at = text.len().checked_sub(17)?;
+        let (lines, check) = text.split_at_checked(check_at)?;
+        let check = u64::from_str_radix(check.strip_suffix('\n')?, 16).ok()?;
+        if check != xxh3_64(lines.as_bytes()) {
+            return None;
+        }
+        let contents: Contents = serde_json::from_str(lines.split_once('\n')?.1).ok()?;
+        let mut spaces = Spaces::default();
+        for (tenant, db, number) in contents.spaces {
+            spaces.set(&tenant.into(), db, number);
+        }
+        Some((contents.manifest, spaces))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::volume::Folder;
+
+    fn saved() -> (Manifest, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = Folder::open(folder.path()).unwrap();
+        let mut spaces = Spaces::default();
+        spaces.set(&"ten\"ant".into(), 15, 3);
+        let manifest = Manifest {
+            newest: 77,
+            next_space: 4,
+            ..Manifest::new([u64::MAX, 2, 3])
+        };
+        manifest.save(&spaces, &volume, true).unwrap();
+        (manifest, volume.read(NAME).unwrap())
+    }
+
+    #[test]
+    fn what_was_saved_is_read_and_nothing_else() {
+        let (manifest, bytes) = saved();
+        let (read, spaces) = Manifest::parse(&bytes).unwrap();
+        assert_eq!(read, manifest);
+        assert_eq!(spaces.number("ten\"ant", 15), Some(3));
+        assert_eq!(spaces.number("ten\"ant", 14), None);
+        for bit in 0..bytes.len() * 8 {
+            let mut wrong = bytes.clone();
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            // The check's own digits may change case.
+            assert!(
+                Manifest::parse(&wrong).map_or(true, |(read, _)| read == manifest),
+                "bit {bit}"
+            );
+        }
+        for len in 0..bytes.len() {
+            assert!(Manifest::parse(&bytes[..len]).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_later_form_is_told_from_damage() {
+        let (_, bytes) = saved();
+        let later = String::from_utf8(bytes)
+            .unwrap()
+            .replacen("disk 1", "disk 12", 1);
+        assert_eq!(Manifest::parse(later.as_bytes()), Err(Fault::Newer(12)));
+    }
+}

@@ -1,0 +1,112 @@
+//! Entries on the local disk: a log of our own.
+//!
+//! Records are appended to segments, files of up to 64 MiB; an index in memory says where the newest record of each key
+//! lies. The oldest segment is reclaimed when room gets short. `host/ARCHITECTURE.md` has the promise, its limits and
+//! the rules of recovery; the forms stand in `manifest.rs`, `segment.rs` and `record.rs`.
+//!
+//! One thread writes, batch by batch. Whoever reads does so on the spot while the page cache has the record, and hands
+//! the read to one of a few threads otherwise.
+
+mod encoding;
+mod index;
+mod log;
+mod manifest;
+mod open;
+mod place;
+mod reader;
+mod reclaim;
+mod record;
+mod recover;
+mod scan;
+mod segment;
+mod shared;
+mod spaces;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod volume;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_engine::Millis;
+use larder_engine::tier::{
+    Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+};
+
+pub use encoding::{Encoding, Plain};
+pub use open::{BYTES_MAX, BYTES_MIN, DiskOptions, OpenError};
+use reader::{Looked, Reader};
+use shared::Shared;
+use threads::Threads;
+
+/// The disk tier.
+pub struct Disk {
+    shared: Arc<Shared>,
+    reader: Arc<Reader>,
+    threads: Threads,
+    read_timeout: Duration,
+}
+
+impl Tier for Disk {
+    fn name(&self) -> &str {
+        "disk"
+    }
+
+    fn may_hold(&self, key: TierKey<'_>) -> bool {
+        let found = self.shared.find(key.tenant, key.db, key.bytes);
+        found.is_some_and(|(_, hash)| self.shared.index.holds(hash))
+    }
+
+    fn read<'a>(
+        &'a self,
+        key: &'a TierKeyBuf,
+        now: Millis,
+    ) -> Answer<'a, Result<Option<Stored>, TierError>> {
+        Box::pin(async move {
+            if let Looked::Done(answer) = self.reader.look(key.borrow(), now, true) {
+                return answer;
+            }
+            let answer = self.threads.read(key.clone(), now)?;
+            match tokio::time::timeout(self.read_timeout, answer).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(self.threads.ended()),
+                Err(_) => Err(TierError::Unavailable(format!(
+                    "the disk tier in {} has not answered a read within {} ms; look at the disk",
+                    self.shared.path.display(),
+                    self.read_timeout.as_millis()
+                ))),
+            }
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        changes: &'a [TierChange],
+        now: Millis,
+    ) -> Answer<'a, Vec<Result<(), TierError>>> {
+        Box::pin(async move {
+            let failed = |error| vec![Err(error); changes.len()];
+            match self.threads.write(changes.to_vec(), now) {
+                Ok(answer) => answer
+                    .await
+                    .unwrap_or_else(|_| failed(self.threads.ended())),
+                Err(error) => failed(error),
+            }
+        })
+    }
+
+    fn figures(&self) -> TierFigures {
+        self.shared.figures()
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if let Some(closed) = self.threads.close() {
+                // Should the writer be dead, there is nothing to end.
+                let _ = closed.await;
+            }
+        })
+    }
+}

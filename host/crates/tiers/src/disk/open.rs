@@ -1,0 +1,218 @@
+//! Opening a folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_engine::Millis;
+use parking_lot::{Mutex, RwLock};
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use super::Disk;
+use super::encoding::Encoding;
+use super::index::Index;
+use super::log::{Limits, Log};
+use super::manifest::{self, Fault, Manifest};
+use super::reader::Reader;
+use super::recover::recover;
+use super::shared::Shared;
+use super::spaces::{Ledger, Spaces};
+use super::threads::Threads;
+use super::volume::{Folder, Volume};
+use super::writer::Writer;
+
+/// The smallest bound.
+pub const BYTES_MIN: u64 = 1 << 20;
+/// The largest bound: each 64 MiB are an open file.
+pub const BYTES_MAX: u64 = 512 << 30;
+
+const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+const SEGMENTS: u64 = 64;
+
+/// What a disk tier is made from.
+#[derive(Debug, Clone)]
+pub struct DiskOptions {
+    /// The folder, for this tier alone.
+    pub folder: PathBuf,
+    /// Bytes that its segments may take, [`BYTES_MIN`] to [`BYTES_MAX`]. Manifest and lock are a few KiB beside.
+    pub bytes_max: u64,
+    /// How often what was written is brought to the disk itself, so that it outlasts the machine. `None`: the operating
+    /// system does as it likes.
+    pub sync_every: Option<Duration>,
+    /// How long a read may take that waits for the disk.
+    pub read_timeout: Duration,
+}
+
+/// Why a folder was not opened, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(
+        "the disk tier's folder {0} is in use by another process; stop that, or choose another folder"
+    )]
+    InUse(PathBuf),
+    /// It was written by a later version.
+    #[error(
+        "the disk tier's folder {0} has version {1} of the format, this program knows version 1; \
+         start the later version, or remove the folder"
+    )]
+    Newer(PathBuf, u32),
+    /// The bound is out of bounds.
+    #[error("the disk tier cannot have {0} bytes; choose a size from {BYTES_MIN} to {BYTES_MAX}")]
+    Size(u64),
+    /// What the operating system says.
+    #[error(
+        "the disk tier's folder {path} cannot be opened: {source}; let the server write there, or choose another"
+    )]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl Disk {
+    /// Opens or makes a folder. What is unreadable there is deleted and counted.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing has changed in the folder then, but for [`OpenError::Io`].
+    pub fn open(
+        options: &DiskOptions,
+        encoding: Arc<dyn Encoding>,
+        now: Millis,
+    ) -> Result<Self, OpenError> {
+        let path = &options.folder;
+        let volume = Folder::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => OpenError::InUse(path.clone()),
+            _ => io_error(path, error),
+        })?;
+        Self::open_volume(Arc::new(volume), options, encoding, now)
+    }
+
+    pub(super) fn open_volume(
+        volume: Arc<dyn Volume>,
+        options: &DiskOptions,
+        encoding: Arc<dyn Encoding>,
+        now: Millis,
+    ) -> Result<Self, OpenError> {
+        let bytes_max = options.bytes_max;
+        if !(BYTES_MIN..=BYTES_MAX).contains(&bytes_max) {
+            return Err(OpenError::Size(bytes_max));
+        }
+        let limits = Limits {
+            bytes_max,
+            segment_bytes: (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX),
+            is_synced: options.sync_every.is_some(),
+        };
+        let path = volume.path().to_path_buf();
+        let (log, damaged) = restore(volume, limits, now).map_err(|fault| match fault {
+            Unrestored::Newer(version) => OpenError::Newer(path.clone(), version),
+            Unrestored::Io(error) => io_error(&path, error),
+        })?;
+        let shared = log.shared.clone();
+        shared
+            .damaged
+            .store(damaged, std::sync::atomic::Ordering::Relaxed);
+        let reader = Arc::new(Reader {
+            shared: shared.clone(),
+            encoding: encoding.clone(),
+        });
+        let writer = Writer::new(log, encoding, options.sync_every);
+        let threads = Threads::start(path.clone(), &reader, writer);
+        Ok(Self {
+            shared,
+            reader,
+            threads: threads.map_err(|error| io_error(&path, error))?,
+            read_timeout: options.read_timeout,
+        })
+    }
+}
+
+/// Why there is no log.
+#[derive(Debug)]
+pub(super) enum Unrestored {
+    Newer(u32),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unrestored {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The log as the folder has it, and what was damaged.
+pub(super) fn restore(
+    volume: Arc<dyn Volume>,
+    limits: Limits,
+    now: Millis,
+) -> Result<(Log, u64), Unrestored> {
+    let (manifest, spaces, is_damaged) = match volume.read(manifest::NAME) {
+        Ok(bytes) => match Manifest::parse(&bytes) {
+            Ok((manifest, spaces)) => (manifest, spaces, false),
+            Err(Fault::Newer(version)) => return Err(Unrestored::Newer(version)),
+            // Without it nothing can be told of the rest, which goes.
+            Err(Fault::Damaged) => (Manifest::new(secrets()?), Spaces::default(), true),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (Manifest::new(secrets()?), Spaces::default(), false)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let index = Index::new();
+    let mut ledger = Ledger::default();
+    for (_, _, number) in spaces.iter() {
+        ledger.open(number);
+    }
+    let found = recover(volume.as_ref(), &manifest, &index, &mut ledger, now)?;
+    // Now it shows whether the folder can be written.
+    manifest.save(&spaces, volume.as_ref(), limits.is_synced)?;
+    let segments = found.sealed.iter().map(|sealed| &sealed.segment);
+    let shared = Shared {
+        path: volume.path().to_path_buf(),
+        hash_key: manifest.hash_key,
+        index,
+        spaces: RwLock::new(spaces),
+        segments: RwLock::new(
+            segments
+                .map(|segment| (segment.short(), segment.clone()))
+                .collect(),
+        ),
+        forgotten: Mutex::default(),
+        damaged: 0.into(),
+        errors: 0.into(),
+        figures: Mutex::default(),
+    };
+    let damaged = found.damaged + u64::from(is_damaged);
+    let mut log = Log::new(
+        Arc::new(shared),
+        volume,
+        limits,
+        manifest,
+        ledger,
+        found.sealed,
+    );
+    log.now = now;
+    // The bound may be a smaller one than before.
+    while log.used_bytes > limits.bytes_max && log.reclaim_oldest(true) {}
+    Ok((log, damaged))
+}
+
+/// From the operating system, once in a folder's life.
+fn secrets() -> io::Result<[u64; 3]> {
+    let mut secrets = [0; 3];
+    for secret in &mut secrets {
+        *secret = SysRng.try_next_u64().map_err(io::Error::other)?;
+    }
+    Ok(secrets)
+}
+
+fn io_error(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io {
+        path: path.into(),
+        source,
+    }
+}

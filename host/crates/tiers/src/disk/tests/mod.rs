@@ -1,0 +1,6 @@
+mod adapter;
+mod crash;
+mod faults;
+mod kill;
+mod reclaiming;
+mod support;

@@ -1,0 +1,193 @@
+//! For tests of what stands on tiers.
+
+use std::collections::HashMap;
+
+use larder_engine::Millis;
+use larder_engine::tier::{
+    Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+};
+use parking_lot::Mutex;
+
+/// Beside key and value, what an entry counts for.
+const ENTRY_BYTES: u64 = 64;
+
+/// A tier in memory, that can be told to fail. Above its bound the entries go that came first.
+pub struct MemoryTier {
+    bytes_max: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// With when it came.
+    entries: HashMap<TierKeyBuf, (u64, Stored)>,
+    changes: u64,
+    used_bytes: u64,
+    evictions: u64,
+    errors: u64,
+    trouble: Option<String>,
+}
+
+impl MemoryTier {
+    /// An empty one.
+    pub fn new(bytes_max: u64) -> Self {
+        Self {
+            bytes_max,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Makes everything fail with this text, or nothing any more.
+    pub fn fail_with(&self, trouble: Option<&str>) {
+        self.state.lock().trouble = trouble.map(str::to_owned);
+    }
+}
+
+impl State {
+    fn remove(&mut self, key: &TierKeyBuf) {
+        if let Some((_, stored)) = self.entries.remove(key) {
+            self.used_bytes -= bytes(key, &stored);
+        }
+    }
+
+    fn clear(&mut self, tenant: &str, db: Option<u8>) {
+        let used_bytes = &mut self.used_bytes;
+        self.entries.retain(|key, (_, stored)| {
+            let is_kept = *key.tenant != *tenant || db.is_some_and(|db| db != key.db);
+            *used_bytes -= if is_kept { 0 } else { bytes(key, stored) };
+            is_kept
+        });
+    }
+
+    fn change(&mut self, change: &TierChange, bytes_max: u64) -> Result<(), TierError> {
+        self.changes += 1;
+        match change {
+            TierChange::Put(key, _) | TierChange::Delete(key) => self.remove(key),
+            TierChange::Clear(tenant, db) => self.clear(tenant, *db),
+        }
+        if let Some(trouble) = &self.trouble {
+            self.errors += 1;
+            return Err(TierError::Unavailable(trouble.clone()));
+        }
+        if let TierChange::Put(key, stored) = change {
+            let added = bytes(key, stored);
+            if added > bytes_max {
+                return Err(TierError::Refused(format!("{added} bytes are too many")));
+            }
+            while self.used_bytes + added > bytes_max {
+                self.evict();
+            }
+            self.used_bytes += added;
+            self.entries
+                .insert(key.clone(), (self.changes, (**stored).clone()));
+        }
+        Ok(())
+    }
+
+    fn evict(&mut self) {
+        let oldest = self.entries.iter().min_by_key(|(_, (came, _))| *came);
+        if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+            self.remove(&key);
+            self.evictions += 1;
+        }
+    }
+}
+
+fn bytes(key: &TierKeyBuf, stored: &Stored) -> u64 {
+    ENTRY_BYTES + (key.bytes.len() + stored.value.len() + stored.note.len()) as u64
+}
+
+impl Tier for MemoryTier {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn may_hold(&self, key: TierKey<'_>) -> bool {
+        self.state.lock().entries.contains_key(&key.to_owned())
+    }
+
+    fn read<'a>(
+        &'a self,
+        key: &'a TierKeyBuf,
+        now: Millis,
+    ) -> Answer<'a, Result<Option<Stored>, TierError>> {
+        Box::pin(async move {
+            let mut state = self.state.lock();
+            if let Some(trouble) = state.trouble.clone() {
+                state.errors += 1;
+                return Err(TierError::Unavailable(trouble));
+            }
+            let found = state.entries.get(key).map(|(_, stored)| stored.clone());
+            Ok(found.filter(|stored| !stored.is_expired(now)))
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        changes: &'a [TierChange],
+        _: Millis,
+    ) -> Answer<'a, Vec<Result<(), TierError>>> {
+        Box::pin(async move {
+            let mut state = self.state.lock();
+            changes
+                .iter()
+                .map(|change| state.change(change, self.bytes_max))
+                .collect()
+        })
+    }
+
+    fn figures(&self) -> TierFigures {
+        let state = self.state.lock();
+        TierFigures {
+            entries: state.entries.len() as u64,
+            used_bytes: state.used_bytes,
+            bytes_max: self.bytes_max,
+            evictions: state.evictions,
+            errors: state.errors,
+            trouble: state.trouble.clone(),
+            ..TierFigures::default()
+        }
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conformance::{Subject, check, key, put};
+
+    struct Memory(Arc<MemoryTier>);
+
+    impl Subject for Memory {
+        fn open(&self) -> Arc<dyn Tier> {
+            self.0.clone()
+        }
+
+        fn open_bounded(&self) -> Option<Arc<dyn Tier>> {
+            Some(Arc::new(MemoryTier::new(1 << 20)))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn it_does_what_every_tier_does() {
+        check(|| Memory(Arc::new(MemoryTier::new(1 << 30)))).await;
+    }
+
+    #[tokio::test]
+    async fn it_fails_when_told_and_forgets_what_was_to_be_replaced() {
+        let tier = MemoryTier::new(1 << 20);
+        assert_eq!(tier.write(&[put("k", "old")], 1).await, [Ok(())]);
+        tier.fail_with(Some("away"));
+        let away = TierError::Unavailable("away".into());
+        assert_eq!(tier.write(&[put("k", "new")], 1).await, [Err(away.clone())]);
+        assert_eq!(tier.read(&key("k"), 1).await, Err(away));
+        assert_eq!(tier.figures().errors, 2);
+        tier.fail_with(None);
+        assert_eq!(tier.read(&key("k"), 1).await, Ok(None));
+    }
+}
