@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::Context;
 use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig};
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
+use larder_tiers::disk::{Disk, DiskOptions, Plain};
+use larder_tiers::{Rules, Stack, StackConfig};
 
-use crate::config::{ByteSize, Config, Loaded, Tenant, User};
+use crate::config::{Below, ByteSize, Config, Loaded, Tenant, User};
 
 /// What to build the engine with, in a process whose allocator has these size classes.
 pub fn engine_config(
@@ -17,12 +20,14 @@ pub fn engine_config(
     size_classes: SizeClasses,
     seed: u64,
     start_ms: Millis,
+    stack: Option<&Arc<Stack>>,
 ) -> EngineConfig {
+    let below = config.store.below.zip(stack);
     let tenant = |tenant: &Tenant| TenantConfig {
         name: tenant.name.clone(),
         memory_bytes: tenant.memory.bytes(),
         evictor: tenant.eviction.factory(),
-        below: None,
+        below: below.map(|(below, stack)| stack.below(&tenant.name, rules(&below))),
     };
     EngineConfig {
         memory_bytes: config.store.memory.bytes(),
@@ -33,6 +38,47 @@ pub fn engine_config(
         volatile_only: config.store.volatile_only,
         tenants: config.store.tenants.iter().map(tenant).collect(),
     }
+}
+
+fn rules(below: &Below) -> Rules {
+    Rules {
+        write: below.write,
+        patterns: Vec::new(),
+        demotes: below.demotes,
+    }
+}
+
+/// The folder of the second level within the data folder.
+const DISK: &str = "disk";
+/// Changes that may wait to be written to a level before those who write wait, too.
+const QUEUE_BYTES_MAX: u64 = 16 << 20;
+/// How long a read may take that waits for the disk.
+const READ_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Opens what lies below the memory, if something is to.
+///
+/// # Errors
+/// When the folder cannot be used, in one sentence.
+pub fn stack(config: &Config, clock: fn() -> Millis) -> anyhow::Result<Option<Arc<Stack>>> {
+    let Some(below) = &config.store.below else {
+        return Ok(None);
+    };
+    let options = DiskOptions {
+        folder: config.folders.data.join(DISK),
+        bytes_max: below.size.bytes(),
+        sync_every: below.sync,
+        read_timeout: READ_TIMEOUT,
+    };
+    let disk = Disk::open(&options, Arc::new(Plain), clock())?;
+    let settings = StackConfig {
+        queue_bytes_max: QUEUE_BYTES_MAX,
+        // The disk knows what it holds.
+        absence_ms: 0,
+    };
+    let stack = Stack::start(vec![Arc::new(disk)], &settings, clock);
+    Ok(Some(stack.context(
+        "the system gives no thread for the second level",
+    )?))
 }
 
 /// The folder of compiled policies within the data folder.
@@ -204,7 +250,7 @@ mod tests {
     #[test]
     fn the_engine_gets_the_tenants_with_the_policy_that_they_name() {
         let loaded = loaded(&[("memory", "8MiB"), ("eviction", "lru"), ("threads", "3")]);
-        let engine = engine_config(&loaded.config, SizeClasses::Sixteen, 9, 1);
+        let engine = engine_config(&loaded.config, SizeClasses::Sixteen, 9, 1, None);
         assert_eq!(
             (engine.memory_bytes, engine.threads, engine.seed),
             (8 << 20, 3, 9)

@@ -1,5 +1,6 @@
 //! The metrics page: what engine and server count, under the names of [`larder_observe::METRICS`].
 
+use larder_engine::tier::LevelFigures;
 use larder_engine::{CALL_NS_BOUNDS, PolicyFigures, PolicyRow, PolicyRuntime, Tenant, TenantStats};
 use larder_observe::{Distribution, Snapshot, metrics as m};
 use larder_server::Shared;
@@ -22,10 +23,36 @@ pub fn render(shared: &Shared) -> String {
         add_scripts(&mut snapshot, shared, tenant);
         add_tracking(&mut snapshot, shared, tenant);
     }
+    for level in shared.levels() {
+        add_level(&mut snapshot, &level);
+    }
     for row in shared.policies.list() {
         add_policy(&mut snapshot, &row);
     }
     snapshot.render()
+}
+
+fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
+    let tier = &level.tier;
+    for (metric, value) in [
+        (m::TIER_ENTRIES, tier.entries),
+        (m::TIER_USED, tier.used_bytes),
+        (m::TIER_MAX, tier.bytes_max),
+        (m::TIER_INDEX, tier.index_bytes),
+        (m::TIER_QUEUED, level.queued_bytes),
+        (m::TIER_TROUBLE, tier.trouble.is_some().into()),
+        (m::TIER_HITS, level.hits),
+        (m::TIER_MISSES, level.misses),
+        (m::TIER_READ_ERRORS, level.read_errors),
+        (m::TIER_WRITES, level.writes),
+        (m::TIER_WRITE_ERRORS, level.write_errors),
+        (m::TIER_EVICTIONS, tier.evictions),
+        (m::TIER_DAMAGED, tier.damaged),
+        (m::TIER_WRITTEN, tier.written_bytes),
+        (m::TIER_PUT, tier.put_bytes),
+    ] {
+        snapshot.set(&metric, &[&level.name], value);
+    }
 }
 
 fn add_quota(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {

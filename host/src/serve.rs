@@ -11,10 +11,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use std::{env, panic, thread};
 
 use anyhow::{Context, bail};
+use larder_engine::tier::Levels;
 use larder_engine::{Engine, Millis, SizeClasses};
 use larder_observe::{Filter, logging};
 use larder_policy_runtime::Keeper;
+
 use larder_server::{Health, LogControl, Parts, Running, Shared};
+use larder_tiers::Stack;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -46,12 +49,17 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     prepare(&config.folders)?;
     let lock = lock(&config.folders.data)?;
     raise_descriptors(config.limits.clients_max);
-    let shared = Arc::new(shared(loaded)?);
-    Builder::new_current_thread()
+    let stack = assemble::stack(config, now)?;
+    let shared = Arc::new(shared(loaded, stack.as_ref())?);
+    let code = Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the system gives no event queue")?
-        .block_on(serve(shared, &config.folders, lock))
+        .block_on(serve(shared, &config.folders, lock));
+    if let Some(stack) = stack {
+        stack.stop();
+    }
+    code
 }
 
 /// The log of this process.
@@ -97,7 +105,7 @@ fn monotonic_ns() -> u64 {
     START.elapsed().as_nanos() as u64
 }
 
-fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
+fn shared(loaded: &Loaded, stack: Option<&Arc<Stack>>) -> anyhow::Result<Shared> {
     let mut drawn = [0; 8];
     let mut run_id = [0; 20];
     SysRng
@@ -106,7 +114,7 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
         .context("the system gives no random numbers")?;
     let config = &loaded.config;
     let seed = config.store.seed.unwrap_or(u64::from_ne_bytes(drawn));
-    let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now());
+    let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now(), stack);
     let engine = Arc::new(Engine::new(engine)?);
     let keeper = assemble::keeper_config(config, Arc::clone(&engine), seed, now)?;
     let keeper = Keeper::start(keeper).context("the policies cannot be kept")?;
@@ -114,6 +122,7 @@ fn shared(loaded: &Loaded) -> anyhow::Result<Shared> {
         engine,
         deciders: keeper.clone(),
         policies: keeper,
+        levels: stack.map(|stack| Arc::<Stack>::clone(stack) as Arc<dyn Levels>),
         clock: now,
         monotonic_ns,
         resident: memory::resident,
@@ -130,6 +139,7 @@ async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Re
     let mut signals = Signals::new().context("the system lets no signals be handled")?;
     let supervisor = Supervisor::find(|name| env::var_os(name), process::id())?;
     let (counted, watched) = (shared.clone(), shared.clone());
+    let has_levels = !shared.levels().is_empty();
     let running = larder_server::start(shared, Arc::new(move || metrics::render(&counted)))?;
     let ready = ready_line(&running);
     info!(policies = %folders.policies.display(), "{ready}");
@@ -144,8 +154,8 @@ async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Re
     let signal = signals.next().await;
     info!(signal, "draining");
     tell(supervisor.as_ref(), "STOPPING=1\nSTATUS=draining");
-    // A successor may start while the last clients are served.
-    drop(lock);
+    // A successor may start while the last clients are served, unless it needs the second level that they use.
+    let _lock = Some(lock).filter(|_| has_levels);
     let drained = tokio::select! {
         drained = running.drain() => drained,
         signal = signals.next() => {

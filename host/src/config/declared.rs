@@ -7,6 +7,7 @@ use std::time::Duration;
 use larder_engine::MEMORY_BYTES_MIN;
 use larder_observe::LogFormat;
 use larder_server::ClientAuth;
+use larder_tiers::{WritePolicy, disk};
 
 use super::environment;
 use super::kinds::{
@@ -15,7 +16,8 @@ use super::kinds::{
 use super::reader::Reader;
 use super::tenants;
 use super::{
-    ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls, User,
+    Below, ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls,
+    User,
 };
 use super::{tls, users};
 
@@ -36,15 +38,30 @@ const FORMAT: Choice<LogFormat> = Choice {
     note: "",
 };
 
-/// The key is there so that a configuration which counts on a second level is refused instead of
-/// run without one.
-const SECOND_LEVEL: Choice<()> = Choice {
-    words: &[("none", ())],
-    note: "; this version keeps everything in memory",
+const LEVEL_BELOW: Choice<LevelBelow> = Choice {
+    words: &[("none", LevelBelow::None), ("disk", LevelBelow::Disk)],
+    note: "",
+};
+
+const WRITE_POLICY: Choice<WritePolicy> = Choice {
+    words: &[
+        ("through", WritePolicy::Through),
+        ("behind", WritePolicy::Behind),
+        ("around", WritePolicy::Around),
+    ],
+    note: "",
 };
 
 /// Far beyond any machine, and small enough that sums of sizes do not overflow.
 pub(super) const SIZE_MAX: ByteSize = ByteSize::mib(16 << 20);
+/// What lies below the memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum LevelBelow {
+    #[default]
+    None,
+    Disk,
+}
+
 const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 const MS: Duration = Duration::from_millis(1);
@@ -168,12 +185,6 @@ fn store(reader: &mut Reader<'_>) -> Store {
         Or("auto", Whole(1..=256)),
         "Worker threads; auto is one a processor",
     );
-    reader.read(
-        "l2",
-        "none",
-        SECOND_LEVEL,
-        "Second level below the memory; only none so far",
-    );
     let eviction = reader.read(
         "eviction",
         DEFAULT_EVICTION,
@@ -198,6 +209,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         EventLetters,
         "Changes of keys that are published, as in Redis: AKE for most",
     );
+    let below = below(reader);
     let tenants = tenants::read(reader, memory, eviction);
     let users = users::read(reader, &tenants);
     Store {
@@ -206,8 +218,51 @@ fn store(reader: &mut Reader<'_>) -> Store {
         seed,
         volatile_only,
         notify_keyspace_events,
+        below,
         tenants,
         users,
+    }
+}
+
+fn below(reader: &mut Reader<'_>) -> Option<Below> {
+    let level = reader.read(
+        "l2",
+        "none",
+        LEVEL_BELOW,
+        "Second level below the memory, in the data folder",
+    );
+    let size = reader.read(
+        "l2_size",
+        "4GiB",
+        Size(ByteSize::new(disk::BYTES_MIN)..=ByteSize::new(disk::BYTES_MAX)),
+        "What the second level may take",
+    );
+    let write = reader.read(
+        "l2_write",
+        "through",
+        WRITE_POLICY,
+        "When a write is acknowledged: below too, or at once; or kept below alone",
+    );
+    let demotes = reader.read(
+        "l2_demote",
+        "true",
+        Switch,
+        "What is evicted from memory, and is not below, goes down",
+    );
+    let sync = reader.read(
+        "l2_sync",
+        "none",
+        Or("none", Time(MS * 10..=DAY)),
+        "How often the second level is brought to the disk itself; none leaves it to the system",
+    );
+    match level {
+        LevelBelow::None => None,
+        LevelBelow::Disk => Some(Below {
+            size,
+            write,
+            demotes,
+            sync,
+        }),
     }
 }
 

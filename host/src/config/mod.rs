@@ -31,6 +31,7 @@ use std::time::Duration;
 use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
 use larder_server::{ClientAuth, KeyspaceEvents};
+use larder_tiers::WritePolicy;
 
 pub(crate) use environment::PASSWORD_VARIABLE;
 pub use environment::unknown_variables;
@@ -96,10 +97,25 @@ pub struct Store {
     pub volatile_only: bool,
     /// Which changes of keys are published.
     pub notify_keyspace_events: KeyspaceEvents,
+    /// The second level, on disk.
+    pub below: Option<Below>,
     /// The tenants, their shares at most `memory` together; the first is `default`.
     pub tenants: Vec<Tenant>,
     /// The users; none: whoever can connect may do everything.
     pub users: Vec<User>,
+}
+
+/// The second level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Below {
+    /// What it may take.
+    pub size: ByteSize,
+    /// When a write is acknowledged, and where it is kept.
+    pub write: WritePolicy,
+    /// Whether what is evicted goes down where it is not below.
+    pub demotes: bool,
+    /// How often it is brought to the disk itself.
+    pub sync: Option<Duration>,
 }
 
 /// A tenant and its share.

@@ -54,10 +54,11 @@ impl Policies for OnePolicy {
 
 fn shared() -> Shared {
     let loaded = config::load(Sources::default()).unwrap();
-    let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1);
+    let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1, None);
     let parts = Parts {
         engine: Arc::new(Engine::new(engine).unwrap()),
         deciders: Arc::new(Undecided),
+        levels: None,
         policies: Arc::new(OnePolicy),
         clock: || 5_000,
         monotonic_ns: || 1_000_000_000,

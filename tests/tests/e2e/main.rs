@@ -17,6 +17,7 @@ mod record;
 mod samples;
 mod scripts;
 mod simulate;
+mod tiers;
 mod tls;
 mod traces;
 mod tracking;

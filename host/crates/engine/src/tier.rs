@@ -160,6 +160,38 @@ pub struct TierFigures {
     pub trouble: Option<String>,
 }
 
+/// How a level below the memory stands: the tier, what was asked of it and what is on its way to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LevelFigures {
+    /// What the tier is called.
+    pub name: String,
+    /// The tier's own figures.
+    pub tier: TierFigures,
+    /// Loads that found something there.
+    pub hits: u64,
+    /// Loads that found nothing.
+    pub misses: u64,
+    /// Loads that failed.
+    pub read_errors: u64,
+    /// Changes that were written to it.
+    pub writes: u64,
+    /// Changes that could not be.
+    pub write_errors: u64,
+    /// Batches in which they went.
+    pub rounds: u64,
+    /// Bytes of memory that wait to be written.
+    pub queued_bytes: u64,
+}
+
+/// The levels below the memory, for whoever shows them.
+pub trait Levels: Send + Sync {
+    /// How each stands, from the top.
+    fn figures(&self) -> Vec<LevelFigures>;
+
+    /// Bytes of memory that they take, beside that of the entries in memory.
+    fn memory_bytes(&self) -> u64;
+}
+
 /// A slower, larger level. It holds entries of all tenants, apart from each other.
 ///
 /// Adapters are held to `larder_tiers::conformance`.
@@ -170,6 +202,12 @@ pub trait Tier: Send + Sync + 'static {
     /// Whether it may hold something under a key. `false` is certain. It looks at memory alone and takes
     /// well under a microsecond.
     fn may_hold(&self, key: TierKey<'_>) -> bool;
+
+    /// What [`Self::read`] would answer, where it can be told without waiting for anything slower than memory.
+    fn read_now(&self, key: TierKey<'_>, now: Millis) -> Option<Result<Option<Stored>, TierError>> {
+        let _ = (key, now);
+        None
+    }
 
     /// What it holds under a key, if that has not expired.
     fn read<'a>(

@@ -189,6 +189,36 @@ metrics! {
         "Keys that such connections have read and are told of when they change.";
     TRACKING_MESSAGES: Counter "larder_tracking_messages_total" ["tenant"]
         "Messages that told such connections of changes.";
+    TIER_ENTRIES: Gauge "larder_tier_entries" ["tier"]
+        "Entries that a level below the memory holds.";
+    TIER_USED: Gauge "larder_tier_used_bytes" ["tier"]
+        "What its entries take there.";
+    TIER_MAX: Gauge "larder_tier_limit_bytes" ["tier"]
+        "What they may take.";
+    TIER_INDEX: Gauge "larder_tier_index_bytes" ["tier"]
+        "Memory that finding them takes, beside that of the entries in memory.";
+    TIER_QUEUED: Gauge "larder_tier_queued_bytes" ["tier"]
+        "Changes that wait to be written to it.";
+    TIER_TROUBLE: Gauge "larder_tier_trouble" ["tier"]
+        "1 while it does nothing, 0 while all is well.";
+    TIER_HITS: Counter "larder_tier_hits_total" ["tier"]
+        "Loads that found something there.";
+    TIER_MISSES: Counter "larder_tier_misses_total" ["tier"]
+        "Loads that found nothing there.";
+    TIER_READ_ERRORS: Counter "larder_tier_read_errors_total" ["tier"]
+        "Loads that failed there.";
+    TIER_WRITES: Counter "larder_tier_writes_total" ["tier"]
+        "Changes that were written to it.";
+    TIER_WRITE_ERRORS: Counter "larder_tier_write_errors_total" ["tier"]
+        "Changes that could not be written to it; the entries are in memory alone.";
+    TIER_EVICTIONS: Counter "larder_tier_evictions_total" ["tier"]
+        "Entries that went there to make room.";
+    TIER_DAMAGED: Counter "larder_tier_damaged_total" ["tier"]
+        "Entries that could not be read as what was written.";
+    TIER_WRITTEN: Counter "larder_tier_written_bytes_total" ["tier"]
+        "Bytes that were written to it, whatever for.";
+    TIER_PUT: Counter "larder_tier_put_bytes_total" ["tier"]
+        "Of those, bytes of what it was told to keep.";
     SHARDS: Gauge "larder_shards" ["tenant"]
         "Shards of the tenant's store.";
     WORKERS: Gauge "larder_worker_threads" []

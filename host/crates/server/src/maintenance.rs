@@ -112,7 +112,7 @@ fn govern(shared: &Shared) {
     shared.engine.govern(resident_bytes);
 }
 
-/// Resident memory without what the clients' buffers and Lua states hold, which have bounds of their own: a
+/// Resident memory without what the clients' buffers, Lua states and the levels below the memory hold, which have bounds of their own: a
 /// client that sends or takes much must not cost others their entries. Nor must a program that was built
 /// without optimisations, and is large.
 fn resident_of_cache(shared: &Shared) -> Option<u64> {
@@ -122,6 +122,6 @@ fn resident_of_cache(shared: &Shared) -> Option<u64> {
     let Resident { bytes, file_bytes } = (shared.resident)()?;
     let after = shared.buffers.used_bytes();
     let program_bytes = file_bytes.saturating_sub(PROGRAM_BYTES_MAX);
-    let beside = before.max(after) + shared.lua_bytes() + program_bytes;
+    let beside = before.max(after) + shared.lua_bytes() + shared.levels_bytes() + program_bytes;
     Some(bytes.saturating_sub(beside))
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use larder_engine::tier::{LevelFigures, Levels};
 use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
 use crate::baseline::Baseline;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub deciders: Arc<dyn Deciders>,
     /// Keeps the policies.
     pub policies: Arc<dyn Policies>,
+    /// The levels below the memory, if there are some.
+    pub levels: Option<Arc<dyn Levels>>,
     /// Reads the wall clock, in Unix milliseconds.
     pub clock: fn() -> Millis,
     /// Reads a clock that never goes back, in nanoseconds since some moment; times commands.
@@ -92,6 +95,7 @@ pub struct Shared {
     pub(crate) deciders: Arc<dyn Deciders>,
     pub(crate) clock: fn() -> Millis,
     pub(crate) monotonic_ns: fn() -> u64,
+    pub(crate) levels: Option<Arc<dyn Levels>>,
     pub(crate) resident: fn() -> Option<Resident>,
     pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
@@ -176,6 +180,7 @@ impl Shared {
             engine: parts.engine,
             deciders: parts.deciders,
             policies: parts.policies,
+            levels: parts.levels,
             run_id: parts.run_id,
             clock: parts.clock,
             monotonic_ns: parts.monotonic_ns,
@@ -266,6 +271,18 @@ impl Shared {
     /// Figures of a tenant's client-side caching.
     pub fn tracking_figures(&self, tenant: &Tenant) -> TrackingFigures {
         self.onlookers[tenant.number()].tracking_figures()
+    }
+
+    /// Memory that the levels below the memory take beside it.
+    pub(crate) fn levels_bytes(&self) -> u64 {
+        let levels = self.levels.as_ref();
+        levels.map_or(0, |levels| levels.memory_bytes())
+    }
+
+    /// How the levels below the memory stand, from the top.
+    pub fn levels(&self) -> Vec<LevelFigures> {
+        let levels = self.levels.as_ref();
+        levels.map(|levels| levels.figures()).unwrap_or_default()
     }
 
     /// Memory of all Lua states.

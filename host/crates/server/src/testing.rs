@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use larder_engine::below::Below;
 use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, Undecided, native};
 use larder_policy_s3_fifo::S3Fifo;
 use larder_resp::Version;
@@ -23,11 +24,19 @@ pub(crate) fn parts() -> Parts {
 
 /// With tenants of these names.
 pub(crate) fn parts_of(tenants: &[&str]) -> Parts {
+    parts_over(tenants, |_| None)
+}
+
+/// With tenants of these names, and that below the memory of each.
+pub(crate) fn parts_over(
+    tenants: &[&str],
+    below: impl Fn(&str) -> Option<Arc<dyn Below>>,
+) -> Parts {
     let tenant = |name: &&str| TenantConfig {
         name: (*name).into(),
         memory_bytes: MEMORY_BYTES / tenants.len() as u64,
         evictor: native("s3-fifo", S3Fifo::default),
-        below: None,
+        below: below(name),
     };
     let engine = Engine::new(EngineConfig {
         memory_bytes: MEMORY_BYTES,
@@ -42,6 +51,7 @@ pub(crate) fn parts_of(tenants: &[&str]) -> Parts {
         engine: Arc::new(engine.expect("the configuration is valid")),
         deciders: Arc::new(Undecided),
         policies: Arc::new(Undecided),
+        levels: None,
         clock: || NOW,
         monotonic_ns: || 0,
         resident: || None,

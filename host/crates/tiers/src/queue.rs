@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
+use larder_engine::Millis;
 use larder_engine::tier::{Stored, TierChange, TierKey};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -20,6 +21,16 @@ pub(crate) enum Coming {
     Put(Arc<Stored>),
     /// Nothing.
     Nothing,
+}
+
+impl Coming {
+    /// What there will be, unless it has expired.
+    pub(crate) fn stored(self, now: Millis) -> Option<Arc<Stored>> {
+        match self {
+            Self::Put(stored) if !stored.is_expired(now) => Some(stored),
+            Self::Put(_) | Self::Nothing => None,
+        }
+    }
 }
 
 /// See the module.

@@ -2,6 +2,7 @@
 //! from the first that has it.
 
 use std::cell::Cell;
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use larder_engine::below::{Below, Loaded, Sight};
 use larder_engine::tier::{
-    Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+    Answer, LevelFigures, Levels, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
 };
 use larder_engine::{Entry, Key, Millis};
 use parking_lot::Mutex;
@@ -18,7 +19,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
 use crate::loads::Loads;
-use crate::queue::{Coming, Queue, hash_of};
+use crate::queue::{Queue, hash_of};
 use crate::writer::write;
 
 /// Groups of keys that are told apart where a load has to be of a key as it is now.
@@ -80,29 +81,6 @@ pub(crate) struct Counts {
     pub(crate) writes: AtomicU64,
     pub(crate) write_errors: AtomicU64,
     pub(crate) rounds: AtomicU64,
-}
-
-/// How a level stands.
-#[derive(Debug, Clone, Default)]
-pub struct LevelFigures {
-    /// What the tier is called.
-    pub name: String,
-    /// The tier's own.
-    pub tier: TierFigures,
-    /// Loads that found something there.
-    pub hits: u64,
-    /// Loads that found nothing.
-    pub misses: u64,
-    /// Loads that failed.
-    pub read_errors: u64,
-    /// Changes that were written to it.
-    pub writes: u64,
-    /// Changes that could not be.
-    pub write_errors: u64,
-    /// Batches in which they went.
-    pub rounds: u64,
-    /// Bytes that are on their way.
-    pub queued_bytes: u64,
 }
 
 /// See the module.
@@ -170,23 +148,6 @@ impl Stack {
         })
     }
 
-    /// How each level stands, from the top.
-    pub fn figures(&self) -> Vec<LevelFigures> {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let figures = |level: &Level| LevelFigures {
-            name: level.tier.name().to_owned(),
-            tier: level.tier.figures(),
-            hits: load(&level.counts.hits),
-            misses: load(&level.counts.misses),
-            read_errors: load(&level.counts.read_errors),
-            writes: load(&level.counts.writes),
-            write_errors: load(&level.counts.write_errors),
-            rounds: load(&level.counts.rounds),
-            queued_bytes: level.queue.bytes(),
-        };
-        self.levels.iter().map(figures).collect()
-    }
-
     /// Entries that went down when they went from memory.
     pub fn demotions(&self) -> u64 {
         self.demotions.load(Ordering::Relaxed)
@@ -218,9 +179,7 @@ impl Stack {
     fn sight(&self, key: TierKey<'_>, now: Millis) -> Sight {
         for level in &self.levels {
             match level.queue.coming(key) {
-                Some(Coming::Put(stored)) if stored.is_expired(now) => return Sight::Absent,
-                Some(Coming::Put(stored)) => return Sight::There(stored),
-                Some(Coming::Nothing) => return Sight::Absent,
+                Some(coming) => return coming.stored(now).map_or(Sight::Absent, Sight::There),
                 None if level.tier.may_hold(key) => return Sight::Maybe,
                 None => {}
             }
@@ -228,21 +187,36 @@ impl Stack {
         Sight::Absent
     }
 
-    /// Looks for a key from tier to tier.
+    /// What a look from level to level would find, where that can be told at once.
+    fn search_now(&self, key: TierKey<'_>, now: Millis) -> Option<Loaded> {
+        for level in &self.levels {
+            if let Some(coming) = level.queue.coming(key) {
+                return Some(Ok(coming.stored(now)));
+            }
+            if level.tier.may_hold(key) {
+                let found = level.tier.read_now(key, now)?;
+                level.count(&found);
+                match found {
+                    Ok(None) => {}
+                    found => return Some(found.map(|stored| stored.map(Arc::new))),
+                }
+            }
+        }
+        Some(Ok(None))
+    }
+
+    /// Looks for a key from level to level.
     async fn search(&self, key: &TierKeyBuf, now: Millis) -> Loaded {
         let mut trouble = None;
         for level in &self.levels {
+            if let Some(coming) = level.queue.coming(key.borrow()) {
+                return Ok(coming.stored(now));
+            }
             if !level.tier.may_hold(key.borrow()) {
                 continue;
             }
             let found = level.tier.read(key, now).await;
-            let counts = &level.counts;
-            let counter = match &found {
-                Ok(Some(_)) => &counts.hits,
-                Ok(None) => &counts.misses,
-                Err(_) => &counts.read_errors,
-            };
-            counter.fetch_add(1, Ordering::Relaxed);
+            level.count(&found);
             match found {
                 Ok(Some(stored)) => return Ok(Some(Arc::new(stored))),
                 Ok(None) => {}
@@ -276,6 +250,44 @@ impl Stack {
 
     fn is_full(&self) -> bool {
         self.levels.iter().any(|level| level.queue.is_full())
+    }
+}
+
+impl Levels for Stack {
+    fn figures(&self) -> Vec<LevelFigures> {
+        self.levels.iter().map(Level::figures).collect()
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        let bytes = |level: &Level| level.tier.figures().index_bytes + level.queue.bytes();
+        self.levels.iter().map(bytes).sum()
+    }
+}
+
+impl Level {
+    fn figures(&self) -> LevelFigures {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LevelFigures {
+            name: self.tier.name().to_owned(),
+            tier: self.tier.figures(),
+            hits: load(&self.counts.hits),
+            misses: load(&self.counts.misses),
+            read_errors: load(&self.counts.read_errors),
+            writes: load(&self.counts.writes),
+            write_errors: load(&self.counts.write_errors),
+            rounds: load(&self.counts.rounds),
+            queued_bytes: self.queue.bytes(),
+        }
+    }
+
+    /// Counts a look into the tier.
+    fn count(&self, found: &Result<Option<Stored>, TierError>) {
+        let counter = match found {
+            Ok(Some(_)) => &self.counts.hits,
+            Ok(None) => &self.counts.misses,
+            Err(_) => &self.counts.read_errors,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -380,11 +392,17 @@ impl Below for TenantBelow {
     }
 
     fn load(&self, key: Key<'_>, now: Millis) -> Answer<'static, Loaded> {
+        if let Some(found) = self.stack.search_now(self.key(key), now) {
+            return Box::pin(ready(found));
+        }
         let loading = self.stack.load(self.key_buf(key), now);
         Box::pin(async move { loading.await.unwrap_or_else(|_| Err(given_up())) })
     }
 
     fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded {
+        if let Some(found) = self.stack.search_now(self.key(key), now) {
+            return found;
+        }
         let loading = self.stack.load(self.key_buf(key), now);
         let (answer, answered) = mpsc::sync_channel(1);
         self.stack.runtime.spawn(async move {

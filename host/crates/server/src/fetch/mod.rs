@@ -244,3 +244,6 @@ pub(crate) fn poll(session: &mut Session, shared: &Shared, cx: &mut Waking<'_>) 
         _ => Poll::Ready(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

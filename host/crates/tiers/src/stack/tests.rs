@@ -3,6 +3,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use larder_engine::tier::TierFigures;
 use larder_engine::{
     Access, Edit, Engine, EngineConfig, Expiry, SizeClasses, Store, Tenant, TenantConfig, native,
 };

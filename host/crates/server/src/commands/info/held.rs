@@ -77,6 +77,41 @@ pub(super) fn keyspace(figures: &Figures<'_>) -> Lines {
         .collect()
 }
 
+/// One line for each level below the memory. They hold entries of all tenants, so only an administrator sees how
+/// many.
+pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
+    let is_admin = figures.session.login.user().is_admin();
+    let levels = figures.shared.levels().into_iter().enumerate();
+    levels
+        .map(|(nth, level)| {
+            let tier = &level.tier;
+            let state = if tier.trouble.is_some() { "trouble" } else { "ok" };
+            let mut value = format!("state={state}");
+            if is_admin {
+                value += &format!(
+                    ",entries={},used={},max={},index={},queued={},hits={},misses={},read_errors={},writes={},\
+                     write_errors={},evicted={},damaged={},written={},put={}",
+                    tier.entries,
+                    tier.used_bytes,
+                    tier.bytes_max,
+                    tier.index_bytes,
+                    level.queued_bytes,
+                    level.hits,
+                    level.misses,
+                    level.read_errors,
+                    level.writes,
+                    level.write_errors,
+                    tier.evictions,
+                    tier.damaged,
+                    tier.written_bytes,
+                    tier.put_bytes,
+                );
+            }
+            line(format!("tier_l{}_{}", nth + 2, level.name), value)
+        })
+        .collect()
+}
+
 /// One line for each policy that concerns the tenant.
 pub(super) fn policies(figures: &Figures<'_>) -> Lines {
     let tenant = figures.session.tenant.name();

@@ -43,7 +43,7 @@ impl Section {
 pub(super) type Lines = Vec<(Cow<'static, str>, String)>;
 
 /// All sections, in the order of the reply.
-pub(super) static SECTIONS: [Section; 15] = [
+pub(super) static SECTIONS: [Section; 16] = [
     Section::new("Server", fixed::server),
     Section::new("Clients", counted::clients),
     Section::new("Memory", held::memory),
@@ -57,6 +57,7 @@ pub(super) static SECTIONS: [Section; 15] = [
     Section::new("Latencystats", by_command::latencies).on_demand(),
     Section::new("Cluster", fixed::cluster),
     Section::new("Keyspace", held::keyspace),
+    Section::new("Tiers", held::tiers).on_demand(),
     Section::new("Policies", held::policies).on_demand(),
     Section::new("Tenants", held::tenants).on_demand(),
 ];

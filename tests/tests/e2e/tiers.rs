@@ -1,0 +1,202 @@
+//! A server with a second level on disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use e2e::harness::{Client, PATIENCE, Process, Random, Server, eventually, seeds};
+use larder_resp::{Value, encode_command};
+
+use crate::values::{NIL, bulk, ok};
+
+/// Processes that are killed; more where `LARDER_SOAK` says so.
+const KILLS: usize = 10;
+const KILLS_SOAKING: usize = 100;
+
+fn start(data: &Path, flags: &[&str]) -> Server {
+    let data = data.display().to_string();
+    let mut all = vec!["--data", &data, "--l2", "disk", "--memory", "4MiB"];
+    all.extend(flags);
+    Server::start(&all)
+}
+
+#[test]
+fn what_memory_has_no_room_for_is_on_disk_and_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), &[]);
+    let mut client = server.client();
+    let value = |n: usize| format!("{n}:{}", "v".repeat(1000));
+    let keys = 10_000;
+    for n in 0..keys {
+        let reply = client.call(&["SET", &format!("k{n}"), &value(n), "EX", "10000"]);
+        assert_eq!(reply, ok());
+    }
+    assert_eq!(client.call(&["DEL", "k7"]), Value::Integer(1));
+    assert_eq!(client.call(&["APPEND", "k8", "!"]), Value::Integer(1003));
+    let check = |client: &mut Client| {
+        for n in 0..keys {
+            let expected = match n {
+                7 => NIL,
+                8 => bulk(format!("{}!", value(8))),
+                _ => bulk(value(n)),
+            };
+            assert_eq!(client.call(&["GET", &format!("k{n}")]), expected, "k{n}");
+        }
+        let Value::Integer(ttl) = client.call(&["TTL", "k9"]) else {
+            panic!("no number");
+        };
+        assert!((1..=10_000).contains(&ttl), "{ttl}");
+    };
+    check(&mut client);
+    assert!(server.metric("larder_tier_hits_total") > 1_000.0);
+    assert!(server.metric("larder_used_bytes") < f64::from(4 << 20));
+    assert!(server.stop().success());
+
+    let server = start(folder.path(), &[]);
+    check(&mut server.client());
+    // Killed this time.
+    drop(server);
+    let server = start(folder.path(), &[]);
+    let mut client = server.client();
+    check(&mut client);
+    assert_eq!(client.call(&["FLUSHALL"]), ok());
+    drop(server);
+    let server = start(folder.path(), &[]);
+    assert_eq!(server.client().call(&["EXISTS", "k1", "k2"]), Value::Integer(0));
+}
+
+/// What a key may hold: what was acknowledged last, and what was asked for since.
+#[derive(Default, Clone)]
+struct Key {
+    acknowledged: Option<String>,
+    asked: Vec<Option<String>>,
+}
+
+#[test]
+fn killed_processes_lose_nothing_that_was_acknowledged_and_bring_nothing_back() {
+    let kills = match std::env::var_os("LARDER_SOAK") {
+        Some(_) => KILLS_SOAKING,
+        None => KILLS,
+    };
+    for seed in seeds(&[1]) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut random = Random::new(seed);
+        let mut model = BTreeMap::new();
+        for kill in 0..kills {
+            // Little room on disk, so that segments are reclaimed.
+            let server = start(folder.path(), &["--l2-size", "16MiB"]);
+            let mut client = server.client();
+            check(&mut client, &mut model, kill);
+            write(&mut client, &mut model, &mut random);
+        }
+        let server = start(folder.path(), &["--l2-size", "16MiB"]);
+        check(&mut server.client(), &mut model, kills);
+    }
+}
+
+/// Writes, and leaves some of it unanswered.
+fn write(client: &mut Client, model: &mut BTreeMap<String, Key>, random: &mut Random) {
+    for _ in 0..random.below(60) + 1 {
+        let mut wanted = Vec::new();
+        for _ in 0..random.below(40) + 1 {
+            let key = format!("k{}", random.below(3_000));
+            let value = format!("{}-{}", random.bits(), "v".repeat(random.below(3_000)));
+            let (request, value) = match random.below(10) {
+                0..=5 => (vec!["SET", &key, &value], Some(value.clone())),
+                6 | 7 => (vec!["SET", &key, &value, "PX", "1"], None),
+                _ => (vec!["DEL", &key], None),
+            };
+            let mut bytes = Vec::new();
+            let request: Vec<&[u8]> = request.iter().map(|arg| arg.as_bytes()).collect();
+            encode_command(&mut bytes, &request);
+            client.send(&bytes).unwrap();
+            wanted.push((key, value));
+        }
+        for (key, value) in &wanted {
+            let entry = model.entry(key.clone()).or_default();
+            entry.asked.push(value.clone());
+        }
+        if random.percent(3) {
+            return;
+        }
+        for (key, value) in wanted {
+            client.receive().unwrap();
+            model.insert(
+                key,
+                Key {
+                    acknowledged: value,
+                    asked: Vec::new(),
+                },
+            );
+        }
+    }
+}
+
+/// Compares all keys, and takes what they hold for what they are to hold.
+fn check(client: &mut Client, model: &mut BTreeMap<String, Key>, kill: usize) {
+    for (name, key) in model {
+        let held = match client.call(&["GET", name]) {
+            Value::Bulk(Some(held)) => Some(String::from_utf8(held).unwrap()),
+            _ => None,
+        };
+        // Of several in one pipeline those before an unanswered one may have been done, too.
+        let is_right = held == key.acknowledged || key.asked.contains(&held);
+        assert!(is_right, "kill {kill}, {name}: {} bytes", held.map_or(0, |held| held.len()));
+        *key = Key {
+            acknowledged: held,
+            asked: Vec::new(),
+        };
+    }
+}
+
+#[test]
+fn a_folder_serves_one_process_and_what_is_wrong_with_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), &[]);
+    let disk = folder.path().join("disk");
+    assert!(disk.is_dir());
+    drop(server);
+    let data = folder.path().display().to_string();
+    let refused = |flags: &[&str]| {
+        let other = tempfile::tempdir().unwrap();
+        let mut all = vec!["--data", &data, "--l2", "disk"];
+        all.extend(flags);
+        let mut process = Process::start(&mut Server::command(&all, other.path()));
+        let status = process.wait(PATIENCE).expect("it ends");
+        assert!(!status.success());
+        process.stderr()
+    };
+    fs::remove_dir_all(&disk).unwrap();
+    fs::write(&disk, "no folder").unwrap();
+    let said = refused(&[]);
+    assert!(said.contains("the disk tier's folder"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let said = refused(&["--l2-size", "1"]);
+    assert!(said.contains("--l2-size"), "{said}");
+}
+
+#[test]
+fn writes_behind_are_there_when_the_server_has_drained() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--l2-write", "behind"];
+    let server = start(folder.path(), &flags);
+    let mut client = server.client();
+    for n in 0..2_000 {
+        assert_eq!(client.call(&["SET", &format!("k{n}"), "v"]), ok());
+    }
+    assert!(server.stop().success());
+    let server = start(folder.path(), &flags);
+    let mut client = server.client();
+    for n in 0..2_000 {
+        assert_eq!(client.call(&["GET", &format!("k{n}")]), bulk("v"));
+    }
+    let info = client.call(&["INFO", "tiers"]);
+    let Value::Bulk(Some(info)) = info else {
+        panic!("{info:?}");
+    };
+    let info = String::from_utf8(info).unwrap();
+    assert!(info.contains("tier_l2_disk:state=ok,entries=2000,"), "{info}");
+    eventually("the loads are counted", || {
+        (server.metric("larder_tier_hits_total") >= 2_000.0).then_some(())
+    });
+}
