@@ -185,6 +185,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         Or("auto", Whole(1..=256)),
         "Worker threads; auto is one a processor",
     );
+    let below = below(reader);
     let eviction = reader.read(
         "eviction",
         DEFAULT_EVICTION,
@@ -209,7 +210,6 @@ fn store(reader: &mut Reader<'_>) -> Store {
         EventLetters,
         "Changes of keys that are published, as in Redis: AKE for most",
     );
-    let below = below(reader);
     let tenants = tenants::read(reader, memory, eviction);
     let users = users::read(reader, &tenants);
     Store {

@@ -62,7 +62,10 @@ fn what_memory_has_no_room_for_is_on_disk_and_outlives_the_process() {
     assert_eq!(client.call(&["FLUSHALL"]), ok());
     drop(server);
     let server = start(folder.path(), &[]);
-    assert_eq!(server.client().call(&["EXISTS", "k1", "k2"]), Value::Integer(0));
+    assert_eq!(
+        server.client().call(&["EXISTS", "k1", "k2"]),
+        Value::Integer(0)
+    );
 }
 
 /// What a key may hold: what was acknowledged last, and what was asked for since.
@@ -141,7 +144,11 @@ fn check(client: &mut Client, model: &mut BTreeMap<String, Key>, kill: usize) {
         };
         // Of several in one pipeline those before an unanswered one may have been done, too.
         let is_right = held == key.acknowledged || key.asked.contains(&held);
-        assert!(is_right, "kill {kill}, {name}: {} bytes", held.map_or(0, |held| held.len()));
+        assert!(
+            is_right,
+            "kill {kill}, {name}: {} bytes",
+            held.map_or(0, |held| held.len())
+        );
         *key = Key {
             acknowledged: held,
             asked: Vec::new(),
@@ -195,7 +202,10 @@ fn writes_behind_are_there_when_the_server_has_drained() {
         panic!("{info:?}");
     };
     let info = String::from_utf8(info).unwrap();
-    assert!(info.contains("tier_l2_disk:state=ok,entries=2000,"), "{info}");
+    assert!(
+        info.contains("tier_l2_disk:state=ok,entries=2000,"),
+        "{info}"
+    );
     eventually("the loads are counted", || {
         (server.metric("larder_tier_hits_total") >= 2_000.0).then_some(())
     });

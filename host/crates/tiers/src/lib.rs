@@ -12,4 +12,4 @@ mod stack;
 pub mod testing;
 mod writer;
 
-pub use stack::{KeyPattern, LevelFigures, Rules, Stack, StackConfig, WritePolicy};
+pub use stack::{KeyPattern, Rules, Stack, StackConfig, WritePolicy};

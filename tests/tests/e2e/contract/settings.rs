@@ -26,7 +26,7 @@ fn every_problem_is_reported_at_once_with_its_line() {
         "memory = \"lots\"\nlisten = 5\n\n[limits]\nclients_max = 0\nspeed = 1\n[cache]\n\
          [[tenant]]\nname = \"A\"\n",
     );
-    let mut serve = Server::command(&["--config", &path, "--l2", "disk"], folder.path());
+    let mut serve = Server::command(&["--config", &path, "--l2", "tape"], folder.path());
     serve.env("LARDER_THREADS", "none");
     let finished = run(&mut serve, PATIENCE);
     assert_eq!(finished.status.code(), Some(2), "{finished:?}");
@@ -40,7 +40,7 @@ fn every_problem_is_reported_at_once_with_its_line() {
         format!("error: {path}:8: tenant.memory: missing; allowed:"),
         format!("error: {path}:9: tenant.name: found \"A\"; allowed:"),
         "error: LARDER_THREADS: threads: found \"none\"; allowed:".to_owned(),
-        "error: --l2: l2: found \"disk\"; allowed: \"none\"".to_owned(),
+        "error: --l2: l2: found \"tape\"; allowed: \"none\" or \"disk\"".to_owned(),
     ];
     for place in &places {
         assert!(

@@ -59,6 +59,13 @@ impl Tier for Disk {
         found.is_some_and(|(_, hash)| self.shared.index.holds(hash))
     }
 
+    fn read_now(&self, key: TierKey<'_>, now: Millis) -> Option<Result<Option<Stored>, TierError>> {
+        match self.reader.look(key, now, true) {
+            Looked::Done(answer) => Some(answer),
+            Looked::Waits => None,
+        }
+    }
+
     fn read<'a>(
         &'a self,
         key: &'a TierKeyBuf,
