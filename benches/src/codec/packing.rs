@@ -101,11 +101,16 @@ fn documents(seed: u64, topic: Topic, count: u32) -> Vec<Stored> {
     (0..count).map(one).collect()
 }
 
-/// A codec that was trained on documents of another seed.
-fn trained(options: &Options, topic: Topic) -> Result<Codec> {
+/// A codec that was trained on documents of another seed, of all topics together, as clients that name no type have
+/// it, or of one.
+fn trained(options: &Options, topics: &[Topic]) -> Result<Codec> {
     let codec = codec(true, None);
-    for stored in documents(options.seed, topic, options.documents.max(1100)) {
-        codec.encode(key(), &stored, WARM, &mut Vec::new())?;
+    let of_topic = |topic: &Topic| documents(options.seed, *topic, options.documents.max(1100));
+    let by_topic: Vec<_> = topics.iter().map(of_topic).collect();
+    for at in 0..by_topic[0].len() {
+        for documents in &by_topic {
+            codec.encode(key(), &documents[at], WARM, &mut Vec::new())?;
+        }
     }
     codec.train();
     Ok(codec)
@@ -121,7 +126,14 @@ pub(super) fn table(options: &Options) -> Result<Table> {
             Measured::new("LZ4", Way::Lz4),
             Measured::new("zstd, level 3", zstd),
             Measured::new("record, no dictionary", Way::Codec(codec(true, None))),
-            Measured::new("record, dictionary", Way::Codec(trained(options, topic)?)),
+            Measured::new(
+                "record, dictionary of all topics",
+                Way::Codec(trained(options, &Topic::ALL)?),
+            ),
+            Measured::new(
+                "record, dictionary of its topic",
+                Way::Codec(trained(options, &[topic])?),
+            ),
         ];
         for _ in 0..options.runs {
             ways.iter_mut().try_for_each(|way| way.run(&documents))?;

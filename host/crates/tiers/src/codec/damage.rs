@@ -73,7 +73,7 @@ impl From<Damage> for TierError {
 pub enum Refusal {
     /// It is to be sealed, and nothing is there to seal it with.
     #[error(
-        "an entry that is to leave the process sealed alone cannot: name a key ring, or make one with `larder keys new`"
+        "an entry may leave the process only sealed, and there is no key for it: make a key ring with `larder keys new` and name it, and set `encrypt` to \"marked\" or \"all\""
     )]
     NoKey,
     /// It is longer than what would be read again.

@@ -33,8 +33,12 @@ fn whatever_is_changed_of_a_sealed_record_is_detected() {
                 tampered += 1;
             }
             assert!(read(&record[..at]).is_err(), "cut to {at}");
-            assert!(read(&record[at + 1..]).is_err(), "cut from {at}");
-            tampered += 2;
+            tampered += 1;
+            // Where open records are read, what is left might happen to be one.
+            if encrypt == Encrypt::All {
+                assert!(read(&record[at + 1..]).is_err(), "cut from {at}");
+                tampered += 1;
+            }
         }
         for more in [&[0][..], &[0; 16], &record] {
             assert!(read(&[&record, more].concat()).is_err());
@@ -85,7 +89,7 @@ fn the_same_entry_is_never_sealed_alike_and_shows_nothing() {
     nonces.dedup();
     assert_eq!(nonces.len(), 50);
     for record in &records {
-        assert!(!record.windows(3).any(|bytes| bytes == b"xxx"));
+        assert!(!record.windows(8).any(|bytes| bytes == b"xxxxxxxx"));
     }
 }
 
