@@ -183,6 +183,7 @@ impl World {
                 self.engine.maintain(self.now);
             }
             _ if fill == 0 => self.flush(amount.is_multiple_of(2).then_some(db)),
+            _ if fill == 1 => self.exchange(),
             _ => self.check_all(),
         }
         let stats = self.tenant().stats();
@@ -367,6 +368,15 @@ impl World {
         }
         self.model
             .retain(|(of, _), _| db.is_some_and(|db| db != *of));
+    }
+
+    /// Both databases change places.
+    fn exchange(&mut self) {
+        self.tenant().lock_all().exchange(0, 1);
+        let model = std::mem::take(&mut self.model).into_iter();
+        self.model = model
+            .map(|((db, bytes), entry)| ((1 - db, bytes), entry))
+            .collect();
     }
 
     pub(super) fn check_all(&mut self) {

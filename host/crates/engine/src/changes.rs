@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use larder_sdk::Removal;
 
 use crate::entry::Key;
+use crate::places::Places;
 
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,10 +93,11 @@ impl Changes {
         }
     }
 
+    /// `key` is as it is kept.
     #[inline]
-    pub(crate) fn tell(&self, key: Key<'_>, change: Change) {
+    pub(crate) fn tell(&self, places: Places, key: Key<'_>, change: Change) {
         if let Some(listener) = self.listener() {
-            listener.changed(key, change);
+            listener.changed(places.named(key), change);
         }
     }
 

@@ -16,6 +16,7 @@ mod engine;
 mod entry;
 mod error;
 pub mod evictor;
+mod places;
 pub mod policies;
 pub mod recording;
 mod shard;

@@ -1,5 +1,7 @@
 //! What a tenant counts.
 
+use crate::places::Places;
+
 /// A tenant's figures at one moment, summed over its shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantStats {
@@ -62,6 +64,12 @@ impl TenantStats {
             self.entries[db] += shard.entries[db];
             self.entries_with_ttl[db] += shard.entries_with_ttl[db];
         }
+    }
+
+    /// Has what was counted by places told by databases.
+    pub(crate) fn name(&mut self, places: Places) {
+        self.entries = places.by_database(self.entries);
+        self.entries_with_ttl = places.by_database(self.entries_with_ttl);
     }
 
     /// Takes away what had been counted `before`; what is so now stays.

@@ -108,6 +108,69 @@ const TRANSACTIONS: &str = "
     COMMAND GETKEYS EVAL return
 ";
 
+/// A line is a request.
+const EXCHANGES: &str = "
+    SET a 0
+    SET t 0 EX 10000
+    SELECT 1
+    MSET a 1 b 1
+    SELECT 0
+    SWAPDB 0 1
+    GET a
+    GET b
+    EXISTS t
+    DBSIZE
+    SELECT 1
+    GET a
+    PERSIST t
+    DBSIZE
+    KEYS t
+    SCAN 0 MATCH t COUNT 1000
+    SWAPDB 2 1
+    RANDOMKEY
+    SELECT 2
+    MOVE t 1
+    COPY a c DB 0
+    RENAME a d
+    SWAPDB 1 0
+    GET t
+    SELECT 0
+    GET t
+    SELECT 1
+    WATCH b
+    SWAPDB 1 2
+    MULTI
+    SET b 2
+    EXEC
+    GET b
+    GET d
+    WATCH d
+    SWAPDB 5 6
+    SWAPDB 1 1
+    MULTI
+    GET d
+    SET d 3
+    SWAPDB 1 2
+    GET b
+    SET b 3
+    SWAPDB 2 1
+    GET b
+    GET d
+    SELECT 2
+    GET b
+    SWAPDB 2 16
+    DBSIZE
+    EXEC
+    EVAL return{redis.call('swapdb',1,2),redis.call('get',KEYS[1]),redis.call('select',1),redis.call('get',KEYS[1])} 1 b
+    GET b
+    FLUSHDB
+    SELECT 1
+    GET b
+    DBSIZE
+    SWAPDB 1
+    SWAPDB 1 2 3
+";
+
 #[test]
 fn transactions_are_those_of_redis() {
     let Some(redis) = Redis::start("transactions as in redis-server") else {
@@ -115,7 +178,12 @@ fn transactions_are_those_of_redis() {
     };
     let larder = Server::start(&[]);
     let mut pair = Pair::new(&redis, &larder, 0);
-    for line in TRANSACTIONS.lines().filter(|line| !line.trim().is_empty()) {
+    for line in [TRANSACTIONS, "FLUSHALL", EXCHANGES]
+        .map(str::lines)
+        .into_iter()
+        .flatten()
+        .filter(|line| !line.trim().is_empty())
+    {
         let words = line.split_whitespace();
         let request = words.map(|word| word.as_bytes().to_vec()).collect();
         pair.exchange(&[request]);

@@ -47,15 +47,15 @@ const STATED: [Stated; 9] = [
         || Value::Array(vec![Value::Integer(-128)]),
     ),
     (
-        "two databases cannot be exchanged at one moment",
-        &[&["SWAPDB", "0", "1"]],
-        || {
-            Value::Error(
-                "ERR SWAPDB is not supported: entries are kept by the number of their database, so \
-                 two databases cannot change places at one moment"
-                    .into(),
-            )
-        },
+        "a database that changes places counts as changed, though the key that is watched is in neither",
+        &[
+            &["WATCH", "none"],
+            &["SWAPDB", "0", "1"],
+            &["SWAPDB", "0", "1"],
+            &["MULTI"],
+            &["EXEC"],
+        ],
+        || Value::NullArray,
     ),
     (
         "bytes of another server are no dump",

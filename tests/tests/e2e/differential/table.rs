@@ -234,8 +234,8 @@ pub(super) const COMMANDS: &[(usize, &str, &[Arg])] = &[
         1,
         "SWAPDB",
         &[
-            OneOf(&["0", "-1", "abc", "4294967296"]),
-            OneOf(&["0", "99", "abc"]),
+            OneOf(&["0", "1", "15", "-1", "abc", "4294967296"]),
+            OneOf(&["0", "1", "15", "99", "abc"]),
         ],
     ),
     (

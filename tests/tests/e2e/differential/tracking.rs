@@ -76,6 +76,10 @@ const LINES: &str = r#"
 2 SET l 7
 2 EXEC
 0 GET l
+2 SWAPDB 0 1
+0 GET l
+2 SWAPDB 1 0
+0 GET l
 2 FLUSHALL
 0 GET l
 2 SELECT 3

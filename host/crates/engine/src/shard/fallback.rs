@@ -51,7 +51,7 @@ impl State {
     /// A live entry of `db` by chance, if there is one: looks at some slots drawn at random, then from
     /// another one on at all of them.
     pub(crate) fn random_entry(&mut self, db: u8, now: Millis) -> Option<Entry<'_>> {
-        if self.stats.entries[usize::from(db)] == 0 {
+        if self.stats.entries[usize::from(self.places.place_of(db))] == 0 {
             return None;
         }
         let drawn = (0..LOOKS_MAX).find_map(|_| {

@@ -65,6 +65,7 @@ impl Recorder {
         hasher.finish()
     }
 
+    /// The key of `at` is as clients name it.
     fn note(&self, kind: Kind, at: &At<'_>, bytes: usize, expiry: Millis) {
         if at.key.db != self.db {
             return;
@@ -155,7 +156,13 @@ impl State {
     fn note_to(&self, recorder: &Recorder, kind: Kind, at: &At<'_>, slot: Option<Slot>) {
         let block = slot.and_then(|slot| self.slab.get(slot));
         let bytes = block.map_or(0, |block| block.bytes(self.config.classes));
-        recorder.note(kind, at, bytes, block.map_or(0, Block::expiry));
+        let key = self.places.named(at.key);
+        recorder.note(
+            kind,
+            &At { key, ..*at },
+            bytes,
+            block.map_or(0, Block::expiry),
+        );
     }
 }
 

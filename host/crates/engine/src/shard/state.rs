@@ -17,6 +17,7 @@ use super::wheel::{Step, Wheel};
 use crate::below::Below;
 use crate::changes::Changes;
 use crate::entry::{Entry, Key, Millis, stamp};
+use crate::places::Places;
 use crate::recording::Kind;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
@@ -38,11 +39,12 @@ pub(crate) struct ShardConfig {
 #[derive(Clone, Copy)]
 pub(crate) struct At<'k> {
     pub(crate) hash: u64,
+    /// As it is kept: with the place of its database.
     pub(crate) key: Key<'k>,
     pub(crate) now: Millis,
 }
 
-/// The hash of a key.
+/// The hash of a key as it is kept.
 #[inline]
 pub(crate) fn hash(seed: u64, key: Key<'_>) -> u64 {
     xxh3_64_with_seed(key.bytes, seed.wrapping_add(u64::from(key.db) << 32))
@@ -51,6 +53,8 @@ pub(crate) fn hash(seed: u64, key: Key<'_>) -> u64 {
 /// See the module.
 pub(crate) struct State {
     pub(super) config: ShardConfig,
+    /// Where the databases of the tenant are, in all of its shards alike.
+    pub(super) places: Places,
     pub(super) slab: Slab,
     index: Index,
     pub(super) wheel: Wheel,
@@ -110,6 +114,7 @@ impl State {
     ) -> Self {
         Self {
             config,
+            places: Places::FIRST,
             slab: Slab::new(config.classes),
             index: Index::new(config.share_bytes),
             wheel: Wheel::new(config.start_ms),
@@ -167,6 +172,21 @@ impl State {
 
     pub(crate) fn watches(&mut self) -> &mut Watches {
         &mut self.watches
+    }
+
+    /// Where the databases are, as long as the lock is held.
+    #[inline]
+    pub(crate) fn places(&self) -> Places {
+        self.places
+    }
+
+    /// Two databases change places; whoever watches a key of theirs takes it for changed. All shards are
+    /// held.
+    pub(crate) fn exchange(&mut self, one: u8, other: u8) {
+        for db in [one, other] {
+            self.watches.all_changed(self.places.place_of(db));
+        }
+        self.places = self.places.exchanged(one, other);
     }
 
     /// Large blocks to free once the lock has been given back.
@@ -346,7 +366,7 @@ impl State {
     pub(crate) fn remove_slot(&mut self, slot: Slot, why: Removal) -> u64 {
         if let Some(block) = self.slab.get(slot) {
             let key = Key::new(block.db(), block.key());
-            self.changes.tell(key, why.into());
+            self.changes.tell(self.places, key, why.into());
             if let Some(below) = &self.below {
                 let start_ms = self.config.start_ms;
                 match why {
@@ -459,14 +479,14 @@ impl State {
         self.flushing = Some(db);
     }
 
-    /// Removes the entries of `db` (or of all) from `from` on, `count` slots at most. Whoever empties all
-    /// shards tells of it then.
-    pub(crate) fn flush(&mut self, db: Option<u8>, from: Slot, count: u32) {
+    /// Removes the entries of the database in `place` (or of all) from `from` on, `count` slots at most.
+    /// Whoever empties all shards tells of it then.
+    pub(crate) fn flush(&mut self, place: Option<u8>, from: Slot, count: u32) {
         for slot in from..from.saturating_add(count).min(self.slots()) {
             let there = self
                 .slab
                 .get(slot)
-                .is_some_and(|block| db.is_none_or(|db| db == block.db()));
+                .is_some_and(|block| place.is_none_or(|place| place == block.db()));
             if there {
                 self.empty_slot(slot, Removal::Deleted);
             }
@@ -478,8 +498,9 @@ impl State {
 
     /// The live entry in `slot`, if it is in `db`.
     pub(crate) fn visit(&self, slot: Slot, db: u8, now: Millis) -> Option<Entry<'_>> {
+        let place = self.places.place_of(db);
         self.entry(slot).filter(|entry| {
-            entry.block.db() == db && entry.expires_at().is_none_or(|expiry| expiry > now)
+            entry.block.db() == place && entry.expires_at().is_none_or(|expiry| expiry > now)
         })
     }
 }

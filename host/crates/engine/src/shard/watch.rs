@@ -10,14 +10,17 @@ pub(crate) struct Watches {
 }
 
 struct Watched {
+    /// The place of its database.
+    place: u8,
     watchers: usize,
     changes: u64,
 }
 
 impl Watches {
     /// Begins to watch; the answer is to be compared with [`Self::changes`] later.
-    pub(crate) fn add(&mut self, hash: u64) -> u64 {
+    pub(crate) fn add(&mut self, hash: u64, place: u8) -> u64 {
         let watched = self.keys.entry(hash).or_insert(Watched {
+            place,
             watchers: 0,
             changes: 0,
         });
@@ -47,6 +50,14 @@ impl Watches {
             return;
         }
         if let Some(watched) = self.keys.get_mut(&hash) {
+            watched.changes += 1;
+        }
+    }
+
+    /// Notes that all keys in a place count as changed.
+    pub(crate) fn all_changed(&mut self, place: u8) {
+        let watched = self.keys.values_mut();
+        for watched in watched.filter(|watched| watched.place == place) {
             watched.changes += 1;
         }
     }

@@ -326,7 +326,7 @@ impl State {
             (false, false) => {}
         }
         self.watches.changed(at.hash);
-        self.changes.tell(at.key, Change::Written);
+        self.changes.tell(self.places, at.key, Change::Written);
         self.record(Kind::Write, at, Some(slot));
         self.tell_below(at, slot);
     }
@@ -377,7 +377,7 @@ impl State {
             (true, false) => self.note_removed(slot, at.hash, Removal::Deleted),
             _ => {}
         }
-        self.changes.tell(at.key, Change::Expiry);
+        self.changes.tell(self.places, at.key, Change::Expiry);
         self.record(Kind::Expire, at, Some(slot));
         self.tell_below(at, slot);
     }

@@ -8,7 +8,7 @@ use super::{Tenant, check_key};
 use crate::edit::{Access, Edit};
 use crate::entry::{Entry, Key, Millis};
 use crate::error::Error;
-use crate::shard::{At, Garbage, Refusal, State, hash};
+use crate::shard::{At, Garbage, Refusal, State};
 
 /// The shards of some keys, locked until dropped. Operations are as on [`Tenant`]; on other keys
 /// they find nothing and change nothing.
@@ -38,9 +38,10 @@ impl Tenant {
     ) -> Result<Locked<'_>, Error> {
         let mut shards: SmallVec<[usize; 16]> = SmallVec::new();
         let mut first = None;
+        let places = self.places.look();
         for key in keys {
             check_key(key)?;
-            let at = self.at(key, now);
+            let at = self.at_by(places, key, now);
             first.get_or_insert(at.hash);
             shards.push(self.shard_index(at.hash));
         }
@@ -57,7 +58,14 @@ impl Tenant {
         }
         shards.sort_unstable();
         shards.dedup();
-        Ok(self.hold(shards.into_iter(), room_bytes))
+        let locked = self.hold(shards.into_iter(), room_bytes);
+        let is_where_it_was = |(_, state): &(_, MutexGuard<'_, State>)| state.places() == places;
+        if locked.states.first().is_none_or(is_where_it_was) {
+            return Ok(locked);
+        }
+        // Databases have changed places meanwhile: wherever the keys are now, it is among all.
+        drop(locked);
+        Ok(self.lock_all())
     }
 
     /// Locks all shards, in ascending order.
@@ -86,9 +94,8 @@ impl<'t> Locked<'t> {
 
     /// Whether a key's shard is among those held.
     pub fn holds(&self, key: Key<'_>) -> bool {
-        let hash = hash(self.tenant.hash_seed, key);
-        let number = self.tenant.shard_index(hash);
-        self.holds_shard(number)
+        let hash = self.tenant.at(key, 0).hash;
+        self.holds_shard(self.tenant.shard_index(hash))
     }
 
     /// Whether all shards are held.
@@ -109,6 +116,17 @@ impl<'t> Locked<'t> {
         }
         self.states.sort_unstable_by_key(|(number, _)| *number);
         self.holds_all()
+    }
+
+    /// Has two databases change places: what was in the one is in the other. All shards have to be held, and
+    /// nothing may lie below, where entries are found by the numbers of their databases.
+    pub fn exchange(&mut self, one: u8, other: u8) {
+        debug_assert!(self.holds_all() && self.tenant.below().is_none());
+        for (_, state) in &mut self.states {
+            state.exchange(one, other);
+        }
+        let places = self.tenant.places.look().exchanged(one, other);
+        self.tenant.places.change(places);
     }
 
     fn holds_shard(&self, number: usize) -> bool {

@@ -13,7 +13,7 @@ mod watch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::below::Below;
 use crate::changes::Changes;
@@ -22,6 +22,7 @@ use crate::engine::TenantConfig;
 use crate::entry::{Entry, KEY_BYTES_MAX, Key, Millis};
 use crate::error::{ConfigError, Error};
 use crate::evictor::EvictorFactory;
+use crate::places::{Places, Table};
 use crate::shard::block::block_bytes;
 use crate::shard::{At, Refusal, Shard, ShardConfig, State, hash};
 use crate::size_class::SizeClasses;
@@ -57,6 +58,8 @@ pub struct Tenant {
     memory_bytes: AtomicU64,
     classes: SizeClasses,
     hash_seed: u64,
+    /// Where its databases are.
+    places: Table,
     /// For evictors, each with its shard's number.
     evictor_seed: u64,
     shards: Box<[Shard]>,
@@ -125,6 +128,7 @@ impl Tenant {
             memory_bytes: AtomicU64::new(config.memory_bytes),
             classes: shared.classes,
             hash_seed,
+            places: Table::new(),
             evictor_seed: shared.seed,
             shards: (0..shards).map(shard).collect::<Result<_, _>>()?,
             used_bytes: AtomicU64::new(0),
@@ -185,9 +189,8 @@ impl Tenant {
         now: Millis,
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
-        let at = self.at(key, now);
-        let shard = self.shard_of(at.hash);
-        let mut state = shard.state.lock();
+        let mut at = self.at(key, now);
+        let (shard, mut state) = self.enter(key, &mut at);
         let result = state.get(&at, read);
         let waiting = state.events_waiting();
         drop(state);
@@ -204,8 +207,9 @@ impl Tenant {
         now: Millis,
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
-        let at = self.at(key, now);
-        self.shard_of(at.hash).state.lock().peek(&at, read)
+        let mut at = self.at(key, now);
+        let (_, mut state) = self.enter(key, &mut at);
+        state.peek(&at, read)
     }
 
     /// An atomic read-modify-write of one key.
@@ -229,8 +233,7 @@ impl Tenant {
         mut edit: impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
     ) -> Result<R, Error> {
         check_key(key)?;
-        let at = self.at(key, now);
-        let shard = self.shard_of(at.hash);
+        let mut at = self.at(key, now);
         let mut room = match bytes_hint {
             0 => 0,
             hint => block_bytes(self.classes, 0, key.bytes.len(), hint),
@@ -249,7 +252,7 @@ impl Tenant {
                 }
                 reserved => reserved?,
             };
-            let mut state = shard.state.lock();
+            let (shard, mut state) = self.enter(key, &mut at);
             let outcome = state.update(&at, access, reserved.bytes(), &mut edit);
             let change = state.settle();
             let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
@@ -271,9 +274,8 @@ impl Tenant {
 
     /// Removes a key. Whether it was there.
     pub fn remove(&self, key: Key<'_>, now: Millis) -> bool {
-        let at = self.at(key, now);
-        let shard = self.shard_of(at.hash);
-        let mut state = shard.state.lock();
+        let mut at = self.at(key, now);
+        let (shard, mut state) = self.enter(key, &mut at);
         let removed = state.remove(&at);
         let change = state.settle();
         let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
@@ -288,11 +290,14 @@ impl Tenant {
 
     /// Entries in database `db`; those that expired and were not removed yet count.
     pub fn len(&self, db: u8) -> u64 {
-        let db = usize::from(Key::new(db, b"").db);
-        self.shards
-            .iter()
-            .map(|shard| shard.state.lock().stats().entries[db])
-            .sum()
+        // All shards are asked about what is in one place, though the database may leave it meanwhile.
+        let mut place = None;
+        let entries = self.shards.iter().map(|shard| {
+            let state = shard.state.lock();
+            let place = *place.get_or_insert_with(|| state.places().place_of(db));
+            state.stats().entries[usize::from(place)]
+        });
+        entries.sum()
     }
 
     /// Whether database `db` has no entry.
@@ -306,6 +311,7 @@ impl Tenant {
         for shard in &self.shards {
             sum.add(shard.state.lock().stats());
         }
+        sum.name(self.places.look());
         sum
     }
 
@@ -321,11 +327,45 @@ impl Tenant {
         }
     }
 
+    #[inline]
     fn at<'k>(&self, key: Key<'k>, now: Millis) -> At<'k> {
+        self.at_by(self.places.look(), key, now)
+    }
+
+    /// Where a key is by that table.
+    #[inline]
+    fn at_by<'k>(&self, places: Places, key: Key<'k>, now: Millis) -> At<'k> {
+        let key = places.kept(key);
         At {
             hash: hash(self.hash_seed, key),
             key,
             now,
+        }
+    }
+
+    /// Locks the shard of a key that was found to be `at`, and says so there if it is elsewhere: databases may
+    /// have changed places before the lock, but not while it is held.
+    #[inline]
+    fn enter<'k>(&self, key: Key<'k>, at: &mut At<'k>) -> (&Shard, MutexGuard<'_, State>) {
+        let shard = self.shard_of(at.hash);
+        let state = shard.state.lock();
+        if state.places().place_of(key.db) == at.key.db {
+            return (shard, state);
+        }
+        drop(state);
+        self.enter_again(key, at)
+    }
+
+    /// Whoever comes too late again and again waits for as many SWAPDBs.
+    #[cold]
+    fn enter_again<'k>(&self, key: Key<'k>, at: &mut At<'k>) -> (&Shard, MutexGuard<'_, State>) {
+        loop {
+            *at = self.at(key, at.now);
+            let shard = self.shard_of(at.hash);
+            let state = shard.state.lock();
+            if state.places().place_of(key.db) == at.key.db {
+                return (shard, state);
+            }
         }
     }
 

@@ -26,11 +26,10 @@ pub struct Standing {
 impl Tenant {
     /// How the entry of `key` stands, if it is there. Leaves no trace.
     pub fn standing(&self, key: Key<'_>, now: Millis) -> Option<Standing> {
-        let at = self.at(key, now);
+        let mut at = self.at(key, now);
+        let (_, mut state) = self.enter(key, &mut at);
         let shard = self.shard_index(at.hash);
-        self.shards[shard]
-            .state
-            .lock()
+        state
             .standing(&at, SAMPLES)
             .map(|standing| Standing { shard, ..standing })
     }

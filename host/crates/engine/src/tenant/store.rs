@@ -217,6 +217,14 @@ impl<'t> Store<'t> {
         }
     }
 
+    /// Has two databases change places. See [`Locked::exchange`].
+    pub fn exchange(&mut self, one: u8, other: u8) {
+        match &mut self.mode {
+            Mode::Open(tenant, _) => tenant.lock_all().exchange(one, other),
+            Mode::Held(locked) => locked.exchange(one, other),
+        }
+    }
+
     /// See [`Tenant::len`].
     pub fn len(&mut self, db: u8) -> u64 {
         match &mut self.mode {

@@ -1,4 +1,5 @@
 mod changes;
+mod places;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use parking_lot::MutexGuard;
 
 use super::{Locked, Tenant};
-use crate::entry::{Entry, Key, Millis};
+use crate::entry::{Entry, Millis};
 use crate::shard::{Shard, State};
 use crate::stats::TenantStats;
 
@@ -18,6 +18,8 @@ const FLUSH_SLOTS: u32 = 1024;
 /// How far a flush has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlushCursor {
+    /// Of the database that is emptied, as it was found: it is emptied there, wherever it goes.
+    place: Option<u8>,
     shard: usize,
     slot: u32,
 }
@@ -36,7 +38,7 @@ struct Walk {
 impl Walk {
     fn new(db: u8, cursor: u64, count: usize, now: Millis) -> Self {
         Self {
-            db: Key::new(db, b"").db,
+            db,
             shard: (cursor & ((1 << SHARD_BITS) - 1)) as usize,
             slot: u32::try_from(cursor >> SHARD_BITS).unwrap_or(u32::MAX),
             now,
@@ -94,7 +96,6 @@ impl Tenant {
         now: Millis,
         mut read: impl FnMut(Entry<'_>) -> R,
     ) -> Option<R> {
-        let db = Key::new(db, b"").db;
         let draw = |shard: &Shard| shard.state.lock().next_random() as usize;
         let first = self.shards.first().map_or(0, draw);
         let shards = (0..self.shards.len()).map(|turn| (first + turn) % self.shards.len());
@@ -108,13 +109,14 @@ impl Tenant {
     /// One bounded step of removing every entry of `db` (or of all databases). Returns where to go
     /// on, `None` when all is done. What is written meanwhile may stay.
     pub fn flush(&self, db: Option<u8>, at: FlushCursor) -> Option<FlushCursor> {
-        let db = db.map(|db| Key::new(db, b"").db);
         if at == FlushCursor::default() {
             self.begin_flush(db);
         }
         let shard = self.shards.get(at.shard)?;
         let mut state = shard.state.lock();
-        state.flush(db, at.slot, FLUSH_SLOTS);
+        let places = state.places();
+        let place = db.map(|db| at.place.unwrap_or(places.place_of(db)));
+        state.flush(place, at.slot, FLUSH_SLOTS);
         let change = state.settle();
         let (slots, waiting, garbage) =
             (state.slots(), state.events_waiting(), state.take_garbage());
@@ -125,16 +127,19 @@ impl Tenant {
         let slot = at.slot.saturating_add(FLUSH_SLOTS);
         let next = match slot < slots {
             true => FlushCursor {
+                place,
                 shard: at.shard,
                 slot,
             },
             false => FlushCursor {
+                place,
                 shard: at.shard + 1,
                 slot: 0,
             },
         };
         let next = Some(next).filter(|next| next.shard < self.shards.len());
         if next.is_none() {
+            let db = place.map(|place| places.database_at(place));
             self.changes.tell_emptied(db);
         }
         next
@@ -183,7 +188,6 @@ impl Locked<'_> {
         now: Millis,
         mut read: impl FnMut(Entry<'_>) -> R,
     ) -> Option<R> {
-        let db = Key::new(db, b"").db;
         let count = self.states.len();
         let first = self.states.first_mut()?.1.next_random() as usize;
         (0..count).find_map(|turn| {
@@ -193,21 +197,21 @@ impl Locked<'_> {
     }
 
     pub(super) fn flush(&mut self, db: Option<u8>) {
-        let db = db.map(|db| Key::new(db, b"").db);
         let tenant = self.tenant();
         if let Some(below) = tenant.below() {
             below.clear(db);
         }
         for (_, state) in &mut self.states {
-            state.flush(db, 0, u32::MAX);
+            let place = db.map(|db| state.places().place_of(db));
+            state.flush(place, 0, u32::MAX);
             tenant.use_bytes(state.settle());
         }
         tenant.changes.tell_emptied(db);
     }
 
     pub(super) fn len(&self, db: u8) -> u64 {
-        let db = usize::from(Key::new(db, b"").db);
-        let entries = |(_, state): &(usize, MutexGuard<'_, State>)| state.stats().entries[db];
+        let place = usize::from(self.tenant().places.look().place_of(db));
+        let entries = |(_, state): &(usize, MutexGuard<'_, State>)| state.stats().entries[place];
         self.states.iter().map(entries).sum()
     }
 
@@ -216,6 +220,7 @@ impl Locked<'_> {
         for (_, state) in &self.states {
             sum.add(state.stats());
         }
+        sum.name(self.tenant().places.look());
         sum
     }
 }

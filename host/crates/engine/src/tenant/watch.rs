@@ -10,6 +10,7 @@ pub struct Watch {
     tenant: Arc<Tenant>,
     db: u8,
     key: Box<[u8]>,
+    /// By the place that its database had when the watch began.
     hash: u64,
     changes: u64,
 }
@@ -17,8 +18,8 @@ pub struct Watch {
 impl Tenant {
     /// Begins to watch a key.
     pub fn watch(self: &Arc<Self>, key: Key<'_>, now: Millis) -> Watch {
-        let at = self.at(key, now);
-        let mut state = self.shard_of(at.hash).state.lock();
+        let mut at = self.at(key, now);
+        let (_, mut state) = self.enter(key, &mut at);
         // What has expired is gone before the watch begins, and does not count as a change.
         state.peek(&at, |_| ());
         Watch {
@@ -26,7 +27,7 @@ impl Tenant {
             db: key.db,
             key: key.bytes.into(),
             hash: at.hash,
-            changes: state.watches().add(at.hash),
+            changes: state.watches().add(at.hash, at.key.db),
         }
     }
 }
@@ -40,7 +41,7 @@ impl Watch {
 
 impl Locked<'_> {
     /// Whether a watched key, which must be among those locked, is as it was. One that has expired
-    /// meanwhile is not.
+    /// meanwhile is not, nor is one whose database has changed places.
     pub fn is_unchanged(&mut self, watch: &Watch, now: Millis) -> bool {
         self.peek(watch.key(), now, |_| ());
         let state = self.state(watch.hash);

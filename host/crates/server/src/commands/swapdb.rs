@@ -1,4 +1,4 @@
-//! SWAPDB, which is refused.
+//! SWAPDB: two databases change places, for everybody at one moment.
 
 use larder_resp::{Args, parse_integer};
 
@@ -14,12 +14,15 @@ pub(super) const COMMAND: Command = Command {
     group: Group::Server,
     categories: &[Category::Keyspace, Category::Dangerous],
     since: "4.0.0",
-    summary: "Refuses to exchange two databases",
+    summary: "Exchanges two databases",
     action: Action::Run(run),
 };
 
-/// Each entry is found by the number of its database, so that two databases could only be exchanged
-/// entry by entry, and everybody would see them half exchanged.
+/// Others may share a tier, and it outlasts the server: they would find the one database in the other's place.
+const HAS_TIERS: Failure = Failure::new(
+    "ERR SWAPDB is not supported where a slower tier keeps entries: they are kept there by the number of their database",
+);
+
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     for (at, text) in [
         (1, "ERR invalid first DB index"),
@@ -28,11 +31,12 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let number = parse_integer(&args[at]).and_then(|number| i32::try_from(number).ok());
         number.ok_or(Failure::new(text))?;
     }
-    if database(&args[1])? != database(&args[2])? {
-        return Err(Failure::new(
-            "ERR SWAPDB is not supported: entries are kept by the number of their database, so two \
-             databases cannot change places at one moment",
-        ));
+    let (one, other) = (database(&args[1])?, database(&args[2])?);
+    if one != other {
+        if ctx.store.tenant().below().is_some() {
+            return Err(HAS_TIERS);
+        }
+        ctx.store.exchange(one, other);
     }
     ctx.reply.ok();
     Ok(Flow::Continue)

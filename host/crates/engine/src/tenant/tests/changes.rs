@@ -7,10 +7,10 @@ use crate::changes::{Change, Listener};
 use crate::{FlushCursor, Store};
 
 #[derive(Default)]
-struct Notes(Mutex<Vec<(String, Option<Change>)>>);
+pub(super) struct Notes(Mutex<Vec<(String, Option<Change>)>>);
 
 impl Notes {
-    fn take(&self) -> Vec<(String, Option<Change>)> {
+    pub(super) fn take(&self) -> Vec<(String, Option<Change>)> {
         std::mem::take(&mut *self.0.lock())
     }
 }
@@ -28,7 +28,7 @@ impl Listener for Notes {
     }
 }
 
-fn connect(tenant: &Tenant) -> Arc<Notes> {
+pub(super) fn connect(tenant: &Tenant) -> Arc<Notes> {
     let notes = Arc::new(Notes::default());
     tenant.changes().connect(notes.clone());
     tenant.changes().want();
