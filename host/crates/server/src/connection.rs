@@ -13,7 +13,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use larder_engine::FlushCursor;
 use larder_engine::tier::Answer;
 use larder_resp::Reply;
 use tokio::task::yield_now;
@@ -24,6 +23,7 @@ use crate::clients::pauses::lifted;
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
 use crate::fetch::Told;
+use crate::flush;
 use crate::held::{BuffersFull, Held};
 use crate::listing::Listing;
 use crate::mailbox::Lagged;
@@ -401,13 +401,9 @@ impl Connection {
                 self.stage = Stage::Behind;
             }
             Stop::Empty(db) => {
-                let name: &[u8] = if db.is_some() {
-                    b"FLUSHDB"
-                } else {
-                    b"FLUSHALL"
-                };
-                let paced = Paced::new(&[name]);
-                self.stage = Stage::Late(Late::Emptying(db, FlushCursor::default(), paced));
+                let tenant = self.dialogue.session.tenant.clone();
+                let emptying = flush::begin(self.worker.shared.clone(), tenant, db);
+                self.stage = Stage::Late(Late::Emptying(emptying));
             }
             Stop::List(pattern) => {
                 let paced = Paced::new(&[b"KEYS", &pattern]);
@@ -422,7 +418,7 @@ impl Connection {
             Stop::Held => {
                 let tenant = self.dialogue.session.tenant.number();
                 let waiting = lifted(self.worker.shared.clone(), tenant);
-                self.stage = Stage::Late(Late::Held(Box::pin(waiting)));
+                self.stage = Stage::Late(Late::Held(Box::pin(waiting), 0));
             }
             Stop::Fetch => self.stage = Stage::Late(Late::Fetching),
             Stop::Close => self.stage = Stage::Closing,

@@ -63,7 +63,7 @@ impl Stop {
     fn after(flow: Flow) -> Option<Self> {
         Some(match flow {
             Flow::Continue => return None,
-            Flow::Close => Self::Close,
+            Flow::Close | Flow::Overfull => Self::Close,
             Flow::Flush(db) => Self::Empty(db),
             Flow::Keys(pattern) => Self::List(pattern),
             Flow::Fetch => Self::Fetch,
@@ -203,9 +203,9 @@ impl Dialogue {
                 errors += 1;
                 shared.meters[worker].note_error(&out[reply_at..]);
             }
-            let is_answered = matches!(flow, Flow::Continue | Flow::Close);
+            let is_answered = matches!(flow, Flow::Continue | Flow::Close | Flow::Overfull);
             if self.session.replies != Replies::On && is_answered {
-                self.session.hush(Some(args), out, reply_at);
+                self.session.hush(out, reply_at);
             }
             self.raise_limits();
             // What goes on in steps is noted when it is done.

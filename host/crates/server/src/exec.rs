@@ -8,7 +8,7 @@ use crate::stats::bump;
 use crate::{Context, Flow};
 
 /// Executes a command to its end: what a connection does in steps is done here at once, as nobody else
-/// gets to the store meanwhile. The answer is [`Flow::Continue`] or [`Flow::Close`].
+/// gets to the store meanwhile. The answer is [`Flow::Continue`], [`Flow::Close`] or [`Flow::Overfull`].
 pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     match dispatch(ctx, args) {
         Flow::Flush(db) => {
@@ -19,7 +19,7 @@ pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
         Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) | Flow::Fetch => {
             ctx.reply.error(NOT_HERE);
         }
-        flow @ (Flow::Continue | Flow::Close) => return flow,
+        flow @ (Flow::Continue | Flow::Close | Flow::Overfull) => return flow,
     }
     Flow::Continue
 }
@@ -47,17 +47,21 @@ pub(crate) fn run_all<'r>(
     // Replies end where there are too many; what was asked for is done all the same, or others would see a
     // part of it.
     let mut told = None;
+    let mut flow = Flow::Continue;
     for args in requests {
         let len = ctx.reply.out_len();
-        if run_one(ctx, args) == Flow::Close || ctx.output_is_full() {
-            told.get_or_insert(len);
+        match run_one(ctx, args) {
+            Flow::Close => flow = Flow::Close,
+            Flow::Overfull => _ = told.get_or_insert(len),
+            _ if ctx.output_is_full() => _ = told.get_or_insert(len),
+            _ => {}
         }
         if let Some(len) = told {
             ctx.reply.take_back(len);
         }
     }
     match told {
-        None => Flow::Continue,
+        None => flow,
         Some(_) => {
             let error = "ERR reply too large: ask for less in one transaction";
             ctx.reply.error(error);

@@ -14,6 +14,7 @@ mod error;
 mod exec;
 mod feed;
 mod fetch;
+mod flush;
 mod held;
 mod http;
 mod latency;

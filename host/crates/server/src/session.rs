@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Store, Tenant};
-use larder_resp::{Args, Reply, Version};
+use larder_resp::{Reply, Version};
 
 use crate::clients::{Client, Origin};
 use crate::fetch::Fetch;
@@ -34,6 +34,8 @@ pub struct Session {
     /// What others see of it.
     pub(crate) client: Arc<Client>,
     pub(crate) replies: Replies,
+    /// What is sent of the request that is carried out although the client wants no reply to it.
+    pub(crate) unasked: Vec<u8>,
     pub(crate) no_evict: bool,
     /// Its reads leave no trace.
     pub(crate) no_touch: bool,
@@ -58,6 +60,7 @@ impl Session {
             tenant: login.user().tenant().clone(),
             login,
             replies: Replies::On,
+            unasked: Vec::new(),
             no_evict: false,
             no_touch: false,
             is_paused: false,
@@ -108,18 +111,18 @@ impl Session {
         }
     }
 
-    /// Takes back what was replied to `args` from `at` on, where the client wants no reply. Messages and
-    /// what is said of subscriptions go out all the same.
+    /// Whether the client wants no reply to the request that is carried out.
+    pub(crate) fn is_hushed(&self) -> bool {
+        matches!(self.replies, Replies::Off | Replies::Skip)
+    }
+
+    /// Takes back what was replied to a request from `at` on, where the client wants no reply; what is said
+    /// of subscriptions is sent all the same.
     #[cold]
-    pub(crate) fn hush(&mut self, args: Option<Args<'_>>, out: &mut Vec<u8>, at: usize) {
-        let is_push = |args: Args<'_>| {
-            let name = args.name().to_ascii_uppercase();
-            name.ends_with(b"SUBSCRIBE") && out.get(at) != Some(&b'-')
-        };
-        let is_push = args.is_some_and(is_push);
-        match self.replies {
-            Replies::Off | Replies::Skip if !is_push => out.truncate(at),
-            _ => {}
+    pub(crate) fn hush(&mut self, out: &mut Vec<u8>, at: usize) {
+        if self.is_hushed() {
+            out.truncate(at);
+            out.append(&mut self.unasked);
         }
         match self.replies {
             Replies::SkipNext => self.replies = Replies::Skip,
@@ -199,7 +202,7 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the output of this connection is over `output_bytes_max`. A command whose reply has no
-    /// bound of its own (many values of any size) asks between values, and answers [`Flow::Close`] when
+    /// bound of its own (many values of any size) asks between values, and answers [`Flow::Overfull`] when
     /// this is true: the client is cut off before the reply exhausts the memory of the process.
     pub fn output_is_full(&self) -> bool {
         self.reply.out_len() > self.shared.config.output_bytes_max
@@ -213,6 +216,8 @@ pub enum Flow {
     Continue,
     /// Close the connection once what was replied is written; requests after this one are not executed.
     Close,
+    /// The same, because the reply would be longer than a connection may hold.
+    Overfull,
     /// Empty one database, or all (`None`), in steps between which other connections are served; then
     /// reply `+OK` and go on with the next request. The command itself has replied nothing.
     Flush(Option<u8>),

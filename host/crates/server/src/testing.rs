@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use larder_engine::below::Below;
 use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, Undecided, native};
@@ -134,6 +135,16 @@ impl Server {
 
     pub(crate) fn drain(self) -> Drained {
         block_on(self.running.drain())
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn eventually(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < 3 * PATIENCE, "it never came to be");
+        thread::yield_now();
     }
 }
 

@@ -24,11 +24,18 @@ pub(crate) struct Pause {
     is_for_writes: bool,
 }
 
+/// Who began a pause: whoever is no administrator does not end theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Tenant,
+    Admin,
+}
+
 /// The pauses there are, by the number of the tenant.
 pub(crate) struct Pauses {
     /// Whether there may be one. On the way of every turn.
     is_any: AtomicBool,
-    by_tenant: Mutex<Box<[Option<Pause>]>>,
+    by_tenant: Mutex<Box<[[Option<Pause>; 2]]>>,
     ended: Notify,
 }
 
@@ -36,7 +43,7 @@ impl Pauses {
     pub(crate) fn new(tenants: usize) -> Self {
         Self {
             is_any: AtomicBool::new(false),
-            by_tenant: Mutex::new(vec![None; tenants].into()),
+            by_tenant: Mutex::new(vec![[None; 2]; tenants].into()),
             ended: Notify::new(),
         }
     }
@@ -44,6 +51,7 @@ impl Pauses {
     /// Begins a pause of these tenants; where there is one already, the longer and the stricter holds.
     pub(crate) fn begin(
         &self,
+        by: By,
         tenants: impl IntoIterator<Item = usize>,
         time: Duration,
         is_for_writes: bool,
@@ -51,12 +59,13 @@ impl Pauses {
         let mut by_tenant = lock(&self.by_tenant);
         let now = Instant::now();
         for tenant in tenants {
-            let known = by_tenant[tenant].filter(|known| known.until > now);
+            let pause = &mut by_tenant[tenant][by as usize];
+            let known = pause.filter(|known| known.until > now);
             let known = known.unwrap_or(Pause {
                 until: now,
                 is_for_writes,
             });
-            by_tenant[tenant] = Some(Pause {
+            *pause = Some(Pause {
                 until: known.until.max(now + time),
                 is_for_writes: known.is_for_writes && is_for_writes,
             });
@@ -64,17 +73,21 @@ impl Pauses {
         self.is_any.store(true, Ordering::Relaxed);
     }
 
-    /// Ends the pauses of these tenants.
-    pub(crate) fn end(&self, tenants: impl IntoIterator<Item = usize>) {
+    /// Ends the pauses of these tenants; all of them, or those that began `by` themselves.
+    pub(crate) fn end(&self, by: By, tenants: impl IntoIterator<Item = usize>) {
         let mut by_tenant = lock(&self.by_tenant);
         for tenant in tenants {
-            by_tenant[tenant] = None;
+            let ended = match by {
+                By::Tenant => &mut by_tenant[tenant][..1],
+                By::Admin => &mut by_tenant[tenant][..],
+            };
+            ended.fill(None);
         }
         drop(by_tenant);
         self.ended.notify_waiters();
     }
 
-    /// The pause of a tenant, if there is one now.
+    /// The pause of a tenant, if there is one now: of two the stricter, for as long as neither ends.
     #[inline]
     pub(crate) fn of(&self, tenant: usize) -> Option<Pause> {
         match self.is_any.load(Ordering::Relaxed) {
@@ -87,13 +100,17 @@ impl Pauses {
     fn look(&self, tenant: usize) -> Option<Pause> {
         let mut by_tenant = lock(&self.by_tenant);
         let now = Instant::now();
-        for pause in &mut *by_tenant {
+        for pause in by_tenant.iter_mut().flatten() {
             *pause = pause.filter(|pause| pause.until > now);
         }
         // Still locked, so that no pause that begins is overlooked.
-        let is_any = by_tenant.iter().any(Option::is_some);
+        let is_any = by_tenant.iter().flatten().any(Option::is_some);
         self.is_any.store(is_any, Ordering::Relaxed);
-        by_tenant[tenant]
+        let pauses = by_tenant[tenant].into_iter().flatten();
+        pauses.reduce(|one, other| Pause {
+            until: one.until.min(other.until),
+            is_for_writes: one.is_for_writes && other.is_for_writes,
+        })
     }
 }
 

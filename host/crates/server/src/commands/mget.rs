@@ -47,7 +47,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             Some(false) => {
                 reply.error("ERR reply too large: ask for fewer keys at once");
                 bump(&ctx.shared.counters.over_limit);
-                return Ok(Flow::Close);
+                return Ok(Flow::Overfull);
             }
         }
     }

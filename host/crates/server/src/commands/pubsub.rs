@@ -206,6 +206,7 @@ fn subscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) -> O
     if subscriptions.total() + args.len() > SUBSCRIPTIONS_MAX {
         return Err(TOO_MANY);
     }
+    let at = ctx.reply.out_len();
     for name in args.iter().skip(1) {
         subscriptions.add(kind, name);
         ctx.reply.push(3);
@@ -213,7 +214,16 @@ fn subscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) -> O
         ctx.reply.bulk(name);
         ctx.reply.integer(subscriptions.count(kind) as i64);
     }
+    keep_unasked(ctx, at);
     Ok(Flow::Continue)
+}
+
+/// What is said of subscriptions from `at` on is sent where the client wants no replies, too.
+fn keep_unasked(ctx: &mut Context<'_>, at: usize) {
+    if ctx.session.is_hushed() {
+        let mut told = ctx.reply.take_back(at);
+        ctx.session.unasked.append(&mut told);
+    }
 }
 
 /// What came before the end comes before it is confirmed.
@@ -223,6 +233,7 @@ fn unsubscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) ->
     if let Some(subscriptions) = subscriptions.as_ref().filter(|_| names.is_empty()) {
         names = subscriptions.names(kind);
     }
+    let at = ctx.reply.out_len();
     let mut mail = Vec::new();
     let mut confirm = |name: Option<&[u8]>| {
         let mut count = 0;
@@ -246,6 +257,7 @@ fn unsubscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) ->
         confirm(None);
     }
     names.iter().for_each(|name| confirm(Some(name)));
+    keep_unasked(ctx, at);
     Ok(Flow::Continue)
 }
 

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use larder_engine::Store;
 use larder_engine::recording::Plan;
-use larder_engine::{FlushCursor, Store};
 use larder_resp::Reply;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::sign_in::SigningIn;
 use super::{Connection, Stage};
@@ -24,18 +25,21 @@ use crate::worker::Scratch;
 const RECORDED_ALREADY: &str =
     "somebody else records what is done here; there is one recording at a time";
 
+/// Bytes that are read while a request is held.
+const AHEAD_BYTES_MAX: usize = 16 << 10;
+
 /// What is to be done before the next request.
 pub(super) enum Late {
-    /// Empty a database, or all, step by step.
-    Emptying(Option<u8>, FlushCursor, Paced),
+    /// Wait until a database, or all, is empty.
+    Emptying(JoinHandle<Paced>),
     /// List keys, step by step.
     Listing(Box<Listing>, Paced),
     /// Wait until an order has been carried out.
     Ordered(oneshot::Receiver<Done>),
     /// Wait until it is known whether a password is right.
     SigningIn(Box<SignIn>, SigningIn),
-    /// Wait for the end of a pause, as far as it is known.
-    Held(Pin<Box<dyn Future<Output = ()>>>),
+    /// Wait for the end of a pause, as far as it is known; so many bytes were read since.
+    Held(Pin<Box<dyn Future<Output = ()>>>, usize),
     /// Load what the next request lacks in memory.
     Fetching,
     /// Begin to record.
@@ -52,7 +56,7 @@ impl Connection {
         scratch: &mut Scratch,
         turn_bytes: &mut usize,
     ) -> Poll<Result<(), End>> {
-        let is_held = matches!(self.stage, Stage::Late(Late::Held(_)));
+        let is_held = matches!(self.stage, Stage::Late(Late::Held(..)));
         if is_held && self.deliver(cx, scratch, turn_bytes)? {
             return Poll::Ready(Ok(()));
         }
@@ -60,11 +64,14 @@ impl Connection {
             return Poll::Ready(Ok(()));
         };
         match late {
-            Late::Held(waiting) => {
-                if !self.worker.draining.get() {
-                    ready!(waiting.as_mut().poll(cx));
+            Late::Held(waiting, ahead_bytes) => {
+                if self.worker.draining.get() || waiting.as_mut().poll(cx).is_ready() {
+                    self.stage = Stage::Behind;
+                } else if *ahead_bytes < AHEAD_BYTES_MAX {
+                    ready!(self.poll_read_ahead(cx, scratch))?;
+                } else {
+                    return Poll::Pending;
                 }
-                self.stage = Stage::Behind;
             }
             Late::Fetching => {
                 ready!(fetch::poll(
@@ -78,16 +85,13 @@ impl Connection {
                     return Poll::Ready(self.refuse(cx, &mut scratch.output));
                 }
             }
-            Late::Emptying(db, at, paced) => {
-                *turn_bytes = 0;
+            Late::Emptying(emptying) => {
+                let Ok(paced) = ready!(Pin::new(emptying).poll(cx)) else {
+                    return Poll::Ready(Err(End::Panicked));
+                };
                 let (shared, session) = (&self.worker.shared, &self.dialogue.session);
-                match paced.step(shared, || session.tenant.flush(*db, *at)) {
-                    Some(next) => *at = next,
-                    None => {
-                        paced.end(shared, self.worker.index, session);
-                        self.reply(cx, scratch, Ok(()))?;
-                    }
-                }
+                paced.end(shared, self.worker.index, session);
+                self.reply(cx, scratch, Ok(()))?;
             }
             Late::Listing(..) => {
                 *turn_bytes = 0;
@@ -111,6 +115,23 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads what is sent while a request is held, so that a client that goes meanwhile is seen to be gone.
+    fn poll_read_ahead(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Poll<Result<(), End>> {
+        let parser_bytes = self.dialogue.parser_bytes();
+        if self.held.make_room(0, parser_bytes).is_err() {
+            return Poll::Pending;
+        }
+        let bytes = ready!(self.poll_receive(cx, scratch))?;
+        if let Stage::Late(Late::Held(_, ahead_bytes)) = &mut self.stage {
+            *ahead_bytes += bytes;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Answers what took a while; what came behind it is next.
     fn reply(
         &mut self,
@@ -130,7 +151,7 @@ impl Connection {
 
     /// Writes a late reply, if the client wants it.
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<(), End> {
-        self.dialogue.session.hush(None, out, 0);
+        self.dialogue.session.hush(out, 0);
         self.write(cx, out)
     }
 
@@ -165,7 +186,7 @@ impl Connection {
         match stage {
             Stage::Late(Late::Listing(listing, _)) => {
                 let (mut reply, start) = listing.into_reply(version);
-                self.dialogue.session.hush(None, &mut reply, start);
+                self.dialogue.session.hush(&mut reply, start);
                 let kept = self.held.keep_output(&mut reply, start);
                 kept.map_err(|BuffersFull| End::BuffersFull)
             }

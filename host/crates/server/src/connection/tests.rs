@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::testing::{bulk, command, config, parts, serve, serve_with};
+use crate::testing::{bulk, command, config, eventually, parts, serve, serve_with};
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -315,4 +315,38 @@ fn keys_are_listed_between_requests_before_and_behind() {
     );
     drop(client);
     server.drain();
+}
+
+#[test]
+fn a_client_that_goes_while_it_is_held_is_seen_to_be_gone() {
+    let server = serve(|_| {});
+    let mut other = server.connect();
+    other.ask("CLIENT PAUSE 600000\r\n", "+OK\r\n");
+    let connections = || server.shared.totals().connections;
+    let mut held: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    held.iter_mut().for_each(|client| client.send("GET k\r\n"));
+    eventually(|| server.shared.census().paused == 4);
+    // What comes meanwhile waits as well.
+    held[0].send("GET k\r\n".repeat(100));
+    let mut last = held.pop().expect("there are four");
+    last.send("PING\r\nPING\r\n");
+    drop(held);
+    eventually(|| connections() == 2);
+    other.ask("CLIENT UNPAUSE\r\n", "+OK\r\n");
+    last.expect("$-1\r\n+PONG\r\n+PONG\r\n");
+}
+
+#[test]
+fn a_flush_comes_to_its_end_when_its_client_is_ended() {
+    let server = serve(|_| {});
+    let mut first = server.connect();
+    first.ask("CLIENT ID\r\n", ":1\r\n");
+    let mut other = server.connect();
+    let sets: String = (0..20_000).map(|n| format!("SET {n} v\r\n")).collect();
+    other.ask(sets, "+OK\r\n".repeat(20_000));
+    let tenant = server.shared.engine.tenants()[0].clone();
+    first.send("FLUSHALL\r\n");
+    eventually(|| tenant.len(0) < 20_000);
+    other.send("CLIENT KILL ID 1\r\n");
+    eventually(|| tenant.len(0) == 0);
 }

@@ -130,6 +130,19 @@ fn replies_go_to_who_wants_them() {
     );
     let subscribed = "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
     check("PING\r\nSUBSCRIBE c\r\nSUBSCRIBE\r\n", subscribed);
+    let ended = subscribed.replace("subscribe", "unsubscribe");
+    let ended = ended.replace("$9", "$11").replace(":1", ":0");
+    check("UNSUBSCRIBE c\r\nPING\r\n", &ended);
+    // Among what is queued it is no different.
+    check("MULTI\r\nPING\r\nSUBSCRIBE c\r\nEXEC\r\n", subscribed);
+    check(
+        "UNSUBSCRIBE\r\nCLIENT REPLY ON\r\n",
+        &(ended.clone() + "+OK\r\n"),
+    );
+    check(
+        "CLIENT REPLY SKIP\r\nSUBSCRIBE c\r\nPING\r\n",
+        &format!("{subscribed}*2\r\n$4\r\npong\r\n$0\r\n\r\n"),
+    );
     check("RESET\r\nPING\r\n", "+RESET\r\n+PONG\r\n");
     check(
         "MULTI\r\nCLIENT REPLY OFF\r\nEXEC\r\n",

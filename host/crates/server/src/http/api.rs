@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use larder_engine::{Decider, FlushCursor, Tenant, tier};
+use larder_engine::{Decider, tier};
 use larder_resp::{ArgsBuf, Limits, Value, decode};
-use tokio::task::yield_now;
 
 use super::body::{self, Charged};
 use super::caller::Caller;
@@ -19,7 +18,7 @@ use crate::commands::{authorize, dispatch, number_of};
 use crate::fetch::{self, Told};
 use crate::meter::Watch;
 use crate::run::Metrics;
-use crate::{Context, Flow, Session, Shared, order, slowlog};
+use crate::{Context, Flow, Session, Shared, flush, order, slowlog};
 
 /// What answers are made with.
 pub(super) struct Api {
@@ -77,7 +76,15 @@ impl Api {
                 };
             }
             Flow::Flush(db) => {
-                self.flush(&caller.tenant, db).await;
+                let emptying = flush::begin(self.shared.clone(), session.tenant.clone(), db);
+                let broken = |_| {
+                    Problem::new(
+                        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                        "the database was not emptied",
+                    )
+                };
+                let paced = emptying.await.map_err(broken)?;
+                paced.end(&self.shared, self.shared.meters.len() - 1, &session);
                 return Ok(Value::Simple("OK".into()));
             }
             _ => return Err(Problem::bad("this cannot be asked for over HTTP")),
@@ -145,18 +152,6 @@ impl Api {
         watch.close_run(shared);
         shared.workers[own].add_commands(1, 0);
         found
-    }
-
-    async fn flush(&self, tenant: &Tenant, db: Option<u8>) {
-        let mut at = Some(FlushCursor::default());
-        while let Some(cursor) = at {
-            let told = Told::now(tenant);
-            at = tenant.flush(db, cursor);
-            match told.settled(tenant) {
-                Some(settled) => settled.await,
-                None => yield_now().await,
-            }
-        }
     }
 
     /// Reads the body of a request.

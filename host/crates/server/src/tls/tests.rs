@@ -2,15 +2,14 @@ mod pki;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_rustls::rustls::SupportedProtocolVersion;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use super::*;
 use crate::ServerConfig;
-use crate::testing::{Client, Server, bulk, command, serve};
+use crate::testing::{Client, Server, bulk, command, eventually, serve};
 use pki::{Authority, Files, TlsClient, connect, plain};
 
 fn localhost() -> SocketAddr {
@@ -41,20 +40,7 @@ impl Server {
 
     /// Waits until something was counted.
     fn counted(&self, count: impl Fn(&TlsTotals) -> u64) {
-        self.eventually(|| count(&self.totals()) > 0);
-    }
-
-    #[track_caller]
-    fn eventually(&self, is_so: impl Fn() -> bool) {
-        let start = Instant::now();
-        while !is_so() {
-            assert!(
-                start.elapsed() < Duration::from_secs(60),
-                "{:?}",
-                self.totals()
-            );
-            thread::yield_now();
-        }
+        eventually(|| count(&self.totals()) > 0);
     }
 
     /// A look at the files, as maintenance takes it.
@@ -98,7 +84,7 @@ fn speaks(version: &'static SupportedProtocolVersion) {
     assert_eq!(client.rest(), b"+OK\r\n");
     drop(client);
     assert_eq!(server.totals().done, 1);
-    server.eventually(|| server.shared.buffers.used_bytes() == 0);
+    eventually(|| server.shared.buffers.used_bytes() == 0);
 }
 
 #[test]
@@ -145,7 +131,7 @@ fn a_client_that_closes_without_a_word_has_closed() {
         .shutdown(std::net::Shutdown::Write)
         .unwrap();
     assert_eq!(client.rest(), b"", "and is answered with an end within TLS");
-    server.eventually(|| server.shared.totals().connections == 0);
+    eventually(|| server.shared.totals().connections == 0);
 }
 
 #[test]
@@ -190,9 +176,9 @@ fn a_handshake_that_does_not_end_is_cut_off() {
         let end = stream.read(&mut [0]);
         assert!(matches!(end, Ok(0)), "{end:?}");
     }
-    server.eventually(|| server.totals().unfinished == 2);
+    eventually(|| server.totals().unfinished == 2);
     assert_eq!(server.shared.totals().timed_out, 2);
-    server.eventually(|| server.shared.buffers.used_bytes() == 0);
+    eventually(|| server.shared.buffers.used_bytes() == 0);
 }
 
 #[test]
@@ -205,7 +191,7 @@ fn a_server_that_drains_waits_for_no_handshake() {
     let mut client = connect(server.tls(), authority.client(None));
     client.ask("PING\r\n", "+PONG\r\n");
     let _silent = plain(server.tls());
-    server.eventually(|| server.shared.totals().connections == 2);
+    eventually(|| server.shared.totals().connections == 2);
     assert_eq!(server.drain().cut_off, 0);
     assert_eq!(client.rest(), b"", "the end is said within TLS");
 }
@@ -237,7 +223,7 @@ fn clients_show_certificates_where_they_are_asked_for() {
         assert!(ping(&server, &authority, Some(&foreign)).is_err());
         assert_eq!(ping(&server, &authority, None).is_ok(), without_is_fine);
         let failed = if without_is_fine { 1 } else { 2 };
-        server.eventually(|| server.totals().failed == failed);
+        eventually(|| server.totals().failed == failed);
     }
 }
 
@@ -391,6 +377,6 @@ fn handshakes_that_find_no_room_are_turned_away() {
     assert_eq!(used, TlsStream::BYTES as u64, "that of the first");
     first.ask("PING\r\n", "+PONG\r\n");
     drop(first);
-    server.eventually(|| server.shared.buffers.used_bytes() == 0);
+    eventually(|| server.shared.buffers.used_bytes() == 0);
     assert_eq!(ping(&server, &authority, None), Ok(()));
 }

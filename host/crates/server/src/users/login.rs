@@ -7,7 +7,8 @@ use larder_resp::Args;
 use super::rights::full_name;
 use super::{DEFAULT, Denial, Denied, Reason, Seat, User, Users};
 use crate::commands::{Command, Failure};
-use crate::pubsub::Kind;
+use crate::onlookers::Following;
+use crate::pubsub::{Kind, Subscriptions};
 use crate::stats::bump;
 use crate::{Session, Shared};
 
@@ -205,19 +206,24 @@ impl Session {
 
     #[cold]
     fn listens_rightly(&mut self, shared: &Shared) -> bool {
-        let Some(subscriptions) = &self.subscriptions else {
+        let is_told_of_all = |following: &Following| following.follower().mode().is_broadcast;
+        let follows = self.following.as_ref().is_some_and(|it| is_told_of_all(it));
+        if self.subscriptions.is_none() && self.monitoring.is_none() && !follows {
             return true;
-        };
+        }
         if !self.login.refresh(&shared.users) {
             return false;
         }
-        let may_hear = |kind| {
+        let user = &self.login.user;
+        let hears = |kind, subscriptions: &Subscriptions| {
             let mut names = subscriptions.names(kind).into_iter();
-            names.all(|name| self.login.user.may_hear(&name, kind == Kind::Pattern))
+            names.all(|name| user.may_hear(&name, kind == Kind::Pattern))
         };
-        [Kind::Channel, Kind::Pattern, Kind::Shard]
-            .into_iter()
-            .all(may_hear)
+        let kinds = [Kind::Channel, Kind::Pattern, Kind::Shard].into_iter();
+        let subscriptions = self.subscriptions.as_ref();
+        subscriptions.is_none_or(|all| kinds.clone().all(|kind| hears(kind, all)))
+            && (self.monitoring.is_none() || user.may_use(&["MONITOR"]))
+            && (!follows || user.may_use(&["CLIENT", "TRACKING", "ON"]))
     }
 
     /// Who this is, for the log of what was denied.

@@ -5,7 +5,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 use super::*;
 use crate::ServerConfig;
-use crate::testing::{Client, command, config, parts, serve};
+use crate::testing::{Client, command, config, eventually, parts, serve};
 
 /// As `larder hash-password` makes it, but checked in no time.
 fn cheap_hash(password: &str) -> String {
@@ -376,4 +376,37 @@ fn who_may_no_longer_hear_a_channel_hears_nothing_more() {
         "+OK\r\n:1\r\n",
     );
     assert_eq!(reader.rest(), b"");
+}
+
+#[test]
+fn who_may_no_longer_watch_is_shown_nothing_more() {
+    for (asked, right) in [
+        ("MONITOR", "monitor"),
+        ("CLIENT TRACKING ON BCAST", "client|tracking"),
+    ] {
+        let server = serve(with_users);
+        let (mut root, mut reader) = (server.connect(), server.connect());
+        sign_in(&mut root, "root", "secret");
+        sign_in(&mut reader, "reader", "book");
+        root.ask(format!("ACL SETUSER reader +hello +{right}\r\n"), OK);
+        reader.send(format!("HELLO 3\r\n{asked}\r\n"));
+        let follows = |shared: &crate::Shared| {
+            let tenants = shared.engine.tenants().iter();
+            let clients = tenants.map(|tenant| shared.tracking_figures(tenant).clients);
+            shared.census().monitoring + clients.sum::<u64>()
+        };
+        eventually(|| follows(&server.shared) == 1);
+        root.ask("SET shown 1\r\n", OK);
+        let (mut told, mut byte) = (String::new(), [0]);
+        while !told.contains("shown") {
+            reader.stream.read_exact(&mut byte).expect("it is told");
+            told.push(byte[0].into());
+        }
+        root.ask(
+            format!("ACL SETUSER reader -{right}\r\nSET hidden 1\r\n"),
+            "+OK\r\n+OK\r\n",
+        );
+        let rest = reader.rest();
+        assert!(!rest.windows(6).any(|part| part == b"hidden"), "{asked}");
+    }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use larder_engine::Tenant;
-use larder_resp::Args;
+use larder_resp::{Args, ArgsBuf};
 
 use super::rights::{Denied, Rights};
 use super::secret::Secret;
 use super::{UserConfig, rules};
-use crate::commands::Command;
+use crate::commands::{Command, resolve};
 
 /// A user as they stand at one moment; a change makes another one of the same name and number.
 pub struct User {
@@ -120,6 +120,13 @@ impl User {
         let selectors = self.profile.selectors.iter();
         let mut all = selectors.chain([&self.profile.rights]);
         all.any(|rights| rights.allows_channel(channel, is_pattern))
+    }
+
+    /// Whether a command that names neither key nor channel is theirs.
+    pub(super) fn may_use(&self, words: &[&str]) -> bool {
+        let request: ArgsBuf = words.iter().map(|word| word.as_bytes()).collect();
+        let found = resolve(request.args());
+        found.is_ok_and(|found| self.check(found.command, request.args()).is_ok())
     }
 
     /// Whether they may have this request carried out.

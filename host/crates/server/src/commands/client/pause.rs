@@ -6,7 +6,7 @@ use std::time::Duration;
 use larder_resp::{Args, parse_integer};
 
 use super::super::{Failure, Outcome};
-use crate::clients::pauses::PAUSE_MS_MAX;
+use crate::clients::pauses::{By, PAUSE_MS_MAX};
 use crate::{Context, Flow};
 
 pub(super) fn pause(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -20,23 +20,25 @@ pub(super) fn pause(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
     };
     let time = parse_time(&args[2])?;
-    ctx.shared.pauses.begin(tenants(ctx), time, is_for_writes);
+    let (by, tenants) = scope(ctx);
+    ctx.shared.pauses.begin(by, tenants, time, is_for_writes);
     ctx.reply.ok();
     Ok(Flow::Continue)
 }
 
 pub(super) fn unpause(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
-    ctx.shared.pauses.end(tenants(ctx));
+    let (by, tenants) = scope(ctx);
+    ctx.shared.pauses.end(by, tenants);
     ctx.reply.ok();
     Ok(Flow::Continue)
 }
 
-/// The numbers of those whose clients are meant: the own one, an administrator's all.
-fn tenants(ctx: &Context<'_>) -> Range<usize> {
+/// Who says so, and the numbers of the tenants whose clients are meant: the own one, an administrator's all.
+fn scope(ctx: &Context<'_>) -> (By, Range<usize>) {
     let own = ctx.session.tenant.number();
     match ctx.session.login.user().is_admin() {
-        true => 0..ctx.shared.engine.tenants().len(),
-        false => own..own + 1,
+        true => (By::Admin, 0..ctx.shared.engine.tenants().len()),
+        false => (By::Tenant, own..own + 1),
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     ctx.reply.array(args.len() - 2);
     for name in args.iter().skip(2) {
         if ctx.output_is_full() {
-            return Ok(Flow::Close);
+            return Ok(Flow::Overfull);
         }
         match Named::find(name) {
             Some(named) => describe(&mut ctx.reply, &named),

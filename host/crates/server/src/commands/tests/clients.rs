@@ -5,6 +5,7 @@ use std::time::Duration;
 use larder_resp::{ArgsBuf, Version};
 
 use super::Bed;
+use crate::clients::pauses::By;
 use crate::testing::session_of;
 use crate::{Flow, Health};
 
@@ -174,8 +175,8 @@ fn what_is_chosen_for_a_connection_shows_until_it_is_reset() {
 /// Whether a request waits while there is a pause, for writes or for all.
 fn waits(bed: &Bed, words: &str, is_for_writes: bool) -> bool {
     let pauses = &bed.shared.pauses;
-    pauses.end([0]);
-    pauses.begin([0], Duration::from_secs(600), is_for_writes);
+    pauses.end(By::Tenant, [0]);
+    pauses.begin(By::Tenant, [0], Duration::from_secs(600), is_for_writes);
     let request: ArgsBuf = words.split(' ').map(str::as_bytes).collect();
     let pause = bed.shared.pause_of(&bed.session).expect("it has begun");
     pause.holds(&bed.session, request.args())

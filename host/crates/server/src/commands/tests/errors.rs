@@ -143,7 +143,7 @@ fn mget_stops_when_the_output_is_full() {
     bed.check(&format!("SET k {}", "v".repeat(60)), "+OK\r\n");
     let value = format!("$60\r\n{}\r\n", "v".repeat(60));
     let error = "-ERR reply too large: ask for fewer keys at once\r\n";
-    let cut_off = (format!("*4\r\n{value}{error}"), Flow::Close);
+    let cut_off = (format!("*4\r\n{value}{error}"), Flow::Overfull);
     assert_eq!(bed.line("MGET k k k k"), cut_off);
     bed.check("MGET k none", &format!("*2\r\n{value}$-1\r\n"));
 }

@@ -1,5 +1,6 @@
 //! CLIENT TRACKING and its kin.
 
+use larder_engine::KEY_BYTES_MAX;
 use larder_resp::Version;
 
 use super::Bed;
@@ -250,6 +251,17 @@ fn another_connection_is_told_in_its_place() {
             list.contains(" flags=tR ") && list.contains(" redir=43 "),
             "{list}"
         );
+    }
+}
+
+#[test]
+fn a_name_that_no_key_can_have_is_not_remembered() {
+    let (mut bed, _) = bed();
+    bed.line("CLIENT TRACKING ON");
+    for (bytes, keys) in [(KEY_BYTES_MAX + 1, 0), (KEY_BYTES_MAX, 1)] {
+        bed.execute_args(&[b"GET", &vec![b'k'; bytes]]);
+        let figures = bed.shared.onlookers[0].tracking_figures();
+        assert_eq!(figures.keys, keys, "{bytes}");
     }
 }
 

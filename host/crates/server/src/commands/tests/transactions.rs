@@ -269,6 +269,17 @@ fn all_keys_of_a_transaction_are_held_whatever_their_shards() {
 }
 
 #[test]
+fn who_ends_itself_within_a_transaction_is_answered_first() {
+    let mut bed = Bed::new(Version::V2);
+    for line in ["MULTI", "SET k 1", "CLIENT KILL SKIPME no", "GET k"] {
+        bed.line(line);
+    }
+    let expected = "*3\r\n+OK\r\n:1\r\n$1\r\n1\r\n";
+    assert_eq!(bed.line("EXEC"), (expected.to_owned(), Flow::Close));
+    assert_eq!(bed.shared.totals().over_limit, 0);
+}
+
+#[test]
 fn all_of_a_transaction_is_done_whatever_its_replies_come_to() {
     let mut config = config();
     config.output_bytes_max = 1_000;

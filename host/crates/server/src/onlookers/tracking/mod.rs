@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use larder_engine::Tenant;
 use larder_engine::changes::Change;
+use larder_engine::{KEY_BYTES_MAX, Tenant};
 use larder_resp::Args;
 
 use super::Onlookers;
@@ -242,7 +242,9 @@ impl Following {
         }
         if command.is_read_only() && mode.remembers(self.is_chosen) {
             let keys = command.key_positions(args.len());
-            for key in keys.filter_map(|at| args.get(at)) {
+            let keys = keys.filter_map(|at| args.get(at));
+            // No key has a longer name: nothing will ever change it.
+            for key in keys.filter(|key| key.len() <= KEY_BYTES_MAX) {
                 self.onlookers.tracking.remember(key, &self.follower);
             }
         }
