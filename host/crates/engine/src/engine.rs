@@ -137,7 +137,7 @@ impl Engine {
             let (memory, budget) = (tenant.memory_bytes(), tenant.budget());
             let next = if resident_bytes > target {
                 // What was asked for last has to be evicted before it can show.
-                if tenant.over_bytes() > 0 {
+                if tenant.excess_bytes() > 0 {
                     continue;
                 }
                 let part = memory as f64 / self.memory_bytes as f64;

@@ -18,7 +18,7 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use larder_sdk::{Event, NEWCOMER, Request, Slot};
+use larder_sdk::{Event, NEWCOMER, Request, Slot, VICTIMS_MAX};
 use parking_lot::Mutex;
 
 use crate::below::Below;
@@ -180,8 +180,9 @@ impl Shard {
         }
     }
 
-    /// Evicts at least `request.bytes` if the shard holds them: as its evictor says where that may be
-    /// asked and is free, else as the fallback does.
+    /// Evicts at least `request.bytes` if the shard holds them, less only where that takes more victims
+    /// than one answer may name: as its evictor says where that may be asked and is free, else as the
+    /// fallback does.
     pub(crate) fn evict(&self, request: &Request, may_ask: bool) -> Evicted {
         let side = match (may_ask, self.is_prompt()) {
             (false, _) => None,
@@ -230,11 +231,15 @@ impl Shard {
         }
     }
 
-    /// Evicts what the evictor named, and what is short of that as the fallback does.
+    /// Evicts what the evictor named, and what is short of that as the fallback does, but where the answer
+    /// was as long as one may be: the evictor would have named more, and the caller may ask again.
     fn evict_victims(&self, request: &Request, side: &mut EvictorSide, told: i64) -> Evicted {
         let mut state = self.state.lock();
         let (freed, wrong) = state.evict_named(&side.victims, request.bytes);
-        let rest = state.evict_fallback(request.bytes.saturating_sub(freed), None);
+        let rest = match side.victims.len() >= VICTIMS_MAX && freed > 0 {
+            true => 0,
+            false => state.evict_fallback(request.bytes.saturating_sub(freed), None),
+        };
         let used_change = told + state.settle();
         let garbage = state.take_garbage();
         drop(state);

@@ -67,6 +67,8 @@ pub struct Tenant {
     used_bytes: AtomicU64,
     /// Bytes that may be used; the governor may hold it below `memory_bytes`.
     budget_bytes: AtomicU64,
+    /// What writers may fill: the budget, or more while maintenance is on its way down to that.
+    ceiling_bytes: AtomicU64,
     /// Where evicting ahead goes on.
     next_shard: AtomicU64,
     volatile_only: bool,
@@ -133,6 +135,7 @@ impl Tenant {
             shards: (0..shards).map(shard).collect::<Result<_, _>>()?,
             used_bytes: AtomicU64::new(0),
             budget_bytes: AtomicU64::new(config.memory_bytes),
+            ceiling_bytes: AtomicU64::new(config.memory_bytes),
             next_shard: AtomicU64::new(0),
             volatile_only: shared.volatile_only,
             is_recorded: AtomicBool::new(false),

@@ -23,8 +23,9 @@ const MEMORY_PART_MIN: u64 = 4;
 
 /// Steps of the wheel, each of up to sixteen entries, a shard and a step of maintenance.
 const EXPIRY_STEPS_MAX: usize = 64;
-/// Bytes that a step of maintenance evicts at most, a tenant.
-const STEP_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes that a step of maintenance evicts at most, a tenant: what an evictor names in one answer, as
+/// long as entries are not tiny.
+const STEP_BYTES_MAX: u64 = 256 * 1024;
 
 /// Bytes counted as used ahead of being written.
 pub(super) struct Reserved<'t> {
@@ -79,7 +80,7 @@ impl Tenant {
             return Ok(reserved(0, false));
         }
         let used = self.used_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        if used <= self.budget_bytes.load(Ordering::Relaxed) {
+        if used <= self.ceiling_bytes.load(Ordering::Relaxed) {
             return Ok(reserved(bytes, false));
         }
         let own = self.shard_index(at.hash);
@@ -101,7 +102,7 @@ impl Tenant {
         }
     }
 
-    /// Evicts until the budget is kept: from the fuller of shard `own` and another one, then from
+    /// Evicts until the ceiling is kept: from the fuller of shard `own` and another one, then from
     /// the others, round after round while that frees anything. After an offence of one evictor the
     /// others are not asked, and of those that are not prompt only one is, so that nobody waits for
     /// more than one. Whether one was asked that is not prompt. Only the evictor of the newcomer's own
@@ -149,7 +150,7 @@ impl Tenant {
     /// Evicts `bytes` from one shard, if it has them.
     fn evict(&self, shard: &Shard, bytes: u64, newcomer: Option<Entry>, may_ask: bool) -> Evicted {
         let free = self
-            .budget_bytes
+            .ceiling_bytes
             .load(Ordering::Relaxed)
             .saturating_sub(self.used());
         let held = shard.state.lock().block_bytes();
@@ -173,9 +174,15 @@ impl Tenant {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn over_bytes(&self) -> u64 {
+    /// Bytes in use above the ceiling: what whoever writes has to make room for.
+    pub(super) fn over_bytes(&self) -> u64 {
         self.used()
-            .saturating_sub(self.budget_bytes.load(Ordering::Relaxed))
+            .saturating_sub(self.ceiling_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Bytes in use above the budget: what maintenance has to evict.
+    pub(crate) fn excess_bytes(&self) -> u64 {
+        self.used().saturating_sub(self.budget())
     }
 
     /// Tells a shard's evictor what happened, if it is free to listen. One that was too busy to hear of
@@ -223,13 +230,14 @@ impl Tenant {
                 self.deliver_if_free(shard);
             }
         }
-        let over = self.over_bytes().min(STEP_BYTES_MAX);
-        if over > 0 {
+        let excess = self.excess_bytes().min(STEP_BYTES_MAX);
+        if excess > 0 {
             let next = self.next_shard.fetch_add(1, Ordering::Relaxed);
             let shard = &self.shards[next as usize % self.shards.len()];
-            self.evict(shard, over, None, true);
+            let evicted = self.evict(shard, excess, None, true);
+            self.lower_ceiling(evicted.used_change.min(0).unsigned_abs());
         }
-        more || self.over_bytes() > 0 && self.has_evictable()
+        more || self.excess_bytes() > 0 && self.has_evictable()
     }
 
     fn has_evictable(&self) -> bool {
@@ -254,9 +262,22 @@ impl Tenant {
         is_allowed
     }
 
-    /// Sets what the tenant may use at the moment.
+    /// Sets what the tenant may use at the moment. Where it uses more, maintenance brings it there.
     pub(crate) fn set_budget(&self, bytes: u64) {
         self.budget_bytes.store(bytes, Ordering::Relaxed);
+        self.lower_ceiling(0);
+    }
+
+    /// Has the ceiling follow what was freed, down to the budget; what writers took meanwhile is theirs to
+    /// make up for. It is never below the budget nor, but for that, below what is in use: so nobody who
+    /// writes evicts more than their own need, however far the budget went down.
+    fn lower_ceiling(&self, freed_bytes: u64) {
+        let (budget, used) = (self.budget(), self.used());
+        let lower = |ceiling: u64| Some(budget.max(used.min(ceiling.saturating_sub(freed_bytes))));
+        // The closure always answers.
+        let _ = self
+            .ceiling_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, lower);
     }
 
     pub(crate) fn budget(&self) -> u64 {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use larder_policy_lru::Lru;
 use larder_sdk::{Event, NEWCOMER, Request, Slot};
 
+use super::{AHEAD_BYTES_MAX, STEP_BYTES_MAX};
 use crate::evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
 use crate::tenant::tests::{NOW, engine, engine_that, get, put, s3_fifo};
 use crate::{Access, Edit, Error, Expiry, Key};
@@ -229,4 +230,44 @@ fn a_tenant_does_with_less_memory_and_has_more_again() {
     assert!(tenant.set_memory(32 << 20));
     fill("c");
     assert!(tenant.stats().data_bytes > 24 << 20);
+}
+
+#[test]
+fn memory_is_lowered_in_steps_and_nobody_who_writes_evicts_more_than_they_need() {
+    let value = [7; 100];
+    for evictor in [s3_fifo(), native("lru", Lru::default)] {
+        let engine = engine(64 << 20, evictor);
+        let tenant = engine.default_tenant();
+        for n in 0..150_000 {
+            put(tenant, &format!("{n}"), &value, Expiry::Never).unwrap();
+        }
+        let full = tenant.stats();
+        let held = full.data_bytes as f64 / full.used_bytes as f64;
+        assert!(tenant.set_memory(16 << 20));
+        let (mut writes, mut evicted_max) = (0, 0);
+        loop {
+            let before = tenant.stats().evictions;
+            put(tenant, &format!("new{writes}"), &value, Expiry::Never).unwrap();
+            evicted_max = evicted_max.max(tenant.stats().evictions - before);
+            writes += 1;
+            let before = tenant.stats().evictions;
+            let has_more = engine.maintain(NOW);
+            let evicted = tenant.stats().evictions - before;
+            assert!(evicted * 100 <= STEP_BYTES_MAX + 100, "{evicted}");
+            if !has_more {
+                break;
+            }
+        }
+        let stats = tenant.stats();
+        assert!(writes > 20, "{writes}");
+        assert!(
+            evicted_max * 100 <= 2 * AHEAD_BYTES_MAX,
+            "one write evicted {evicted_max}"
+        );
+        assert_eq!(stats.fallback_evictions, 0);
+        assert!(stats.used_bytes <= 16 << 20, "{stats:?}");
+        let share = stats.data_bytes as f64 / (16u64 << 20) as f64;
+        // The tables keep the size that they have grown to.
+        assert!(share > 0.8 * held, "{share} of {held}: {stats:?}");
+    }
 }
