@@ -4,12 +4,29 @@ use super::*;
 use crate::config::{self, Sources};
 use crate::{assemble, memory, serve};
 use larder_engine::decision::Kinds;
+use larder_engine::tier::{LevelFigures, Levels};
 use larder_engine::{
     Access, Edit, Engine, Expiry, Key, Policies, PolicyState, SizeClasses, Undecided,
 };
 use larder_observe::METRICS;
 use larder_server::Parts;
 use std::sync::Arc;
+
+struct OneLevel;
+
+impl Levels for OneLevel {
+    fn figures(&self) -> Vec<LevelFigures> {
+        let name = "disk".to_owned();
+        vec![LevelFigures {
+            name,
+            ..LevelFigures::default()
+        }]
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+}
 
 struct OnePolicy;
 
@@ -58,7 +75,7 @@ fn shared() -> Shared {
     let parts = Parts {
         engine: Arc::new(Engine::new(engine).unwrap()),
         deciders: Arc::new(Undecided),
-        levels: None,
+        levels: Some(Arc::new(OneLevel)),
         policies: Arc::new(OnePolicy),
         clock: || 5_000,
         monotonic_ns: || 1_000_000_000,

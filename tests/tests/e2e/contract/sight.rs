@@ -69,7 +69,7 @@ fn every_metric_is_there_with_help_and_type() {
     assert!(expected.len() >= 50, "{expected:?}");
     // What policies of the folder do is told where there are some.
     expected.retain(|name| *name == "larder_policy_info" || !name.starts_with("larder_policy_"));
-    let server = Server::start(&[]);
+    let server = Server::start(&["--l2", "disk"]);
     let page = server.get("/metrics").body;
     let names = |mark: &str| -> BTreeSet<&str> {
         let marked = page.lines().filter_map(|line| line.strip_prefix(mark));

@@ -6,6 +6,7 @@ pub(crate) mod block;
 mod fallback;
 mod index;
 mod named;
+mod read;
 mod recorder;
 mod slab;
 mod state;

@@ -16,9 +16,8 @@ use super::watch::Watches;
 use super::wheel::{Step, Wheel};
 use crate::below::Below;
 use crate::changes::Changes;
-use crate::entry::{Entry, Key, Millis, stamp};
+use crate::entry::{Entry, Key, Millis};
 use crate::places::Places;
-use crate::recording::Kind;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
 
@@ -56,7 +55,7 @@ pub(crate) struct State {
     /// Where the databases of the tenant are, in all of its shards alike.
     pub(super) places: Places,
     pub(super) slab: Slab,
-    index: Index,
+    pub(super) index: Index,
     pub(super) wheel: Wheel,
     pub(super) watches: Watches,
     pub(super) log: Vec<Event>,
@@ -230,7 +229,7 @@ impl State {
     }
 
     #[inline]
-    fn note_if_room(&mut self, event: Event) {
+    pub(super) fn note_if_room(&mut self, event: Event) {
         if self.log.len() < Self::NOTES_MAX {
             self.note(event);
         } else {
@@ -250,87 +249,6 @@ impl State {
         match self.config.volatile_only {
             true => self.stats.entries_with_ttl.iter().sum(),
             false => self.stats.entries_total(),
-        }
-    }
-
-    // --- reading ---
-
-    /// The slot of a key, expired or not.
-    #[inline]
-    pub(crate) fn slot_of(&self, at: &At<'_>) -> Option<Slot> {
-        let is_it = |slot| {
-            self.slab
-                .get(slot)
-                .is_some_and(|block| block.is_key(at.key))
-        };
-        self.index.find(at.hash, is_it)
-    }
-
-    /// The slot of a key that has not expired. One that has is removed.
-    #[inline]
-    pub(super) fn live_slot(&mut self, at: &At<'_>) -> Option<Slot> {
-        let slot = self.slot_of(at)?;
-        let expiry = self.slab.get(slot)?.expiry();
-        if expiry != 0 && expiry <= at.now {
-            self.remove_slot(slot, Removal::Expired);
-            return None;
-        }
-        Some(slot)
-    }
-
-    pub(super) fn entry(&self, slot: Slot) -> Option<Entry<'_>> {
-        let start_ms = self.config.start_ms;
-        self.slab.get(slot).map(|block| Entry { block, start_ms })
-    }
-
-    /// A read that counts. The entry is shown as it was before this read touched it.
-    #[inline]
-    pub(crate) fn get<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let found = self.slot_of(at);
-        let start_ms = self.config.start_ms;
-        if let Some((slot, block)) = found.and_then(|slot| Some((slot, self.slab.get_mut(slot)?))) {
-            let expiry = block.expiry();
-            if expiry == 0 || expiry > at.now {
-                let result = read(Entry { block, start_ms });
-                block.set_stamp(stamp(at.now, start_ms));
-                self.count_hit(slot, at);
-                return Some(result);
-            }
-            self.remove_slot(slot, Removal::Expired);
-        }
-        self.count_miss(at);
-        None
-    }
-
-    /// A look that leaves no trace.
-    pub(crate) fn peek<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let slot = self.live_slot(at)?;
-        self.entry(slot).map(read)
-    }
-
-    /// Counts a hit and notes it for the evictor and whoever records.
-    #[inline]
-    pub(super) fn count_hit(&mut self, slot: Slot, at: &At<'_>) {
-        self.stats.hits += 1;
-        if self.may_evict(slot) {
-            self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
-        }
-        self.record(Kind::Hit, at, Some(slot));
-    }
-
-    /// Counts a miss and notes it for an evictor that wants to know, and whoever records.
-    pub(super) fn count_miss(&mut self, at: &At<'_>) {
-        self.stats.misses += 1;
-        if self.wants_misses {
-            self.note_if_room(Event::new(EventKind::Miss, 0, at.hash as u32));
-        }
-        self.record(Kind::Miss, at, None);
-    }
-
-    pub(super) fn touch(&mut self, slot: Slot, now: Millis) {
-        let stamp = stamp(now, self.config.start_ms);
-        if let Some(block) = self.slab.get_mut(slot) {
-            block.set_stamp(stamp);
         }
     }
 

@@ -1,0 +1,88 @@
+//! Reading entries under the shard's lock.
+
+use larder_sdk::{Event, EventKind, Removal, Slot};
+
+use super::state::{At, State};
+use crate::entry::{Entry, Millis, stamp};
+use crate::recording::Kind;
+
+impl State {
+    /// The slot of a key, expired or not.
+    #[inline]
+    pub(crate) fn slot_of(&self, at: &At<'_>) -> Option<Slot> {
+        let is_it = |slot| {
+            self.slab
+                .get(slot)
+                .is_some_and(|block| block.is_key(at.key))
+        };
+        self.index.find(at.hash, is_it)
+    }
+
+    /// The slot of a key that has not expired. One that has is removed.
+    #[inline]
+    pub(super) fn live_slot(&mut self, at: &At<'_>) -> Option<Slot> {
+        let slot = self.slot_of(at)?;
+        let expiry = self.slab.get(slot)?.expiry();
+        if expiry != 0 && expiry <= at.now {
+            self.remove_slot(slot, Removal::Expired);
+            return None;
+        }
+        Some(slot)
+    }
+
+    pub(super) fn entry(&self, slot: Slot) -> Option<Entry<'_>> {
+        let start_ms = self.config.start_ms;
+        self.slab.get(slot).map(|block| Entry { block, start_ms })
+    }
+
+    /// A read that counts. The entry is shown as it was before this read touched it.
+    #[inline]
+    pub(crate) fn get<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        let found = self.slot_of(at);
+        let start_ms = self.config.start_ms;
+        if let Some((slot, block)) = found.and_then(|slot| Some((slot, self.slab.get_mut(slot)?))) {
+            let expiry = block.expiry();
+            if expiry == 0 || expiry > at.now {
+                let result = read(Entry { block, start_ms });
+                block.set_stamp(stamp(at.now, start_ms));
+                self.count_hit(slot, at);
+                return Some(result);
+            }
+            self.remove_slot(slot, Removal::Expired);
+        }
+        self.count_miss(at);
+        None
+    }
+
+    /// A look that leaves no trace.
+    pub(crate) fn peek<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        let slot = self.live_slot(at)?;
+        self.entry(slot).map(read)
+    }
+
+    /// Counts a hit and notes it for the evictor and whoever records.
+    #[inline]
+    pub(super) fn count_hit(&mut self, slot: Slot, at: &At<'_>) {
+        self.stats.hits += 1;
+        if self.may_evict(slot) {
+            self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
+        }
+        self.record(Kind::Hit, at, Some(slot));
+    }
+
+    /// Counts a miss and notes it for an evictor that wants to know, and whoever records.
+    pub(super) fn count_miss(&mut self, at: &At<'_>) {
+        self.stats.misses += 1;
+        if self.wants_misses {
+            self.note_if_room(Event::new(EventKind::Miss, 0, at.hash as u32));
+        }
+        self.record(Kind::Miss, at, None);
+    }
+
+    pub(super) fn touch(&mut self, slot: Slot, now: Millis) {
+        let stamp = stamp(now, self.config.start_ms);
+        if let Some(block) = self.slab.get_mut(slot) {
+            block.set_stamp(stamp);
+        }
+    }
+}
