@@ -107,7 +107,6 @@ pub(crate) fn ask(
     is_tls: bool,
     timeout: Duration,
 ) -> anyhow::Result<(u16, String)> {
-    let late = || format!("{addr} has not answered within {timeout:?}");
     let socket = Timed {
         ends: Instant::now() + timeout,
         stream: TcpStream::connect_timeout(&addr, timeout)
@@ -122,7 +121,16 @@ pub(crate) fn ask(
                 .and_then(|socket| exchange(socket, &request))
         }
     };
-    let answer = answer.with_context(late)?;
+    let answer = answer.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                format!("{addr} has not answered within {timeout:?}")
+            }
+            _ if is_tls => format!("{addr} gives no answer over TLS"),
+            _ => format!("{addr} gives no answer"),
+        };
+        anyhow::Error::from(error).context(why)
+    })?;
     if answer.len() as u64 > ANSWER_BYTES_MAX {
         bail!("{addr} answers without end");
     }

@@ -80,7 +80,7 @@ pub struct Endpoints {
 pub struct Folders {
     /// Everything that outlives the process.
     pub data: PathBuf,
-    /// Policies: made and reported, not read by this version.
+    /// Policies: what is dropped there is deployed.
     pub policies: PathBuf,
 }
 

@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Tls {
         "tls.client_auth",
         "none",
         CLIENT_AUTH,
-        "Whether clients show certificates of their own",
+        "Whether clients show certificates of their own: none, optional or required",
     );
     Tls {
         listen,

@@ -186,9 +186,9 @@ metrics! {
     TRACKING_CLIENTS: Gauge "larder_tracking_clients" ["tenant"]
         "Connections that keep values of their own and are told of changes.";
     TRACKING_KEYS: Gauge "larder_tracked_entries" ["tenant"]
-        "Keys that such connections have read and are told of when they change.";
+        "Keys that connections have read which keep values of their own, and are told of when they change.";
     TRACKING_MESSAGES: Counter "larder_tracking_messages_total" ["tenant"]
-        "Messages that told such connections of changes.";
+        "Messages that told connections which keep values of their own of changes.";
     TIER_ENTRIES: Gauge "larder_tier_entries" ["tier"]
         "Entries that a level below the memory holds.";
     TIER_USED: Gauge "larder_tier_used_bytes" ["tier"]

@@ -202,7 +202,7 @@ fn whoami(ctx: &mut Context<'_>, _: Args<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
-/// Connections of a removed user end with their next request.
+/// Connections of a removed user end at once.
 fn deluser(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     ctx.session.require_admin()?;
     let names = args.iter().skip(2);
