@@ -8,8 +8,10 @@ pub mod disk;
 pub mod documents;
 mod loads;
 mod queue;
+mod records;
 mod stack;
 pub mod testing;
 mod writer;
 
+pub use records::Records;
 pub use stack::{KeyPattern, Rules, Stack, StackConfig, WritePolicy};

@@ -3,4 +3,5 @@ mod crash;
 mod faults;
 mod kill;
 mod reclaiming;
+mod records;
 mod support;

@@ -15,7 +15,7 @@ use crate::disk::open::{Unrestored, restore};
 use crate::disk::reader::{Looked, Reader};
 use crate::disk::volume::{Folder, Volume, VolumeFile};
 use crate::disk::writer::Writer;
-use crate::disk::{Disk, DiskOptions, OpenError, Plain};
+use crate::disk::{Disk, DiskOptions, Encoding, OpenError, Plain};
 
 pub(super) const NOW: u64 = 1_700_000_000_000;
 
@@ -49,8 +49,13 @@ pub(super) fn folder(path: &Path) -> Folder {
 
 /// Opens a tier that was closed.
 pub(super) fn opened(options: &DiskOptions) -> Disk {
+    opened_with(options, Arc::new(Plain))
+}
+
+/// The same, with another form of entries.
+pub(super) fn opened_with(options: &DiskOptions, encoding: Arc<dyn Encoding>) -> Disk {
     let is_locked = |error: &OpenError| matches!(error, OpenError::InUse(_));
-    unlocked(|| Disk::open(options, Arc::new(Plain), NOW), is_locked).unwrap()
+    unlocked(|| Disk::open(options, encoding.clone(), NOW), is_locked).unwrap()
 }
 
 /// What the threads work with. Dropping it is what a crash is: nothing is ended.

@@ -1,0 +1,38 @@
+//! The disk keeps records of the codec.
+
+use std::sync::Arc;
+
+use larder_engine::tier::{Stored, TierKey};
+
+use crate::codec::{Codec, Handling, Heat};
+use crate::disk::Encoding;
+
+/// The records of a [`Codec`] as the form in which entries lie on the disk.
+pub struct Records {
+    codec: Arc<Codec>,
+    is_marked: fn(note: &[u8]) -> bool,
+}
+
+impl Records {
+    /// Of this codec; `is_marked` tells by its note whether an entry may leave the process only sealed.
+    pub fn new(codec: Arc<Codec>, is_marked: fn(note: &[u8]) -> bool) -> Self {
+        Self { codec, is_marked }
+    }
+}
+
+impl Encoding for Records {
+    fn encode(&self, key: TierKey<'_>, stored: &Stored, out: &mut Vec<u8>) -> Result<(), String> {
+        let handling = Handling {
+            is_marked: (self.is_marked)(&stored.note),
+            // What was written just now and what was evicted come the same way.
+            heat: Heat::Warm,
+        };
+        let encoded = self.codec.encode(key, stored, handling, out);
+        encoded.map_err(|refusal| refusal.to_string())
+    }
+
+    fn decode(&self, key: TierKey<'_>, bytes: &[u8]) -> Result<Stored, String> {
+        let decoded = self.codec.decode(key, bytes);
+        decoded.map_err(|damage| damage.to_string())
+    }
+}
