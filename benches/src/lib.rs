@@ -6,6 +6,7 @@
 
 mod client;
 pub mod codec;
+pub mod disk;
 pub mod hit_ratio;
 pub mod l1;
 pub mod memory;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use bench::codec;
+use bench::disk;
 use bench::hit_ratio;
 use bench::l1::{self, Operation};
 use bench::policy;
@@ -151,6 +152,22 @@ fn documents_come_back_from_records_and_dictionaries_save_most() {
         let (plain, trained) = (left(&ways[2]), left(&ways[4]));
         assert!(trained * 1.4 < plain, "{ways:?}");
     }
+}
+
+#[test]
+fn the_disk_finds_what_it_was_given_after_its_ends() {
+    let options = disk::Options {
+        entries: 2_000,
+        value_bytes: 200,
+        hits_s: 1_000,
+        writes_s: 100,
+        seconds: 1,
+        runs: 1,
+        seed: 1,
+    };
+    let tables = disk::run(&options).unwrap();
+    let rows: Vec<_> = tables.iter().map(|table| table.rows.len()).collect();
+    assert_eq!(rows, [7, 6]);
 }
 
 #[test]

@@ -3,11 +3,13 @@
 //! Coverage-guided runs live in `tests/fuzz`; their corpora are replayed here on every test run.
 
 mod codec;
+mod disk;
 mod engine;
 mod policy;
 mod resp;
 
 pub use codec::codec;
+pub use disk::disk;
 pub use engine::{engine, successions};
 pub use policy::policy;
 pub use resp::resp;

@@ -33,6 +33,11 @@ fn the_corpus_of_records_breaks_no_promise() {
 }
 
 #[test]
+fn the_corpus_of_the_disk_breaks_no_promise() {
+    replay("disk", super::disk);
+}
+
+#[test]
 fn the_corpus_of_policies_breaks_no_promise() {
     replay("policy", super::policy);
 }
@@ -53,5 +58,10 @@ proptest! {
     #[test]
     fn no_answer_of_a_policy_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 1..2000)) {
         super::policy(&data);
+    }
+
+    #[test]
+    fn no_damage_to_the_disk_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 0..300)) {
+        super::disk(&data);
     }
 }

@@ -154,6 +154,10 @@ impl Log {
         let offset = active.end + start as u64;
         record::finish(&mut self.buffer, start, head, active.segment.seed(offset));
         let entry = Entry::new(head);
+        if active.entries.len() == active.entries.capacity() {
+            // Twice as many as there are would be too much for the bound of the index.
+            active.entries.reserve_exact(active.entries.len() / 4 + 64);
+        }
         active.entries.push(entry);
         let place = active.segment.place(offset, entry);
         self.has_staged_puts |= entry.is_put();

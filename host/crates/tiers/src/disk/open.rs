@@ -84,34 +84,25 @@ impl Disk {
         encoding: Arc<dyn Encoding>,
         now: Millis,
     ) -> Result<Self, OpenError> {
+        if !(BYTES_MIN..=BYTES_MAX).contains(&options.bytes_max) {
+            return Err(OpenError::Size(options.bytes_max));
+        }
         let path = &options.folder;
         let volume = Folder::open(path).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::InUse(path.clone()),
             _ => io_error(path, error),
         })?;
-        Self::open_volume(Arc::new(volume), options, encoding, now)
-    }
-
-    pub(super) fn open_volume(
-        volume: Arc<dyn Volume>,
-        options: &DiskOptions,
-        encoding: Arc<dyn Encoding>,
-        now: Millis,
-    ) -> Result<Self, OpenError> {
         let bytes_max = options.bytes_max;
-        if !(BYTES_MIN..=BYTES_MAX).contains(&bytes_max) {
-            return Err(OpenError::Size(bytes_max));
-        }
         let limits = Limits {
             bytes_max,
             segment_bytes: (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX),
             is_synced: options.sync_every.is_some(),
         };
-        let path = volume.path().to_path_buf();
-        let (log, damaged) = restore(volume, limits, now).map_err(|fault| match fault {
-            Unrestored::Newer(version) => OpenError::Newer(path.clone(), version),
-            Unrestored::Io(error) => io_error(&path, error),
-        })?;
+        let (log, damaged) =
+            restore(Arc::new(volume), limits, now).map_err(|fault| match fault {
+                Unrestored::Newer(version) => OpenError::Newer(path.clone(), version),
+                Unrestored::Io(error) => io_error(path, error),
+            })?;
         let shared = log.shared.clone();
         shared
             .damaged
@@ -125,7 +116,7 @@ impl Disk {
         Ok(Self {
             shared,
             reader,
-            threads: threads.map_err(|error| io_error(&path, error))?,
+            threads: threads.map_err(|error| io_error(path, error))?,
             read_timeout: options.read_timeout,
         })
     }
@@ -168,8 +159,6 @@ pub(super) fn restore(
         ledger.open(number);
     }
     let found = recover(volume.as_ref(), &manifest, &index, &mut ledger, now)?;
-    // Now it shows whether the folder can be written.
-    manifest.save(&spaces, volume.as_ref(), limits.is_synced)?;
     let segments = found.sealed.iter().map(|sealed| &sealed.segment);
     let shared = Shared {
         path: volume.path().to_path_buf(),
@@ -196,6 +185,9 @@ pub(super) fn restore(
         found.sealed,
     );
     log.now = now;
+    // Now it shows whether the folder can be written.
+    log.is_manifest_due = true;
+    log.save_manifest()?;
     // The bound may be a smaller one than before.
     while log.used_bytes > limits.bytes_max && log.reclaim_oldest(true) {}
     Ok((log, damaged))
