@@ -19,12 +19,13 @@ use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 use tracing::debug;
 
+use crate::budget::BuffersFull;
 use crate::clients::pauses::lifted;
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
 use crate::fetch::Told;
 use crate::flush;
-use crate::held::{BuffersFull, Held};
+use crate::held::Held;
 use crate::listing::Listing;
 use crate::mailbox::Lagged;
 use crate::meter::Paced;
@@ -81,7 +82,7 @@ impl Connection {
         stream: Stream,
         dialogue: Dialogue,
     ) -> Self {
-        let held = Held::new(worker.shared.clone());
+        let held = Held::new(worker.shared.buffers.of(&dialogue.session).clone());
         let stage = match stream {
             Stream::Tls(_) => Stage::Greeting,
             Stream::Tcp(_) | Stream::Unix(_) => Stage::Reading,
@@ -217,9 +218,7 @@ impl Connection {
                 }
                 let parser_bytes = self.dialogue.parser_bytes();
                 let room = self.held.make_room(self.needed_bytes, parser_bytes);
-                // Half of the buffers is for those who have signed in.
-                let is_crowded = || self.worker.shared.buffers.is_half_full();
-                if room.is_err() || (self.dialogue.is_stranger() && is_crowded()) {
+                if room.is_err() {
                     scratch.output.clear();
                     return Poll::Ready(self.refuse(cx, &mut scratch.output));
                 }
@@ -258,7 +257,10 @@ impl Connection {
             };
         };
         match opened.map_err(End::Lost)? {
-            Opened::Tls { .. } => self.stage = Stage::Reading,
+            Opened::Tls { .. } => {
+                self.stage = Stage::Reading;
+                self.hold(0).map_err(|BuffersFull| End::BuffersFull)?;
+            }
             Opened::Plaintext => {
                 self.stage = Stage::Closing;
                 scratch.output.clear();
@@ -425,10 +427,14 @@ impl Connection {
         }
     }
 
-    /// Pays for what is held beside the buffers: by the session, and `late_bytes` by what is answered late.
+    /// Pays for what is held beside the buffers: by the session, and `late_bytes` by what is answered late. Who
+    /// pays may have changed.
     fn hold(&mut self, late_bytes: usize) -> Result<(), BuffersFull> {
-        let session_bytes = self.dialogue.session.held_bytes();
-        self.held.hold_beside(session_bytes + late_bytes)
+        let session = &self.dialogue.session;
+        let budget = self.worker.shared.buffers.of(session);
+        self.stream.pay_from(budget)?;
+        self.held.pay_from(budget)?;
+        self.held.hold_beside(session.held_bytes() + late_bytes)
     }
 
     /// Ends the connection with an error, because it would hold more than the server has room for.

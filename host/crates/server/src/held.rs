@@ -2,9 +2,8 @@
 //! client has not taken yet. Both are empty, and cost nothing, while the client keeps up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::Shared;
+use crate::budget::{Budget, BuffersFull, Charge};
 use crate::clients::Buffers;
 
 /// Room that is made for input at once, at least; also the least that a request is grown by.
@@ -12,71 +11,9 @@ const INPUT_STEP_BYTES: usize = 16 << 10;
 /// Unsent output longer than this is taken over with its buffer instead of being copied.
 const COPY_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes that the buffers of all connections may hold together.
-pub(crate) struct Budget {
-    used: AtomicUsize,
-    bytes_max: usize,
-}
-
-impl Budget {
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        Self {
-            used: AtomicUsize::new(0),
-            bytes_max,
-        }
-    }
-
-    pub(crate) fn used_bytes(&self) -> u64 {
-        self.used.load(Ordering::Relaxed) as u64
-    }
-
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.used.load(Ordering::Relaxed) > self.bytes_max / 2
-    }
-
-    /// Takes more, unless that goes over the bound.
-    pub(crate) fn take(&self, bytes: usize) -> bool {
-        let fits = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.bytes_max;
-        if !fits {
-            self.give_back(bytes);
-        }
-        fits
-    }
-
-    pub(crate) fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// Takes a sum that stays the same until it is given back by dropping it; `None` over the bound.
-    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        // Only what was taken may be given back.
-        self.take(bytes).then(|| Charge {
-            budget: self.clone(),
-            bytes,
-        })
-    }
-}
-
-/// Bytes that were taken out of a [`Budget`].
-pub(crate) struct Charge {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
-    }
-}
-
-/// The server's buffers are full: this connection may not grow.
-#[derive(Debug)]
-pub(crate) struct BuffersFull;
-
 /// Buffers of one connection, charged to the [`Budget`] by capacity.
 pub(crate) struct Held {
-    shared: Arc<Shared>,
-    charged_bytes: usize,
+    charge: Charge,
     input: Vec<u8>,
     input_at: usize,
     output: Vec<u8>,
@@ -86,16 +23,20 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
-            shared,
-            charged_bytes: 0,
+            charge: Charge::none(budget),
             input: Vec::new(),
             input_at: 0,
             output: Vec::new(),
             output_at: 0,
             beside_bytes: 0,
         }
+    }
+
+    /// Has another party pay for all of it, from now on.
+    pub(crate) fn pay_from(&mut self, budget: &Arc<Budget>) -> Result<(), BuffersFull> {
+        self.charge.pay_from(budget)
     }
 
     /// Pays for what the connection holds beside its buffers, until this is called again or it ends;
@@ -151,10 +92,8 @@ impl Held {
         };
         self.charge(capacity + parser_bytes + moving, self.output.capacity())?;
         self.input.reserve_exact(capacity - len);
-        self.shared
-            .buffers
-            .give_back(moving.min(self.charged_bytes));
-        self.charged_bytes -= moving.min(self.charged_bytes);
+        self.charge
+            .shrink_to(self.charge.bytes().saturating_sub(moving));
         Ok(())
     }
 
@@ -229,28 +168,13 @@ impl Held {
     /// Pays for buffers of these capacities, before they are allocated.
     fn charge(&mut self, input_bytes: usize, output_bytes: usize) -> Result<(), BuffersFull> {
         let wanted = self.beside_bytes + input_bytes + output_bytes;
-        let more = wanted.saturating_sub(self.charged_bytes);
-        if more > 0 && !self.shared.buffers.take(more) {
-            return Err(BuffersFull);
-        }
-        self.charged_bytes += more;
-        Ok(())
+        self.charge.grow_to(wanted)
     }
 
     /// Gives back what freed buffers were charged.
     fn release(&mut self) {
         let kept = self.beside_bytes + self.input.capacity() + self.output.capacity();
-        let freed = self.charged_bytes.saturating_sub(kept);
-        if freed > 0 {
-            self.shared.buffers.give_back(freed);
-        }
-        self.charged_bytes -= freed;
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.shared.buffers.give_back(self.charged_bytes);
+        self.charge.shrink_to(kept);
     }
 }
 

@@ -4,6 +4,7 @@
 //! it, and a request is executed where it was read. [`start`] opens everything, [`Running::drain`] ends it.
 
 mod baseline;
+mod budget;
 mod clients;
 mod commands;
 mod config;

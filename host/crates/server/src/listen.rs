@@ -110,12 +110,10 @@ impl Listener {
                 let (stream, origin) = accept_tcp(listener, Kind::Tcp).await?;
                 Ok((Stream::Tcp(stream), origin))
             }
-            Listener::Tls(listener, acceptor) => loop {
+            Listener::Tls(listener, acceptor) => {
                 let (stream, origin) = accept_tcp(listener, Kind::Tls).await?;
-                if let Some(stream) = acceptor.accept(stream) {
-                    return Ok((Stream::Tls(Box::new(stream)), origin));
-                }
-            },
+                Ok((Stream::Tls(Box::new(acceptor.accept(stream))), origin))
+            }
             Listener::Unix(listener, name) => {
                 let (stream, _) = listener.accept().await?;
                 let origin = Origin {

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use larder_resp::{Reply, Version};
 
-use crate::held::Budget;
+use crate::budget::{Budget, BuffersFull, Charge};
 
 /// Bytes that may wait for one connection; one that lags further behind is cut off, as in Redis.
 pub(crate) const MAIL_BYTES_MAX: usize = 32 << 20;
@@ -14,14 +14,13 @@ const STEP_BYTES: usize = 1024;
 
 /// See the module. What waits is paid for from the clients' buffers.
 pub(crate) struct Mailbox {
-    budget: Arc<Budget>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     version: Version,
     bytes: Vec<u8>,
-    charged_bytes: usize,
+    charge: Charge,
     is_cut: bool,
     /// The connection is subscribed to something.
     is_listening: bool,
@@ -63,11 +62,10 @@ impl<'a> Letter<'a> {
 impl Mailbox {
     pub(crate) fn new(budget: Arc<Budget>, version: Version) -> Self {
         Self {
-            budget,
             inner: Mutex::new(Inner {
                 version,
                 bytes: Vec::new(),
-                charged_bytes: 0,
+                charge: Charge::none(budget),
                 is_cut: false,
                 is_listening: false,
                 waker: None,
@@ -89,16 +87,25 @@ impl Mailbox {
         self.lock().is_listening = is_listening;
     }
 
+    /// Has another party pay for what waits, from now on; what it has no room for is forgotten.
+    pub(crate) fn pay_from(&self, budget: &Arc<Budget>) {
+        let mut inner = self.lock();
+        if let Err(BuffersFull) = inner.charge.pay_from(budget) {
+            inner.bytes = Vec::new();
+            inner.charge = Charge::none(budget.clone());
+        }
+    }
+
     /// Puts a message in and wakes the connection.
     pub(crate) fn put(&self, letter: &mut Letter<'_>) {
         let mut inner = self.lock();
         let version = inner.version;
-        self.append(&mut inner, letter.bytes(version));
+        Self::append(&mut inner, letter.bytes(version));
     }
 
     /// Puts in a line that is the same in every version, and wakes the connection.
     pub(crate) fn put_line(&self, line: &[u8]) {
-        self.append(&mut self.lock(), line);
+        Self::append(&mut self.lock(), line);
     }
 
     /// As [`Self::put`], of a message that is written knowing whether the connection is subscribed to
@@ -109,46 +116,44 @@ impl Mailbox {
         let mut reply = Reply::new(&mut message, inner.version);
         let is_one = write(&mut reply, inner.is_listening);
         if is_one {
-            self.append(&mut inner, &message);
+            Self::append(&mut inner, &message);
         }
         is_one
     }
 
-    fn append(&self, inner: &mut Inner, bytes: &[u8]) {
+    fn append(inner: &mut Inner, bytes: &[u8]) {
         if inner.is_cut {
             return;
         }
-        if self.make_room(inner, bytes.len()) {
+        if Self::make_room(inner, bytes.len()) {
             inner.bytes.extend_from_slice(bytes);
         } else {
             inner.is_cut = true;
-            self.empty(inner);
+            Self::empty(inner);
         }
         if let Some(waker) = &inner.waker {
             waker.wake_by_ref();
         }
     }
 
-    fn make_room(&self, inner: &mut Inner, more_bytes: usize) -> bool {
+    fn make_room(inner: &mut Inner, more_bytes: usize) -> bool {
         let len = inner.bytes.len();
         if len + more_bytes > MAIL_BYTES_MAX {
             return false;
         }
-        if len + more_bytes > inner.charged_bytes {
+        if len + more_bytes > inner.charge.bytes() {
             let capacity = (len + more_bytes).next_power_of_two().max(STEP_BYTES);
-            if !self.budget.take(capacity - inner.charged_bytes) {
+            if inner.charge.grow_to(capacity).is_err() {
                 return false;
             }
-            inner.charged_bytes = capacity;
             inner.bytes.reserve_exact(capacity - len);
         }
         true
     }
 
-    fn empty(&self, inner: &mut Inner) {
+    fn empty(inner: &mut Inner) {
         inner.bytes = Vec::new();
-        self.budget
-            .give_back(std::mem::take(&mut inner.charged_bytes));
+        inner.charge.shrink_to(0);
     }
 
     /// Appends what has come to `out`.
@@ -156,13 +161,13 @@ impl Mailbox {
         let mut inner = self.lock();
         if !inner.bytes.is_empty() {
             out.append(&mut inner.bytes);
-            self.empty(&mut inner);
+            Self::empty(&mut inner);
         }
     }
 
     /// Forgets what has come.
     pub(crate) fn discard(&self) {
-        self.empty(&mut self.lock());
+        Self::empty(&mut self.lock());
     }
 
     /// Bytes that wait.
@@ -187,13 +192,6 @@ impl Mailbox {
             inner.waker = Some(waker.clone());
         }
         Ok(())
-    }
-}
-
-impl Drop for Mailbox {
-    fn drop(&mut self) {
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.budget.give_back(inner.charged_bytes);
     }
 }
 

@@ -130,7 +130,10 @@ impl Subscriptions {
         Self {
             hub: shared.hub(session).clone(),
             client: session.id,
-            mailbox: session.client.open_mailbox(&shared.buffers).clone(),
+            mailbox: session
+                .client
+                .open_mailbox(shared.buffers.of(session))
+                .clone(),
             names: Default::default(),
             bytes: 0,
         }

@@ -12,6 +12,8 @@ use crate::tuning::Tuning;
 const LINGER: Duration = Duration::from_secs(2);
 /// How long a handshake may take; less where requests have less time.
 const GREETING: Duration = Duration::from_secs(10);
+/// How long either may take, handshake and signing in, while others want the place.
+const CROWDED: Duration = Duration::from_secs(1);
 /// Bounds of the time between two sweeps. Shorter ones serve timeouts below the usual.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 const INTERVAL_MAX: Duration = Duration::from_secs(1);
@@ -107,9 +109,8 @@ impl Entry {
                 .idle
                 .is_some_and(|most| waited > most)
                 .then_some(Cut::Idle),
-            Phase::Receiving | Phase::Strange => {
-                (waited > limits.request).then_some(Cut::Receiving)
-            }
+            Phase::Receiving => (waited > limits.request).then_some(Cut::Receiving),
+            Phase::Strange => (waited > limits.strange).then_some(Cut::Receiving),
             Phase::Sending => (waited > limits.request).then_some(Cut::Sending),
             Phase::Lingering => (waited > limits.linger).then_some(Cut::Lingering),
             Phase::Working => None,
@@ -135,20 +136,27 @@ pub(crate) fn sweep_interval(config: &ServerConfig) -> Duration {
 pub(crate) struct Patience {
     greeting: u64,
     idle: Option<u64>,
+    strange: u64,
     request: u64,
     linger: u64,
 }
 
 impl Patience {
-    /// With sweeps so far from each other.
-    pub(crate) fn new(tuning: &Tuning, interval: Duration) -> Self {
+    /// With sweeps so far from each other. Where it `is_crowded`, who has not signed in has little time.
+    pub(crate) fn new(tuning: &Tuning, interval: Duration, is_crowded: bool) -> Self {
         let sweeps = |time: Duration| {
             u64::try_from(time.as_nanos().div_ceil(interval.as_nanos())).unwrap_or(u64::MAX)
         };
+        let request_time = tuning.request_timeout();
+        let strange_time = match is_crowded {
+            true => CROWDED.min(request_time),
+            false => request_time,
+        };
         Self {
-            greeting: sweeps(GREETING.min(tuning.request_timeout())),
+            greeting: sweeps(GREETING.min(strange_time)),
+            strange: sweeps(strange_time),
             idle: tuning.idle_timeout().map(sweeps),
-            request: sweeps(tuning.request_timeout()),
+            request: sweeps(request_time),
             linger: sweeps(LINGER),
         }
     }

@@ -11,9 +11,9 @@ use larder_engine::tier::{LevelFigures, Levels};
 use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
 use crate::baseline::Baseline;
+use crate::budget::Budgets;
 use crate::clients::pauses::Pauses;
 use crate::clients::{Census, Clients};
-use crate::held::Budget;
 use crate::http::Figures;
 use crate::latency::LatencyMonitor;
 use crate::meter::{CommandFigures, Counted, Meter};
@@ -110,7 +110,7 @@ pub struct Shared {
     pub(crate) sampler: Sampler,
     pub(crate) slowlog: SlowLog,
     pub(crate) tuning: Tuning,
-    pub(crate) buffers: Arc<Budget>,
+    pub(crate) buffers: Budgets,
     pub(crate) clients: Clients,
     pub(crate) pauses: Pauses,
     /// Who looks on, by the number of the tenant.
@@ -156,11 +156,12 @@ impl Shared {
             parts.random,
         );
         let tuning = Tuning::new(&config);
-        let buffers = Arc::new(Budget::new(config.client_buffers_bytes_max));
+        let buffers = Budgets::new(config.client_buffers_bytes_max, tenants);
         let tracking_bytes_max = config.client_buffers_bytes_max / TRACKING_PART / tenants.max(1);
         let onlookers = parts.engine.tenants().iter().map(|tenant| {
             let told = tuning.keyspace_events.clone();
-            let onlookers = Onlookers::new(told, buffers.clone(), tracking_bytes_max);
+            let budget = buffers.tenant(tenant.number()).clone();
+            let onlookers = Onlookers::new(told, budget, tracking_bytes_max);
             let onlookers = Arc::new(onlookers);
             tenant.changes().connect(onlookers.clone());
             onlookers
@@ -333,6 +334,13 @@ impl Shared {
     /// What maintenance did since the server started.
     pub fn maintenance_figures(&self) -> MaintenanceFigures {
         self.maintenance.figures((self.monotonic_ns)())
+    }
+
+    /// Whether those who have not signed in have little time, as others may want what they take.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let open = self.counters.connections.load(Ordering::Relaxed);
+        let are_places_few = open.saturating_mul(4) >= self.clients_max().saturating_mul(3);
+        are_places_few || self.buffers.strangers().is_half_full()
     }
 
     /// Connections that may be open.

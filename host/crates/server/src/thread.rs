@@ -30,7 +30,11 @@ impl Sockets {
             listeners.tcp = Some(Listener::Tcp(TcpListener::from_std(listener)?));
         }
         if let (Some(listener), Some(tls)) = (self.tls, shared.tls.get()) {
-            let acceptor = Acceptor::new(tls.clone(), Within::Resp, shared.buffers.clone());
+            let acceptor = Acceptor::new(
+                tls.clone(),
+                Within::Resp,
+                shared.buffers.strangers().clone(),
+            );
             listeners.tls = Some(Listener::Tls(TcpListener::from_std(listener)?, acceptor));
         }
         if let (Some(unix), Some(path)) = (self.unix, &shared.config.unix_socket) {

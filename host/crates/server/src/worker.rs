@@ -208,7 +208,8 @@ impl Worker {
             ticks.tick().await;
             self.sweep.set(self.sweep.get() + 1);
             // Timeouts may have been changed; the time between sweeps stays.
-            let patience = Patience::new(&self.shared.tuning, between);
+            let is_crowded = self.shared.is_crowded();
+            let patience = Patience::new(&self.shared.tuning, between, is_crowded);
             for entry in self.connections.borrow().values() {
                 entry.check(&patience, self.sweep.get());
             }

@@ -15,7 +15,7 @@ use larder_engine::Millis;
 use larder_resp::Version;
 
 use crate::User;
-use crate::held::Budget;
+use crate::budget::Budget;
 use crate::mailbox::Mailbox;
 
 pub use census::Census;

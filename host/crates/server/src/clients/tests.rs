@@ -99,7 +99,7 @@ fn a_mailbox_opened_by_another_wakes_its_owner_and_speaks_its_version() {
     session.client.arm(&Waker::from(bell.clone()));
     assert!(session.mailbox().is_none());
     let other = shared.clients.get(7).expect("it is there");
-    let mailbox = other.open_mailbox(&shared.buffers);
+    let mailbox = other.open_mailbox(shared.buffers.tenant(0));
     assert_eq!(bell.0.load(Ordering::Relaxed), 1);
     let put = || mailbox.put(&mut Letter::new(&[b"m"]));
     put();

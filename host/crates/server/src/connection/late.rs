@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 
 use super::sign_in::SigningIn;
 use super::{Connection, Stage};
+use crate::budget::BuffersFull;
 use crate::end::End;
 use crate::feed::Feed;
 use crate::fetch;
-use crate::held::BuffersFull;
 use crate::listing::{LIST_TOO_LONG, Listing};
 use crate::meter::Paced;
 use crate::order::Done;

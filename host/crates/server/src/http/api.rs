@@ -14,6 +14,7 @@ use super::caller::Caller;
 use super::history::History;
 use super::link::Link;
 use super::problem::{Answer, Problem};
+use crate::budget::Budget;
 use crate::commands::{authorize, dispatch, number_of};
 use crate::fetch::{self, Told};
 use crate::meter::Watch;
@@ -154,8 +155,18 @@ impl Api {
         found
     }
 
+    /// Who pays for what a caller has us hold.
+    pub(super) fn budget(&self, caller: &Caller) -> &Arc<Budget> {
+        self.shared.buffers.tenant(caller.tenant.number())
+    }
+
     /// Reads the body of a request.
-    pub(super) async fn body(&self, request: Request, bytes_max: usize) -> Answer<Charged> {
+    pub(super) async fn body(
+        &self,
+        caller: &Caller,
+        request: Request,
+        bytes_max: usize,
+    ) -> Answer<Charged> {
         let link = request.extensions().get::<ConnectInfo<Link>>().cloned();
         let bounds = body::Bounds {
             bytes_max,
@@ -165,7 +176,7 @@ impl Api {
                     .is_some_and(|ConnectInfo(link)| link.is_crowded())
             },
         };
-        body::read(&self.shared, request.into_body(), &bounds).await
+        body::read(self.budget(caller), request.into_body(), &bounds).await
     }
 }
 

@@ -31,7 +31,7 @@ const SAID_WRITTEN_MAX: usize = 256 << 10;
 
 pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let (caller, batch) = batch(&api, request, "keys").await?;
-    let mut reply = Charged::new(&api.shared, b"{\"items\":[".to_vec())?;
+    let mut reply = Charged::new(api.budget(&caller), b"{\"items\":[".to_vec())?;
     for (number, key) in batch.items.iter().enumerate() {
         let key = bytes(key)?;
         let item = api.read(&caller, &key).await?;
@@ -149,7 +149,7 @@ async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch
     let caller = api.caller(request.extensions())?;
     check_json(request.headers())?;
     let bytes_max = api.shared.config.request_bytes_max;
-    let mut body = api.body(request, bytes_max).await?;
+    let mut body = api.body(&caller, request, bytes_max).await?;
     let tree_bytes = tree_bytes(&body.bytes);
     // Each string once as it was read, once decoded, once on its way to the command.
     body.also_hold(3 * body.bytes.len() + tree_bytes)?;

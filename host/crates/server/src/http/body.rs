@@ -11,8 +11,7 @@ use tokio::time::timeout;
 
 use super::link::CROWDED_TIME_MAX;
 use super::problem::{Answer, Problem};
-use crate::Shared;
-use crate::held::Held;
+use crate::budget::{Budget, Charge};
 
 /// The least a buffer is grown by.
 const STEP_BYTES: usize = 16 << 10;
@@ -22,33 +21,36 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Bytes, and what was paid for them.
 pub(super) struct Charged {
     pub(super) bytes: Vec<u8>,
-    held: Held,
+    charge: Charge,
 }
 
 impl Charged {
     /// Pays for bytes that are there; where that fails they go.
-    pub(super) fn new(shared: &Arc<Shared>, bytes: Vec<u8>) -> Answer<Self> {
-        let mut held = Held::new(shared.clone());
-        hold(&mut held, bytes.capacity())?;
-        Ok(Self { bytes, held })
+    pub(super) fn new(budget: &Arc<Budget>, bytes: Vec<u8>) -> Answer<Self> {
+        let charge = budget.charge(bytes.capacity());
+        let charge = charge.ok_or_else(Problem::buffers_full)?;
+        Ok(Self { bytes, charge })
     }
 
     /// Pays for as much again `times`, for those who make something of these bytes.
     pub(super) fn also_hold(&mut self, bytes: usize) -> Answer<()> {
-        hold(&mut self.held, self.bytes.capacity().saturating_add(bytes))
+        hold(
+            &mut self.charge,
+            self.bytes.capacity().saturating_add(bytes),
+        )
     }
 
     /// Makes room for more bytes, and pays for as many `beside` them until this is asked again.
     pub(super) fn reserve(&mut self, more: usize, beside: usize) -> Answer<()> {
-        let Self { bytes, held } = self;
+        let Self { bytes, charge } = self;
         let (len, capacity) = (bytes.len().saturating_add(more), bytes.capacity());
         if len > capacity {
             let wanted = len.max(capacity * 2).max(STEP_BYTES);
             // While they move they are there twice.
-            hold(held, wanted.saturating_add(capacity))?;
+            hold(charge, wanted.saturating_add(capacity))?;
             bytes.reserve_exact(wanted - bytes.len());
         }
-        hold(held, bytes.capacity().saturating_add(beside))
+        hold(charge, bytes.capacity().saturating_add(beside))
     }
 
     /// The body of a response, paid for until it is sent.
@@ -63,8 +65,9 @@ impl AsRef<[u8]> for Charged {
     }
 }
 
-fn hold(held: &mut Held, bytes: usize) -> Answer<()> {
-    held.hold_beside(bytes).map_err(|_| Problem::buffers_full())
+fn hold(charge: &mut Charge, bytes: usize) -> Answer<()> {
+    charge.shrink_to(bytes);
+    charge.grow_to(bytes).map_err(|_| Problem::buffers_full())
 }
 
 /// What a body may take.
@@ -75,13 +78,13 @@ pub(super) struct Bounds<'a> {
     pub(super) is_crowded: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Reads the body of a request.
+/// Reads the body of a request, paid for from `budget`.
 pub(super) async fn read(
-    shared: &Arc<Shared>,
+    budget: &Arc<Budget>,
     mut body: Body,
     bounds: &Bounds<'_>,
 ) -> Answer<Charged> {
-    let reading = timeout(bounds.time_max, collect(shared, &mut body, bounds));
+    let reading = timeout(bounds.time_max, collect(budget, &mut body, bounds));
     let read = reading.await.unwrap_or_else(|_| Err(too_late()));
     if read.is_err() {
         // A client that is cut off while it sends would not see why. Whether it came to its end in
@@ -126,13 +129,13 @@ async fn next_in_time(
     }
 }
 
-async fn collect(shared: &Arc<Shared>, body: &mut Body, bounds: &Bounds<'_>) -> Answer<Charged> {
+async fn collect(budget: &Arc<Budget>, body: &mut Body, bounds: &Bounds<'_>) -> Answer<Charged> {
     let bytes_max = bounds.bytes_max;
     let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes here"));
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large());
     }
-    let mut charged = Charged::new(shared, Vec::new())?;
+    let mut charged = Charged::new(budget, Vec::new())?;
     while let Some(part) = next_in_time(body, bounds).await? {
         let part = part.map_err(|error| Problem::bad(format!("no body: {error}")))?;
         if charged.bytes.len() + part.len() > bytes_max {

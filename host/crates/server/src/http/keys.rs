@@ -87,7 +87,7 @@ pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer
     head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     head.insert(PRIORITY, u16::from(found.priority).into());
     found.said.write(&mut head);
-    let body = Charged::new(&api.shared, found.value)?.into_bytes();
+    let body = Charged::new(api.budget(&caller), found.value)?.into_bytes();
     Ok(match part {
         Part::Whole => (head, body).into_response(),
         Part::NotModified => {
@@ -120,7 +120,7 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
         if_none_match(request.headers())?,
     ];
     let bytes_max = api.shared.config.proto_bulk_bytes_max;
-    let mut body = api.body(request, bytes_max).await?;
+    let mut body = api.body(&caller, request, bytes_max).await?;
     // It is copied on its way to the command, twice.
     body.also_hold(2 * body.bytes.len())?;
     let mut args = said.command(&key, &body.bytes);

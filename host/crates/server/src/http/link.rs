@@ -52,7 +52,7 @@ pub(super) struct BoundedListener {
 impl BoundedListener {
     pub(super) fn new(listener: TcpListener, shared: Arc<Shared>) -> Self {
         let tls = shared.tls.get().filter(|tls| tls.config().http);
-        let begin = |tls| Acceptor::new(tls, Within::Http, shared.buffers.clone());
+        let begin = |tls| Acceptor::new(tls, Within::Http, shared.buffers.strangers().clone());
         Self {
             listener,
             acceptor: tls.cloned().map(begin),
@@ -79,10 +79,9 @@ impl Listener for BoundedListener {
             match accepted {
                 Ok(((stream, peer), place)) => {
                     let wire = match &self.acceptor {
-                        None => Some(Wire::Plain(stream)),
-                        Some(tls) => tls.accept(stream).map(|tls| Wire::Closed(Box::new(tls))),
+                        None => Wire::Plain(stream),
+                        Some(tls) => Wire::Closed(Box::new(tls.accept(stream))),
                     };
-                    let Some(wire) = wire else { continue };
                     let link = Link::new(peer, self.places.clone());
                     let stream = BoundedStream::new(wire, link, place, self.shared.clone());
                     return (stream, peer);

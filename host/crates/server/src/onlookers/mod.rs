@@ -12,7 +12,7 @@ use larder_engine::changes::{Change, Listener};
 use larder_engine::{Engine, Key};
 
 use crate::Context;
-use crate::held::Budget;
+use crate::budget::Budget;
 use crate::pubsub::{Hub, Kind};
 pub(crate) use event::Event;
 pub use event::KeyspaceEvents;

@@ -41,7 +41,7 @@ impl Monitoring {
     /// Shows the connection what is carried out from now on.
     pub(crate) fn new(shared: &Shared, session: &Session) -> Self {
         let watchers = shared.watchers(session).clone();
-        let mailbox = session.client.open_mailbox(&shared.buffers);
+        let mailbox = session.client.open_mailbox(shared.buffers.of(session));
         watchers.lock().insert(session.id, mailbox.clone());
         watchers.count.fetch_add(1, Ordering::Relaxed);
         Self {

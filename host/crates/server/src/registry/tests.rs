@@ -8,7 +8,7 @@ fn patience(idle: Option<u64>, request: u64) -> Patience {
     let mut config = config();
     config.idle_timeout = idle.map(Duration::from_secs);
     config.request_timeout = Duration::from_secs(request);
-    Patience::new(&Tuning::new(&config), sweep_interval(&config))
+    Patience::new(&Tuning::new(&config), sweep_interval(&config), false)
 }
 
 /// The sweep at which a connection in `phase` since sweep 100 is cut, if that is within a thousand.
@@ -58,6 +58,23 @@ fn whatever_somebody_says_who_does_not_sign_in() {
     entry.settle(Phase::Strange, true, 100);
     let cut = cut_at(&entry, &patience(None, 30));
     assert_eq!(cut, Some((21, Cut::Receiving)));
+}
+
+#[test]
+fn who_has_not_signed_in_may_not_dawdle_where_it_is_crowded() {
+    let (tuning, interval) = (Tuning::new(&config()), Duration::from_millis(500));
+    let patience = Patience::new(&tuning, interval, true);
+    for (phase, sweeps) in [
+        (Phase::Greeting, Some(3)),
+        (Phase::Strange, Some(3)),
+        (Phase::Receiving, Some(61)),
+        (Phase::Idle, None),
+    ] {
+        let entry = Entry::new(0);
+        entry.settle(phase, true, 100);
+        let cut = cut_at(&entry, &patience).map(|(sweep, _)| sweep);
+        assert_eq!(cut, sweeps, "{phase:?}");
+    }
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub const NEEDS_TLS: &str =
 
 /// Time between two looks at the files.
 const LOOK_INTERVAL_NS: u64 = 1_000_000_000;
+/// That connections are turned away is said once in so long.
+const WARN_INTERVAL_MS: u64 = 60_000;
 
 /// Where TLS is spoken, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +82,7 @@ pub struct TlsTotals {
     pub unfinished: u64,
     /// Clients turned away because they spoke without TLS.
     pub plaintext: u64,
-    /// Clients turned away because too many handshakes went on, or the clients' buffers were full.
+    /// Clients turned away because too many handshakes went on, or there was no room in the clients' buffers.
     pub crowded: u64,
     /// Changed files that were taken.
     pub reloads: u64,
@@ -107,6 +109,7 @@ pub(crate) struct Tls {
     clock: fn() -> Millis,
     in_force: RwLock<Loaded>,
     looked: Mutex<Looked>,
+    warned_ms: AtomicU64,
     counters: Counters,
 }
 
@@ -141,6 +144,7 @@ impl Tls {
             clock,
             in_force: RwLock::new(loaded),
             looked: Mutex::new(looked),
+            warned_ms: AtomicU64::new(0),
             counters: Counters::default(),
         })
     }
@@ -199,6 +203,19 @@ impl Tls {
                 bump(&self.counters.reloads_refused);
                 warn!(%error, "the certificate's files changed and are refused: the ones before stay in force");
             }
+        }
+    }
+
+    /// Counts a connection that there was no room for, and says so once in a while.
+    fn note_crowded(&self) {
+        bump(&self.counters.crowded);
+        let (now, last) = ((self.clock)(), self.warned_ms.load(Ordering::Relaxed));
+        if now.saturating_sub(last) >= WARN_INTERVAL_MS {
+            self.warned_ms.store(now, Ordering::Relaxed);
+            warn!(
+                "no room for a TLS handshake, its connection is closed: too many go on at once, or those who \
+                 have not signed in hold their part of limits.client_buffers_max"
+            );
         }
     }
 

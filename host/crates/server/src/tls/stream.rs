@@ -9,13 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream as Session;
 use tokio_rustls::{Accept, TlsAcceptor};
 
-use super::Tls;
-use crate::held::Charge;
+use super::acceptor::{Acceptor, Place};
+use crate::budget::{Budget, BuffersFull, Charge};
 use crate::stats::bump;
 
 /// The first byte of whoever speaks TLS: a record that belongs to a handshake.
@@ -26,17 +24,14 @@ const UNSENT_BYTES_MAX: usize = 16 << 10;
 /// See the module. Its bytes are encrypted once [`Self::poll_open`] said so.
 pub(crate) struct TlsStream {
     state: State,
-    tls: Arc<Tls>,
-    /// Held while the handshake goes on.
-    place: Option<OwnedSemaphorePermit>,
-    _charge: Charge,
+    acceptor: Acceptor,
 }
 
 enum State {
     /// Nothing came yet.
-    Silent(TcpStream, Arc<ServerConfig>),
-    Greeting(Box<Accept<TcpStream>>),
-    Open(Box<Session<TcpStream>>),
+    Silent(TcpStream),
+    Greeting(Box<Accept<TcpStream>>, Place),
+    Open(Box<Session<TcpStream>>, Charge),
     /// The client speaks without TLS; what is written reaches it as it is.
     Plaintext(TcpStream),
     /// The handshake failed.
@@ -53,22 +48,23 @@ pub(crate) enum Opened {
 }
 
 impl TlsStream {
-    /// What one may hold, whatever its client does: keys, a record that came in part (18 KiB), one that
-    /// was not read yet, one that was not sent yet; or a handshake of 64 KiB at most.
-    pub(crate) const BYTES: usize = 64 << 10;
+    /// What a handshake may hold, whatever its client does.
+    pub(crate) const GREETING_BYTES: usize = 64 << 10;
+    /// What one may hold that is open, whatever its client sends: keys, and a record that came in part (18 KiB).
+    pub(crate) const OPEN_BYTES: usize = 32 << 10;
 
-    pub(super) fn new(
-        socket: TcpStream,
-        config: Arc<ServerConfig>,
-        tls: Arc<Tls>,
-        place: OwnedSemaphorePermit,
-        charge: Charge,
-    ) -> Self {
+    pub(super) fn new(socket: TcpStream, acceptor: Acceptor) -> Self {
         Self {
-            state: State::Silent(socket, config),
-            tls,
-            place: Some(place),
-            _charge: charge,
+            state: State::Silent(socket),
+            acceptor,
+        }
+    }
+
+    /// Says who pays for what it holds, from now on.
+    pub(crate) fn pay_from(&mut self, budget: &Arc<Budget>) -> Result<(), BuffersFull> {
+        match &mut self.state {
+            State::Open(_, charge) => charge.pay_from(budget),
+            _ => Ok(()),
         }
     }
 
@@ -76,32 +72,21 @@ impl TlsStream {
     pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Opened>> {
         loop {
             match &mut self.state {
-                State::Silent(socket, _) => {
+                State::Silent(socket) => {
                     let mut byte = [0; 1];
                     let mut first = ReadBuf::new(&mut byte);
                     ready!(socket.poll_peek(cx, &mut first))?;
                     match first.filled().first() {
                         None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                        Some(&HANDSHAKE_RECORD) => self.greet(),
+                        Some(&HANDSHAKE_RECORD) => self.greet()?,
                         Some(_) => self.turn_plain(),
                     }
                 }
-                State::Greeting(accept) => {
+                State::Greeting(accept, _) => {
                     let done = ready!(Pin::new(accept).poll(cx));
-                    self.place = None;
-                    match done {
-                        Ok(session) => {
-                            bump(&self.tls.counters.done);
-                            self.state = State::Open(Box::new(session));
-                        }
-                        Err(error) => {
-                            bump(&self.tls.counters.failed);
-                            self.state = State::Over;
-                            return Poll::Ready(Err(error));
-                        }
-                    }
+                    self.end_greeting(done)?;
                 }
-                State::Open(session) => {
+                State::Open(session, _) => {
                     let has_certificate = session.get_ref().1.peer_certificates().is_some();
                     return Poll::Ready(Ok(Opened::Tls { has_certificate }));
                 }
@@ -111,20 +96,36 @@ impl TlsStream {
         }
     }
 
-    fn greet(&mut self) {
-        if let State::Silent(socket, config) = mem::replace(&mut self.state, State::Over) {
-            let acceptor = TlsAcceptor::from(config);
+    /// Begins the handshake, if there is room for one more.
+    fn greet(&mut self) -> io::Result<()> {
+        if let State::Silent(socket) = mem::replace(&mut self.state, State::Over) {
+            let place = self.acceptor.place().ok_or(io::ErrorKind::QuotaExceeded)?;
+            let acceptor = TlsAcceptor::from(self.acceptor.config());
             let accept = acceptor.accept_with(socket, |session| {
                 session.set_buffer_limit(Some(UNSENT_BYTES_MAX));
             });
-            self.state = State::Greeting(Box::new(accept));
+            self.state = State::Greeting(Box::new(accept), place);
         }
+        Ok(())
+    }
+
+    fn end_greeting(&mut self, done: io::Result<Session<TcpStream>>) -> io::Result<()> {
+        let counters = &self.acceptor.tls.counters;
+        bump(match done {
+            Ok(_) => &counters.done,
+            Err(_) => &counters.failed,
+        });
+        if let State::Greeting(_, place) = mem::replace(&mut self.state, State::Over) {
+            let Place { mut charge, .. } = place;
+            charge.shrink_to(Self::OPEN_BYTES);
+            self.state = State::Open(Box::new(done?), charge);
+        }
+        Ok(())
     }
 
     fn turn_plain(&mut self) {
-        if let State::Silent(socket, _) = mem::replace(&mut self.state, State::Over) {
-            bump(&self.tls.counters.plaintext);
-            self.place = None;
+        if let State::Silent(socket) = mem::replace(&mut self.state, State::Over) {
+            bump(&self.acceptor.tls.counters.plaintext);
             self.state = State::Plaintext(socket);
         }
     }
@@ -132,16 +133,30 @@ impl TlsStream {
     /// Whether bytes that were written are still to be sent, which [`AsyncWrite::poll_flush`] does.
     pub(crate) fn has_unsent(&self) -> bool {
         match &self.state {
-            State::Open(session) => session.get_ref().1.wants_write(),
+            State::Open(session, _) => session.get_ref().1.wants_write(),
             _ => false,
         }
     }
 
+    /// Pays for what is still to be sent, for as long as it is.
+    fn pay_for_unsent(&mut self) -> io::Result<()> {
+        let has_unsent = self.has_unsent();
+        if let State::Open(_, charge) = &mut self.state {
+            match has_unsent {
+                true => charge
+                    .grow_to(Self::OPEN_BYTES + UNSENT_BYTES_MAX)
+                    .map_err(|BuffersFull| io::ErrorKind::OutOfMemory)?,
+                false => charge.shrink_to(Self::OPEN_BYTES),
+            }
+        }
+        Ok(())
+    }
+
     fn writer(&mut self) -> io::Result<Pin<&mut (dyn AsyncWrite + Send + Unpin)>> {
         match &mut self.state {
-            State::Open(session) => Ok(Pin::new(&mut **session)),
+            State::Open(session, _) => Ok(Pin::new(&mut **session)),
             State::Plaintext(socket) => Ok(Pin::new(socket)),
-            State::Silent(..) | State::Greeting(_) | State::Over => {
+            State::Silent(_) | State::Greeting(..) | State::Over => {
                 Err(io::ErrorKind::NotConnected.into())
             }
         }
@@ -150,8 +165,8 @@ impl TlsStream {
 
 impl Drop for TlsStream {
     fn drop(&mut self) {
-        if matches!(self.state, State::Silent(..) | State::Greeting(_)) {
-            bump(&self.tls.counters.unfinished);
+        if matches!(self.state, State::Silent(_) | State::Greeting(..)) {
+            bump(&self.acceptor.tls.counters.unfinished);
         }
     }
 }
@@ -163,14 +178,14 @@ impl AsyncRead for TlsStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match &mut self.state {
-            State::Open(session) => match ready!(Pin::new(session).poll_read(cx, buffer)) {
+            State::Open(session, _) => match ready!(Pin::new(session).poll_read(cx, buffer)) {
                 // Many clients end without saying so. Requests know where they end, so that nobody can pass
                 // half of one for a whole one by cutting the connection.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
                 read => Poll::Ready(read),
             },
             State::Plaintext(socket) => Pin::new(socket).poll_read(cx, buffer),
-            State::Silent(..) | State::Greeting(_) | State::Over => {
+            State::Silent(_) | State::Greeting(..) | State::Over => {
                 Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
             }
         }
@@ -184,7 +199,9 @@ impl AsyncWrite for TlsStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.writer()?.poll_write(cx, bytes)
+        let written = self.writer()?.poll_write(cx, bytes);
+        self.pay_for_unsent()?;
+        written
     }
 
     fn poll_write_vectored(
@@ -192,7 +209,9 @@ impl AsyncWrite for TlsStream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.writer()?.poll_write_vectored(cx, parts)
+        let written = self.writer()?.poll_write_vectored(cx, parts);
+        self.pay_for_unsent()?;
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -200,7 +219,9 @@ impl AsyncWrite for TlsStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writer()?.poll_flush(cx)
+        let flushed = self.writer()?.poll_flush(cx);
+        self.pay_for_unsent()?;
+        flushed
     }
 
     /// Says that nothing more will be written, within TLS first.

@@ -126,6 +126,9 @@ impl Session {
             self.stop_listening();
         }
         self.tenant = user.tenant().clone();
+        if let Some(mailbox) = self.mailbox() {
+            mailbox.pay_from(shared.buffers.tenant(self.tenant.number()));
+        }
         self.login.user = user;
         self.login.is_signed_in = true;
         self.login.seen_at = NEVER;

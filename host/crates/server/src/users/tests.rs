@@ -410,3 +410,21 @@ fn who_may_no_longer_watch_is_shown_nothing_more() {
         assert!(!rest.windows(6).any(|part| part == b"hidden"), "{asked}");
     }
 }
+
+#[test]
+fn who_signs_in_needs_nothing_of_what_others_hold() {
+    let server = serve(|config| {
+        with_users(config);
+        config.client_buffers_bytes_max = 4 << 20;
+    });
+    let mut root = server.connect();
+    sign_in(&mut root, "root", "secret");
+    root.ask("MULTI\r\n", OK);
+    for _ in 0..2 {
+        root.ask(command(&[b"SET", b"k", &[b'x'; 1_050_000]]), "+QUEUED\r\n");
+    }
+    assert!(server.shared.buffers.used_bytes() > 2 << 20);
+    let mut reader = server.connect();
+    sign_in(&mut reader, "reader", "book");
+    root.ask("EXEC\r\n", "*2\r\n+OK\r\n+OK\r\n");
+}

@@ -51,7 +51,7 @@ impl Follower {
         redirect: Option<&Arc<Client>>,
     ) -> Self {
         for told in [Some(client), redirect].into_iter().flatten() {
-            told.open_mailbox(&shared.buffers);
+            told.open_mailbox(shared.buffers.tenant(told.tenant()));
         }
         Self {
             mode,

@@ -16,8 +16,8 @@ use larder_engine::{KEY_BYTES_MAX, Tenant};
 use larder_resp::Args;
 
 use super::Onlookers;
+use crate::budget::Budget;
 use crate::commands::Command;
-use crate::held::Budget;
 use crate::{Context, Session, Shared};
 pub(crate) use follower::{Follower, Mode};
 pub(crate) use table::KEYS_MAX;

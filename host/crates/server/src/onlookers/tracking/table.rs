@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::held::Budget;
+use crate::budget::Budget;
 
 /// Keys that are remembered, as many as Redis remembers; the oldest are told as if they had changed.
 pub(crate) const KEYS_MAX: usize = 1_000_000;
