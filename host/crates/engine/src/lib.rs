@@ -16,6 +16,7 @@ mod engine;
 mod entry;
 mod error;
 pub mod evictor;
+pub mod glob;
 mod places;
 pub mod policies;
 pub mod recording;

@@ -1,9 +1,7 @@
 //! A list of all keys that match a pattern, made in steps between which other connections are served.
 
-use larder_engine::{Millis, Store};
+use larder_engine::{Millis, Store, glob};
 use larder_resp::{Reply, Version};
-
-use crate::commands::matches;
 
 /// Most entries visited while a shard stays locked.
 const STEP: usize = 128;
@@ -25,7 +23,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// `pattern` has [`crate::commands::PATTERN_BYTES_MAX`] bytes at most.
+    /// `pattern` has [`glob::PATTERN_BYTES_MAX`] bytes at most.
     pub(crate) fn new(pattern: Vec<u8>) -> Self {
         Self {
             pattern,
@@ -48,7 +46,7 @@ impl Listing {
         } = self;
         for _ in 0..LOCKS {
             let visit = &mut |entry: larder_engine::Entry<'_>| {
-                if matches(pattern, entry.key()) {
+                if glob::matches(pattern, entry.key()) {
                     *keys += 1;
                     Reply::new(out, version).bulk(entry.key());
                 }

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::commands::matches;
+use larder_engine::glob;
+
 use crate::mailbox::{Letter, Mailbox};
 use crate::{Session, Shared};
 
 /// Subscriptions that a connection may have.
 pub(crate) const SUBSCRIPTIONS_MAX: usize = 131_072;
+/// What the patterns of a tenant may take, as [`glob::effort`] has it, so that a message is soon looked up
+/// however long its channel's name is.
+pub(crate) const EFFORT_MAX: usize = 2048;
 /// Bytes that one takes beside its name, which is there twice.
 const SUBSCRIPTION_BYTES: usize = 256;
 
@@ -31,6 +35,8 @@ type Book = [HashMap<Box<[u8]>, BTreeMap<u64, Arc<Mailbox>>>; 3];
 pub(crate) struct Hub {
     /// Subscriptions of all kinds: where nobody listens nothing is looked up.
     subscriptions: AtomicUsize,
+    /// Of all patterns together.
+    effort: AtomicUsize,
     book: Mutex<Book>,
 }
 
@@ -65,7 +71,7 @@ impl Hub {
         }
         let patterns = book[Kind::Pattern as usize].iter();
         for (pattern, listeners) in patterns.filter(|_| kind == Kind::Channel) {
-            if matches(pattern, channel) {
+            if glob::matches(pattern, channel) {
                 let parts: [&[u8]; 4] = [b"pmessage", pattern, channel, message];
                 let mut letter = Letter::new(&parts);
                 listeners
@@ -98,6 +104,9 @@ impl Hub {
     fn add(&self, kind: Kind, name: &[u8], client: u64, mailbox: &Arc<Mailbox>) {
         let mut book = self.book();
         let listeners = book[kind as usize].entry(name.into()).or_default();
+        if listeners.is_empty() {
+            self.effort.fetch_add(effort(kind, name), Ordering::Relaxed);
+        }
         listeners.insert(client, mailbox.clone());
         self.subscriptions.fetch_add(1, Ordering::Relaxed);
     }
@@ -112,7 +121,26 @@ impl Hub {
         }
         if listeners.is_empty() {
             book[kind as usize].remove(name);
+            self.effort.fetch_sub(effort(kind, name), Ordering::Relaxed);
         }
+    }
+
+    /// Whether there is room for what `patterns` take that nobody listens to yet. Those who ask at the same
+    /// time may both take it.
+    fn has_room_for<'a>(&self, patterns: impl Iterator<Item = &'a [u8]>) -> bool {
+        let book = self.book();
+        let known = &book[Kind::Pattern as usize];
+        let more = patterns
+            .filter(|pattern| !known.contains_key(*pattern))
+            .map(glob::effort);
+        more.sum::<usize>() + self.effort.load(Ordering::Relaxed) <= EFFORT_MAX
+    }
+}
+
+fn effort(kind: Kind, name: &[u8]) -> usize {
+    match kind {
+        Kind::Pattern => glob::effort(name),
+        Kind::Channel | Kind::Shard => 0,
     }
 }
 
@@ -170,6 +198,11 @@ impl Subscriptions {
 
     pub(crate) fn names(&self, kind: Kind) -> Vec<Box<[u8]>> {
         self.names[kind as usize].iter().cloned().collect()
+    }
+
+    /// Whether the tenant may listen to those patterns, too.
+    pub(crate) fn may_add_patterns<'a>(&self, patterns: impl Iterator<Item = &'a [u8]>) -> bool {
+        self.hub.has_room_for(patterns)
     }
 
     pub(crate) fn add(&mut self, kind: Kind, name: &[u8]) {

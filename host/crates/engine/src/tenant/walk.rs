@@ -12,6 +12,8 @@ const SHARD_BITS: u32 = 12;
 /// Slots looked at for each entry wanted, where few are occupied.
 const LOOKS_AN_ENTRY: usize = 16;
 const LOOKS_MIN: usize = 256;
+/// Bytes of keys that a visit shows: what is done with them takes its time under the shard's lock.
+const KEY_BYTES: usize = 64 * 1024;
 /// Slots flushed in one step.
 const FLUSH_SLOTS: u32 = 1024;
 
@@ -33,6 +35,7 @@ struct Walk {
     /// Entries and slots that may still be visited.
     count: usize,
     looks: usize,
+    key_bytes: usize,
 }
 
 impl Walk {
@@ -44,18 +47,20 @@ impl Walk {
             now,
             count: count.max(1),
             looks: count.saturating_mul(LOOKS_AN_ENTRY).max(LOOKS_MIN),
+            key_bytes: KEY_BYTES,
         }
     }
 
     /// Visits what is left of the shard it is at, and goes on to the next. Where it ended before that, the cursor.
     fn visit(&mut self, state: &State, visit: &mut dyn FnMut(Entry<'_>)) -> Option<u64> {
         while self.slot < state.slots() {
-            if self.count == 0 || self.looks == 0 {
+            if self.count == 0 || self.looks == 0 || self.key_bytes == 0 {
                 return Some(u64::from(self.slot) << SHARD_BITS | self.shard as u64);
             }
             self.looks -= 1;
             if let Some(entry) = state.visit(self.slot, self.db, self.now) {
                 self.count -= 1;
+                self.key_bytes = self.key_bytes.saturating_sub(entry.key().len());
                 visit(entry);
             }
             self.slot += 1;
@@ -67,7 +72,7 @@ impl Walk {
 }
 
 impl Tenant {
-    /// Visits about `count` live entries of `db` from `cursor` on (0: the beginning) and returns
+    /// Visits about `count` live entries of `db`, less where keys are long, from `cursor` on (0: the beginning) and returns
     /// where to go on (0: done), below 2^53. An entry that is there from the first call to the last
     /// is visited; one that comes or goes meanwhile may be. `visit` runs under the shard's lock.
     pub fn scan(

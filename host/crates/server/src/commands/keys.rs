@@ -1,8 +1,9 @@
 //! KEYS. The connection does the work in steps and replies.
 
+use larder_engine::glob;
 use larder_resp::Args;
 
-use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, glob};
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
 pub(super) const COMMAND: Command = Command {

@@ -1,9 +1,9 @@
 //! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, their ends, PUBLISH, SPUBLISH and PUBSUB.
 
-use larder_engine::KEY_BYTES_MAX;
+use larder_engine::{KEY_BYTES_MAX, glob};
 use larder_resp::{Args, Version};
 
-use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, glob, reply_help};
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
 use crate::pubsub::{Kind, SUBSCRIPTIONS_MAX, Subscriptions};
 use crate::{Context, Flow};
 
@@ -160,6 +160,11 @@ const CHANNEL_TOO_LONG: Failure =
 
 const TOO_MANY: Failure = Failure::new("ERR too many subscriptions: a connection may have 131072");
 
+const TOO_MUCH_TO_SEARCH: Failure = Failure::new(
+    "ERR too many patterns with text between two '*' are subscribed to: 2048 are allowed, and of those \
+     with '?', '[' or '\\' in that text 128",
+);
+
 /// Commands that a connection of RESP2 may use while it listens.
 const ALLOWED: [&str; 9] = [
     "PING",
@@ -205,6 +210,9 @@ fn subscribe(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind, word: &str) -> O
     };
     if subscriptions.total() + args.len() > SUBSCRIPTIONS_MAX {
         return Err(TOO_MANY);
+    }
+    if kind == Kind::Pattern && !subscriptions.may_add_patterns(args.iter().skip(1)) {
+        return Err(TOO_MUCH_TO_SEARCH);
     }
     let at = ctx.reply.out_len();
     for name in args.iter().skip(1) {

@@ -1,8 +1,9 @@
 //! SCAN.
 
+use larder_engine::glob;
 use larder_resp::{Args, Reply};
 
-use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, glob};
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 use larder_resp::parse_integer;
 
@@ -23,8 +24,8 @@ const COUNT_DEFAULT: usize = 10;
 const COUNT_MAX: usize = 1 << 16;
 /// Most entries visited while a shard stays locked.
 const STEP: usize = 128;
-/// Bytes of keys after which a call ends early.
-const REPLY_BYTES: usize = 4 << 20;
+/// Bytes of keys looked at after which a call ends early.
+const KEY_BYTES: usize = 4 << 20;
 
 /// What the options ask for.
 struct Options<'a> {
@@ -40,7 +41,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         .and_then(|text| text.parse().ok());
     let mut cursor: u64 = cursor.ok_or(Failure::new("ERR invalid cursor"))?;
     let options = parse_options(args)?;
-    let (mut visited, mut matching) = (0, 0);
+    let (mut visited, mut matching, mut looked_bytes) = (0, 0, 0);
     let mut keys = Vec::new();
     for _ in 0..options.count.div_ceil(STEP) {
         let step = (options.count - visited).min(STEP);
@@ -49,12 +50,13 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             .scan(ctx.session.db, cursor, step, ctx.now, &mut |entry| {
                 visited += 1;
                 let key = entry.key();
+                looked_bytes += key.len();
                 if options.type_exists && options.pattern.is_none_or(|p| glob::matches(p, key)) {
                     matching += 1;
                     Reply::new(&mut keys, ctx.session.version).bulk(key);
                 }
             });
-        if cursor == 0 || visited >= options.count || keys.len() >= REPLY_BYTES {
+        if cursor == 0 || visited >= options.count || looked_bytes >= KEY_BYTES {
             break;
         }
     }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use larder_engine::glob;
 use larder_resp::Args;
 
 use super::touched::{self, Access};
-use crate::commands::{Command, Named, TABLE, matches};
+use crate::commands::{Command, Named, TABLE};
 
 /// Which commands there are, subcommands included: the number and full name of each.
 static COMMANDS: LazyLock<HashMap<usize, (usize, String)>> = LazyLock::new(|| {
@@ -126,7 +127,7 @@ impl Rights {
             let is_allowed = |key: &[u8], access: Access| {
                 patterns
                     .iter()
-                    .any(|own| own.access.includes(access) && matches(&own.pattern, key))
+                    .any(|own| own.access.includes(access) && glob::matches(&own.pattern, key))
             };
             for (key, access) in touched::keys(command, args) {
                 if !is_allowed(key, access) {
@@ -147,7 +148,7 @@ impl Rights {
         // What a pattern may match cannot be told, so only the same pattern will do.
         let is_allowed = |own: &Vec<u8>| match is_pattern {
             true => own == channel || own == b"*",
-            false => matches(own, channel),
+            false => glob::matches(own, channel),
         };
         let patterns = self.channels.as_ref();
         patterns.is_none_or(|patterns| patterns.iter().any(is_allowed))

@@ -6,7 +6,9 @@ use super::rights::{KeyPattern, Rights};
 use super::secret::{Secret, sha256};
 use super::touched::Access;
 use super::user::{Profile, User};
-use crate::commands::{Command, Named, PATTERN_BYTES_MAX, TABLE, categories};
+use larder_engine::glob::PATTERN_BYTES_MAX;
+
+use crate::commands::{Command, Named, TABLE, categories};
 
 /// The categories of Redis, in its order; of some Larder has no command.
 pub(crate) const CATEGORIES: [&str; 21] = [

@@ -2,11 +2,12 @@
 
 use larder_resp::Args;
 
+use super::super::Failure;
 use super::super::table::TABLE;
-use super::super::{Failure, glob};
 use super::info::categories;
 use super::{Named, Outcome};
 use crate::{Context, Flow};
+use larder_engine::glob;
 
 /// Which commands are listed.
 enum Filter {

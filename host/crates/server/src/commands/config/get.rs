@@ -2,10 +2,10 @@
 
 use larder_resp::Args;
 
-use super::super::glob;
 use super::super::{Failure, Outcome};
 use super::settings::{SETTINGS, own_settings};
 use crate::{Context, Flow};
+use larder_engine::glob;
 
 /// The settings that clients of Redis ask for, then those of Larder that are not among them. One that
 /// several patterns match is answered once.

@@ -384,3 +384,26 @@ fn what_is_dumped_is_restored() {
     bed.check("DUMP gone", "$-1\r\n");
     assert!(bed.line("CACHE.EXPLAIN b").0.contains("tag=blue"));
 }
+
+#[test]
+fn a_call_of_scan_looks_at_so_many_bytes_of_keys() {
+    let mut bed = Bed::new(Version::V2);
+    for n in 0..200 {
+        let key = format!("{n:060000}");
+        assert_eq!(bed.line(&format!("SET {key} v")).0, "+OK\r\n");
+    }
+    let (mut cursor, mut keys, mut calls) = ("0".to_owned(), 0, 0);
+    loop {
+        let (reply, _) = bed.line(&format!("SCAN {cursor} COUNT 10000"));
+        let found = reply.matches("$60000\r\n").count();
+        assert!(found <= (4 << 20) / 60_000 + 2, "{found}");
+        (keys, calls) = (keys + found, calls + 1);
+        let mut lines = reply.split("\r\n");
+        cursor = lines.nth(2).expect("a cursor").to_owned();
+        if cursor == "0" {
+            break;
+        }
+    }
+    assert_eq!(keys, 200);
+    assert!(calls >= 2, "{calls}");
+}

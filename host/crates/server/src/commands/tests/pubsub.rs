@@ -3,6 +3,7 @@
 use larder_resp::Version;
 
 use super::Bed;
+use crate::pubsub::EFFORT_MAX;
 
 fn mail(bed: &Bed) -> String {
     let mut out = Vec::new();
@@ -98,4 +99,36 @@ fn subscriptions_are_bounded_and_paid_for() {
     assert!(bed.session.held_bytes() > 131_000 * 256);
     let (reply, _) = bed.execute_args(&args[..200]);
     assert!(reply.starts_with(b"-ERR too many subscriptions"));
+}
+
+#[test]
+fn what_patterns_take_to_be_searched_for_is_bounded() {
+    let mut bed = Bed::new(Version::V2);
+    let refused = "-ERR too many patterns with text between two '*'";
+    // Nothing is searched for of those that begin or end with their text.
+    for n in 0..3000 {
+        let (reply, _) = bed.line(&format!("PSUBSCRIBE user:{n}:* *:{n}"));
+        assert!(reply.starts_with("*3\r\n$10\r\npsubscribe"), "{reply}");
+    }
+    for n in 0..EFFORT_MAX {
+        let (reply, _) = bed.line(&format!("PSUBSCRIBE *:{n}:*"));
+        assert!(reply.starts_with("*3\r\n$10\r\npsubscribe"), "{reply}");
+    }
+    let (reply, _) = bed.line("PSUBSCRIBE *:more:*");
+    assert!(reply.starts_with(refused), "{reply}");
+    // What somebody listens to takes no more, and what nobody does any more nothing.
+    let (reply, _) = bed.line("PSUBSCRIBE *:0:*");
+    assert!(reply.starts_with("*3\r\n"), "{reply}");
+    bed.line("PUNSUBSCRIBE *:0:*");
+    let (reply, _) = bed.line("PSUBSCRIBE *?*");
+    assert!(reply.starts_with(refused), "{reply}");
+    let (reply, _) = bed.line("PSUBSCRIBE *:more:*");
+    assert!(reply.starts_with("*3\r\n"), "{reply}");
+    bed.line("PUNSUBSCRIBE");
+    let long = format!("*{}*", "?".repeat(1022));
+    let eight = format!(
+        "PSUBSCRIBE{}",
+        (0..8).fold(String::new(), |all, n| format!("{all} {n}{}", &long[1..]))
+    );
+    assert!(bed.line(&eight).0.starts_with("*3\r\n"));
 }
