@@ -108,30 +108,33 @@ impl Mailbox {
         Self::append(&mut self.lock(), line);
     }
 
-    /// As [`Self::put`], of a message that is written knowing whether the connection is subscribed to
-    /// something; `write` says whether there is one. Returns what it says.
-    pub(crate) fn put_with(&self, write: impl FnOnce(&mut Reply<'_>, bool) -> bool) -> bool {
+    /// As [`Self::put`], of what `message` answers to the version and whether the connection is subscribed
+    /// to something. Whether there was a message.
+    pub(crate) fn put_if<'m>(
+        &self,
+        message: impl FnOnce(Version, bool) -> Option<&'m [u8]>,
+    ) -> bool {
         let mut inner = self.lock();
-        let mut message = Vec::new();
-        let mut reply = Reply::new(&mut message, inner.version);
-        let is_one = write(&mut reply, inner.is_listening);
-        if is_one {
-            Self::append(&mut inner, &message);
+        let message = message(inner.version, inner.is_listening);
+        if let Some(message) = message {
+            Self::append(&mut inner, message);
         }
-        is_one
+        message.is_some()
     }
 
     fn append(inner: &mut Inner, bytes: &[u8]) {
         if inner.is_cut {
             return;
         }
+        let is_first = inner.bytes.is_empty();
         if Self::make_room(inner, bytes.len()) {
             inner.bytes.extend_from_slice(bytes);
         } else {
             inner.is_cut = true;
             Self::empty(inner);
         }
-        if let Some(waker) = &inner.waker {
+        // It was woken by the first of what waits, and takes all.
+        if let Some(waker) = inner.waker.as_ref().filter(|_| is_first || inner.is_cut) {
             waker.wake_by_ref();
         }
     }
@@ -197,6 +200,9 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     fn mailbox(bytes_max: usize) -> (Arc<Budget>, Mailbox) {
@@ -219,6 +225,30 @@ mod tests {
         let tail = "3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\n1\r\n";
         assert_eq!(text, format!("+OK\r\n*{tail}>{tail}"));
         assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn a_connection_is_woken_once_for_all_that_waits_and_when_it_is_cut_off() {
+        struct Wakes(AtomicUsize);
+        impl Wake for Wakes {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
+        let (_, mailbox) = mailbox(4 << 20);
+        mailbox.arm(&wakes.clone().into()).expect("nothing came");
+        for turn in 1..4 {
+            for _ in 0..10 {
+                mailbox.put_line(b"line");
+            }
+            assert_eq!(wakes.0.load(Ordering::Relaxed), turn);
+            mailbox.take(&mut Vec::new());
+        }
+        mailbox.put_line(b"line");
+        mailbox.put_line(&vec![b'x'; 8 << 20]);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 5);
+        assert!(mailbox.arm(Waker::noop()).is_err());
     }
 
     #[test]

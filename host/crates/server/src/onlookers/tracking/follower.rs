@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use larder_resp::Version;
+use larder_resp::{Reply, Version};
 
 use crate::Shared;
 use crate::clients::Client;
@@ -80,59 +80,101 @@ impl Follower {
         self.is_broken.load(Ordering::Relaxed)
     }
 
-    /// Tells that a key has changed, or all may have. Whether anybody could be told.
-    pub(super) fn tell(&self, key: Option<&[u8]>) -> bool {
+    /// Tells of a change. Whether anybody could be told.
+    pub(super) fn tell(&self, notice: &mut Notice<'_>) -> bool {
         let Some((id, other)) = &self.redirect else {
-            return put(&self.client, key, false);
+            return put(&self.client, notice, false);
         };
         // One that has gone over to another tenant is none of ours any more.
         let other = other
             .upgrade()
             .filter(|other| other.tenant() == self.tenant);
         if let Some(other) = other {
-            return put(&other, key, true);
+            return put(&other, notice, true);
         }
         self.is_broken.store(true, Ordering::Relaxed);
         if let Some(mailbox) = self.client.mailbox() {
-            mailbox.put_with(|reply, _| {
-                let is_pushed = reply.version() == Version::V3;
-                if is_pushed {
-                    reply.push(2);
-                    reply.bulk(b"tracking-redir-broken");
-                    reply.integer(*id as i64);
-                }
-                is_pushed
-            });
+            let mut message = Vec::new();
+            let mut reply = Reply::new(&mut message, Version::V3);
+            reply.push(2);
+            reply.bulk(b"tracking-redir-broken");
+            reply.integer(*id as i64);
+            mailbox.put_if(|version, _| (version == Version::V3).then_some(&message[..]));
         }
         false
     }
 }
 
+/// What is told of a change of a key, or of all, encoded once for each way in which it is told.
+pub(super) struct Notice<'k> {
+    key: Option<&'k [u8]>,
+    pushed: Vec<u8>,
+    published: Vec<u8>,
+}
+
+impl<'k> Notice<'k> {
+    pub(super) fn of(key: &'k [u8]) -> Self {
+        Self {
+            key: Some(key),
+            ..Self::of_all()
+        }
+    }
+
+    pub(super) fn of_all() -> Self {
+        Self {
+            key: None,
+            pushed: Vec::new(),
+            published: Vec::new(),
+        }
+    }
+
+    fn encoded(&mut self, version: Version) -> &[u8] {
+        let (encoded, head): (_, &[&[u8]]) = match version {
+            Version::V2 => (&mut self.published, &[b"message", CHANNEL]),
+            Version::V3 => (&mut self.pushed, &[b"invalidate"]),
+        };
+        if encoded.is_empty() {
+            let mut reply = Reply::new(encoded, version);
+            reply.push(head.len() + 1);
+            head.iter().for_each(|part| reply.bulk(part));
+            match self.key {
+                Some(key) => {
+                    reply.array(1);
+                    reply.bulk(key);
+                }
+                None => reply.null(),
+            }
+        }
+        encoded
+    }
+}
+
 /// Tells one connection, if it can be told: RESP2 knows no messages but those of channels, for others.
-fn put(client: &Client, key: Option<&[u8]>, is_redirected: bool) -> bool {
+fn put(client: &Client, notice: &mut Notice<'_>, is_redirected: bool) -> bool {
     let Some(mailbox) = client.mailbox() else {
         return false;
     };
-    mailbox.put_with(|reply, is_listening| {
-        match reply.version() {
-            Version::V3 => {
-                reply.push(2);
-                reply.bulk(b"invalidate");
-            }
-            Version::V2 if is_redirected && is_listening => {
-                reply.push(3);
-                reply.bulk(b"message");
-                reply.bulk(CHANNEL);
-            }
-            Version::V2 => return false,
-        }
-        match key {
-            Some(key) => {
-                reply.array(1);
-                reply.bulk(key);
-            }
-            None => reply.null(),
-        }
-        true
+    mailbox.put_if(|version, is_listening| {
+        let can_be_told = version == Version::V3 || is_redirected && is_listening;
+        can_be_told.then(|| notice.encoded(version))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_encoded_once_for_all_who_are_told_in_the_same_way() {
+        let mut notice = Notice::of(b"k");
+        for (version, expected) in [
+            (Version::V2, "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$1\r\nk\r\n"),
+            (Version::V3, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"),
+        ] {
+            let first = notice.encoded(version).as_ptr();
+            assert_eq!(notice.encoded(version), expected.as_bytes());
+            assert_eq!(notice.encoded(version).as_ptr(), first);
+        }
+        assert_eq!(Notice::of_all().encoded(Version::V3), b">2\r\n$10\r\ninvalidate\r\n_\r\n");
+    }
 }

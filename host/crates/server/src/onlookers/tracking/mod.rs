@@ -2,13 +2,16 @@
 //!
 //! A key is remembered before it is read, and what changes it comes later under the shard's lock. So a
 //! change between the two is told as well, behind the reply, and none is missed.
+//!
+//! Lock order: the book of those who follow, then a part of the table, then a mailbox. A write that
+//! concerns nobody takes the part's alone.
 
 mod follower;
 mod table;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use larder_engine::changes::Change;
@@ -19,9 +22,10 @@ use super::Onlookers;
 use crate::budget::Budget;
 use crate::commands::Command;
 use crate::{Context, Session, Shared};
+use follower::Notice;
 pub(crate) use follower::{Follower, Mode};
 pub(crate) use table::KEYS_MAX;
-use table::{Readers, Table};
+use table::{Added, Readers, Table};
 
 /// Bytes that a prefix takes beside itself, which is there twice.
 const PREFIX_BYTES: usize = 256;
@@ -34,6 +38,10 @@ thread_local! {
 /// The connections of a tenant that are told of changes.
 pub(crate) struct Tracking {
     book: Mutex<Book>,
+    /// Who has read which key.
+    table: Table,
+    /// Whether the book has prefixes.
+    has_prefixes: AtomicBool,
     told: AtomicU64,
 }
 
@@ -41,8 +49,6 @@ struct Book {
     followers: HashMap<u64, Arc<Follower>>,
     /// Who is told of all keys that begin so, by the length of the beginning.
     prefixes: BTreeMap<usize, HashMap<Box<[u8]>, BTreeSet<u64>>>,
-    /// Who has read which key.
-    table: Table,
 }
 
 /// What INFO and metrics say of it.
@@ -67,8 +73,9 @@ impl Tracking {
             book: Mutex::new(Book {
                 followers: HashMap::new(),
                 prefixes: BTreeMap::new(),
-                table: Table::new(budget, bytes_max),
             }),
+            table: Table::new(budget, bytes_max),
+            has_prefixes: AtomicBool::new(false),
             told: AtomicU64::new(0),
         }
     }
@@ -83,8 +90,8 @@ impl Tracking {
         let prefixes: usize = book.prefixes.values().map(HashMap::len).sum();
         TrackingFigures {
             clients: book.followers.len() as u64,
-            keys: book.table.len() as u64,
-            items: book.table.items() as u64,
+            keys: self.table.len() as u64,
+            items: self.table.items() as u64,
             prefixes: prefixes as u64,
             messages: self.told.load(Ordering::Relaxed),
         }
@@ -98,6 +105,14 @@ impl Tracking {
             let followers = named.entry(prefix.clone()).or_default();
             followers.insert(follower.id());
         }
+        self.note_prefixes(&book);
+    }
+
+    /// As the shard's lock orders a look at this behind the caller's next look at an entry, nothing else has
+    /// to.
+    fn note_prefixes(&self, book: &Book) {
+        let has_prefixes = !book.prefixes.is_empty();
+        self.has_prefixes.store(has_prefixes, Ordering::Relaxed);
     }
 
     /// What it has read is forgotten when it changes, or with the last who leaves.
@@ -118,19 +133,31 @@ impl Tracking {
                 book.prefixes.remove(&prefix.len());
             }
         }
-        if book.followers.is_empty() {
-            book.table.clear();
-        }
+        self.note_prefixes(&book);
+        // Within the book, so that it is nobody's who joins meanwhile.
+        let forgotten = match book.followers.is_empty() {
+            true => self.table.clear(),
+            false => Vec::new(),
+        };
+        drop(book);
+        table::free(forgotten);
     }
 
     /// Remembers who is about to read a key. Where there is no room, others' keys are forgotten, and told
     /// as if they had changed.
     fn remember(&self, key: &[u8], reader: &Follower) {
-        let mut book = self.book();
-        while !book.table.add(key, reader.id()) {
-            match book.table.forget_oldest() {
-                Some((key, readers)) => self.tell(&book, &key, &readers),
-                None => return self.count(reader.tell(Some(key))),
+        loop {
+            match self.table.add(key, reader.id()) {
+                Added::Done => return,
+                Added::Crowded => {
+                    let book = self.book();
+                    let is_there = |id| book.followers.contains_key(&id);
+                    self.table.keep(key, is_there);
+                }
+                Added::Full => match self.table.forget_oldest() {
+                    Some((key, readers)) => self.tell(&self.book(), &mut Notice::of(&key), &readers),
+                    None => return self.count(reader.tell(&mut Notice::of(key))),
+                },
             }
         }
     }
@@ -140,40 +167,40 @@ impl Tracking {
             Change::Expired | Change::Evicted => None,
             Change::Written | Change::Expiry | Change::Removed => AT_WORK.get(),
         };
-        let mut book = self.book();
+        // It may keep what it wrote itself, until somebody else writes.
+        let readers = self.table.remove(key, writer);
+        if readers.is_empty() && !self.has_prefixes.load(Ordering::Relaxed) {
+            return;
+        }
+        let book = self.book();
+        let notice = &mut Notice::of(key);
         let is_own = |follower: &Follower| writer == Some(follower.id());
         for (len, named) in book.prefixes.range(..=key.len()) {
             let ids = named.get(&key[..*len]).into_iter().flatten();
             let followers = ids.filter_map(|id| book.followers.get(id));
             for follower in followers.filter(|follower| !is_own(follower)) {
-                self.count(follower.tell(Some(key)));
+                self.count(follower.tell(notice));
             }
         }
-        let Some(mut readers) = book.table.remove(key) else {
-            return;
-        };
-        // It may keep what it wrote itself, until somebody else writes.
-        let keeps = writer.filter(|writer| readers.contains(writer));
-        readers.retain(|reader| Some(*reader) != keeps);
-        self.tell(&book, key, &readers);
-        if let Some(writer) = keeps {
-            book.table.add(key, writer);
-        }
+        self.tell(&book, notice, &readers);
     }
 
     pub(super) fn emptied(&self) {
-        let mut book = self.book();
-        book.table.clear();
+        let book = self.book();
+        let forgotten = self.table.clear();
+        let notice = &mut Notice::of_all();
         for follower in book.followers.values() {
-            self.count(follower.tell(None));
+            self.count(follower.tell(notice));
         }
+        drop(book);
+        table::free(forgotten);
     }
 
     /// Tells those who have read a key and follow what they read still.
-    fn tell(&self, book: &Book, key: &[u8], readers: &Readers) {
+    fn tell(&self, book: &Book, notice: &mut Notice<'_>, readers: &Readers) {
         let followers = readers.iter().filter_map(|id| book.followers.get(id));
         for follower in followers.filter(|follower| !follower.mode().is_broadcast) {
-            self.count(follower.tell(Some(key)));
+            self.count(follower.tell(notice));
         }
     }
 

@@ -1,7 +1,11 @@
-//! Who has read which key: bounded in keys and bytes.
+//! Who has read which key: in parts by hash, each under a lock of its own, bounded in keys and bytes
+//! together. Nothing that is done under such a lock takes longer for more keys than that.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{mem, thread};
 
 use crate::budget::Budget;
 
@@ -10,100 +14,254 @@ pub(crate) const KEYS_MAX: usize = 1_000_000;
 /// Bytes that a key takes beside itself, which may be there twice; and those of each who has read it.
 const KEY_BYTES: usize = 192;
 const READER_BYTES: usize = 16;
+/// So many that the tables of one, which at times have to grow, stay small.
+const PARTS: usize = 64;
+/// Readers of a key at which it is first looked whether some have gone.
+const CROWD_MIN: usize = 8;
+/// Keys that are freed at once; more take a thread of their own.
+const FREED_AT_ONCE_MAX: usize = 10_000;
 
 /// Connections by number.
 pub(super) type Readers = Vec<u64>;
 
 /// See the module. It is paid for from the clients' buffers.
 pub(super) struct Table {
+    parts: Box<[Mutex<Part>]>,
+    hasher: RandomState,
+    room: Arc<Room>,
+}
+
+/// What became of [`Table::add`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Added {
+    Done,
+    /// There is no room.
+    Full,
+    /// So many have read it that it is time for [`Table::keep`].
+    Crowded,
+}
+
+/// What all parts take together.
+struct Room {
     budget: Arc<Budget>,
     bytes_max: usize,
-    charged_bytes: usize,
-    readers: HashMap<Arc<[u8]>, Readers>,
+    bytes: AtomicUsize,
+    keys: AtomicUsize,
+    items: AtomicUsize,
+    /// The number of the next key that comes.
+    next: AtomicU64,
+}
+
+impl Room {
+    fn take(&self, bytes: usize) -> bool {
+        let fits = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.bytes_max;
+        let is_taken = fits && self.budget.take(bytes);
+        if !is_taken {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        is_taken
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.give_back(bytes);
+    }
+}
+
+/// The keys of a part, and what was paid for them.
+pub(super) struct Part {
+    room: Arc<Room>,
+    known: HashMap<Arc<[u8]>, Known>,
+    /// The keys in the order in which they came.
+    order: BTreeMap<u64, Arc<[u8]>>,
+    bytes: usize,
     items: usize,
-    /// The keys in the order in which they came; some have gone since.
-    order: VecDeque<Arc<[u8]>>,
+}
+
+struct Known {
+    /// Its place in the order.
+    number: u64,
+    readers: Readers,
+    /// As many readers make a crowd.
+    crowd: usize,
 }
 
 impl Table {
+    /// What is remembered is paid for from `budget`, so many bytes of it at most.
     pub(super) fn new(budget: Arc<Budget>, bytes_max: usize) -> Self {
-        Self {
+        let room = Arc::new(Room {
             budget,
             bytes_max,
-            charged_bytes: 0,
-            readers: HashMap::new(),
-            items: 0,
-            order: VecDeque::new(),
+            bytes: AtomicUsize::new(0),
+            keys: AtomicUsize::new(0),
+            items: AtomicUsize::new(0),
+            next: AtomicU64::new(0),
+        });
+        let parts = (0..PARTS).map(|_| Mutex::new(Part::new(&room)));
+        Self {
+            parts: parts.collect(),
+            hasher: RandomState::new(),
+            room,
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.readers.len()
+        self.room.keys.load(Ordering::Relaxed)
     }
 
     /// Readers of all keys together.
     pub(super) fn items(&self) -> usize {
-        self.items
+        self.room.items.load(Ordering::Relaxed)
     }
 
-    /// Remembers who reads a key; `false` where there is no room.
-    pub(super) fn add(&mut self, key: &[u8], reader: u64) -> bool {
-        let known = self.readers.get(key);
-        if known.is_some_and(|readers| readers.contains(&reader)) {
-            return true;
+    /// Remembers who reads a key.
+    pub(super) fn add(&self, key: &[u8], reader: u64) -> Added {
+        self.part(self.number(key)).add(key, reader)
+    }
+
+    /// Forgets those who have read a key and are not among `those`.
+    pub(super) fn keep(&self, key: &[u8], those: impl Fn(u64) -> bool) {
+        self.part(self.number(key)).keep(key, those);
+    }
+
+    /// Forgets who has read a key, but for `writer`, and says who they are.
+    pub(super) fn remove(&self, key: &[u8], writer: Option<u64>) -> Readers {
+        let mut part = self.part(self.number(key));
+        let mut readers = part.remove(key).unwrap_or_default();
+        // There is room, unless somebody else has just taken it.
+        let keeps = writer.filter(|writer| readers.contains(writer));
+        if let Some(writer) = keeps.filter(|writer| part.add(key, *writer) == Added::Done) {
+            readers.retain(|reader| *reader != writer);
         }
-        let bytes = match known {
-            Some(_) => READER_BYTES,
-            None if self.readers.len() >= KEYS_MAX => return false,
-            None => bytes(key, 1),
+        readers
+    }
+
+    /// Forgets the key that came first, as far as that stays so while all parts are looked at: which, and
+    /// who has read it.
+    pub(super) fn forget_oldest(&self) -> Option<(Arc<[u8]>, Readers)> {
+        let first = |number| Some((*self.part(number).order.first_key_value()?.0, number));
+        let (_, number) = (0..PARTS).filter_map(first).min()?;
+        self.part(number).forget_oldest()
+    }
+
+    /// Forgets all keys. What is returned is to be handed to [`free`] once no lock is held.
+    #[must_use]
+    pub(super) fn clear(&self) -> Vec<Part> {
+        let clear = |number| {
+            let part = mem::replace(&mut *self.part(number), Part::new(&self.room));
+            self.room.keys.fetch_sub(part.known.len(), Ordering::Relaxed);
+            self.room.items.fetch_sub(part.items, Ordering::Relaxed);
+            part
         };
-        if self.charged_bytes + bytes > self.bytes_max || !self.budget.take(bytes) {
-            return false;
-        }
-        self.charged_bytes += bytes;
-        self.items += 1;
-        if let Some(readers) = self.readers.get_mut(key) {
-            readers.push(reader);
-            return true;
-        }
-        let key: Arc<[u8]> = key.into();
-        self.readers.insert(key.clone(), vec![reader]);
-        self.order.push_back(key);
-        if self.order.len() > 2 * self.readers.len() + 16 {
-            let readers = &self.readers;
-            self.order.retain(|key| is_there(readers, key));
-        }
-        true
+        (0..PARTS).map(clear).collect()
     }
 
-    /// Forgets a key: who has read it.
-    pub(super) fn remove(&mut self, key: &[u8]) -> Option<Readers> {
-        let readers = self.readers.remove(key)?;
-        self.items -= readers.len();
-        let bytes = bytes(key, readers.len());
-        self.charged_bytes -= bytes;
-        self.budget.give_back(bytes);
-        Some(readers)
+    fn number(&self, key: &[u8]) -> usize {
+        self.hasher.hash_one(key) as usize % PARTS
     }
 
-    /// Forgets the key that came first: which, and who has read it.
-    pub(super) fn forget_oldest(&mut self) -> Option<(Arc<[u8]>, Readers)> {
-        while let Some(key) = self.order.pop_front() {
-            if is_there(&self.readers, &key) {
-                let readers = self.remove(&key)?;
-                return Some((key, readers));
+    fn part(&self, number: usize) -> MutexGuard<'_, Part> {
+        // What it guards is whole after every statement.
+        self.parts[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Frees what [`Table::clear`] returned.
+pub(super) fn free(parts: Vec<Part>) {
+    let keys: usize = parts.iter().map(|part| part.known.len()).sum();
+    if keys > FREED_AT_ONCE_MAX {
+        // Where there is no thread to be had it is freed here, with the closure.
+        let thread = thread::Builder::new().name("larder-forget".into());
+        let _ = thread.spawn(move || drop(parts));
+    }
+}
+
+impl Part {
+    fn new(room: &Arc<Room>) -> Self {
+        Self {
+            room: room.clone(),
+            known: HashMap::new(),
+            order: BTreeMap::new(),
+            bytes: 0,
+            items: 0,
+        }
+    }
+
+    fn add(&mut self, key: &[u8], reader: u64) -> Added {
+        let room = &self.room;
+        if let Some(known) = self.known.get_mut(key) {
+            if known.readers.contains(&reader) {
+                return Added::Done;
             }
+            if known.readers.len() >= known.crowd {
+                return Added::Crowded;
+            }
+            if !room.take(READER_BYTES) {
+                return Added::Full;
+            }
+            known.readers.push(reader);
+            self.bytes += READER_BYTES;
+        } else {
+            let bytes = bytes(key, 1);
+            if room.keys.load(Ordering::Relaxed) >= KEYS_MAX || !room.take(bytes) {
+                return Added::Full;
+            }
+            room.keys.fetch_add(1, Ordering::Relaxed);
+            self.bytes += bytes;
+            let key: Arc<[u8]> = key.into();
+            let number = room.next.fetch_add(1, Ordering::Relaxed);
+            let known = Known {
+                number,
+                readers: vec![reader],
+                crowd: CROWD_MIN,
+            };
+            self.order.insert(number, key.clone());
+            self.known.insert(key, known);
         }
-        None
+        self.items += 1;
+        room.items.fetch_add(1, Ordering::Relaxed);
+        Added::Done
     }
 
-    /// Forgets all keys.
-    pub(super) fn clear(&mut self) {
-        self.readers = HashMap::new();
-        self.order = VecDeque::new();
-        self.items = 0;
-        self.budget
-            .give_back(std::mem::take(&mut self.charged_bytes));
+    fn keep(&mut self, key: &[u8], those: impl Fn(u64) -> bool) {
+        let Some(known) = self.known.get_mut(key) else {
+            return;
+        };
+        let before = known.readers.len();
+        known.readers.retain(|reader| those(*reader));
+        let gone = before - known.readers.len();
+        known.readers.shrink_to_fit();
+        known.crowd = CROWD_MIN.max(2 * known.readers.len());
+        self.give_back(gone * READER_BYTES, gone);
+    }
+
+    fn remove(&mut self, key: &[u8]) -> Option<Readers> {
+        let known = self.known.remove(key)?;
+        self.order.remove(&known.number);
+        self.room.keys.fetch_sub(1, Ordering::Relaxed);
+        self.give_back(bytes(key, known.readers.len()), known.readers.len());
+        Some(known.readers)
+    }
+
+    fn forget_oldest(&mut self) -> Option<(Arc<[u8]>, Readers)> {
+        let (_, key) = self.order.pop_first()?;
+        let readers = self.remove(&key)?;
+        Some((key, readers))
+    }
+
+    fn give_back(&mut self, bytes: usize, items: usize) {
+        self.bytes -= bytes;
+        self.items -= items;
+        self.room.give_back(bytes);
+        self.room.items.fetch_sub(items, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.room.give_back(self.bytes);
     }
 }
 
@@ -111,77 +269,5 @@ fn bytes(key: &[u8], readers: usize) -> usize {
     2 * key.len() + KEY_BYTES + readers * READER_BYTES
 }
 
-/// Whether this very one is remembered; the same key may have gone and come again.
-fn is_there(readers: &HashMap<Arc<[u8]>, Readers>, key: &Arc<[u8]>) -> bool {
-    let found = readers.get_key_value(key);
-    found.is_some_and(|(known, _)| Arc::ptr_eq(known, key))
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(bytes_max: usize) -> (Arc<Budget>, Table) {
-        let budget = Arc::new(Budget::new(bytes_max));
-        (budget.clone(), Table::new(budget, bytes_max / 2))
-    }
-
-    #[test]
-    fn readers_are_counted_paid_for_and_forgotten() {
-        let (budget, mut table) = table(1 << 20);
-        for reader in [1, 2, 2, 3] {
-            assert!(table.add(b"a", reader));
-        }
-        assert!(table.add(b"b", 1));
-        assert_eq!((table.len(), table.items()), (2, 4));
-        assert!(budget.used_bytes() > 0);
-        let readers = table.remove(b"a").expect("it is there");
-        assert_eq!(readers[..], [1, 2, 3]);
-        assert_eq!(table.remove(b"a"), None);
-        table.add(b"a", 1);
-        table.clear();
-        assert_eq!((table.len(), table.items(), budget.used_bytes()), (0, 0, 0));
-    }
-
-    #[test]
-    fn the_oldest_goes_first_and_what_came_again_is_young() {
-        let (_, mut table) = table(1 << 20);
-        for key in [b"a", b"b", b"c"] {
-            table.add(key, 1);
-        }
-        table.remove(b"a");
-        table.add(b"a", 2);
-        let mut order = Vec::new();
-        while let Some((key, readers)) = table.forget_oldest() {
-            order.push((key[0], readers[0]));
-        }
-        assert_eq!(order, [(b'b', 1), (b'c', 1), (b'a', 2)]);
-    }
-
-    #[test]
-    fn it_does_not_grow_beyond_what_it_may() {
-        let (budget, mut table) = table(20_000);
-        for n in 0..100_000_u32 {
-            let key = n.to_le_bytes();
-            while !table.add(&key, 1) {
-                assert!(table.forget_oldest().is_some());
-            }
-            if n % 3 == 0 {
-                table.remove(&key);
-            }
-            assert!(table.order.len() <= 2 * table.len() + 17);
-        }
-        assert!((5_000..=10_000).contains(&budget.used_bytes()));
-        drop(table);
-        assert_eq!(budget.used_bytes(), 0);
-        let (_, mut table) = self::table(100);
-        assert!(!table.add(b"a", 1));
-        assert!(table.forget_oldest().is_none());
-    }
-}
+mod tests;
