@@ -4,6 +4,7 @@
 use larder_sdk::{Removal, Slot};
 
 use super::state::{At, State};
+use super::wheel::GROUP;
 use crate::entry::{Entry, Millis};
 use crate::tenant::Standing;
 
@@ -70,6 +71,30 @@ impl State {
         ((u64::from(self.next_random()) * u64::from(self.slots())) >> 32) as Slot
     }
 
+    /// A slot by chance whose entry expires; `keep` is none. Few among many are found without a look at all
+    /// of them, as the wheel knows where they are, and groups in which none is left are forgotten by it.
+    fn random_expiring(&mut self, keep: Option<Slot>) -> Option<Slot> {
+        let mut from = self.random_slot();
+        let mut has_passed_kept = false;
+        loop {
+            let group = self.wheel.group_from(from)?;
+            let turn = self.next_random() % GROUP;
+            let expires = |slot: &Slot| self.slab.get(*slot).is_some_and(|block| block.expiry() != 0);
+            let mut slots = (0..GROUP).map(|n| group.start + (turn + n) % GROUP);
+            if let Some(slot) = slots.find(|slot| Some(*slot) != keep && expires(slot)) {
+                return Some(slot);
+            }
+            if keep.is_some_and(|keep| group.contains(&keep) && expires(&keep)) {
+                if std::mem::replace(&mut has_passed_kept, true) {
+                    return None;
+                }
+            } else {
+                self.wheel.forget_group(group.start);
+            }
+            from = group.end;
+        }
+    }
+
     fn sample(&mut self, keep: Option<Slot>) -> Option<Slot> {
         let slots = self.slots();
         if slots == 0 || self.evictable() == 0 {
@@ -79,7 +104,10 @@ impl State {
         let mut least: Option<(u8, u32, Slot)> = None;
         let mut samples = 0;
         for _ in 0..LOOKS_MAX {
-            let slot = self.random_slot();
+            let slot = match self.config.volatile_only {
+                true => self.random_expiring(keep)?,
+                false => self.random_slot(),
+            };
             let Some(block) = self.slab.get(slot).filter(|_| may_go(self, slot)) else {
                 continue;
             };
@@ -108,3 +136,6 @@ impl State {
         (self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as u32
     }
 }
+
+#[cfg(test)]
+mod tests;

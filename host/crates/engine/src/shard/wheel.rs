@@ -15,6 +15,9 @@ const LEVELS: usize = 7;
 const LISTS: usize = 64;
 const CHUNK: usize = 256;
 
+/// Groups that a word has bits for.
+const WORD: usize = u64::BITS as usize;
+
 /// Slots that are in the wheel as one.
 pub(super) const GROUP: u32 = 16;
 
@@ -43,6 +46,8 @@ pub(crate) struct Wheel {
     occupied: [u64; LEVELS],
     groups: Vec<Option<Box<[Group; CHUNK]>>>,
     chunks: usize,
+    /// A bit a group: it is in a list.
+    linked: Vec<u64>,
     /// All that was due up to here was handed out, but for what is left in earlier lists.
     elapsed: Millis,
 }
@@ -66,12 +71,15 @@ impl Wheel {
             occupied: [0; LEVELS],
             groups: Vec::new(),
             chunks: 0,
+            linked: Vec::new(),
             elapsed: now,
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.chunks * size_of::<[Group; CHUNK]>() + size_of::<[[u32; LISTS]; LEVELS]>()
+        self.chunks * size_of::<[Group; CHUNK]>()
+            + size_of::<[[u32; LISTS]; LEVELS]>()
+            + self.linked.capacity() * size_of::<u64>()
     }
 
     /// Notes that `slot` expires at `when`.
@@ -100,6 +108,25 @@ impl Wheel {
         Step::Moved
     }
 
+    /// The first group in the wheel from that of `slot` on, or else from the beginning, by its slots. All
+    /// that expires is in one of them.
+    pub(crate) fn group_from(&self, slot: u32) -> Option<Range<u32>> {
+        let group = slot / GROUP;
+        let first = group as usize / WORD;
+        let behind = u64::MAX << (group as usize % WORD);
+        let head = self.linked.get(first).map(|word| (first, word & behind));
+        let around = (first + 1..self.linked.len()).chain(0..self.linked.len().min(first + 1));
+        let words = around.map(|number| (number, self.linked[number]));
+        let (number, word) = head.into_iter().chain(words).find(|(_, word)| *word != 0)?;
+        let group = (number * WORD) as u32 + word.trailing_zeros();
+        Some(group * GROUP..(group + 1) * GROUP)
+    }
+
+    /// Takes out the group of `slot`, in which nothing expires any more.
+    pub(crate) fn forget_group(&mut self, slot: u32) {
+        self.unlink(slot / GROUP);
+    }
+
     fn link(&mut self, group: u32, earliest: Millis) {
         // What is overdue goes into the list that is handed out next.
         let when = earliest.max(self.elapsed);
@@ -117,6 +144,11 @@ impl Wheel {
             earliest,
         };
         self.occupied[level] |= 1 << list;
+        let word = group as usize / WORD;
+        if word >= self.linked.len() {
+            self.linked.resize(word + 1, 0);
+        }
+        self.linked[word] |= 1 << (group as usize % WORD);
     }
 
     /// Takes a group out, if it is in. Returns its time.
@@ -129,6 +161,7 @@ impl Wheel {
         if before == NIL {
             return earliest;
         }
+        self.linked[group as usize / WORD] &= !(1 << (group as usize % WORD));
         if after != NIL {
             self.group_mut(after).before = before;
         }

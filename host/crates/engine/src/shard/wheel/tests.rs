@@ -128,3 +128,22 @@ fn an_entry_with_an_expiry_costs_about_a_byte() {
     (0..100_000).for_each(|slot| wheel.insert(slot, 1000 + u64::from(slot)));
     assert!(wheel.memory_bytes() - empty < 120_000);
 }
+
+#[test]
+fn groups_are_found_around_the_end_while_they_are_in() {
+    let mut wheel = Wheel::new(1);
+    assert_eq!(wheel.group_from(0), None);
+    for slot in [5, 20 * GROUP, 5000 * GROUP + 3] {
+        wheel.insert(slot, 100);
+    }
+    let group = |number: u32| Some(number * GROUP..(number + 1) * GROUP);
+    for (from, number) in [(0, 0), (GROUP, 20), (21 * GROUP, 5000), (5001 * GROUP, 0), (u32::MAX, 0)] {
+        assert_eq!(wheel.group_from(from), group(number), "{from}");
+    }
+    wheel.forget_group(7);
+    assert_eq!(wheel.group_from(u32::MAX), group(20));
+    while wheel.step(100) != Step::Idle {}
+    assert_eq!(wheel.group_from(0), None);
+    wheel.insert(7, 200);
+    assert_eq!(wheel.group_from(9000), group(0));
+}
