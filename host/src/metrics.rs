@@ -21,7 +21,7 @@ pub fn render(shared: &Shared) -> String {
         add_tenant(&mut snapshot, tenant);
         add_quota(&mut snapshot, shared, tenant);
         add_scripts(&mut snapshot, shared, tenant);
-        add_tracking(&mut snapshot, shared, tenant);
+        add_onlookers(&mut snapshot, shared, tenant);
     }
     for level in shared.levels() {
         add_level(&mut snapshot, &level);
@@ -80,12 +80,13 @@ fn add_scripts(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
     snapshot.set_float(&m::SCRIPT_TIME, &name, seconds(figures.ns));
 }
 
-fn add_tracking(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
+fn add_onlookers(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
     let figures = shared.tracking_figures(tenant);
     for (metric, value) in [
         (m::TRACKING_CLIENTS, figures.clients),
         (m::TRACKING_KEYS, figures.keys),
         (m::TRACKING_MESSAGES, figures.messages),
+        (m::NOTIFICATIONS_DROPPED, shared.dropped_events(tenant)),
     ] {
         snapshot.set(&metric, &[tenant.name()], value);
     }

@@ -219,6 +219,8 @@ metrics! {
         "Bytes that were written to it, whatever for.";
     TIER_PUT: Counter "larder_tier_put_bytes_total" ["tier"]
         "Of those, bytes of what it was told to keep.";
+    NOTIFICATIONS_DROPPED: Counter "larder_notifications_dropped_total" ["tenant"]
+        "Keyspace notifications that were dropped because too many waited.";
     SHARDS: Gauge "larder_shards" ["tenant"]
         "Shards of the tenant's store.";
     WORKERS: Gauge "larder_worker_threads" []

@@ -11,12 +11,16 @@ use std::time::Duration;
 use tracing::error;
 
 use crate::latency::Event;
+use crate::onlookers::defer_events;
 use crate::{Resident, Shared};
 
 /// Pause between two rounds of maintenance.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Steps a round takes at most while more is waiting.
 const STEPS_MAX: usize = 64;
+/// What telling of events may take in a round, a tenant: a million of them, or one of a key that is as long
+/// as may be where the tenant's patterns take as much as they may.
+const TELLING_WORK_MAX: usize = 128 << 20;
 /// Looks at memory that seems too much before it counts as such, and the pause between them.
 const LOOKS: usize = 4;
 const LOOK_PAUSE: Duration = Duration::from_millis(3);
@@ -57,6 +61,7 @@ impl Drop for Maintenance {
 }
 
 fn run(shared: &Shared, stop: &AtomicBool) {
+    defer_events();
     while !stop.load(Ordering::Acquire) {
         let began_ns = (shared.monotonic_ns)();
         let fault = catch_unwind(AssertUnwindSafe(|| {
@@ -85,8 +90,12 @@ fn run(shared: &Shared, stop: &AtomicBool) {
 }
 
 fn maintain(shared: &Shared) {
+    let mut work = vec![TELLING_WORK_MAX; shared.onlookers.len()];
     for _ in 0..STEPS_MAX {
         let has_more = shared.engine.maintain(shared.now());
+        for (onlookers, work) in shared.onlookers.iter().zip(&mut work) {
+            onlookers.tell_late(work);
+        }
         // After each step: with policies that take their time a step may be long.
         govern(shared);
         if !has_more {

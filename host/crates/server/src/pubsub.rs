@@ -50,6 +50,11 @@ impl Hub {
         self.subscriptions.load(Ordering::Relaxed) > 0
     }
 
+    /// What looking a name up among all patterns takes for each of its bytes, as [`glob::effort`] has it.
+    pub(crate) fn effort(&self) -> usize {
+        self.effort.load(Ordering::Relaxed)
+    }
+
     /// Sends a message to all who listen; how many they are.
     pub(crate) fn publish(&self, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
         if !self.is_heard() {
@@ -133,7 +138,7 @@ impl Hub {
         let more = patterns
             .filter(|pattern| !known.contains_key(*pattern))
             .map(glob::effort);
-        more.sum::<usize>() + self.effort.load(Ordering::Relaxed) <= EFFORT_MAX
+        more.sum::<usize>() + self.effort() <= EFFORT_MAX
     }
 }
 

@@ -269,6 +269,11 @@ impl Shared {
         self.scripts[tenant.number()].figures()
     }
 
+    /// Keyspace notifications of a tenant that were dropped because too many waited.
+    pub fn dropped_events(&self, tenant: &Tenant) -> u64 {
+        self.onlookers[tenant.number()].dropped_events()
+    }
+
     /// Figures of a tenant's client-side caching.
     pub fn tracking_figures(&self, tenant: &Tenant) -> TrackingFigures {
         self.onlookers[tenant.number()].tracking_figures()

@@ -79,7 +79,11 @@ impl State {
         loop {
             let group = self.wheel.group_from(from)?;
             let turn = self.next_random() % GROUP;
-            let expires = |slot: &Slot| self.slab.get(*slot).is_some_and(|block| block.expiry() != 0);
+            let expires = |slot: &Slot| {
+                self.slab
+                    .get(*slot)
+                    .is_some_and(|block| block.expiry() != 0)
+            };
             let mut slots = (0..GROUP).map(|n| group.start + (turn + n) % GROUP);
             if let Some(slot) = slots.find(|slot| Some(*slot) != keep && expires(slot)) {
                 return Some(slot);

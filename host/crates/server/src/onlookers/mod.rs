@@ -1,6 +1,7 @@
 //! Who looks on: listeners to keyspace notifications, connections that keep values of their own, and those
 //! who are told what others do.
 
+mod backlog;
 mod event;
 pub(crate) mod monitor;
 mod tracking;
@@ -14,6 +15,8 @@ use larder_engine::{Engine, Key};
 use crate::Context;
 use crate::budget::Budget;
 use crate::pubsub::{Hub, Kind};
+use backlog::Backlog;
+pub(crate) use backlog::defer_events;
 pub(crate) use event::Event;
 pub use event::KeyspaceEvents;
 use tracking::Tracking;
@@ -25,8 +28,12 @@ pub(crate) struct Onlookers {
     hub: Arc<Hub>,
     /// [`KeyspaceEvents`] that are told; of all tenants.
     told: Arc<AtomicU32>,
+    backlog: Backlog,
     tracking: Tracking,
 }
+
+/// What telling an event takes beside looking its channels up among patterns, in bytes of their names.
+const TELLING_WORK: usize = 64;
 
 impl Onlookers {
     /// `bytes_max` of `budget` may be taken for what is remembered of keys that are read.
@@ -34,6 +41,7 @@ impl Onlookers {
         Self {
             hub: Arc::default(),
             told,
+            backlog: Backlog::default(),
             tracking: Tracking::new(budget, bytes_max),
         }
     }
@@ -54,8 +62,33 @@ impl Onlookers {
     pub(crate) fn notify(&self, event: Event, key: Key<'_>) {
         let told = KeyspaceEvents(self.told.load(Ordering::Relaxed));
         if told.include(event) {
-            self.publish(told, event, key);
+            self.tell(event, key);
         }
+    }
+
+    #[cold]
+    fn tell(&self, event: Event, key: Key<'_>) {
+        if self.hub.is_heard() && !self.backlog.takes(event, key) {
+            self.publish(event, key);
+        }
+    }
+
+    /// Tells of events that have waited, for as long as `work` lasts: at least one. Work is counted in bytes
+    /// of names that are compared with a pattern.
+    pub(crate) fn tell_late(&self, work: &mut usize) {
+        while *work > 0 {
+            let Some(late) = self.backlog.next() else {
+                return;
+            };
+            let took = late.key.len() * self.hub.effort() + TELLING_WORK;
+            *work = work.saturating_sub(took);
+            self.publish(late.event, Key::new(late.db, &late.key));
+        }
+    }
+
+    /// Events that were dropped because too many waited, since the server started.
+    pub(crate) fn dropped_events(&self) -> u64 {
+        self.backlog.dropped()
     }
 
     /// As [`Self::notify`], of a value that was written; `existed` says whether it took the place of
@@ -67,11 +100,8 @@ impl Onlookers {
         self.notify(event, key);
     }
 
-    #[cold]
-    fn publish(&self, told: KeyspaceEvents, event: Event, key: Key<'_>) {
-        if !self.hub.is_heard() {
-            return;
-        }
+    fn publish(&self, event: Event, key: Key<'_>) {
+        let told = KeyspaceEvents(self.told.load(Ordering::Relaxed));
         let (db, name) = (key.db, event.name.as_bytes());
         let pairs = [
             (KeyspaceEvents::KEYSPACE, "keyspace", key.bytes, name),

@@ -137,7 +137,13 @@ fn groups_are_found_around_the_end_while_they_are_in() {
         wheel.insert(slot, 100);
     }
     let group = |number: u32| Some(number * GROUP..(number + 1) * GROUP);
-    for (from, number) in [(0, 0), (GROUP, 20), (21 * GROUP, 5000), (5001 * GROUP, 0), (u32::MAX, 0)] {
+    for (from, number) in [
+        (0, 0),
+        (GROUP, 20),
+        (21 * GROUP, 5000),
+        (5001 * GROUP, 0),
+        (u32::MAX, 0),
+    ] {
         assert_eq!(wheel.group_from(from), group(number), "{from}");
     }
     wheel.forget_group(7);

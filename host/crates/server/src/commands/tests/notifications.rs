@@ -157,3 +157,32 @@ fn heard(engine: &Engine) -> Vec<bool> {
     let tenants = engine.tenants().iter();
     tenants.map(|tenant| tenant.changes().is_wanted()).collect()
 }
+
+#[test]
+fn what_maintenance_removes_is_told_behind_its_locks_a_bounded_part_at_a_time() {
+    let mut bed = bed("AE");
+    for key in ["a", "b", "c"] {
+        bed.line(&format!("SET {key} v PX 5"));
+    }
+    told(&bed);
+    let (engine, now) = (&bed.shared.engine, bed.now + 10);
+    let maintain = || {
+        crate::onlookers::defer_events();
+        while engine.maintain(now) {}
+    };
+    std::thread::scope(|scope| scope.spawn(maintain).join()).expect("it ends");
+    assert_eq!(told(&bed), Vec::<String>::new());
+    // What others do meanwhile is told behind it, so that an event is not overtaken by a later one.
+    bed.line("SET a new");
+    assert_eq!(told(&bed), Vec::<String>::new());
+    bed.shared.onlookers[0].tell_late(&mut 1);
+    let mut all = told(&bed);
+    assert_eq!(all.len(), 1);
+    bed.shared.onlookers[0].tell_late(&mut 10_000);
+    all.extend(told(&bed));
+    assert_eq!(all.pop().as_deref(), Some("__keyevent@0__:set a"));
+    all.sort_unstable();
+    let expired = ["a", "b", "c"].map(|key| format!("__keyevent@0__:expired {key}"));
+    assert_eq!(all, expired);
+    check(&mut bed, "SET a newer", "0 set a");
+}

@@ -168,13 +168,19 @@ mod tests {
     fn a_notice_is_encoded_once_for_all_who_are_told_in_the_same_way() {
         let mut notice = Notice::of(b"k");
         for (version, expected) in [
-            (Version::V2, "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$1\r\nk\r\n"),
+            (
+                Version::V2,
+                "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$1\r\nk\r\n",
+            ),
             (Version::V3, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"),
         ] {
             let first = notice.encoded(version).as_ptr();
             assert_eq!(notice.encoded(version), expected.as_bytes());
             assert_eq!(notice.encoded(version).as_ptr(), first);
         }
-        assert_eq!(Notice::of_all().encoded(Version::V3), b">2\r\n$10\r\ninvalidate\r\n_\r\n");
+        assert_eq!(
+            Notice::of_all().encoded(Version::V3),
+            b">2\r\n$10\r\ninvalidate\r\n_\r\n"
+        );
     }
 }

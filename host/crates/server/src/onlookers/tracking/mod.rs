@@ -155,7 +155,9 @@ impl Tracking {
                     self.table.keep(key, is_there);
                 }
                 Added::Full => match self.table.forget_oldest() {
-                    Some((key, readers)) => self.tell(&self.book(), &mut Notice::of(&key), &readers),
+                    Some((key, readers)) => {
+                        self.tell(&self.book(), &mut Notice::of(&key), &readers)
+                    }
                     None => return self.count(reader.tell(&mut Notice::of(key))),
                 },
             }

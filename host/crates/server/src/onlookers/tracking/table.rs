@@ -149,7 +149,9 @@ impl Table {
     pub(super) fn clear(&self) -> Vec<Part> {
         let clear = |number| {
             let part = mem::replace(&mut *self.part(number), Part::new(&self.room));
-            self.room.keys.fetch_sub(part.known.len(), Ordering::Relaxed);
+            self.room
+                .keys
+                .fetch_sub(part.known.len(), Ordering::Relaxed);
             self.room.items.fetch_sub(part.items, Ordering::Relaxed);
             part
         };

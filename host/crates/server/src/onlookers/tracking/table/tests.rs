@@ -15,7 +15,7 @@ fn readers_are_counted_paid_for_and_forgotten() {
     assert_eq!((table.len(), table.items()), (2, 4));
     assert!(budget.used_bytes() > 0);
     assert_eq!(table.remove(b"a", Some(4)), [1, 2, 3]);
-    assert_eq!(table.remove(b"a", None), []);
+    assert!(table.remove(b"a", None).is_empty());
     table.add(b"a", 1);
     table.add(b"a", 2);
     assert_eq!(table.remove(b"a", Some(1)), [2]);
@@ -69,7 +69,9 @@ fn a_million_keys_are_many_small_parts_that_are_freed_behind_the_locks() {
     for n in 0..keys {
         assert_eq!(table.add(&n.to_le_bytes(), 1), Added::Done);
     }
-    let largest = (0..PARTS).map(|number| table.part(number).known.len()).max();
+    let largest = (0..PARTS)
+        .map(|number| table.part(number).known.len())
+        .max();
     assert!(largest.is_some_and(|most| most < 2 * keys as usize / PARTS));
     let parts = table.clear();
     assert_eq!((table.len(), table.items()), (0, 0));
