@@ -87,8 +87,8 @@ async fn what_is_marked_is_nowhere_on_disk_and_comes_back_with_its_ring_alone() 
     let put = |name: &str, value: &Stored| TierChange::Put(key(name), Arc::new(value.clone()));
 
     let disk = open_with(Some(ring.clone()));
-    let written = disk.write(&[put("a", &marked), put("b", &open_value)], NOW);
-    assert_eq!(written.await, [Ok(()), Ok(())]);
+    let changes = [put("a", &marked), put("b", &open_value)];
+    assert_eq!(disk.write(&changes, NOW).await, [Ok(()), Ok(())]);
     disk.close().await;
     drop(disk);
     assert!(!shows(folder.path(), b"4000-0012") && shows(folder.path(), b"price 12.90"));
