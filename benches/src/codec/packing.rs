@@ -19,7 +19,7 @@ use crate::report::{Cell, Table};
 enum Way {
     Zstd(bulk::Compressor<'static>, bulk::Decompressor<'static>),
     Lz4,
-    Codec(Codec),
+    Codec(Box<Codec>),
 }
 
 impl Way {
@@ -125,14 +125,17 @@ pub(super) fn table(options: &Options) -> Result<Table> {
         let mut ways = [
             Measured::new("LZ4", Way::Lz4),
             Measured::new("zstd, level 3", zstd),
-            Measured::new("record, no dictionary", Way::Codec(codec(true, None))),
+            Measured::new(
+                "record, no dictionary",
+                Way::Codec(Box::new(codec(true, None))),
+            ),
             Measured::new(
                 "record, dictionary of all topics",
-                Way::Codec(trained(options, &Topic::ALL)?),
+                Way::Codec(Box::new(trained(options, &Topic::ALL)?)),
             ),
             Measured::new(
                 "record, dictionary of its topic",
-                Way::Codec(trained(options, &[topic])?),
+                Way::Codec(Box::new(trained(options, &[topic])?)),
             ),
         ];
         for _ in 0..options.runs {

@@ -38,11 +38,6 @@ impl Server {
         self.shared.totals().tls
     }
 
-    /// Waits until something was counted.
-    fn counted(&self, count: impl Fn(&TlsTotals) -> u64) {
-        eventually(|| count(&self.totals()) > 0);
-    }
-
     /// A look at the files, as maintenance takes it.
     fn look(&self) {
         let tls = self.shared.tls.get().unwrap();
