@@ -199,7 +199,7 @@ metrics! {
         "Memory that finding them takes, beside that of the entries in memory.";
     TIER_QUEUED: Gauge "larder_tier_queued_bytes" ["tier"]
         "Changes that wait to be written to it.";
-    TIER_TROUBLE: Gauge "larder_tier_trouble" ["tier"]
+    TIER_TROUBLE: Gauge "larder_tier_trouble_info" ["tier"]
         "1 while it does nothing, 0 while all is well.";
     TIER_HITS: Counter "larder_tier_hits_total" ["tier"]
         "Loads that found something there.";

@@ -58,7 +58,7 @@ fn info_has_the_sections_asked_for() {
         assert_eq!(titles(line), by_default, "{line}");
     }
     let all = "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats \
-        Errorstats Latencystats Cluster Keyspace Policies Tenants";
+        Errorstats Latencystats Cluster Keyspace Tiers Policies Tenants";
     for line in ["INFO all", "INFO everything", "INFO foo all default"] {
         assert_eq!(titles(line), all, "{line}");
     }
