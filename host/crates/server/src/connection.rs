@@ -408,7 +408,7 @@ impl Connection {
                 self.stage = Stage::Late(Late::Emptying(emptying));
             }
             Stop::List(pattern) => {
-                let paced = Paced::new(&[b"KEYS", &pattern]);
+                let paced = Paced::new([&b"KEYS"[..], &pattern]);
                 self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(pattern)), paced));
             }
             Stop::Order(order) => {

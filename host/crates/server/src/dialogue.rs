@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use larder_engine::Decider;
 use larder_engine::recording::Plan;
-use larder_resp::{Limits, Parsed, ProtocolError, Reply, RequestParser};
+use larder_engine::{Decider, Millis};
+use larder_resp::{Args, Limits, Parsed, ProtocolError, Reply, RequestParser};
 
 use crate::commands::dispatch;
-use crate::meter::Watch;
+use crate::meter::{Slow, Watch};
 use crate::session::Replies;
 use crate::users::SignIn;
 use crate::{Context, Flow, Order, ServerConfig, Session, Shared, slowlog};
@@ -135,15 +135,6 @@ impl Dialogue {
         }
     }
 
-    /// Answers what is no request.
-    #[cold]
-    fn misread(&self, shared: &Shared, error: &ProtocolError, out: &mut Vec<u8>) -> Stop {
-        crate::stats::bump(&shared.counters.protocol_errors);
-        let text = format!("ERR Protocol error: {error}");
-        Reply::new(out, self.session.version).error(&text);
-        Stop::Close
-    }
-
     /// Bytes that are held about the request whose beginning was parsed.
     pub(crate) fn parser_bytes(&self) -> usize {
         self.parser.heap_bytes()
@@ -161,23 +152,30 @@ impl Dialogue {
         out: &mut Vec<u8>,
     ) -> Executed {
         self.raise_limits();
-        let now = shared.now();
-        let mut watch = Watch::of_turn(shared, worker, &self.session);
+        let mut turn = Turn {
+            shared,
+            worker,
+            decider,
+            now: shared.now(),
+            watch: Watch::of_turn(shared, worker, &self.session),
+            out,
+            commands: 0,
+            errors: 0,
+        };
         let pause = shared.pause_of(&self.session);
-        let (mut consumed, mut commands, mut errors) = (0, 0, 0);
         let seat = self.session.login.seat();
         let commands_max = seat.map_or(u64::MAX, |seat| seat.quota().run_max());
-        let mut request = 0..0;
+        let (mut consumed, mut request) = (0, 0..0);
         let stop = loop {
-            let is_full = commands > 0 && self.session.is_full_below();
-            let is_much = consumed >= bytes_max || out.len() >= OUTPUT_PAUSE_BYTES || is_full;
-            if is_much || commands >= commands_max {
+            let is_full = turn.commands > 0 && self.session.is_full_below();
+            let is_much = consumed >= bytes_max || turn.out.len() >= OUTPUT_PAUSE_BYTES || is_full;
+            if is_much || turn.commands >= commands_max {
                 break Stop::Paused;
             }
             let (args, bytes) = match self.parser.parse(&input[consumed..]) {
                 Ok(Parsed::Request { args, consumed }) => (args, consumed),
                 Ok(Parsed::Incomplete { needed_bytes }) => break Stop::Starved { needed_bytes },
-                Err(error) => break self.misread(shared, &error, out),
+                Err(error) => break turn.misread(&self.session, &error),
             };
             if pause.is_some_and(|pause| pause.holds(&self.session, args)) {
                 break Stop::Held;
@@ -187,48 +185,92 @@ impl Dialogue {
             if args.is_empty() {
                 continue;
             }
-            let reply_at = out.len();
-            watch.present(bytes);
-            let session = &mut self.session;
-            let decider = &mut *decider;
-            let mut context = Context::new(shared, session, decider, now, &mut watch, out);
-            let flow = dispatch(&mut context, args);
+            let flow = turn.answer(&mut self.session, args, bytes);
             if flow == Flow::Fetch {
                 consumed = request.start;
                 break Stop::Fetch;
             }
-            commands += 1 + context.carried;
-            drop(context);
-            if out.get(reply_at) == Some(&b'-') {
-                errors += 1;
-                shared.meters[worker].note_error(&out[reply_at..]);
-            }
-            let is_answered = matches!(flow, Flow::Continue | Flow::Close | Flow::Overfull);
-            if self.session.replies != Replies::On && is_answered {
-                self.session.hush(out, reply_at);
-            }
             self.raise_limits();
             // What goes on in steps is noted when it is done.
             let is_done = !matches!(flow, Flow::Keys(_) | Flow::Flush(_));
-            if let Some(slow) = watch.take_slow().filter(|_| is_done) {
-                slowlog::note(shared, &self.session, now, slow, &input[request.clone()]);
+            if let Some(slow) = turn.watch.take_slow().filter(|_| is_done) {
+                turn.note(&self.session, slow, &input[request.clone()]);
             }
             if let Some(stop) = Stop::after(flow) {
                 break stop;
             }
         };
-        watch.close_run(shared);
-        if let Some(slow) = watch.take_slow() {
-            slowlog::note(shared, &self.session, now, slow, &input[request]);
-        }
+        turn.end(&self.session, &input[request]);
         self.session.is_paused = stop == Stop::Held;
-        self.session.publish(now, watch.last());
-        shared.workers[worker].add_commands(commands, errors);
+        self.session.publish(turn.now, turn.watch.last());
         Executed {
             consumed,
-            commands,
+            commands: turn.commands,
             stop,
         }
+    }
+}
+
+/// What the requests of one run are carried out with.
+struct Turn<'a> {
+    shared: &'a Shared,
+    worker: usize,
+    decider: &'a mut dyn Decider,
+    now: Millis,
+    watch: Watch,
+    out: &'a mut Vec<u8>,
+    commands: u64,
+    errors: u64,
+}
+
+impl Turn<'_> {
+    /// Carries out a request of so many bytes, unless what it lacks has to be fetched first.
+    #[inline]
+    fn answer(&mut self, session: &mut Session, args: Args<'_>, bytes: usize) -> Flow {
+        let (shared, reply_at) = (self.shared, self.out.len());
+        self.watch.present(bytes);
+        let decider = &mut *self.decider;
+        let watch = &mut self.watch;
+        let mut context = Context::new(shared, session, decider, self.now, watch, self.out);
+        let flow = dispatch(&mut context, args);
+        if flow == Flow::Fetch {
+            return flow;
+        }
+        self.commands += 1 + context.carried;
+        drop(context);
+        if self.out.get(reply_at) == Some(&b'-') {
+            self.errors += 1;
+            shared.meters[self.worker].note_error(&self.out[reply_at..]);
+        }
+        let is_answered = matches!(flow, Flow::Continue | Flow::Close | Flow::Overfull);
+        if session.replies != Replies::On && is_answered {
+            session.hush(self.out, reply_at);
+        }
+        flow
+    }
+
+    /// Answers what is no request.
+    #[cold]
+    fn misread(&mut self, session: &Session, error: &ProtocolError) -> Stop {
+        crate::stats::bump(&self.shared.counters.protocol_errors);
+        let text = format!("ERR Protocol error: {error}");
+        Reply::new(self.out, session.version).error(&text);
+        Stop::Close
+    }
+
+    /// Notes what took long.
+    #[cold]
+    fn note(&self, session: &Session, slow: Slow, request: &[u8]) {
+        slowlog::note(self.shared, session, self.now, slow, request);
+    }
+
+    /// Accounts for the whole run, the last request of which was `request`.
+    fn end(&mut self, session: &Session, request: &[u8]) {
+        self.watch.close_run(self.shared);
+        if let Some(slow) = self.watch.take_slow() {
+            self.note(session, slow, request);
+        }
+        self.shared.workers[self.worker].add_commands(self.commands, self.errors);
     }
 }
 

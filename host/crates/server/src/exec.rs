@@ -4,6 +4,7 @@ use larder_resp::Args;
 
 use crate::commands::dispatch;
 use crate::listing::{LIST_TOO_LONG, Listing};
+use crate::meter::Paced;
 use crate::stats::bump;
 use crate::{Context, Flow};
 
@@ -11,11 +12,11 @@ use crate::{Context, Flow};
 /// gets to the store meanwhile. The answer is [`Flow::Continue`], [`Flow::Close`] or [`Flow::Overfull`].
 pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     match dispatch(ctx, args) {
-        Flow::Flush(db) => {
+        Flow::Flush(db) => in_one_step(ctx, args, |ctx| {
             ctx.store.flush(db);
             ctx.reply.ok();
-        }
-        Flow::Keys(pattern) => list(ctx, pattern),
+        }),
+        Flow::Keys(pattern) => in_one_step(ctx, args, |ctx| list(ctx, pattern)),
         Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) | Flow::Fetch => {
             ctx.reply.error(NOT_HERE);
         }
@@ -25,6 +26,13 @@ pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
 }
 
 const NOT_HERE: &str = "ERR this takes a while, so it cannot be a part of a transaction or script";
+
+/// Does what a connection would do in steps, and accounts for it as for those.
+fn in_one_step(ctx: &mut Context<'_>, args: Args<'_>, work: impl FnOnce(&mut Context<'_>)) {
+    let mut paced = Paced::new(args.iter());
+    paced.step(ctx.shared, || work(ctx));
+    paced.end(ctx.shared, ctx.watch.worker(), ctx.session);
+}
 
 fn list(ctx: &mut Context<'_>, pattern: Vec<u8>) {
     let mut listing = Listing::new(pattern);

@@ -16,7 +16,7 @@ pub(crate) fn begin(shared: Arc<Shared>, tenant: Arc<Tenant>, db: Option<u8>) ->
         Some(_) => b"FLUSHDB",
         None => b"FLUSHALL",
     };
-    let mut paced = Paced::new(&[name]);
+    let mut paced = Paced::new([name]);
     spawn(async move {
         let mut at = Some(FlushCursor::default());
         while let Some(cursor) = at {

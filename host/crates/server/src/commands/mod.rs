@@ -79,7 +79,7 @@ use larder_engine::Key;
 use larder_resp::Args;
 
 use crate::fetch;
-use crate::meter::Timing;
+use crate::meter::{Slow, Timing};
 use crate::onlookers::Event;
 use crate::onlookers::monitor::show_unless_secret;
 use crate::stats::bump;
@@ -94,7 +94,7 @@ pub(crate) use metadata::{Command, Flag, Group, Run};
 pub(crate) use note::{Item, items};
 pub(crate) use policy::policies_for;
 pub(crate) use roster::{
-    COMMANDS, all as all_commands, is_brief, name_of, number_of, operation_of,
+    COMMANDS, all as all_commands, is_brief, is_logged, name_of, number_of, operation_of,
 };
 pub(crate) use select::database;
 pub(crate) use table::TABLE;
@@ -162,7 +162,9 @@ impl Found {
             ctx.watch.give_up(timing);
             return outcome;
         }
-        ctx.watch.leave(ctx.shared, timing, outcome.is_err());
+        if let Some(slow) = ctx.watch.leave(ctx.shared, timing, outcome.is_err()) {
+            note_within(ctx, slow, args, &outcome);
+        }
         if outcome.as_ref().is_err_and(Failure::is_no_admin) {
             ctx.session.note_no_admin(ctx.shared, self.command);
         }
@@ -170,6 +172,14 @@ impl Found {
             show_unless_secret(ctx, self.command, args);
         }
         outcome
+    }
+}
+
+/// Notes what took long within a transaction or script; what is done in steps is noted by whoever does them.
+#[cold]
+fn note_within(ctx: &Context<'_>, slow: Slow, args: Args<'_>, outcome: &Outcome) {
+    if !matches!(outcome, Ok(Flow::Keys(_) | Flow::Flush(_))) {
+        crate::slowlog::note_args(ctx.shared, ctx.session, ctx.now, slow, args);
     }
 }
 

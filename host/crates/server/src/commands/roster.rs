@@ -65,6 +65,12 @@ pub(crate) fn is_brief(number: u16) -> bool {
     BRIEF[number as usize]
 }
 
+/// Whether the slow log keeps it.
+pub(crate) fn is_logged(number: u16) -> bool {
+    let command = TABLE.get(usize::from(number));
+    !command.is_some_and(|command| command.flags.contains(&Flag::SkipSlowlog))
+}
+
 /// The full name of the command of that number, in small letters.
 pub(crate) fn name_of(number: u16) -> Option<&'static str> {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| all().map(|(name, _)| name).collect());

@@ -14,9 +14,9 @@ pub(crate) struct Paced {
 
 impl Paced {
     /// Of a request that was counted when it began.
-    pub(crate) fn new(args: &[&[u8]]) -> Self {
+    pub(crate) fn new<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
         Self {
-            request: args.iter().copied().collect(),
+            request: args.into_iter().collect(),
             took_ns: 0,
         }
     }

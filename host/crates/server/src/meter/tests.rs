@@ -175,13 +175,23 @@ fn what_had_been_counted_before_can_be_taken_away() {
 }
 
 #[test]
+fn what_is_slow_within_a_transaction_is_noted_in_its_place() {
+    let mut bench = Bench::new();
+    bench.send(1, "MULTI\r\nGET a\r\nKEYS *\r\nPING\r\n");
+    bench.send(10_000_000, "EXEC\r\n");
+    let noted = ["GET a", "KEYS *", "PING"].map(|what| (10_000, what.to_owned()));
+    assert_eq!(bench.log(), noted);
+    assert_eq!(bench.figures("keys").ns, 20_000_000);
+}
+
+#[test]
 fn what_works_in_steps_counts_with_all_of_them() {
     let mut bench = Bench::new();
     bench.send(1_000, "KEYS *\r\n");
     // Its beginning alone is not noted, however long it takes.
     bench.send(20_000_000, "KEYS *\r\n");
     let (shared, session) = (&bench.shared, &bench.dialogue.session);
-    let mut paced = Paced::new(&[b"KEYS", b"*"]);
+    let mut paced = Paced::new([&b"KEYS"[..], b"*"]);
     CLOCK.set((0, 6_000_000));
     paced.step(shared, || ());
     paced.step(shared, || ());

@@ -121,9 +121,15 @@ impl Watch {
         }
     }
 
-    /// The command ends that was entered last.
+    /// The command ends that was entered last. One within another that took long is handed back, as the
+    /// other one will be noted by itself.
     #[inline]
-    pub(crate) fn leave(&mut self, shared: &Shared, timing: Timing, has_failed: bool) {
+    pub(crate) fn leave(
+        &mut self,
+        shared: &Shared,
+        timing: Timing,
+        has_failed: bool,
+    ) -> Option<Slow> {
         let (Timing::Run { command } | Timing::Alone { command, .. }) = timing;
         let meter = &shared.meters[self.worker];
         if has_failed {
@@ -136,17 +142,20 @@ impl Watch {
                 if self.run_len == RUN_MAX {
                     self.close_run(shared);
                 }
+                None
             }
             Timing::Alone { command, began_ns } => {
                 let now_ns = (shared.monotonic_ns)();
                 let ns = now_ns.saturating_sub(began_ns);
                 meter.record(command, ns);
                 self.depth -= 1;
-                if self.depth == 0 {
-                    self.mark_ns = now_ns;
-                    meter.look_less();
-                    self.judge(command, ns, 1);
+                if self.depth > 0 {
+                    return self.judged(command, ns, 1);
                 }
+                self.mark_ns = now_ns;
+                meter.look_less();
+                self.judge(command, ns, 1);
+                None
             }
         }
     }
@@ -182,13 +191,22 @@ impl Watch {
     }
 
     fn judge(&mut self, command: u16, ns: u64, together: usize) {
-        if ns >= self.slow_ns {
-            self.slow = Some(Slow {
-                command,
-                ns,
-                together,
-            });
+        if let Some(slow) = self.judged(command, ns, together) {
+            self.slow = Some(slow);
         }
+    }
+
+    fn judged(&self, command: u16, ns: u64, together: usize) -> Option<Slow> {
+        (ns >= self.slow_ns).then_some(Slow {
+            command,
+            ns,
+            together,
+        })
+    }
+
+    /// The worker whose turn it is.
+    pub(crate) fn worker(&self) -> usize {
+        self.worker
     }
 
     /// The number of the command that was begun last, those within others left aside.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use larder_engine::{Millis, Tenant};
 use larder_resp::{Args, Parsed, RequestParser};
 
-use crate::commands::is_brief;
+use crate::commands::{is_brief, is_logged};
 use crate::dialogue::limits;
 use crate::latency::Event;
 use crate::meter::Slow;
@@ -93,7 +93,7 @@ pub(crate) fn note_args(
         };
         shared.latency.add(event, now, slow.ns);
     }
-    if slow.ns < shared.tuning.slowlog_ns() {
+    if slow.ns < shared.tuning.slowlog_ns() || !is_logged(slow.command) {
         return;
     }
     let mut args = shorten(args);
