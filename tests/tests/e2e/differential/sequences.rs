@@ -171,6 +171,70 @@ const EXCHANGES: &str = "
     SWAPDB 1 2 3
 ";
 
+/// What is done to keys; each of it is a request.
+const USES: [&str; 44] = [
+    "APPEND k v",
+    "BITCOUNT k",
+    "BITFIELD k get u8 0",
+    "BITFIELD k overflow sat get u8 0",
+    "BITFIELD k get u8",
+    "BITFIELD k set u8 0 1",
+    "BITFIELD_RO k get u8 0",
+    "BITOP and d a b",
+    "COPY a b",
+    "DEL a b",
+    "DUMP k",
+    "EVAL x 1 k",
+    "EVALSHA_RO x 1 k",
+    "EXISTS a b",
+    "EXPIRE k 1",
+    "EXPIRETIME k",
+    "GET k",
+    "GETDEL k",
+    "GETEX k",
+    "GETSET k v",
+    "INCR k",
+    "INCRBYFLOAT k 1",
+    "LCS a b",
+    "MEMORY usage k",
+    "MOVE k 1",
+    "MSET a 1 b 2",
+    "MSETNX a 1 b 2",
+    "OBJECT freq k",
+    "PERSIST k",
+    "PSETEX k 1 v",
+    "RENAME a b",
+    "RENAMENX a b",
+    "RESTORE k 0 v",
+    "SET k v",
+    "SET k v get",
+    "SETBIT k 0 1",
+    "SETNX k v",
+    "SETRANGE k 0 v",
+    "STRLEN k",
+    "TOUCH k",
+    "TTL k",
+    "TYPE k",
+    "WATCH a b",
+    "NOSUCH k",
+];
+
+#[test]
+fn what_is_done_to_keys_is_told_as_in_redis() {
+    let Some(redis) = Redis::start("flags of keys as in redis-server") else {
+        return;
+    };
+    let larder = Server::start(&[]);
+    let mut pair = Pair::new(&redis, &larder, 0);
+    for line in USES {
+        let line = format!("COMMAND GETKEYSANDFLAGS {line}");
+        let words = line.split_whitespace();
+        let request = words.map(|word| word.as_bytes().to_vec()).collect();
+        pair.exchange(&[request]);
+    }
+    pair.expect_no_mismatch();
+}
+
 #[test]
 fn transactions_are_those_of_redis() {
     let Some(redis) = Redis::start("transactions as in redis-server") else {

@@ -74,6 +74,7 @@ mod time;
 mod touch;
 mod ttl;
 mod type_of;
+mod uses;
 
 use larder_engine::Key;
 use larder_resp::Args;
@@ -98,6 +99,7 @@ pub(crate) use roster::{
 };
 pub(crate) use select::database;
 pub(crate) use table::TABLE;
+pub(crate) use uses::KeyUse;
 
 use metadata::{Action, Category, Keys};
 

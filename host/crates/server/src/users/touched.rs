@@ -2,7 +2,7 @@
 
 use larder_resp::Args;
 
-use crate::commands::Command;
+use crate::commands::{Command, KeyUse};
 
 /// What is done to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +12,6 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// A look that tells nothing of the value.
-    const NOTHING: Self = Self {
-        reads: false,
-        writes: false,
-    };
     pub(super) const READ: Self = Self {
         reads: true,
         writes: false,
@@ -44,6 +39,15 @@ impl Access {
     }
 }
 
+impl From<KeyUse> for Access {
+    fn from(of_key: KeyUse) -> Self {
+        Self {
+            reads: of_key.reads(),
+            writes: of_key.writes(),
+        }
+    }
+}
+
 /// The keys of a request, each with what is done to it.
 pub(super) fn keys<'a>(
     command: &'static Command,
@@ -52,32 +56,8 @@ pub(super) fn keys<'a>(
     let positions = command.key_positions(args.len());
     positions.enumerate().filter_map(move |(nth, at)| {
         let key = args.get(at)?;
-        Some((key, access(command, args, nth)))
+        Some((key, KeyUse::of(command, args, nth).into()))
     })
-}
-
-/// As Redis has it in its key specifications.
-fn access(command: &Command, args: Args<'_>, nth: usize) -> Access {
-    let is_first = nth == 0;
-    match command.name {
-        "EXISTS" | "TYPE" | "STRLEN" | "TOUCH" | "WATCH" => Access::NOTHING,
-        // Subcommands of OBJECT and MEMORY.
-        "ENCODING" | "FREQ" | "IDLETIME" | "REFCOUNT" | "USAGE" => Access::NOTHING,
-        "INCR" | "DECR" | "INCRBY" | "DECRBY" | "INCRBYFLOAT" => Access::BOTH,
-        "GETDEL" | "GETEX" | "GETSET" | "SETBIT" | "BITFIELD" | "MOVE" => Access::BOTH,
-        "RENAME" | "RENAMENX" if is_first => Access::BOTH,
-        "COPY" if is_first => Access::READ,
-        "BITOP" if !is_first => Access::READ,
-        "SET" | "CACHE.SET" if has_get(args) => Access::BOTH,
-        _ if command.is_read_only() => Access::READ,
-        _ => Access::WRITE,
-    }
-}
-
-fn has_get(args: Args<'_>) -> bool {
-    args.iter()
-        .skip(3)
-        .any(|option| option.eq_ignore_ascii_case(b"GET"))
 }
 
 /// The channels of a request, and whether they are patterns.

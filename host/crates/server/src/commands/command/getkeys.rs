@@ -1,15 +1,36 @@
-//! COMMAND GETKEYS.
+//! COMMAND GETKEYS and GETKEYSANDFLAGS.
 
-use larder_resp::{Args, parse_integer};
+use larder_resp::{Args, ArgsBuf, parse_integer};
 
-use super::super::Failure;
 use super::super::metadata::{Command, Flag};
-use super::super::table;
+use super::super::{Failure, KeyUse, table};
 use super::Outcome;
 use crate::{Context, Flow};
 
-/// The request asked about begins at the third argument.
 pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (_, keys) = find_keys(args)?;
+    ctx.reply.array(keys.len());
+    keys.iter().for_each(|at| ctx.reply.bulk(&args[*at]));
+    Ok(Flow::Continue)
+}
+
+pub(super) fn run_with_flags(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (command, keys) = find_keys(args)?;
+    let request: ArgsBuf = args.iter().skip(2).collect();
+    ctx.reply.array(keys.len());
+    for (nth, at) in keys.into_iter().enumerate() {
+        ctx.reply.array(2);
+        ctx.reply.bulk(&args[at]);
+        let names = KeyUse::of(command, request.args(), nth).names();
+        let names: Vec<_> = names.collect();
+        ctx.reply.set(names.len());
+        names.iter().for_each(|name| ctx.reply.simple(name));
+    }
+    Ok(Flow::Continue)
+}
+
+/// The command of the request asked about, which begins at the third argument, and where its keys are.
+fn find_keys(args: Args<'_>) -> Result<(&'static Command, Vec<usize>), Failure> {
     let len = args.len() - 2;
     let command = find(args).ok_or(Failure::new("ERR Invalid command specified"))?;
     let is_script = command.flags.contains(&Flag::MovableKeys);
@@ -21,13 +42,11 @@ pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             "ERR Invalid number of arguments specified for command",
         ));
     }
-    let keys: Vec<_> = match is_script {
+    let keys = match is_script {
         true => script_keys(args),
         false => command.key_positions(len).map(|at| at + 2).collect(),
     };
-    ctx.reply.array(keys.len());
-    keys.iter().for_each(|at| ctx.reply.bulk(&args[*at]));
-    Ok(Flow::Continue)
+    Ok((command, keys))
 }
 
 /// Where the keys of a script are: its request says how many there are. None where it says it wrongly, as in

@@ -22,7 +22,15 @@ pub(super) const COMMAND: Command = Command {
     summary: "Describes all commands",
     action: Action::Container {
         alone: Some(info::run),
-        subcommands: &[COUNT, DOCS, GETKEYS, HELP_SUBCOMMAND, INFO, LIST],
+        subcommands: &[
+            COUNT,
+            DOCS,
+            GETKEYS,
+            GETKEYSANDFLAGS,
+            HELP_SUBCOMMAND,
+            INFO,
+            LIST,
+        ],
     },
 };
 
@@ -55,6 +63,14 @@ const GETKEYS: Command = Command {
     ..COUNT
 };
 
+const GETKEYSANDFLAGS: Command = Command {
+    name: "GETKEYSANDFLAGS",
+    since: "7.0.0",
+    summary: "Returns the keys of a request, and what it does to each",
+    action: Action::Run(getkeys::run_with_flags),
+    ..GETKEYS
+};
+
 const HELP_SUBCOMMAND: Command =
     Command::help(Group::Server, "5.0.0", &[Category::Connection], |ctx, _| {
         reply_help(ctx, "COMMAND", &HELP)
@@ -77,7 +93,7 @@ const LIST: Command = Command {
     ..COUNT
 };
 
-const HELP: [&str; 12] = [
+const HELP: [&str; 14] = [
     "(no subcommand)",
     "    Return details about all commands.",
     "COUNT",
@@ -90,6 +106,8 @@ const HELP: [&str; 12] = [
     "    Return documentation details about multiple commands, or all.",
     "GETKEYS <full-command>",
     "    Return the keys from a full command.",
+    "GETKEYSANDFLAGS <full-command>",
+    "    Return the keys and the access flags from a full command.",
 ];
 
 /// As in Redis, subcommands do not count.

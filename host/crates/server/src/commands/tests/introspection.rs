@@ -319,6 +319,15 @@ fn command_getkeys() {
         ),
         ("COMMAND GETKEYS FOO", "-ERR Invalid command specified\r\n"),
     ]);
+    let mut bed = Bed::new(Version::V3);
+    bed.check(
+        "COMMAND GETKEYSANDFLAGS COPY a b",
+        "*2\r\n*2\r\n$1\r\na\r\n~2\r\n+RO\r\n+access\r\n*2\r\n$1\r\nb\r\n~2\r\n+OW\r\n+update\r\n",
+    );
+    bed.check(
+        "COMMAND GETKEYSANDFLAGS PING x",
+        "-ERR The command has no key arguments\r\n",
+    );
 }
 
 #[test]
