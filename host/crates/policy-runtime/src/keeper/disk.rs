@@ -60,9 +60,12 @@ impl Disk {
     }
 
     /// Keeps the record, if it changed, and of the versions those that it speaks of.
-    pub(super) fn save(&mut self, record: &Record) {
+    ///
+    /// # Errors
+    /// Which file cannot be written, and why.
+    pub(super) fn save(&mut self, record: &Record) -> Result<(), String> {
         if *record == self.saved {
-            return;
+            return Ok(());
         }
         let written = self
             .make()
@@ -71,7 +74,13 @@ impl Disk {
             self.saved = record.clone();
             self.sweep();
         }
+        let file = self.folder.join(RECORD);
+        let outcome = written
+            .as_ref()
+            .map_err(|why| format!("{} cannot be written: {why}", file.display()))
+            .copied();
         self.complain(written);
+        outcome
     }
 
     /// Keeps a version's files.

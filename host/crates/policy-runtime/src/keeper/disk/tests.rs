@@ -21,7 +21,7 @@ fn a_record_and_its_versions_are_found_again() {
     let id = version_id(&dropped);
     record.deploy("a", Why::File, &id);
     disk.keep("a", &id, &dropped);
-    disk.save(&record);
+    disk.save(&record).unwrap();
     let (disk, found) = Disk::open(folder.path().join("new"));
     assert_eq!(found, record);
     assert_eq!(disk.recall("a", &id).unwrap().module, b"module");
@@ -36,7 +36,7 @@ fn only_the_version_in_force_and_the_one_before_are_kept() {
         let id = version_id(&dropped);
         record.deploy("a", Why::File, &id);
         disk.keep("a", &id, &dropped);
-        disk.save(&record);
+        disk.save(&record).unwrap();
     }
     assert_eq!(
         versions_in(folder.path()),
@@ -46,7 +46,7 @@ fn only_the_version_in_force_and_the_one_before_are_kept() {
     let previous = record.get("a").unwrap().previous.clone().unwrap();
     assert_eq!(disk.recall("a", &previous).unwrap().module, [3]);
     record.retain(|_| false);
-    disk.save(&record);
+    disk.save(&record).unwrap();
     assert_eq!(versions_in(folder.path()), 0);
 }
 

@@ -157,14 +157,16 @@ impl Loader {
         if self.folder.is_due(now_ms, !self.reloads.is_empty()) {
             self.look();
         }
-        self.disk.save(&self.record);
+        // What cannot be written was complained of, and is tried again with the next step.
+        let _ = self.disk.save(&self.record);
         if std::mem::take(&mut self.is_changed) {
             self.board.write(self.rows());
         }
         self.answer_reloads();
     }
 
-    /// Obeys an order; the outcome is in force, recorded and listed when it is answered.
+    /// Obeys an order; the outcome is in force, recorded and listed when it is answered. One that cannot be
+    /// recorded is in force all the same, and answered with why.
     pub(super) fn obey(&mut self, order: Order, reply: Reply) {
         let outcome = match order {
             Order::Enable(name) => self.enable(&name),
@@ -180,8 +182,13 @@ impl Loader {
                 return;
             }
         };
-        self.disk.save(&self.record);
+        let saved = self.disk.save(&self.record);
         self.board.write(self.rows());
+        let outcome = outcome.and_then(|()| {
+            saved.map_err(|why| {
+                format!("the order is in force, but a restart would undo it: {why}; mend that, it is tried again all the time")
+            })
+        });
         // Whoever asked may have given up waiting.
         let _ = reply.try_send(outcome);
     }

@@ -353,3 +353,31 @@ fn drops_without_end_leave_nothing_behind() {
     let kept = fs::read_dir(site.data().join("policies")).unwrap().count();
     assert_eq!((kept, run.rows().len()), (0, 2));
 }
+
+#[test]
+fn an_order_that_cannot_be_written_down_is_in_force_and_says_so() {
+    let site = Site::new();
+    site.write("a.wasm", eviction("a"));
+    let mut run = site.start();
+    // Where the record is written first, as on a full disk.
+    let in_the_way = site.data().join(".policies.json.tmp");
+    fs::create_dir(&in_the_way).unwrap();
+    for (order, state) in [
+        (Order::Disable(name("a")), PolicyState::Disabled),
+        (Order::Enable(name("a")), PolicyState::Active),
+        (Order::Disable(name("a")), PolicyState::Disabled),
+    ] {
+        let outcome = run.order(order);
+        assert_eq!(run.state("a"), state);
+        let why = outcome.expect_err("it is not written down");
+        assert!(
+            why.starts_with("the order is in force, but a restart would undo it: "),
+            "{why}"
+        );
+        assert!(why.contains("policies.json cannot be written: "), "{why}");
+    }
+    fs::remove_dir(in_the_way).unwrap();
+    run.pass(50);
+    drop(run);
+    assert_eq!(site.start().state("a"), PolicyState::Disabled);
+}
