@@ -82,7 +82,8 @@ fn check(addr: SocketAddr, key: &str, who: impl FnOnce() -> (&'static str, bool)
     };
     match error.kind() {
         io::ErrorKind::AddrInUse => match who() {
-            (who, true) => Verdict::fine(format!("{who} serves on {addr}")),
+            ("a Larder", true) => Verdict::fine(format!("a Larder serves on {addr}")),
+            (who, true) => Verdict::fine(format!("{who}, which is a Larder, serves on {addr}")),
             (who, false) => Verdict::wrong(
                 format!("{who} listens on {addr} already"),
                 format!("sudo ss -ltnp 'sport = :{port}'    # who; or choose another with --{key}"),

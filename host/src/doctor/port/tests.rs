@@ -32,8 +32,8 @@ fn a_larder_that_serves_there_is_fine_also_behind_a_password_or_tls() {
     let http = somebody(READY).to_string();
     let needs_tls = format!("-{NEEDS_TLS}\r\n").leak().as_bytes();
     for (answer, said) in [
-        (LARDER, "a Larder, which is a Larder"),
-        (needs_tls, "a Larder, which is a Larder"),
+        (LARDER, "a Larder serves"),
+        (needs_tls, "a Larder serves"),
         (LOCKED, "somebody who wants a password, which is a Larder"),
         (TLS, "somebody who wants TLS, which is a Larder"),
     ] {
