@@ -29,10 +29,11 @@ fn assert_faultless(report: &Json) {
     }
 }
 
-/// Reads and writes for as long as there is something to disturb.
+/// Reads and writes for as long as there is something to disturb; more keys than there is memory for, so that
+/// policies are asked all the time.
 fn bench_until(is_done: &AtomicBool, addr: &str) {
     while !is_done.load(Ordering::Relaxed) {
-        let mut bench = larder(["bench", "--json", "--seed", "3", "--keys", "100000"]);
+        let mut bench = larder(["bench", "--json", "--seed", "3", "--keys", "400000"]);
         bench.args(["--pipeline", "8", "--duration", "3s", "--addr", addr]);
         assert_faultless(&finished(&mut bench));
     }
