@@ -19,6 +19,8 @@ Examples:
   larder keys list keys.ring               which keys there are; never the secrets
   larder keys remove keys.ring 5f0c7a1e    what is sealed under that key cannot be read any more
 
+This version's server does not seal with it yet: values on disk are not encrypted.
+
 A key ring has up to 64 keys. One of them is active, the others open what was sealed before. Whoever
 has the file can read what was sealed; without it nobody can: keep a copy in a safe place.";
 
