@@ -1,8 +1,8 @@
-//! foyer-memory with S3-FIFO, otherwise its defaults.
+//! The memory of foyer with S3-FIFO, otherwise its defaults.
 
 use std::sync::Arc;
 
-use foyer_memory::{Cache, CacheBuilder, CacheProperties, S3FifoConfig};
+use foyer::{Cache, CacheBuilder, CacheProperties, S3FifoConfig};
 
 use super::{Shape, Store, VALUE_BYTES, copy, weigh};
 
