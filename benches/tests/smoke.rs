@@ -162,12 +162,17 @@ fn the_disk_finds_what_it_was_given_after_its_ends() {
         hits_s: 1_000,
         writes_s: 100,
         seconds: 1,
+        stores: vec![disk::Kind::Larder, disk::Kind::Foyer, disk::Kind::Fjall],
         runs: 1,
         seed: 1,
     };
-    let tables = disk::run(&options).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_disk"));
+    let tables = disk::run(&options, program).unwrap();
     let rows: Vec<_> = tables.iter().map(|table| table.rows.len()).collect();
-    assert_eq!(rows, [7, 6]);
+    assert_eq!(rows, [25, 18]);
+    let of_larder = |row: &&Vec<Cell>| matches!(&row[1], Cell::Text(name) if name == "larder");
+    let last = tables[0].rows.iter().rfind(of_larder).unwrap();
+    assert!(matches!(last[2], Cell::Number(100.0, _)), "{last:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The disk tier alone, without the server above it, and rivals beside it.
 
+use std::env;
+
 use anyhow::Result;
 use bench::disk::{self, Crash, Options};
 use bench::report::{self, Form};
@@ -28,6 +30,6 @@ fn main() -> Result<()> {
     if crash.crash_in.is_some() {
         return disk::crash_here(&options, &crash);
     }
-    report::print(form, &disk::run(&options)?);
+    report::print(form, &disk::run(&options, &env::current_exe()?)?);
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
@@ -41,6 +41,9 @@ pub struct Options {
     /// Seconds of that
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
+    /// Which stores
+    #[arg(long, value_delimiter = ',', default_values = ["larder", "foyer", "fjall"])]
+    pub stores: Vec<Kind>,
     /// Runs
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
@@ -68,20 +71,20 @@ const BATCH: u64 = 50;
 /// Bytes that an entry takes beside its value, about: key, head, checksums, line in the footer.
 const BESIDE_BYTES: u64 = 100;
 
-/// Runs it all, in temporary folders.
+/// Runs it all, in temporary folders; `program` is this benchmark's, which is to crash where that is measured.
 ///
 /// # Errors
 /// When a store fails, or a value does not come back as it was.
-pub fn run(options: &Options) -> Result<Vec<Table>> {
-    Ok(vec![standing(options)?, amplification(options)?])
+pub fn run(options: &Options, program: &Path) -> Result<Vec<Table>> {
+    Ok(vec![standing(options, program)?, amplification(options)?])
 }
 
-fn standing(options: &Options) -> Result<Table> {
+fn standing(options: &Options, program: &Path) -> Result<Table> {
     let mut samples: Vec<[Sample; FIGURES.len()]> = Vec::new();
-    samples.resize_with(Kind::ALL.len(), Default::default);
+    samples.resize_with(options.stores.len(), Default::default);
     for run in 0..options.runs {
-        for (kind, samples) in Kind::ALL.into_iter().zip(&mut samples) {
-            let figures = once(kind, options, u64::from(run))
+        for (&kind, samples) in options.stores.iter().zip(&mut samples) {
+            let figures = once(kind, options, program, u64::from(run))
                 .with_context(|| format!("{} failed", kind.name()))?;
             for (sample, figure) in samples.iter_mut().zip(figures) {
                 sample.add(figure);
@@ -90,7 +93,7 @@ fn standing(options: &Options) -> Result<Table> {
     }
     let mut rows = Vec::new();
     for (at, (what, decimals)) in FIGURES.into_iter().enumerate() {
-        for (kind, samples) in Kind::ALL.into_iter().zip(&samples) {
+        for (kind, samples) in options.stores.iter().zip(&samples) {
             let sample = samples[at].clone();
             if sample.median().is_nan() {
                 continue;
@@ -133,7 +136,7 @@ const FIGURES: [(&str, usize); 9] = [
     ("puts that were answered and outlived a crash, %", 2),
 ];
 
-fn once(kind: Kind, options: &Options, run: u64) -> Result<[f64; FIGURES.len()]> {
+fn once(kind: Kind, options: &Options, program: &Path, run: u64) -> Result<[f64; FIGURES.len()]> {
     let folder = tempfile::tempdir()?;
     let bytes_max = (options.entries * (options.value_bytes + BESIDE_BYTES) * 2).max(64 << 20);
     let open = |folder: &Path| kind.open(folder, bytes_max, options.value_bytes);
@@ -151,7 +154,13 @@ fn once(kind: Kind, options: &Options, run: u64) -> Result<[f64; FIGURES.len()]>
     let index_bytes = store.index_bytes().map_or(f64::NAN, |bytes| bytes as f64);
     store.close()?;
     let folder = tempfile::tempdir()?;
-    crash(kind, options, folder.path(), bytes_max)?;
+    let mut child = Command::new(program);
+    crash(
+        child.arg("--crash-in").arg(folder.path()),
+        kind,
+        options,
+        bytes_max,
+    )?;
     let begun = Instant::now();
     let store = open(folder.path())?;
     let crash_ms = begun.elapsed().as_secs_f64() * 1e3;
@@ -174,8 +183,7 @@ fn fill(store: &dyn Store, entries: u64) -> Result<()> {
 }
 
 /// Fills a store in a process of its own, which ends without any further step as soon as the last put was answered.
-fn crash(kind: Kind, options: &Options, folder: &Path, bytes_max: u64) -> Result<()> {
-    let mut child = Command::new(env::current_exe()?);
+fn crash(child: &mut Command, kind: Kind, options: &Options, bytes_max: u64) -> Result<()> {
     child.args(["--entries", &options.entries.to_string()]);
     child.args(["--value-bytes", &options.value_bytes.to_string()]);
     child.args([
@@ -184,7 +192,7 @@ fn crash(kind: Kind, options: &Options, folder: &Path, bytes_max: u64) -> Result
         "--crash-bytes",
         &bytes_max.to_string(),
     ]);
-    let status = child.arg("--crash-in").arg(folder).status()?;
+    let status = child.status()?;
     ensure!(
         status.signal().is_some(),
         "the process that was to crash ended with {status}"
@@ -256,8 +264,7 @@ fn amplification(options: &Options) -> Result<Table> {
     let entries = (options.entries / 10).max(1_000);
     let mut rows = Vec::new();
     for percent in [10, 30, 50, 65, 100, 200] {
-        let mut row = vec![Cell::text(format!("{percent} %"))];
-        for kind in Kind::ALL {
+        for &kind in &options.stores {
             let folder = tempfile::tempdir()?;
             let bytes_max = (entries * each_bytes * 100 / percent).max(kind.bytes_min());
             let store = kind.open(folder.path(), bytes_max, options.value_bytes)?;
@@ -273,16 +280,19 @@ fn amplification(options: &Options) -> Result<Table> {
             store.close()?;
             let put_bytes = batches * BATCH * (options.value_bytes + KEY_BYTES);
             let ratio = (written_bytes()? - before) as f64 / put_bytes as f64;
-            row.push(Cell::Number(ratio, 2));
+            rows.push(vec![
+                Cell::text(format!("{percent} %")),
+                Cell::text(kind.name()),
+                Cell::Number(ratio, 2),
+            ]);
         }
-        rows.push(row);
     }
     Ok(Table {
         title: format!(
-            "Overwriting {entries} entries of {} bytes at random, twice the bound, by how much of the bound they take: bytes written for one put",
+            "Overwriting {entries} entries of {} bytes at random, twice the bound, by how much of the bound they take",
             options.value_bytes
         ),
-        columns: &["entries take", "larder", "foyer", "fjall"],
+        columns: &["entries take", "store", "bytes written for one put"],
         rows,
     })
 }

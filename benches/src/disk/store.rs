@@ -46,8 +46,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Larder, Self::Foyer, Self::Fjall];
-
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Larder => "larder",
