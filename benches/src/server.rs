@@ -59,7 +59,8 @@ pub struct Contestant {
 }
 
 /// Redis; Larder with one thread, its policies native, in the sandbox, and with policies that do
-/// nothing; Larder with two threads; and Larder as `cargo xtask serve` starts it.
+/// nothing; Larder with two threads; and Larder as `cargo xtask serve` starts it, in memory alone and with its
+/// disk.
 ///
 /// # Errors
 /// When there is no policy to be read beside the program.
@@ -69,6 +70,7 @@ pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> 
         program: program.clone(),
         threads,
         policies,
+        has_disk: false,
     };
     let same = |name: &str, kind: Kind| Contestant {
         name: if name.is_empty() {
@@ -86,6 +88,22 @@ pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> 
             .with_context(|| format!("{}: run `cargo xtask policies` first", file.display()))
     };
     let noop = |kind| Ok::<_, anyhow::Error>(wat::parse_str(crate::policy::noop(kind))?);
+    let assembled = |name: &str, has_disk| -> Result<Contestant> {
+        Ok(Contestant {
+            name: name.to_owned(),
+            kind: Kind::Larder {
+                program: program.clone(),
+                threads: None,
+                policies: vec![
+                    ("10-size-gate", built("size-gate")?),
+                    ("20-ttl-by-prefix", built("ttl-by-prefix")?),
+                    ("30-s3-fifo", built("s3-fifo")?),
+                ],
+                has_disk,
+            },
+            memory_mib: None,
+        })
+    };
     let mut contestants = vec![
         same("", Kind::Redis),
         same("", larder(Some(1), Vec::new())),
@@ -105,18 +123,8 @@ pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> 
             ),
         ),
         same("", larder(Some(2), Vec::new())),
-        Contestant {
-            name: "assembled: as cargo xtask serve starts it".to_owned(),
-            kind: larder(
-                None,
-                vec![
-                    ("10-size-gate", built("size-gate")?),
-                    ("20-ttl-by-prefix", built("ttl-by-prefix")?),
-                    ("30-s3-fifo", built("s3-fifo")?),
-                ],
-            ),
-            memory_mib: None,
-        },
+        assembled("assembled: cargo xtask serve --l2 none", false)?,
+        assembled("assembled: as cargo xtask serve starts it", true)?,
     ];
     if let Some(other) = &options.beside {
         let name = format!("larder s3-fifo, 1 thread: {}", other.display());

@@ -35,6 +35,8 @@ pub enum Kind {
         threads: Option<usize>,
         /// What lies in its folder of policies: names there, and modules.
         policies: Vec<(&'static str, Vec<u8>)>,
+        /// Whether a disk lies below its memory, as by default.
+        has_disk: bool,
     },
     /// Debian's `redis-server` with one thread, LRU and no persistence.
     Redis,
@@ -80,12 +82,13 @@ impl Kind {
         }
     }
 
-    /// Larder with no policy but the native ones.
+    /// Larder with no policy but the native ones, in memory alone.
     pub fn larder(program: &Path, threads: Option<usize>) -> Self {
         Self::Larder {
             program: program.to_path_buf(),
             threads,
             policies: Vec::new(),
+            has_disk: false,
         }
     }
 
@@ -113,9 +116,14 @@ impl Kind {
     fn command(&self, port: u16, memory_mib: Option<u64>, data: &Path) -> Command {
         let mut command = Command::new(self.program());
         match self {
-            Self::Larder { threads, .. } => {
+            Self::Larder {
+                threads, has_disk, ..
+            } => {
                 command.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
-                command.args(["--l2", "none", "--data"]).arg(data);
+                command.arg("--data").arg(data);
+                if !has_disk {
+                    command.args(["--l2", "none"]);
+                }
                 if let Some(threads) = threads {
                     command.args(["--threads", &threads.to_string()]);
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig};
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
@@ -49,7 +49,7 @@ fn rules(below: &Below) -> Rules {
 }
 
 /// The folder of the second level within the data folder.
-const DISK: &str = "disk";
+pub(crate) const DISK: &str = "disk";
 /// Changes that may wait to be written to a level before those who write wait, too.
 const QUEUE_BYTES_MAX: u64 = 16 << 20;
 /// How long a read may take that waits for the disk.
@@ -69,7 +69,8 @@ pub fn stack(config: &Config, clock: fn() -> Millis) -> anyhow::Result<Option<Ar
         sync_every: below.sync,
         read_timeout: READ_TIMEOUT,
     };
-    let disk = Disk::open(&options, Arc::new(Plain), clock())?;
+    let disk = Disk::open(&options, Arc::new(Plain), clock());
+    let disk = disk.map_err(|error| anyhow!("{error}; --l2 none keeps entries in memory alone"))?;
     let settings = StackConfig {
         queue_bytes_max: QUEUE_BYTES_MAX,
         // The disk knows what it holds.

@@ -3,7 +3,7 @@
 /// The whole program.
 pub(super) const LARDER: &str = "\
 Examples:
-  larder serve                                        serve on 127.0.0.1:6379 with 256 MiB
+  larder serve                                        serve on 127.0.0.1:6379 with 256 MiB, 4 GiB on disk
   larder serve --memory 1GiB --listen 127.0.0.1:7000
   larder serve --config larder.toml                   settings from a file
   larder check-config --config larder.toml            is the file right?
@@ -36,7 +36,8 @@ pub(super) fn with_settings(examples: &str) -> String {
 
 pub(super) const SERVE: &str = "\
 Examples:
-  larder serve                                   on 127.0.0.1:6379, with 256 MiB
+  larder serve                                   on 127.0.0.1:6379, with 256 MiB and 4 GiB on disk
+  larder serve --l2 none                         in memory alone
   larder serve --memory 4GiB --threads 4 --eviction gdsf
   larder serve --config larder.toml --log-level debug
   larder serve --listen 127.0.0.1:0 --http none  on a free port, which the ready line tells

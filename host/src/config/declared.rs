@@ -57,8 +57,8 @@ pub(super) const SIZE_MAX: ByteSize = ByteSize::mib(16 << 20);
 /// What lies below the memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum LevelBelow {
-    #[default]
     None,
+    #[default]
     Disk,
 }
 
@@ -227,7 +227,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
 fn below(reader: &mut Reader<'_>) -> Option<Below> {
     let level = reader.read(
         "l2",
-        "none",
+        "disk",
         LEVEL_BELOW,
         "Second level below the memory, in the data folder",
     );

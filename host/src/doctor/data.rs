@@ -8,11 +8,14 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::machine::{Machine, Unreadable};
 use super::{Judged, Verdict};
-use crate::config::Config;
+use crate::assemble::DISK;
+use crate::config::{ByteSize, Config};
 
 const MOUNTS: &str = "proc/self/mountinfo";
 /// Policies, their versions before, and their compiled code take some mebibytes each.
 const FREE_BYTES_MIN: u64 = 64 << 20;
+/// What the system counts in, whatever the file system.
+const BLOCK_BYTES: u64 = 512;
 /// These are gone after the next start of the machine.
 const FLEETING: [&str; 2] = ["tmpfs", "ramfs"];
 /// These know no locks that hold, or tell nobody what changes.
@@ -30,7 +33,19 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
     let space = statvfs(&there).map_err(|error| Unreadable::new(&there, error))?;
     let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
     let kind = file_system(machine, &there)?;
-    Ok(judge(data, kind.as_deref(), free_bytes))
+    let verdict = judge(data, kind.as_deref(), free_bytes);
+    let (Verdict::Fine(_), Some(below)) = (&verdict, config.store.below) else {
+        return Ok(verdict);
+    };
+    let held_bytes = held_bytes(&data.join(DISK));
+    Ok(cramped(data, below.size, held_bytes, free_bytes).unwrap_or(verdict))
+}
+
+/// What the files of a folder take; nothing where there is no such folder.
+fn held_bytes(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let blocks = files.filter_map(|file| Some(file.metadata().ok()?.blocks()));
+    blocks.sum::<u64>() * BLOCK_BYTES
 }
 
 /// The folder, or that of those above it in which it would be made.
@@ -75,13 +90,34 @@ pub(super) fn closed(
     Ok(None)
 }
 
+/// Where a second level of that size finds no room beside the policies.
+fn cramped(data: &Path, size: ByteSize, held_bytes: u64, free_bytes: u64) -> Option<Verdict> {
+    let room_bytes = held_bytes + free_bytes.saturating_sub(FREE_BYTES_MIN);
+    if size.bytes() <= room_bytes {
+        return None;
+    }
+    let found = format!(
+        "the second level in {} may take {size}: it holds {} MiB and {} MiB are free, so it will keep less",
+        data.display(),
+        held_bytes >> 20,
+        free_bytes >> 20
+    );
+    Some(Verdict::wrong(
+        found,
+        match room_bytes >> 20 {
+            0 => "larder serve --l2 none".to_owned(),
+            mib => format!("larder serve --l2-size {}", ByteSize::mib(mib)),
+        },
+    ))
+}
+
 fn judge(data: &Path, kind: Option<&str>, free_bytes: u64) -> Verdict {
     let shown = data.display();
     let free_mib = free_bytes >> 20;
     match kind {
         Some(kind) if FLEETING.contains(&kind) => Verdict::wrong(
             format!(
-                "{shown} lies on {kind}: which policies rule is forgotten when the machine starts"
+                "{shown} lies on {kind}: what is kept there is forgotten when the machine starts"
             ),
             "larder serve --data /var/lib/larder",
         ),

@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of an HTTP answer is read.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
-/// Starts the server as a user would, though as built for the tests, and asks it for a sign of life.
+/// Starts the server as a user would, though as built for the tests, asks it for a sign of life, and starts it again
+/// to see whether it has what it was given.
 ///
 /// # Errors
 /// When it does not start, answer or end as promised; the text says which.
@@ -27,12 +28,23 @@ pub(crate) fn run() -> Result<Outcome> {
     // Built before the clock runs.
     process::run(&mut process::test_build())?;
     let data = Folder(process::target()?.join(format!("smoke-{}", std::process::id())));
-    let mut server = start(&data.0)?;
+    try_out(
+        &data.0,
+        &[("PING", "+PONG\r\n"), ("SET greeting hello", "+OK\r\n")],
+    )?;
+    try_out(&data.0, &[("GET greeting", "$5\r\nhello\r\n")])?;
+    Ok(Outcome::Passed)
+}
+
+/// Starts the server, has it carry out these commands with these replies, and ends it.
+fn try_out(data: &Path, commands: &[(&str, &str)]) -> Result<()> {
+    let mut server = start(data)?;
     let ready = ready_line(&mut server.0)?;
     let (resp, http) = addresses(&ready)?;
-
-    let pong = ask(resp, "PING\r\n", b"+PONG\r\n".len() as u64)?;
-    ensure!(pong == "+PONG\r\n", "PING was answered with {pong:?}");
+    for (command, expected) in commands {
+        let reply = ask(resp, &format!("{command}\r\n"), expected.len() as u64)?;
+        ensure!(reply == *expected, "{command} was answered with {reply:?}");
+    }
     let health = "GET /healthz HTTP/1.1\r\nHost: larder\r\nConnection: close\r\n\r\n";
     let health = ask(http, health, ANSWER_BYTES_MAX)?;
     ensure!(
@@ -46,7 +58,7 @@ pub(crate) fn run() -> Result<Outcome> {
         Some(status) => ensure!(status.success(), "ended by SIGTERM, it says {status}"),
         None => bail!("it has not ended {} s after SIGTERM", PATIENCE.as_secs()),
     }
-    Ok(Outcome::Passed)
+    Ok(())
 }
 
 /// A folder that goes when it is done with.

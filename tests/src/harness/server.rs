@@ -69,8 +69,8 @@ impl Server {
         }
     }
 
-    /// The command that [`Self::start`] runs: free ports, and data in `folder`, unless the flags
-    /// say something else.
+    /// The command that [`Self::start`] runs: free ports, data in `folder` and nothing below the memory, unless the
+    /// flags say something else.
     pub fn command(flags: &[&str], folder: &Path) -> Command {
         let mut command = larder(["serve"]);
         let data = folder.join("data").display().to_string();
@@ -78,6 +78,7 @@ impl Server {
             ("--listen", "127.0.0.1:0"),
             ("--http", "127.0.0.1:0"),
             ("--data", &data),
+            ("--l2", "none"),
         ] {
             if !flags.contains(&flag) {
                 command.args([flag, value]);

@@ -177,6 +177,7 @@ fn a_folder_serves_one_process_and_what_is_wrong_with_it_is_said() {
     fs::write(&disk, "no folder").unwrap();
     let said = refused(&[]);
     assert!(said.contains("the disk tier's folder"), "{said}");
+    assert!(said.contains("--l2 none"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     let said = refused(&["--l2-size", "1"]);
     assert!(said.contains("--l2-size"), "{said}");
