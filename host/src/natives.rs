@@ -5,12 +5,39 @@ use std::sync::Arc;
 use larder_engine::{EvictorFactory, Unfit, native_seeded};
 use larder_policy_runtime::{Settings, native_setup};
 use larder_sdk::{Eviction, Parameters, Policy, Setup};
-use larder_simulator::replay::{Cell, Judge, Native, Replay};
+use larder_simulator::replay::{Below, Cell, Driver, Judge, Native, Replay};
 
 use crate::simulate::shard_seed;
 
-/// Makes a cache: of a setup, a capacity in bytes, so many shards, and a seed.
-type MakeCell = fn(&[u8], Option<Box<dyn Judge>>, u64, u32, u64) -> Result<Box<dyn Cell>, String>;
+/// Makes a cache: of a setup, who decides over newcomers, and its form.
+type MakeCell = fn(&[u8], Option<Box<dyn Judge>>, CellForm) -> Result<Box<dyn Cell>, String>;
+
+/// What a simulated cache is like, whatever its policy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CellForm {
+    pub(crate) capacity_bytes: u64,
+    /// Of a second level, if there is one.
+    pub(crate) below_bytes: Option<u64>,
+    pub(crate) shards: u32,
+    pub(crate) seed: u64,
+}
+
+impl CellForm {
+    /// A cache of drivers, each made for a shard.
+    ///
+    /// # Errors
+    /// Why one could not be made.
+    pub(crate) fn fill<D: Driver + 'static>(
+        self,
+        judge: Option<Box<dyn Judge>>,
+        driver: impl FnMut(u32) -> Result<D, String>,
+    ) -> Result<Box<dyn Cell>, String> {
+        let drivers: Result<Vec<_>, _> = (0..self.shards).map(driver).collect();
+        let replay = Replay::new(drivers?, self.capacity_bytes).map_err(|unfit| unfit.0)?;
+        let replay = replay.judged_by(judge);
+        Ok(Box::new(replay.above(self.below_bytes.map(Below::new))))
+    }
+}
 
 /// A policy by name.
 pub(crate) struct NativePolicy {
@@ -64,12 +91,10 @@ impl NativePolicy {
         &self,
         settings: &Settings,
         judge: Option<Box<dyn Judge>>,
-        capacity_bytes: u64,
-        shards: u32,
-        seed: u64,
+        form: CellForm,
     ) -> Result<Box<dyn Cell>, String> {
-        let setup = native_setup(self.manifest, settings, seed).map_err(|refusal| refusal.0)?;
-        (self.cell)(&setup, judge, capacity_bytes, shards, seed)
+        let setup = native_setup(self.manifest, settings, form.seed);
+        (self.cell)(&setup.map_err(|refusal| refusal.0)?, judge, form)
     }
 }
 
@@ -86,15 +111,10 @@ fn evictor<P: Eviction + Policy + Send + 'static>(
 fn cell<P: Eviction + Policy + Send + 'static>(
     setup: &[u8],
     judge: Option<Box<dyn Judge>>,
-    capacity_bytes: u64,
-    shards: u32,
-    seed: u64,
+    form: CellForm,
 ) -> Result<Box<dyn Cell>, String> {
-    let driver = |shard| {
+    form.fill(judge, |shard| {
         let parameters = P::Parameters::read(&Setup::new(setup));
-        P::new(parameters, shard_seed(seed, shard)).map(Native)
-    };
-    let drivers: Result<Vec<_>, _> = (0..shards).map(driver).collect();
-    let replay = Replay::new(drivers?, capacity_bytes).map_err(|unfit| unfit.0)?;
-    Ok(Box::new(replay.judged_by(judge)))
+        P::new(parameters, shard_seed(form.seed, shard)).map(Native)
+    })
 }

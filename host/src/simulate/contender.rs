@@ -8,14 +8,14 @@ use anyhow::{Context, anyhow, bail, ensure};
 use larder_policy_runtime::{Figures, Policy, Sandbox, SandboxConfig, Settings};
 use larder_sdk::{Kind, Kinds};
 use larder_simulator::bound::{Bound, Rule};
-use larder_simulator::replay::{Cell, Judge, Ported, Replay};
+use larder_simulator::replay::{Cell, Judge, Ported};
 use larder_simulator::run::Footprint;
 
 use super::deciders::{DECIDERS, NativeDecider};
 use super::judge::Chain;
 use super::spec::{Piece, Spec};
 use crate::config::DEFAULT_EVICTION;
-use crate::natives::{NATIVES, NativePolicy};
+use crate::natives::{CellForm, NATIVES, NativePolicy};
 
 /// CPU time of a call: what a server would not wait for is told by `policy check`.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -83,7 +83,12 @@ impl Contender {
             deciders,
         };
         // The smallest cache there is tells what is wrong with it.
-        found.cell(1, 1, 0)?;
+        found.cell(CellForm {
+            capacity_bytes: 1,
+            below_bytes: None,
+            shards: 1,
+            seed: 0,
+        })?;
         Ok(found)
     }
 
@@ -121,18 +126,20 @@ impl Contender {
     ///
     /// # Errors
     /// Why a policy cannot be made.
-    pub(super) fn cell(
-        &self,
-        capacity_bytes: u64,
-        shards: u32,
-        seed: u64,
-    ) -> anyhow::Result<Box<dyn Cell>> {
-        let cell = self.judge(seed).and_then(|judge| match &self.evicts {
-            Evicts::Bound(rule) => Ok(Box::new(Bound::new(*rule, capacity_bytes, seed)) as Box<_>),
-            Evicts::Native(settings, native) => {
-                native.cell(settings, judge, capacity_bytes, shards, seed)
+    pub(super) fn cell(&self, form: CellForm) -> anyhow::Result<Box<dyn Cell>> {
+        let cell = self.judge(form.seed).and_then(|judge| match &self.evicts {
+            Evicts::Bound(_) if form.below_bytes.is_some() => {
+                Err("a bound is one of a single level; leave out --l2".to_owned())
             }
-            Evicts::Wasm(policy) => wasm_cell(policy, judge, capacity_bytes, shards, seed),
+            Evicts::Bound(rule) => {
+                let bound = Bound::new(*rule, form.capacity_bytes, form.seed);
+                Ok(Box::new(bound) as Box<_>)
+            }
+            Evicts::Native(settings, native) => native.cell(settings, judge, form),
+            Evicts::Wasm(policy) => form.fill(judge, |shard| {
+                let evictor = policy.evictor(super::shard_seed(form.seed, shard), u64::MAX);
+                evictor.map(Ported::new).map_err(|unfit| unfit.0)
+            }),
         });
         cell.map_err(|why| anyhow!("{}: {why}", self.name))
     }
@@ -206,22 +213,6 @@ fn load(file: &str, settings: &Settings) -> anyhow::Result<Arc<Policy>> {
     sandbox
         .load(file, &module, settings, Arc::<Figures>::default())
         .with_context(|| format!("{file} would be refused"))
-}
-
-fn wasm_cell(
-    policy: &Arc<Policy>,
-    judge: Option<Box<dyn Judge>>,
-    capacity_bytes: u64,
-    shards: u32,
-    seed: u64,
-) -> Result<Box<dyn Cell>, String> {
-    let driver = |shard| {
-        let evictor = policy.evictor(super::shard_seed(seed, shard), u64::MAX);
-        evictor.map(Ported::new).map_err(|unfit| unfit.0)
-    };
-    let drivers: Result<Vec<_>, _> = (0..shards).map(driver).collect();
-    let replay = Replay::new(drivers?, capacity_bytes).map_err(|unfit| unfit.0)?;
-    Ok(Box::new(replay.judged_by(judge)))
 }
 
 #[cfg(test)]

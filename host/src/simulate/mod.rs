@@ -29,7 +29,7 @@ use row::{Row, write_csv, write_table};
 use size::Size;
 use spec::Spec;
 
-use crate::natives::NATIVES;
+use crate::natives::{CellForm, NATIVES};
 
 /// Requests between looks at the progress.
 const PROGRESS_REQUESTS: u64 = 1 << 14;
@@ -39,6 +39,7 @@ Examples:
   larder simulate scarab.oracleGeneral.zst --policy lru --policy s3-fifo --size 0.1%,1%,10%
   larder simulate trace.oracleGeneral --policy target/policies/my-policy.wasm:percent=20
   larder simulate *.zst --policy s3-fifo --policy belady --size 64MiB --format csv
+  larder simulate trace.oracleGeneral --policy s3-fifo --size 1% --l2 10%
 
 Exit codes: 0 done; 1 a trace or a policy failed: what was found until then is printed all the same.";
 
@@ -77,6 +78,13 @@ pub struct SimulateArgs {
         value_name = "SIZES"
     )]
     sizes: Vec<Size>,
+    /// Size of a second level below each cache, as --size: what is stored is written there too, what is
+    /// evicted from it and from the cache is gone, what is found there comes up
+    ///
+    /// It is kept as a server's disk keeps it, in segments of which the oldest is reclaimed. What a server needs beside
+    /// the values, in memory and some 80 bytes an entry on disk, is to be left out of both sizes.
+    #[arg(long, value_name = "SIZE")]
+    l2: Option<Size>,
     /// What is in which column of a .csv: key=NAME,time=NAME,size=NAME,ttl=NAME; what is left out goes
     /// by usual names
     #[arg(long, default_value = "", hide_default_value = true, value_parser = columns)]
@@ -122,8 +130,8 @@ enum Format {
     Csv,
 }
 
-/// A contender at one size, in bytes too, and its cache.
-type Entrant<'c> = ((&'c Contender, &'c Size, u64), Box<dyn Cell>);
+/// A contender at one size, and its cache.
+type Entrant<'c> = ((&'c Contender, &'c Size, CellForm), Box<dyn Cell>);
 
 /// What was found, and what went wrong.
 #[derive(Default)]
@@ -219,7 +227,8 @@ impl SimulateArgs {
         let (outcomes, error) = run(records, cells, self.threads(), honour, control);
         bar.finish_and_clear();
         let name = &*self.name(trace);
-        for ((contender, size, capacity), outcome) in labels.into_iter().zip(&outcomes) {
+        let l2 = self.l2.as_ref().map(|l2| &*l2.text);
+        for ((contender, size, form), outcome) in labels.into_iter().zip(&outcomes) {
             // Interrupted before it began.
             if outcome.tally.requests == 0 {
                 continue;
@@ -227,7 +236,7 @@ impl SimulateArgs {
             let policy = (name, &*contender.name, contender.runtime());
             found
                 .rows
-                .push(Row::new(policy, (&size.text, capacity), outcome));
+                .push(Row::new(policy, (&size.text, l2), form, outcome));
             if let Some(fault) = &outcome.fault {
                 found.complaints.push(format!(
                     "{}: {} at {}: {fault}",
@@ -266,8 +275,14 @@ impl SimulateArgs {
                     ));
                     continue;
                 }
-                let cell = contender.cell(capacity, shards, self.seed)?;
-                entrants.push(((contender, size, capacity), cell));
+                let below = self.l2.as_ref();
+                let form = CellForm {
+                    capacity_bytes: capacity,
+                    below_bytes: below.map(|size| size.capacity_bytes(footprint.bytes)),
+                    shards,
+                    seed: self.seed,
+                };
+                entrants.push(((contender, size, form), contender.cell(form)?));
             }
         }
         Ok(entrants)
@@ -334,7 +349,12 @@ pub fn cell(
     seed: u64,
 ) -> anyhow::Result<Box<dyn Cell>> {
     let spec = spec.parse::<Spec>().map_err(|why| anyhow!(why))?;
-    Contender::find(&spec)?.cell(capacity_bytes, shards, seed)
+    Contender::find(&spec)?.cell(CellForm {
+        capacity_bytes,
+        below_bytes: None,
+        shards,
+        seed,
+    })
 }
 
 fn columns(text: &str) -> Result<Columns, String> {

@@ -146,6 +146,7 @@ mod tests {
     use larder_simulator::run::Outcome;
 
     use super::*;
+    use crate::natives::CellForm;
 
     fn row(trace: &str, policy: &str, capacity: u64, misses: u64) -> Row {
         let outcome = Outcome {
@@ -159,7 +160,13 @@ mod tests {
             policy_bytes: 0,
             fault: None,
         };
-        Row::new((trace, policy, "native"), ("1%", capacity), &outcome)
+        let form = CellForm {
+            capacity_bytes: capacity,
+            below_bytes: None,
+            shards: 1,
+            seed: 1,
+        };
+        Row::new((trace, policy, "native"), ("1%", None), form, &outcome)
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use larder_simulator::run::Outcome;
 use serde::Serialize;
 
-/// Its fields are the columns; four are for prewarming and empty without it.
+use crate::natives::CellForm;
+
+/// Its fields are the columns; four are for prewarming and four for a second level, and empty without it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Row {
     pub(super) trace: String,
@@ -27,10 +29,14 @@ pub(super) struct Row {
     pub(super) policy_ns: Option<f64>,
     /// The most bytes that the eviction policy held.
     pub(super) policy_bytes: u64,
+    pub(super) l2: Option<String>,
+    pub(super) l2_capacity: Option<u64>,
+    pub(super) hits_l1: Option<u64>,
+    pub(super) hits_l2: Option<u64>,
 }
 
 /// Their names in CSV, in order.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 21] = [
     "trace",
     "policy",
     "runtime",
@@ -48,21 +54,27 @@ const COLUMNS: [&str; 17] = [
     "wasted",
     "policy_ns",
     "policy_bytes",
+    "l2",
+    "l2_capacity",
+    "hits_l1",
+    "hits_l2",
 ];
 
 impl Row {
     pub(super) fn new(
         (trace, policy, runtime): (&str, &str, &'static str),
-        (size, capacity): (&str, u64),
+        (size, l2): (&str, Option<&str>),
+        form: CellForm,
         outcome: &Outcome,
     ) -> Self {
         let tally = &outcome.tally;
+        let hits_l1 = tally.requests - tally.misses - tally.hits_below;
         Self {
             trace: trace.to_owned(),
             policy: policy.to_owned(),
             runtime,
             size: size.to_owned(),
-            capacity,
+            capacity: form.capacity_bytes,
             requests: tally.requests,
             miss_ratio: tally.miss_ratio(),
             byte_miss_ratio: tally.byte_miss_ratio(),
@@ -75,11 +87,16 @@ impl Row {
             wasted: None,
             policy_ns: outcome.policy_time.map(|time| time.as_nanos() as f64),
             policy_bytes: outcome.policy_bytes,
+            l2: l2.map(str::to_owned),
+            l2_capacity: form.below_bytes,
+            hits_l1: form.below_bytes.map(|_| hits_l1),
+            hits_l2: form.below_bytes.map(|_| tally.hits_below),
         }
     }
 
     fn cells(&self) -> [String; COLUMNS.len()] {
         let empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+        let count = |value: Option<u64>| value.map_or(String::new(), |value| value.to_string());
         [
             self.trace.clone(),
             self.policy.clone(),
@@ -98,6 +115,10 @@ impl Row {
             empty(self.wasted),
             empty(self.policy_ns),
             self.policy_bytes.to_string(),
+            self.l2.clone().unwrap_or_default(),
+            count(self.l2_capacity),
+            count(self.hits_l1),
+            count(self.hits_l2),
         ]
     }
 }

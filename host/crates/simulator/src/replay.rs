@@ -1,5 +1,6 @@
 //! One policy at one size.
 
+mod below;
 mod driver;
 mod expiry;
 mod judge;
@@ -14,6 +15,7 @@ use larder_engine::Unfit;
 use crate::Request;
 use crate::clock::thread_time;
 
+pub use below::Below;
 pub use driver::{Driver, Native, Ported};
 use judge::Door;
 pub use judge::Judge;
@@ -30,7 +32,9 @@ pub struct Tally {
     pub requests: u64,
     /// Bytes that they asked for.
     pub request_bytes: u64,
-    /// Of them, those that found nothing.
+    /// Of them, those that found what they asked for in the second level.
+    pub hits_below: u64,
+    /// Those that found nothing.
     pub misses: u64,
     /// Bytes that those asked for.
     pub miss_bytes: u64,
@@ -105,6 +109,7 @@ pub struct Replay<D> {
     shards: Vec<Shard<Sampled<D>>>,
     /// The slot of each object in its shard.
     places: Vec<u32>,
+    below: Option<Below>,
     tally: Tally,
     timed: Timed,
 }
@@ -137,6 +142,7 @@ impl<D: Driver> Replay<D> {
                 .map(|driver| Shard::new(Sampled::new(driver), share))
                 .collect(),
             places: Vec::new(),
+            below: None,
             tally: Tally::default(),
             timed: Timed::default(),
         })
@@ -146,6 +152,13 @@ impl<D: Driver> Replay<D> {
     #[must_use]
     pub fn judged_by(mut self, judge: Option<Box<dyn Judge>>) -> Self {
         self.door.judge = judge;
+        self
+    }
+
+    /// The same with a second level.
+    #[must_use]
+    pub fn above(mut self, below: Option<Below>) -> Self {
+        self.below = below;
         self
     }
 
@@ -197,15 +210,42 @@ impl<D: Driver> Replay<D> {
         self.tally.requests += 1;
         self.tally.request_bytes += u64::from(request.size_bytes);
         shard.expire(request.time_seconds, &mut self.places, &mut self.tally)?;
-        match self.places[object] {
-            NOWHERE => {
+        if self.places[object] != NOWHERE {
+            return shard.driver.hit(self.places[object], request.hash);
+        }
+        let now = request.time_seconds;
+        let mut below = self.below.as_mut();
+        let found = below
+            .as_mut()
+            .and_then(|below| below.read(request.object, now));
+        let (newcomer, verdict) = match &found {
+            Some(found) => {
+                self.tally.hits_below += 1;
+                let size_bytes = found.size_bytes;
+                (
+                    Request {
+                        size_bytes,
+                        ..*request
+                    },
+                    found.verdict,
+                )
+            }
+            None => {
                 self.tally.misses += 1;
                 self.tally.miss_bytes += u64::from(request.size_bytes);
-                let verdict = self.door.decide(request)?;
-                shard.insert(request, verdict, &mut self.places, &mut self.tally)
+                (*request, self.door.decide(request)?)
             }
-            slot => shard.driver.hit(slot, request.hash),
+        };
+        let is_kept = shard.insert(&newcomer, verdict, &mut self.places, &mut self.tally)?;
+        if let Some(below) = below {
+            for evicted in &shard.evicted {
+                below.demote(*evicted, now);
+            }
+            if is_kept && found.is_none() {
+                below.put(request, verdict);
+            }
         }
+        Ok(())
     }
 }
 

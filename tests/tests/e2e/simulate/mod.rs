@@ -1,5 +1,6 @@
 //! `larder simulate`: what it prints, what it refuses, and how well it agrees with others.
 
+mod levels;
 mod reference;
 mod twins;
 
@@ -15,7 +16,8 @@ use tempfile::TempDir;
 
 const SIMULATION_MAX: Duration = Duration::from_secs(120);
 const COLUMNS: &str = "trace,policy,runtime,size,capacity,requests,miss_ratio,byte_miss_ratio,evictions,\
-                       rejected,seconds,prewarm,precision,recall,wasted,policy_ns,policy_bytes";
+                       rejected,seconds,prewarm,precision,recall,wasted,policy_ns,policy_bytes,\
+                       l2,l2_capacity,hits_l1,hits_l2";
 
 /// A made trace in a folder of its own.
 fn made() -> (TempDir, PathBuf) {
@@ -131,6 +133,7 @@ fn what_cannot_be_simulated_is_named_and_the_rest_is_printed() {
         (&["--policy", "lru", "--html", &page][..], "cannot write"),
         (&["--policy", "lur"], "there is no policy 'lur'; there are"),
         (&["--policy", "lru", "--size", "0"], "more than nothing"),
+        (&["--policy", "belady", "--l2", "10%"], "leave out --l2"),
         (&["--policy", "s3-fifo:small=3"], "no parameter 'small'"),
         (&["--policy", "/no/such.wasm"], "/no/such.wasm"),
     ] {

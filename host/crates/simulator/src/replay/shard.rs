@@ -22,6 +22,8 @@ pub(super) struct Shard<D> {
     residents: Vec<Resident>,
     free: Vec<Slot>,
     victims: Vec<Slot>,
+    /// The objects that went for the last newcomer.
+    pub(super) evicted: Vec<u32>,
     expiries: Expiries,
     comings: u32,
 }
@@ -51,6 +53,7 @@ impl<D: Driver> Shard<D> {
             residents: Vec::new(),
             free: Vec::new(),
             victims: Vec::new(),
+            evicted: Vec::new(),
             expiries: Expiries::default(),
             comings: 0,
         }
@@ -73,13 +76,15 @@ impl<D: Driver> Shard<D> {
         Ok(())
     }
 
+    /// Takes a newcomer in; whether it came.
     pub(super) fn insert(
         &mut self,
         request: &Request,
         verdict: Verdict,
         places: &mut [u32],
         tally: &mut Tally,
-    ) -> Result<(), Unfit> {
+    ) -> Result<bool, Unfit> {
+        self.evicted.clear();
         if self.driver.wants_misses() {
             self.driver
                 .tell(Event::new(EventKind::Miss, 0, request.hash))?;
@@ -93,7 +98,7 @@ impl<D: Driver> Shard<D> {
         let may_come = verdict.keep && size <= self.capacity_bytes;
         if !may_come || !self.make_room(newcomer, places, tally)? {
             tally.rejected += 1;
-            return Ok(());
+            return Ok(false);
         }
         self.comings = self.comings.wrapping_add(1);
         let resident = Resident {
@@ -126,7 +131,8 @@ impl<D: Driver> Shard<D> {
             size: request.size_bytes,
             priority: verdict.priority,
             ..Event::new(EventKind::Insert, slot, request.hash)
-        })
+        })?;
+        Ok(true)
     }
 
     /// Evicts until the newcomer fits; whether it may come.
@@ -161,6 +167,7 @@ impl<D: Driver> Shard<D> {
                 let seen = tally.victims_checksum ^ u64::from(slot);
                 tally.victims_checksum = crate::trace::mix(seen.wrapping_add(1));
                 tally.evictions += 1;
+                self.evicted.push(self.residents[slot as usize].object);
                 self.remove(slot, Removal::Evicted, places)?;
             }
             let is_short = self.used_bytes + u64::from(newcomer.size) > self.capacity_bytes;

@@ -49,6 +49,36 @@ fn entries_expire_at_their_time_and_not_for_their_successors() {
     assert_eq!((tally.misses, tally.expired, tally.evictions), (4, 1, 1));
 }
 
+#[test]
+fn what_memory_has_no_room_for_is_found_below_and_comes_up() {
+    let cache = Replay::new(vec![Native(Lru::default())], 20).unwrap();
+    let mut cache = cache.above(Some(Below::new(6400)));
+    let requests = [0, 1, 2, 0, 0, 2, 1].map(|object| request(object, 0, 0));
+    cache.run(&requests).unwrap();
+    let tally = cache.tally();
+    // 0 went for 2 and 1 for 0; then 2 is there still, and 1 is found below.
+    assert_eq!((tally.misses, tally.hits_below, tally.requests), (3, 2, 7));
+    assert_eq!(tally.miss_bytes, 30);
+    // As large as when it was stored, and gone from both when its time has come.
+    let cache = Replay::new(vec![Native(Lru::default())], 20).unwrap();
+    let mut cache = cache.above(Some(Below::new(6400)));
+    let larger = Request {
+        size_bytes: 20,
+        ..request(0, 103, 0)
+    };
+    let requests = [
+        request(0, 100, 10),
+        request(1, 101, 0),
+        request(2, 102, 0),
+        larger,
+        request(2, 104, 0),
+        request(0, 110, 0),
+    ];
+    cache.run(&requests).unwrap();
+    assert_eq!((cache.tally().misses, cache.tally().hits_below), (4, 1));
+    assert_eq!(cache.tally().expired, 1);
+}
+
 /// Names what it was told to.
 struct Names(Vec<Slot>);
 
