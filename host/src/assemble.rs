@@ -6,11 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig};
+use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, glob};
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
 use larder_tiers::disk::{Disk, DiskOptions, Plain};
-use larder_tiers::{Rules, Stack, StackConfig};
+use larder_tiers::{KeyPattern, Rules, Stack, StackConfig};
 
 use crate::config::{Below, ByteSize, Config, Loaded, Tenant, User};
 
@@ -27,7 +27,7 @@ pub fn engine_config(
         name: tenant.name.clone(),
         memory_bytes: tenant.memory.bytes(),
         evictor: tenant.eviction.factory(),
-        below: below.map(|(below, stack)| stack.below(&tenant.name, rules(&below))),
+        below: below.map(|(below, stack)| stack.below(&tenant.name, rules(&below, tenant))),
     };
     EngineConfig {
         memory_bytes: config.store.memory.bytes(),
@@ -40,10 +40,15 @@ pub fn engine_config(
     }
 }
 
-fn rules(below: &Below) -> Rules {
+fn rules(below: &Below, tenant: &Tenant) -> Rules {
+    let patterns = tenant.writes.keys.iter().map(|(pattern, write)| {
+        let pattern = pattern.clone().into_bytes();
+        let fits: KeyPattern = Arc::new(move |key| glob::matches(&pattern, key));
+        (fits, *write)
+    });
     Rules {
-        write: below.write,
-        patterns: Vec::new(),
+        write: tenant.writes.policy.unwrap_or(below.write),
+        patterns: patterns.collect(),
         demotes: below.demotes,
     }
 }
@@ -180,7 +185,8 @@ fn usize_of(size: ByteSize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Sources};
+    use crate::config::{self, Sources, Writes};
+    use larder_tiers::WritePolicy;
     use std::path::Path;
     use std::time::Duration;
 
@@ -246,6 +252,25 @@ mod tests {
         let printed = ("limits.proto_max_bulk".to_owned(), "7KiB".to_owned());
         assert!(config.print_config.contains(&printed));
         assert!(config.print_config.iter().all(|(name, _)| name != "seed"));
+    }
+
+    #[test]
+    fn writes_go_down_as_the_tenant_says_or_the_first_pattern_that_fits() {
+        let config = loaded(&[("l2_write", "behind")]).config;
+        let (below, mut tenant) = (config.store.below.unwrap(), config.store.tenants[0].clone());
+        assert_eq!(rules(&below, &tenant).write, WritePolicy::Behind);
+        tenant.writes = Writes {
+            policy: Some(WritePolicy::Around),
+            keys: vec![
+                ("a*".to_owned(), WritePolicy::Through),
+                ("ab*".to_owned(), WritePolicy::Behind),
+            ],
+        };
+        let rules = rules(&below, &tenant);
+        assert_eq!(rules.write, WritePolicy::Around);
+        let of = |key| rules.patterns.iter().find(|(fits, _)| fits(key));
+        assert!(matches!(of(b"abc"), Some((_, WritePolicy::Through))));
+        assert!(of(b"b").is_none());
     }
 
     #[test]

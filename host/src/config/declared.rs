@@ -7,7 +7,7 @@ use std::time::Duration;
 use larder_engine::MEMORY_BYTES_MIN;
 use larder_observe::LogFormat;
 use larder_server::ClientAuth;
-use larder_tiers::{WritePolicy, disk};
+use larder_tiers::disk;
 
 use super::environment;
 use super::kinds::{
@@ -19,7 +19,7 @@ use super::{
     Below, ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls,
     User,
 };
-use super::{tls, users};
+use super::{tls, users, writes};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -40,15 +40,6 @@ const FORMAT: Choice<LogFormat> = Choice {
 
 const LEVEL_BELOW: Choice<LevelBelow> = Choice {
     words: &[("none", LevelBelow::None), ("disk", LevelBelow::Disk)],
-    note: "",
-};
-
-const WRITE_POLICY: Choice<WritePolicy> = Choice {
-    words: &[
-        ("through", WritePolicy::Through),
-        ("behind", WritePolicy::Behind),
-        ("around", WritePolicy::Around),
-    ],
     note: "",
 };
 
@@ -240,7 +231,7 @@ fn below(reader: &mut Reader<'_>) -> Option<Below> {
     let write = reader.read(
         "l2_write",
         "through",
-        WRITE_POLICY,
+        writes::WORDS,
         "When a write is acknowledged: below too, or at once; or kept below alone",
     );
     let demotes = reader.read(

@@ -19,6 +19,7 @@ mod tls;
 mod units;
 mod unknown;
 mod users;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -131,6 +132,17 @@ pub struct Tenant {
     pub ops_per_second_max: Option<u64>,
     /// Connections at once.
     pub connections_max: Option<u64>,
+    /// What of it is written to the second level.
+    pub writes: Writes,
+}
+
+/// When a tenant's writes are acknowledged, and where they are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// `None`: as [`Below::write`] says.
+    pub policy: Option<WritePolicy>,
+    /// Patterns of keys for which it is another; the first that fits counts.
+    pub keys: Vec<(String, WritePolicy)>,
 }
 
 /// A user.

@@ -3,7 +3,7 @@
 use super::kinds::quoted;
 use super::tenants::DEFAULT;
 use super::users::NO_PASSWORD;
-use super::{Loaded, Store, Tenant, User};
+use super::{Loaded, Store, Tenant, User, writes};
 
 /// Writes the effective settings as TOML, each with where it came from.
 pub fn print(loaded: &Loaded) -> String {
@@ -45,6 +45,7 @@ fn table_of(tenant: &Tenant, store: &Store) -> String {
         eviction,
         ops_per_second_max,
         connections_max,
+        writes,
     } = tenant;
     let sum_bytes: u64 = store
         .tenants
@@ -65,9 +66,10 @@ fn table_of(tenant: &Tenant, store: &Store) -> String {
         .into_iter()
         .filter_map(|(key, limit)| limit.map(|limit| format!("\n{key} = {limit}")));
     format!(
-        "\n[[tenant]] # file\nname = \"{name}\"\n{comment}memory = \"{memory}\"\neviction = \"{}\"{}",
+        "\n[[tenant]] # file\nname = \"{name}\"\n{comment}memory = \"{memory}\"\neviction = \"{}\"{}{}",
         eviction.name(),
-        limits.collect::<String>()
+        limits.collect::<String>(),
+        writes::lines(writes)
     )
 }
 

@@ -7,7 +7,7 @@ use super::file::TENANT;
 use super::kinds::{EvictionName, Kind, Size, Whole};
 use super::listed::{Listed, NAME_ALLOWED, refuse_double_names};
 use super::reader::Reader;
-use super::{ByteSize, Eviction, Tenant};
+use super::{ByteSize, Eviction, Tenant, Writes, writes};
 
 /// The tenant of whoever names none: always there, always the first.
 pub(super) const DEFAULT: &str = "default";
@@ -18,7 +18,15 @@ const MEMORY: Size = Size(ByteSize::new(TENANT_BYTES_MIN)..=SIZE_MAX);
 const OPS: Whole = Whole(1..=1_000_000_000);
 const CONNECTIONS: Whole = Whole(1..=1_000_000);
 
-const KEYS: [&str; 5] = ["name", "memory", "eviction", "max_ops_s", "max_connections"];
+const KEYS: [&str; 7] = [
+    "name",
+    "memory",
+    "eviction",
+    "max_ops_s",
+    "max_connections",
+    writes::POLICY,
+    writes::KEYS,
+];
 
 /// What one table says. A name is there, unless it was a problem; the memory may be left out of
 /// the default tenant's.
@@ -30,6 +38,7 @@ struct Draft {
     eviction: Eviction,
     ops_per_second_max: Option<u64>,
     connections_max: Option<u64>,
+    writes: Writes,
 }
 
 /// Reads the tenants of a server with that memory, and that eviction policy for those that name
@@ -65,6 +74,7 @@ pub(super) fn read(reader: &mut Reader<'_>, memory: ByteSize, eviction: Eviction
                  eviction,
                  ops_per_second_max,
                  connections_max,
+                 writes,
                  ..
              }| {
                 Some(Tenant {
@@ -73,6 +83,7 @@ pub(super) fn read(reader: &mut Reader<'_>, memory: ByteSize, eviction: Eviction
                     eviction,
                     ops_per_second_max,
                     connections_max,
+                    writes,
                 })
             },
         )
@@ -87,6 +98,7 @@ pub(super) fn read(reader: &mut Reader<'_>, memory: ByteSize, eviction: Eviction
                 eviction,
                 ops_per_second_max: None,
                 connections_max: None,
+                writes: Writes::default(),
             },
         ),
     }
@@ -106,6 +118,7 @@ fn draft(reader: &mut Reader<'_>, listed: &Listed<'_>, eviction: Eviction) -> Dr
         |key, kind: &Whole| listed.take(reader, key, &kind.allowed(), |text| kind.read(text));
     let ops_per_second_max = number("max_ops_s", &OPS);
     let connections_max = number("max_connections", &CONNECTIONS);
+    let writes = writes::take(reader, listed);
     if listed.entry("name").is_none() {
         listed.require(reader, "name", NAME_ALLOWED);
     } else if listed.entry("memory").is_none() && name.as_deref() != Some(DEFAULT) {
@@ -118,6 +131,7 @@ fn draft(reader: &mut Reader<'_>, listed: &Listed<'_>, eviction: Eviction) -> Dr
         eviction: own.unwrap_or(eviction),
         ops_per_second_max,
         connections_max,
+        writes,
     }
 }
 

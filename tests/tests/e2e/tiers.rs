@@ -184,6 +184,21 @@ fn a_folder_serves_one_process_and_what_is_wrong_with_it_is_said() {
 }
 
 #[test]
+fn a_key_goes_where_the_pattern_says_that_fits_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("larder.toml");
+    let text = "[[tenant]]\nname = 'default'\nl2_write_keys = ['log:* around']";
+    fs::write(&config, text).unwrap();
+    let server = start(folder.path(), &["--config", &config.display().to_string()]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["MSET", "log:1", "a", "k", "b"]), ok());
+    // It speaks of the memory.
+    assert_eq!(client.call(&["DBSIZE"]), Value::Integer(1));
+    assert_eq!(client.call(&["GET", "log:1"]), bulk("a"));
+    assert_eq!(client.call(&["DBSIZE"]), Value::Integer(2));
+}
+
+#[test]
 fn writes_behind_are_there_when_the_server_has_drained() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--l2-write", "behind"];

@@ -80,10 +80,10 @@ fn tables_are_checked_one_by_one() {
          l.toml:5: tenant.memory: found \"1023KiB\"; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
          l.toml:6: tenant.eviction: found \"random\"; allowed: \"arc\", \"business-priority\", \"clock\", \"clock2q-plus\", \"fifo\", \"gdsf\", \"lfu\", \"lhd\", \"lirs\", \"lru\", \"s3-fifo\", \"sieve\", \"slru\", \"two-q\" or \"w-tinylfu\"
          l.toml:7: tenant.memory: missing; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
-         l.toml:9: tenant.weight: unknown key; allowed: name, memory, eviction, max_ops_s, max_connections
+         l.toml:9: tenant.weight: unknown key; allowed: name, memory, eviction, max_ops_s, max_connections, l2_write, l2_write_keys
          l.toml:11: tenant.name: found \"b\", as on line 8; allowed: a name no other tenant has
          l.toml:12: tenant.memory: found an array; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
-         l.toml:13: tenant.x: unknown key; allowed: name, memory, eviction, max_ops_s, max_connections",
+         l.toml:13: tenant.x: unknown key; allowed: name, memory, eviction, max_ops_s, max_connections, l2_write, l2_write_keys",
     );
 }
 
@@ -145,5 +145,48 @@ fn limits_of_tenants_are_numbers_that_make_sense() {
         &layers("[[tenant]]\nname = 'default'\nmax_ops_s = 0\nmax_connections = 'all'", &[], &[]),
         "l.toml:3: tenant.max_ops_s: found 0; allowed: a whole number from 1 to 1000000000
          l.toml:4: tenant.max_connections: found \"all\"; allowed: a whole number from 1 to 1000000",
+    );
+}
+
+#[test]
+fn writes_go_down_as_the_tenant_says_or_as_the_key_does() {
+    let text = "[[tenant]]
+        name = 'default'
+        l2_write = 'behind'
+        l2_write_keys = ['session:* around', 'with a blank* through']";
+    let loaded = in_file(text);
+    let writes = &loaded.config.store.tenants[0].writes;
+    assert_eq!(writes.policy, Some(WritePolicy::Behind));
+    let keys = [
+        ("session:*".to_owned(), WritePolicy::Around),
+        ("with a blank*".to_owned(), WritePolicy::Through),
+    ];
+    assert_eq!(writes.keys, keys);
+    assert_eq!(in_file(&print(&loaded)).config, loaded.config);
+
+    let allowed = "allowed: an array of up to 64 patterns of keys, each with \"through\", \"behind\" or \"around\" \
+                   behind it, such as [\"session:* around\"]";
+    let many = format!("[{}]", "'a* behind',".repeat(65));
+    for wrong in [
+        "'a* behind'",
+        "['a*']",
+        "[' behind']",
+        "['a* beside']",
+        "[1]",
+        &many,
+    ] {
+        let text = format!("[[tenant]]\nname = 'default'\nl2_write_keys = {wrong}");
+        let problems = check(&layers(&text, &[], &[]))
+            .expect_err(wrong)
+            .to_string();
+        assert!(
+            problems.starts_with("l.toml:3: tenant.l2_write_keys: found "),
+            "{problems}"
+        );
+        assert!(problems.trim_end().ends_with(allowed), "{problems}");
+    }
+    refused(
+        &layers("[[tenant]]\nname = 'default'\nl2_write = 'below'", &[], &[]),
+        "l.toml:3: tenant.l2_write: found \"below\"; allowed: \"through\", \"behind\" or \"around\"",
     );
 }
