@@ -236,6 +236,9 @@ impl Tenant {
             let shard = &self.shards[next as usize % self.shards.len()];
             let evicted = self.evict(shard, excess, None, true);
             self.lower_ceiling(evicted.used_change.min(0).unsigned_abs());
+        } else {
+            // What clients removed themselves is no room for others.
+            self.lower_ceiling(0);
         }
         more || self.excess_bytes() > 0 && self.has_evictable()
     }

@@ -1,3 +1,5 @@
+mod setbacks;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -42,10 +44,22 @@ impl Seen {
 struct Recorder {
     seen: Arc<Mutex<Seen>>,
     fails: Arc<AtomicBool>,
+    stumbles: Arc<AtomicUsize>,
+}
+
+/// Counts down; whether there was something left.
+fn take_one(count: &AtomicUsize) -> bool {
+    let less = |count: usize| count.checked_sub(1);
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+        .is_ok()
 }
 
 impl Evictor for Recorder {
     fn deliver(&mut self, events: &[Event]) -> Result<(), Unfit> {
+        if take_one(&self.stumbles) {
+            return Err(Unfit("it stumbled".into()));
+        }
         if self.fails.load(Ordering::Relaxed) {
             return Err(Unfit("told to fail".into()));
         }
@@ -87,7 +101,9 @@ impl Evictor for Recorder {
 struct Recorders {
     made: Mutex<Vec<Arc<Mutex<Seen>>>>,
     fails: Arc<AtomicBool>,
-    /// Evictors to make before the next one cannot be made.
+    /// Deliveries that fail before all goes well.
+    stumbles: Arc<AtomicUsize>,
+    /// Evictors to make before no other can be made.
     left: Option<AtomicUsize>,
 }
 
@@ -97,9 +113,7 @@ impl EvictorFactory for Recorders {
     }
 
     fn build(&self, _seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
-        if let Some(left) = &self.left
-            && left.fetch_sub(1, Ordering::Relaxed) == 0
-        {
+        if self.left.as_ref().is_some_and(|left| !take_one(left)) {
             return Err(Unfit("no more of them".into()));
         }
         let seen = Arc::default();
@@ -107,6 +121,7 @@ impl EvictorFactory for Recorders {
         Ok(Box::new(Recorder {
             seen,
             fails: Arc::clone(&self.fails),
+            stumbles: Arc::clone(&self.stumbles),
         }))
     }
 }
@@ -218,40 +233,6 @@ fn swaps_under_load_lose_nothing_and_leave_the_successor_with_the_whole_truth() 
 }
 
 #[test]
-fn one_that_cannot_be_made_or_fails_leaves_the_one_before_in_charge() {
-    let engine = engine(8 << 20, s3_fifo());
-    let tenant = engine.default_tenant();
-    for n in 0..3000 {
-        put(tenant, &name(n), &[1; 50], Expiry::Never).unwrap();
-    }
-    let before = tenant.stats();
-    let few = Recorders {
-        left: Some(AtomicUsize::new(2)),
-        ..Recorders::default()
-    };
-    let refused = tenant.install(Arc::new(few), NOW).unwrap_err();
-    assert_eq!(refused.to_string(), "no more of them");
-    let failing = Recorders {
-        fails: Arc::new(AtomicBool::new(true)),
-        ..Recorders::default()
-    };
-    let refused = tenant.install(Arc::new(failing), NOW).unwrap_err();
-    assert_eq!(refused.to_string(), "told to fail");
-    assert_eq!(
-        (tenant.eviction(), tenant.unfit_shards()),
-        ("s3-fifo".into(), 0)
-    );
-    assert!(
-        tenant
-            .shards
-            .iter()
-            .all(|shard| !shard.state.lock().is_tapped())
-    );
-    let after = tenant.stats();
-    assert_eq!(after.entries, before.entries);
-}
-
-#[test]
 fn a_ruler_that_fails_is_replaced_by_the_fallback_until_it_is_repaired() {
     let engine = engine(4 << 20, s3_fifo());
     let tenant = engine.default_tenant();
@@ -344,97 +325,6 @@ fn a_newcomer_can_be_refused_where_it_is_offered_and_only_there() {
         "{stats:?}"
     );
     assert_eq!(NEWCOMER, Slot::MAX);
-}
-
-/// Makes evictors that are written to so much while they are told of the residents, for the first so
-/// many, that they cannot follow.
-struct Overtaken {
-    engine: Arc<crate::Engine>,
-    left: Arc<AtomicUsize>,
-}
-
-struct Follower {
-    engine: Arc<crate::Engine>,
-    left: Arc<AtomicUsize>,
-    is_new: bool,
-}
-
-impl EvictorFactory for Overtaken {
-    fn name(&self) -> &str {
-        "overtaken"
-    }
-
-    fn build(&self, _seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
-        Ok(Box::new(Follower {
-            engine: Arc::clone(&self.engine),
-            left: Arc::clone(&self.left),
-            is_new: true,
-        }))
-    }
-}
-
-impl Evictor for Follower {
-    fn deliver(&mut self, _events: &[Event]) -> Result<(), Unfit> {
-        let take = |left: usize| left.checked_sub(1);
-        let is_overtaken = std::mem::take(&mut self.is_new)
-            && (self.left)
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                .is_ok();
-        if is_overtaken {
-            let tenant = self.engine.default_tenant();
-            // More than a tap holds, whichever shard this is.
-            for n in 0..90_000 * tenant.shards() {
-                put(tenant, &name(n as u32 % 100), b"new", Expiry::Never).unwrap();
-            }
-        }
-        Ok(())
-    }
-
-    fn victims(&mut self, _request: &Request, _out: &mut Vec<Slot>) -> Result<(), Unfit> {
-        Err(Unfit("it names nobody".into()))
-    }
-
-    fn reproach(&mut self, _wrong: WrongAnswer) {}
-
-    fn memory_bytes(&self) -> usize {
-        0
-    }
-
-    fn wants_misses(&self) -> bool {
-        false
-    }
-
-    fn is_prompt(&self) -> bool {
-        false
-    }
-}
-
-#[test]
-fn one_that_is_overtaken_tries_again_but_not_forever() {
-    let engine = Arc::new(engine(8 << 20, s3_fifo()));
-    let tenant = engine.default_tenant();
-    for n in 0..100 {
-        put(tenant, &name(n), b"old", Expiry::Never).unwrap();
-    }
-    for (overtaken, ruler) in [(usize::MAX, "s3-fifo"), (2, "overtaken")] {
-        let left = Arc::new(AtomicUsize::new(overtaken));
-        let factory = Overtaken {
-            engine: Arc::clone(&engine),
-            left: Arc::clone(&left),
-        };
-        let installed = tenant.install(Arc::new(factory), NOW);
-        assert_eq!(tenant.eviction(), ruler);
-        match installed {
-            Ok(()) => assert_eq!(left.load(Ordering::Relaxed), 0),
-            Err(unfit) => assert!(unfit.0.contains("more was written"), "{unfit}"),
-        }
-        assert!(
-            tenant
-                .shards
-                .iter()
-                .all(|shard| !shard.state.lock().is_tapped())
-        );
-    }
 }
 
 /// Changes an expiry; `None`: it never expires.

@@ -7,7 +7,7 @@ use larder_sdk::{Event, NEWCOMER, Request, Slot};
 use super::{AHEAD_BYTES_MAX, STEP_BYTES_MAX};
 use crate::evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
 use crate::tenant::tests::{NOW, engine, engine_that, get, put, s3_fifo};
-use crate::{Access, Edit, Error, Expiry, Key};
+use crate::{Access, Edit, Error, Expiry, FlushCursor, Key};
 
 #[test]
 fn the_budget_holds_under_shifting_sizes_and_the_newest_stays() {
@@ -230,6 +230,26 @@ fn a_tenant_does_with_less_memory_and_has_more_again() {
     assert!(tenant.set_memory(32 << 20));
     fill("c");
     assert!(tenant.stats().data_bytes > 24 << 20);
+}
+
+#[test]
+fn what_clients_remove_while_memory_is_lowered_is_no_room_for_others() {
+    let engine = engine(64 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let fill = |phase: &str| {
+        for n in 0..40_000 {
+            put(tenant, &format!("{phase}{n}"), &[0; 1000], Expiry::Never).unwrap();
+        }
+    };
+    fill("a");
+    assert!(tenant.set_memory(16 << 20));
+    let mut at = Some(FlushCursor::default());
+    while let Some(cursor) = at {
+        at = tenant.flush(None, cursor);
+    }
+    engine.maintain(NOW);
+    fill("b");
+    assert!(tenant.used() <= 16 << 20, "{}", tenant.used());
 }
 
 #[test]
