@@ -148,7 +148,7 @@ async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Re
     }
     tell(supervisor.as_ref(), &format!("READY=1\nSTATUS={ready}"));
     let _watchdog = match &supervisor {
-        Some(supervisor) => supervisor.watch(move || watched.health() != Health::Failed)?,
+        Some(supervisor) => supervisor.watch(move || lives(&watched))?,
         None => None,
     };
     let signal = signals.next().await;
@@ -172,6 +172,15 @@ async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Re
     }
     info!("drained in time");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the server does what it should, or is on its way to or from there.
+fn lives(shared: &Shared) -> bool {
+    match shared.health() {
+        Health::Failed => false,
+        Health::Ready => shared.silence().is_none(),
+        Health::Starting | Health::Draining => true,
+    }
 }
 
 /// Tells the supervisor, if there is one; the server runs without one that does not listen.

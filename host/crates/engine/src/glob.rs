@@ -3,43 +3,68 @@
 //! A pattern is pieces with stars between them, and of each piece the first place where it fits is as
 //! good as any. Plain text is searched for with memmem, other pieces with the shift-and method ("A new
 //! approach to text searching", Baeza-Yates and Gonnet, CACM 1992). So the work grows with the length
-//! of the text, not with the product of both.
+//! of the text, not with the product of both; what either needs beforehand is done once a pattern, as
+//! that takes longer than matching a short text.
 
-use memchr::memmem;
+use std::ops::RangeInclusive;
+
+use memchr::memmem::Finder;
+use smallvec::{SmallVec, smallvec};
 
 /// Longest pattern that is taken from outside, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 
-/// Elements looked for by trying place after place, times places, before that is prepared for.
-const TRIES_MAX: usize = 4096;
-/// What preparing and carrying out a search by element takes, beside one for plain text, for each word of
-/// its state.
+/// Words of a search's state that need no allocation: those of the longest pattern from outside.
+const STATE_WORDS: usize = PATTERN_BYTES_MAX / u64::BITS as usize;
+/// What carrying out a search by element takes, beside one for plain text, for each word of its state.
 const WORD_EFFORT: usize = 16;
 
-/// Whether all of `text` matches `pattern`, byte by byte and case-sensitive.
-pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let mut pieces = pieces(pattern);
-    let Some(first) = pieces.next() else {
-        return text.is_empty();
-    };
-    let Some(mut piece) = pieces.next() else {
-        return first.fits(text);
-    };
-    let Some((head, mut rest)) = text.split_at_checked(first.len) else {
-        return false;
-    };
-    if !first.fits(head) {
-        return false;
+/// A pattern, prepared for all texts that it is compared with.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// What a text begins with; without a star, all of it.
+    head: Piece,
+    /// What is searched for behind that, one after the other.
+    inner: Vec<Search>,
+    /// What a text ends with, where there is a star.
+    tail: Option<Piece>,
+}
+
+impl Pattern {
+    /// Prepares a pattern.
+    pub fn new(pattern: &[u8]) -> Self {
+        let mut pieces = pieces(pattern);
+        let head = pieces.next().unwrap_or_default();
+        let mut inner: Vec<Piece> = pieces.collect();
+        let tail = inner.pop();
+        let inner = inner.into_iter().filter(|piece| piece.len > 0);
+        Self {
+            head,
+            inner: inner.map(Search::new).collect(),
+            tail,
+        }
     }
-    for next in pieces {
-        let Some(end) = piece.find(rest) else {
+
+    /// Whether all of `text` matches, byte by byte and case-sensitive.
+    pub fn matches(&self, text: &[u8]) -> bool {
+        let Some(tail) = &self.tail else {
+            return self.head.fits(text);
+        };
+        let Some((head, mut rest)) = text.split_at_checked(self.head.len) else {
             return false;
         };
-        rest = &rest[end..];
-        piece = next;
+        if !self.head.fits(head) {
+            return false;
+        }
+        for search in &self.inner {
+            let Some(end) = search.find(rest) else {
+                return false;
+            };
+            rest = &rest[end..];
+        }
+        let at = rest.len().checked_sub(tail.len);
+        at.is_some_and(|at| tail.fits(&rest[at..]))
     }
-    let tail = rest.len().checked_sub(piece.len);
-    tail.is_some_and(|at| piece.fits(&rest[at..]))
 }
 
 /// What matching takes for each byte of a text, in searches for plain text; 0 where none is searched for.
@@ -51,64 +76,102 @@ pub fn effort(pattern: &[u8]) -> usize {
         effort += match (is_searched, piece.is_plain) {
             (false, _) => 0,
             (true, true) => 1,
-            (true, false) => WORD_EFFORT * piece.words(),
+            (true, false) => WORD_EFFORT * words(piece.len),
         };
     }
     effort
 }
 
+/// Words that a bit for each of so many elements takes.
+fn words(elements: usize) -> usize {
+    elements.div_ceil(u64::BITS as usize)
+}
+
 /// A part of a pattern without stars.
-struct Piece<'p> {
-    pattern: &'p [u8],
+#[derive(Debug, Clone, Default)]
+struct Piece {
+    pattern: Box<[u8]>,
     /// Bytes of text that it matches: each of its elements one.
     len: usize,
     is_plain: bool,
 }
 
-impl Piece<'_> {
-    /// Words that a bit for each element takes.
-    fn words(&self) -> usize {
-        self.len.div_ceil(u64::BITS as usize)
-    }
-
+impl Piece {
     /// Whether it matches all of `text`.
     fn fits(&self, text: &[u8]) -> bool {
         match self.is_plain {
-            true => self.pattern == text,
+            true => *self.pattern == *text,
             false => {
-                let mut both = elements(self.pattern).zip(text);
+                let mut both = elements(&self.pattern).zip(text);
                 self.len == text.len() && both.all(|(element, byte)| element.fits(*byte))
             }
         }
     }
+}
 
-    /// Where the first part of `text` ends that it matches.
-    fn find(&self, text: &[u8]) -> Option<usize> {
-        let start = if self.is_plain {
-            memmem::find(text, self.pattern)
-        } else if self.len * text.len() <= TRIES_MAX {
-            let mut places = text.windows(self.len);
-            places.position(|place| self.fits(place))
-        } else {
-            return self.find_by_element(text);
-        };
-        start.map(|start| start + self.len)
+/// How a piece is searched for.
+#[derive(Debug, Clone)]
+enum Search {
+    Plain(Box<Finder<'static>),
+    ByElement(ByElement),
+}
+
+impl Search {
+    fn new(piece: Piece) -> Self {
+        match piece.is_plain {
+            true => Self::Plain(Box::new(Finder::new(&piece.pattern).into_owned())),
+            false => Self::ByElement(ByElement::new(&piece)),
+        }
     }
 
-    /// As [`Self::find`]. A bit of the state says of an element that all up to it match what was read last.
-    fn find_by_element(&self, text: &[u8]) -> Option<usize> {
-        let words = self.words();
-        let mut fitting = vec![0_u64; 256 * words];
-        for (number, element) in elements(self.pattern).enumerate() {
-            for byte in (0..=u8::MAX).filter(|byte| element.fits(*byte)) {
-                fitting[usize::from(byte) * words + number / 64] |= 1 << (number % 64);
+    /// Where the first part of `text` ends that the piece matches.
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Plain(finder) => {
+                let start = finder.find(text)?;
+                Some(start + finder.needle().len())
+            }
+            Self::ByElement(search) => search.find(text),
+        }
+    }
+}
+
+/// The shift-and method.
+#[derive(Debug, Clone)]
+struct ByElement {
+    len: usize,
+    /// For each byte a bit for each element, whether that one fits.
+    fitting: Box<[u64]>,
+}
+
+impl ByElement {
+    fn new(piece: &Piece) -> Self {
+        let words = words(piece.len);
+        let mut fitting = vec![0; 256 * words];
+        for (number, element) in elements(&piece.pattern).enumerate() {
+            let members = element.members();
+            let rows = fitting.chunks_exact_mut(words);
+            for (row, _) in rows.zip(members).filter(|(_, is_member)| *is_member) {
+                row[number / 64] |= 1 << (number % 64);
             }
         }
-        let mut state = vec![0_u64; words];
+        Self {
+            len: piece.len,
+            fitting: fitting.into(),
+        }
+    }
+
+    /// As [`Search::find`]. A bit of the state says of an element that all up to it match what was read last.
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        if text.len() < self.len {
+            return None;
+        }
+        let words = words(self.len);
+        let mut state: SmallVec<[u64; STATE_WORDS]> = smallvec![0; words];
         let last = 1 << ((self.len - 1) % 64);
         let ends = text.iter().position(|byte| {
             let mut carry = 1;
-            let fitting = &fitting[usize::from(*byte) * words..][..words];
+            let fitting = &self.fitting[usize::from(*byte) * words..][..words];
             for (word, fitting) in state.iter_mut().zip(fitting) {
                 let next_carry = *word >> 63;
                 *word = (*word << 1 | carry) & fitting;
@@ -133,22 +196,39 @@ impl Element<'_> {
         match *self {
             Self::Any => true,
             Self::Literal(literal) => literal == byte,
-            Self::Class(inside) => class(inside, byte).0,
+            Self::Class(inside) => {
+                let mut found = false;
+                let class = class(inside, |range| found |= range.contains(&byte));
+                found != class.is_negated
+            }
         }
+    }
+
+    /// For each byte whether it fits.
+    fn members(&self) -> [bool; 256] {
+        let mut members = [false; 256];
+        match *self {
+            Self::Any => members.fill(true),
+            Self::Literal(literal) => members[usize::from(literal)] = true,
+            Self::Class(inside) => {
+                let class = class(inside, |range| {
+                    members[usize::from(*range.start())..=usize::from(*range.end())].fill(true);
+                });
+                members
+                    .iter_mut()
+                    .for_each(|is_member| *is_member ^= class.is_negated);
+            }
+        }
+        members
     }
 }
 
 /// The parts between the stars: one more than there are stars.
-fn pieces(pattern: &[u8]) -> impl Iterator<Item = Piece<'_>> {
+fn pieces(pattern: &[u8]) -> impl Iterator<Item = Piece> {
     let mut left = Some(pattern);
     std::iter::from_fn(move || {
         let pattern = left?;
-        let mut piece = Piece {
-            pattern,
-            len: 0,
-            is_plain: true,
-        };
-        let mut rest = pattern;
+        let (mut rest, mut len, mut is_plain) = (pattern, 0, true);
         left = loop {
             if let [b'*', behind @ ..] = rest {
                 break Some(behind);
@@ -156,13 +236,16 @@ fn pieces(pattern: &[u8]) -> impl Iterator<Item = Piece<'_>> {
             let Some((element, behind)) = split_element(rest) else {
                 break None;
             };
-            piece.is_plain &= matches!(element, Element::Literal(byte) if byte == rest[0])
+            is_plain &= matches!(element, Element::Literal(byte) if byte == rest[0])
                 && behind.len() + 1 == rest.len();
-            piece.len += 1;
+            len += 1;
             rest = behind;
         };
-        piece.pattern = &pattern[..pattern.len() - rest.len()];
-        Some(piece)
+        Some(Piece {
+            pattern: pattern[..pattern.len() - rest.len()].into(),
+            len,
+            is_plain,
+        })
     })
 }
 
@@ -179,37 +262,44 @@ fn split_element(pattern: &[u8]) -> Option<(Element<'_>, &[u8])> {
     Some(match pattern {
         [] => return None,
         [b'?', rest @ ..] => (Element::Any, rest),
-        [b'[', inside @ ..] => (Element::Class(inside), &inside[class(inside, 0).1..]),
+        [b'[', inside @ ..] => (Element::Class(inside), &inside[class(inside, |_| ()).len..]),
         [b'\\', escaped, rest @ ..] => (Element::Literal(*escaped), rest),
         [literal, rest @ ..] => (Element::Literal(*literal), rest),
     })
 }
 
-/// Whether a byte is in the class with that inside, and how long the inside is, its end included. As in
-/// Redis a class that is not closed ends with the pattern, and a range may be given backwards.
-fn class(inside: &[u8], byte: u8) -> (bool, usize) {
-    let negated = inside.first() == Some(&b'^');
-    let mut at = usize::from(negated);
-    let mut found = false;
-    let end = loop {
+/// What is said of a class beside what is in it.
+struct Class {
+    /// It is what is not in it.
+    is_negated: bool,
+    /// Bytes of its inside, its end included.
+    len: usize,
+}
+
+/// Reads the class with that inside, and tells what is in it. As in Redis a class that is not closed ends
+/// with the pattern, and a range may be given backwards.
+fn class(inside: &[u8], mut tell: impl FnMut(RangeInclusive<u8>)) -> Class {
+    let is_negated = inside.first() == Some(&b'^');
+    let mut at = usize::from(is_negated);
+    let len = loop {
         match inside[at..] {
             [] => break at,
             [b'\\', escaped, ..] => {
-                found |= escaped == byte;
+                tell(escaped..=escaped);
                 at += 2;
             }
             [b']', ..] => break at + 1,
             [a, b'-', b, ..] => {
-                found |= (a.min(b)..=a.max(b)).contains(&byte);
+                tell(a.min(b)..=a.max(b));
                 at += 3;
             }
             [literal, ..] => {
-                found |= literal == byte;
+                tell(literal..=literal);
                 at += 1;
             }
         }
     };
-    (found != negated, end)
+    Class { is_negated, len }
 }
 
 #[cfg(test)]

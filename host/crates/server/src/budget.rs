@@ -11,6 +11,12 @@ const STRANGERS_PART: usize = 8;
 /// This part of the rest is shared out evenly among the tenants; the other is for whoever comes first.
 const SHARED_OUT_PART: usize = 2;
 
+/// What `client_buffers_bytes_max` has to be for those who have signed in to hold so many bytes.
+pub fn for_known(bytes: u64) -> u64 {
+    let part = STRANGERS_PART as u64;
+    bytes.saturating_mul(part).div_ceil(part - 1)
+}
+
 /// Bytes that the buffers of all connections may hold together.
 pub(crate) struct Budgets {
     strangers: Arc<Budget>,
@@ -93,6 +99,11 @@ impl Budget {
 
     pub(crate) fn used_bytes(&self) -> u64 {
         self.used.load(Ordering::Relaxed) as u64
+    }
+
+    /// What it may hold at most, where nobody else holds anything.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.own_bytes_max + self.common.bytes_max.unsigned_abs()
     }
 
     /// Whether more than half of the own share is taken.

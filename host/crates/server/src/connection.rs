@@ -409,7 +409,7 @@ impl Connection {
             }
             Stop::List(pattern) => {
                 let paced = Paced::new([&b"KEYS"[..], &pattern]);
-                self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(pattern)), paced));
+                self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(&pattern)), paced));
             }
             Stop::Order(order) => {
                 let answer = order::give(&self.worker.shared.policies, order);
@@ -420,7 +420,7 @@ impl Connection {
             Stop::Held => {
                 let tenant = self.dialogue.session.tenant.number();
                 let waiting = lifted(self.worker.shared.clone(), tenant);
-                self.stage = Stage::Late(Late::Held(Box::pin(waiting), 0));
+                self.stage = Stage::Late(Late::Held(late::Held::new(waiting)));
             }
             Stop::Fetch => self.stage = Stage::Late(Late::Fetching),
             Stop::Close => self.stage = Stage::Closing,

@@ -180,16 +180,16 @@ impl Dialogue {
             if pause.is_some_and(|pause| pause.holds(&self.session, args)) {
                 break Stop::Held;
             }
-            request = consumed..consumed + bytes;
-            consumed += bytes;
             if args.is_empty() {
+                consumed += bytes;
                 continue;
             }
             let flow = turn.answer(&mut self.session, args, bytes);
             if flow == Flow::Fetch {
-                consumed = request.start;
                 break Stop::Fetch;
             }
+            request = consumed..consumed + bytes;
+            consumed += bytes;
             self.raise_limits();
             // What goes on in steps is noted when it is done.
             let is_done = !matches!(flow, Flow::Keys(_) | Flow::Flush(_));

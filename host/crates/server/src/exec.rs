@@ -16,7 +16,7 @@ pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
             ctx.store.flush(db);
             ctx.reply.ok();
         }),
-        Flow::Keys(pattern) => in_one_step(ctx, args, |ctx| list(ctx, pattern)),
+        Flow::Keys(pattern) => in_one_step(ctx, args, |ctx| list(ctx, &pattern)),
         Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) | Flow::Fetch => {
             ctx.reply.error(NOT_HERE);
         }
@@ -34,7 +34,7 @@ fn in_one_step(ctx: &mut Context<'_>, args: Args<'_>, work: impl FnOnce(&mut Con
     paced.end(ctx.shared, ctx.watch.worker(), ctx.session);
 }
 
-fn list(ctx: &mut Context<'_>, pattern: Vec<u8>) {
+fn list(ctx: &mut Context<'_>, pattern: &[u8]) {
     let mut listing = Listing::new(pattern);
     let (db, version) = (ctx.session.db, ctx.session.version);
     while !listing.step(&mut ctx.store, db, version, ctx.now) {

@@ -46,6 +46,7 @@ mod tuning;
 mod users;
 mod worker;
 
+pub use budget::for_known as buffers_for_known;
 pub use clients::Census;
 pub use config::ServerConfig;
 pub use error::StartError;
@@ -58,7 +59,10 @@ pub use scripts::ScriptFigures;
 pub use session::{Context, Flow, Order, Session};
 pub use shared::{Health, LogControl, Parts, Resident, Shared};
 pub use stats::{MaintenanceFigures, Totals, UserTotals};
-pub use tls::{ClientAuth, NEEDS_TLS, TlsConfig, TlsError, TlsTotals, Validity, check_tls};
+pub use tls::{
+    ClientAuth, NEEDS_TLS, TLS_CONNECTION_BYTES, TlsConfig, TlsError, TlsTotals, Validity,
+    check_tls,
+};
 pub use users::{
     Login, SignIn, TenantLimits, User, UserConfig, Users, check_password_hash, check_rules,
     hash_password,

@@ -1,6 +1,7 @@
 //! A list of all keys that match a pattern, made in steps between which other connections are served.
 
-use larder_engine::{Millis, Store, glob};
+use larder_engine::glob::Pattern;
+use larder_engine::{Millis, Store};
 use larder_resp::{Reply, Version};
 
 /// Most entries visited while a shard stays locked.
@@ -16,17 +17,17 @@ pub(crate) const LIST_TOO_LONG: &str =
 
 /// See the module.
 pub(crate) struct Listing {
-    pattern: Vec<u8>,
+    pattern: Pattern,
     cursor: u64,
     keys: usize,
     out: Vec<u8>,
 }
 
 impl Listing {
-    /// `pattern` has [`glob::PATTERN_BYTES_MAX`] bytes at most.
-    pub(crate) fn new(pattern: Vec<u8>) -> Self {
+    /// `pattern` has [`larder_engine::glob::PATTERN_BYTES_MAX`] bytes at most.
+    pub(crate) fn new(pattern: &[u8]) -> Self {
         Self {
-            pattern,
+            pattern: Pattern::new(pattern),
             cursor: 0,
             keys: 0,
             out: vec![0; HEAD_BYTES],
@@ -46,7 +47,7 @@ impl Listing {
         } = self;
         for _ in 0..LOCKS {
             let visit = &mut |entry: larder_engine::Entry<'_>| {
-                if glob::matches(pattern, entry.key()) {
+                if pattern.matches(entry.key()) {
                     *keys += 1;
                     Reply::new(out, version).bulk(entry.key());
                 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use larder_engine::glob::PATTERN_BYTES_MAX;
 use larder_resp::{Reply, Version};
 
 use crate::budget::{Budget, BuffersFull, Charge};
@@ -11,6 +12,17 @@ use crate::budget::{Budget, BuffersFull, Charge};
 pub(crate) const MAIL_BYTES_MAX: usize = 32 << 20;
 /// Room for mail is made in steps of at least this.
 const STEP_BYTES: usize = 1024;
+/// What a message has beside channel and payload: a pattern, lengths, what it is.
+const FRAME_BYTES_MAX: usize = PATTERN_BYTES_MAX + 128;
+
+/// Bytes of channel and payload that a listener can be sent for whom nothing else waits, where so many fit into one
+/// reply and `budget` pays.
+pub(crate) fn letter_bytes_max(output_bytes_max: usize, budget: &Budget) -> usize {
+    // Room is made in powers of two.
+    let paid_for = budget.bytes_max() / 2;
+    let bytes_max = MAIL_BYTES_MAX.min(output_bytes_max).min(paid_for);
+    bytes_max.saturating_sub(FRAME_BYTES_MAX)
+}
 
 /// See the module. What waits is paid for from the clients' buffers.
 pub(crate) struct Mailbox {

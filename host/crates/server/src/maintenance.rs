@@ -64,13 +64,7 @@ fn run(shared: &Shared, stop: &AtomicBool) {
     defer_events();
     while !stop.load(Ordering::Acquire) {
         let began_ns = (shared.monotonic_ns)();
-        let fault = catch_unwind(AssertUnwindSafe(|| {
-            maintain(shared);
-            if let Some(tls) = shared.tls.get() {
-                tls.look_in_time(began_ns);
-            }
-        }));
-        let fault = fault.is_err();
+        let fault = catch_unwind(AssertUnwindSafe(|| maintain(shared))).is_err();
         let ended_ns = (shared.monotonic_ns)();
         shared.maintenance.add_round(began_ns, ended_ns);
         let took_ns = ended_ns.saturating_sub(began_ns);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use larder_engine::glob;
+use larder_engine::glob::{self, Pattern};
 
 use crate::mailbox::{Letter, Mailbox};
 use crate::{Session, Shared};
@@ -14,8 +14,15 @@ pub(crate) const SUBSCRIPTIONS_MAX: usize = 131_072;
 /// What the patterns of a tenant may take, as [`glob::effort`] has it, so that a message is soon looked up
 /// however long its channel's name is.
 pub(crate) const EFFORT_MAX: usize = 2048;
-/// Bytes that one takes beside its name, which is there twice.
+/// What the patterns of a tenant may have together, as [`text_bytes`] has it, for the same reason.
+pub(crate) const TEXT_BYTES_MAX: usize = 8 << 20;
+/// What a look at a pattern takes, in bytes of its text.
+const LOOK_BYTES: usize = 32;
+/// What a search of names may take, in bytes of names times the pattern's effort.
+const SEARCH_WORK_MAX: usize = 128 << 20;
+/// Bytes that one takes beside its name, which is there twice; and those of a pattern, in pieces.
 const SUBSCRIPTION_BYTES: usize = 256;
+const PATTERN_BYTES: usize = 512;
 
 /// What is subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +34,39 @@ pub(crate) enum Kind {
     Shard,
 }
 
-/// Who listens to what, by kind and name: connections by number.
-type Book = [HashMap<Box<[u8]>, BTreeMap<u64, Arc<Mailbox>>>; 3];
+/// Who listens to what, by kind and name.
+type Book = [HashMap<Box<[u8]>, Listeners>; 3];
+
+/// Those who listen to a name.
+struct Listeners {
+    /// By the number of the connection.
+    mailboxes: BTreeMap<u64, Arc<Mailbox>>,
+    /// The name, where it is a pattern.
+    pattern: Option<Pattern>,
+}
+
+impl Listeners {
+    fn of(kind: Kind, name: &[u8]) -> Self {
+        Self {
+            mailboxes: BTreeMap::new(),
+            pattern: (kind == Kind::Pattern).then(|| Pattern::new(name)),
+        }
+    }
+
+    /// Puts a message in all mailboxes; how many they are.
+    fn tell(&self, parts: &[&[u8]]) -> usize {
+        let mut letter = Letter::new(parts);
+        let mailboxes = self.mailboxes.values();
+        mailboxes.for_each(|mailbox| mailbox.put(&mut letter));
+        self.mailboxes.len()
+    }
+
+    /// Whether messages of a channel are for them, by the pattern.
+    fn hears(&self, channel: &[u8]) -> bool {
+        let pattern = self.pattern.as_ref();
+        pattern.is_some_and(|pattern| pattern.matches(channel))
+    }
+}
 
 /// The channels of a tenant.
 #[derive(Default)]
@@ -37,6 +75,8 @@ pub(crate) struct Hub {
     subscriptions: AtomicUsize,
     /// Of all patterns together.
     effort: AtomicUsize,
+    /// What all patterns have as [`text_bytes`] has it: one after the other is looked at for each message.
+    text_bytes: AtomicUsize,
     book: Mutex<Book>,
 }
 
@@ -50,9 +90,10 @@ impl Hub {
         self.subscriptions.load(Ordering::Relaxed) > 0
     }
 
-    /// What looking a name up among all patterns takes for each of its bytes, as [`glob::effort`] has it.
-    pub(crate) fn effort(&self) -> usize {
-        self.effort.load(Ordering::Relaxed)
+    /// What looking up a name of so many bytes among all patterns takes, in bytes that are compared.
+    pub(crate) fn work(&self, name_bytes: usize) -> usize {
+        let load = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        load(&self.text_bytes) + name_bytes * load(&self.effort)
     }
 
     /// Sends a message to all who listen; how many they are.
@@ -67,32 +108,40 @@ impl Hub {
         };
         let mut receivers = 0;
         if let Some(listeners) = book[kind as usize].get(channel) {
-            let parts = [word, channel, message];
-            let mut letter = Letter::new(&parts);
-            listeners
-                .values()
-                .for_each(|mailbox| mailbox.put(&mut letter));
-            receivers += listeners.len();
+            receivers += listeners.tell(&[word, channel, message]);
         }
         let patterns = book[Kind::Pattern as usize].iter();
         for (pattern, listeners) in patterns.filter(|_| kind == Kind::Channel) {
-            if glob::matches(pattern, channel) {
-                let parts: [&[u8]; 4] = [b"pmessage", pattern, channel, message];
-                let mut letter = Letter::new(&parts);
-                listeners
-                    .values()
-                    .for_each(|mailbox| mailbox.put(&mut letter));
-                receivers += listeners.len();
+            if listeners.hears(channel) {
+                receivers += listeners.tell(&[b"pmessage", pattern, channel, message]);
             }
         }
         receivers
     }
 
-    /// The names that somebody listens to, in order.
-    pub(crate) fn names(&self, kind: Kind) -> Vec<Box<[u8]>> {
-        let mut names: Vec<_> = self.book()[kind as usize].keys().cloned().collect();
+    /// The names that somebody listens to and that match, in order; `None` where they have more bytes than that,
+    /// or looking for them takes too long.
+    pub(crate) fn names(
+        &self,
+        kind: Kind,
+        pattern: Option<&[u8]>,
+        bytes_max: usize,
+    ) -> Option<Vec<Box<[u8]>>> {
+        let effort = 1 + pattern.map_or(0, glob::effort);
+        let pattern = pattern.map(Pattern::new);
+        let (mut names, mut bytes, mut work) = (Vec::new(), 0, 0);
+        for name in self.book()[kind as usize].keys() {
+            work += (name.len() + LOOK_BYTES) * effort;
+            if pattern.as_ref().is_none_or(|pattern| pattern.matches(name)) {
+                bytes += name.len();
+                names.push(name.clone());
+            }
+            if bytes > bytes_max || work > SEARCH_WORK_MAX {
+                return None;
+            }
+        }
         names.sort_unstable();
-        names
+        Some(names)
     }
 
     /// How many names somebody listens to, in the order of [`Kind`].
@@ -103,16 +152,21 @@ impl Hub {
     /// How many listen to a name.
     pub(crate) fn listeners(&self, kind: Kind, name: &[u8]) -> usize {
         let book = self.book();
-        book[kind as usize].get(name).map_or(0, BTreeMap::len)
+        book[kind as usize]
+            .get(name)
+            .map_or(0, |listeners| listeners.mailboxes.len())
     }
 
     fn add(&self, kind: Kind, name: &[u8], client: u64, mailbox: &Arc<Mailbox>) {
         let mut book = self.book();
-        let listeners = book[kind as usize].entry(name.into()).or_default();
-        if listeners.is_empty() {
+        let listeners = book[kind as usize].entry(name.into());
+        let listeners = listeners.or_insert_with(|| Listeners::of(kind, name));
+        if listeners.mailboxes.is_empty() {
             self.effort.fetch_add(effort(kind, name), Ordering::Relaxed);
+            let text_bytes = text_bytes(kind, name);
+            self.text_bytes.fetch_add(text_bytes, Ordering::Relaxed);
         }
-        listeners.insert(client, mailbox.clone());
+        listeners.mailboxes.insert(client, mailbox.clone());
         self.subscriptions.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -121,12 +175,14 @@ impl Hub {
         let Some(listeners) = book[kind as usize].get_mut(name) else {
             return;
         };
-        if listeners.remove(&client).is_some() {
+        if listeners.mailboxes.remove(&client).is_some() {
             self.subscriptions.fetch_sub(1, Ordering::Relaxed);
         }
-        if listeners.is_empty() {
+        if listeners.mailboxes.is_empty() {
             book[kind as usize].remove(name);
             self.effort.fetch_sub(effort(kind, name), Ordering::Relaxed);
+            let text_bytes = text_bytes(kind, name);
+            self.text_bytes.fetch_sub(text_bytes, Ordering::Relaxed);
         }
     }
 
@@ -135,10 +191,21 @@ impl Hub {
     fn has_room_for<'a>(&self, patterns: impl Iterator<Item = &'a [u8]>) -> bool {
         let book = self.book();
         let known = &book[Kind::Pattern as usize];
-        let more = patterns
-            .filter(|pattern| !known.contains_key(*pattern))
-            .map(glob::effort);
-        more.sum::<usize>() + self.effort() <= EFFORT_MAX
+        let mut effort = self.effort.load(Ordering::Relaxed);
+        let mut text = self.text_bytes.load(Ordering::Relaxed);
+        for pattern in patterns.filter(|pattern| !known.contains_key(*pattern)) {
+            effort += glob::effort(pattern);
+            text += text_bytes(Kind::Pattern, pattern);
+        }
+        effort <= EFFORT_MAX && text <= TEXT_BYTES_MAX
+    }
+}
+
+/// What a look at a pattern takes at most, for each message.
+fn text_bytes(kind: Kind, name: &[u8]) -> usize {
+    match kind {
+        Kind::Pattern => name.len() + LOOK_BYTES,
+        Kind::Channel | Kind::Shard => 0,
     }
 }
 
@@ -147,6 +214,16 @@ fn effort(kind: Kind, name: &[u8]) -> usize {
         Kind::Pattern => glob::effort(name),
         Kind::Channel | Kind::Shard => 0,
     }
+}
+
+/// What a subscription takes, but for what patterns are searched with: the effort that a tenant may make bounds
+/// that.
+fn bytes(kind: Kind, name: &[u8]) -> usize {
+    let pattern_bytes = match kind {
+        Kind::Pattern => name.len() + PATTERN_BYTES,
+        Kind::Channel | Kind::Shard => 0,
+    };
+    2 * name.len() + SUBSCRIPTION_BYTES + pattern_bytes
 }
 
 /// What a connection listens to. Ends when dropped.
@@ -212,7 +289,7 @@ impl Subscriptions {
 
     pub(crate) fn add(&mut self, kind: Kind, name: &[u8]) {
         if self.names[kind as usize].insert(name.into()) {
-            self.bytes += 2 * name.len() + SUBSCRIPTION_BYTES;
+            self.bytes += bytes(kind, name);
             self.hub.add(kind, name, self.client, &self.mailbox);
             self.mailbox.set_listening(true);
         }
@@ -220,7 +297,7 @@ impl Subscriptions {
 
     pub(crate) fn remove(&mut self, kind: Kind, name: &[u8]) {
         if self.names[kind as usize].remove(name) {
-            self.bytes -= 2 * name.len() + SUBSCRIPTION_BYTES;
+            self.bytes -= bytes(kind, name);
             self.hub.remove(kind, name, self.client);
             self.mailbox.set_listening(self.total() > 0);
         }

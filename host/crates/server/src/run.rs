@@ -46,10 +46,14 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
     let config = &shared.config;
     let threads = config.threads.max(1);
     if let Some(tls) = &config.tls {
+        let tls = Arc::new(Tls::new(tls.clone(), shared.clock)?);
+        let watched = tls.watch(shared.monotonic_ns);
+        watched.map_err(|source| StartError::Thread {
+            thread: "larder-certs".into(),
+            source,
+        })?;
         // Set once: a server state is started once.
-        let _ = shared
-            .tls
-            .set(Arc::new(Tls::new(tls.clone(), shared.clock)?));
+        let _ = shared.tls.set(tls);
     }
     let tls_listen = config.tls.as_ref().and_then(|tls| tls.listen);
     let mut tcp = listen(config.listen, "--listen", &shared.resp_addr, threads)?;

@@ -28,6 +28,9 @@ use crate::tls::Tls;
 use crate::tuning::Tuning;
 use crate::{ServerConfig, Session, Users};
 
+/// A worker that has been at one thing for longer than this, and than a script may take, hangs.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
 /// What the server is given besides its settings: everything that would make it depend on a real clock,
 /// a source of randomness or an allocator.
 pub struct Parts {
@@ -249,6 +252,20 @@ impl Shared {
         }
     }
 
+    /// For how long a worker, or several, have done nothing but what they were last seen to begin, where that is
+    /// longer than any script may take.
+    pub fn silence(&self) -> Option<Duration> {
+        let now_ns = (self.monotonic_ns)();
+        // The last counts what comes by HTTP.
+        let (_, workers) = self.workers.split_last()?;
+        let silent_ns = workers
+            .iter()
+            .map(|worker| worker.silent_ns(now_ns))
+            .max()?;
+        let silence = Duration::from_nanos(silent_ns);
+        (silence > SILENCE_MAX + self.config.lua_time_max).then_some(silence)
+    }
+
     pub(crate) fn set_health(&self, health: Health) {
         self.health.store(health as u8, Ordering::Release);
     }
@@ -355,5 +372,45 @@ impl Shared {
 
     pub(crate) fn counted(&self) -> Counted {
         Counted::sum(&self.meters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{config, eventually, parts, serve_with};
+
+    /// Long after the server was made, and no later.
+    fn late() -> u64 {
+        60_000_000_000
+    }
+
+    fn parts_late() -> Parts {
+        Parts {
+            monotonic_ns: late,
+            ..parts()
+        }
+    }
+
+    #[test]
+    fn a_worker_that_does_not_go_on_is_told_of() {
+        let mut config = config();
+        config.threads = 2;
+        let shared = Shared::new(config, parts_late());
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!(shared.silence(), minute);
+        shared.workers[0].beat(late());
+        assert_eq!(shared.silence(), minute, "one of two goes on");
+        // As long as a script may take, and some time more.
+        shared.workers[1].beat(late() - 15_000_000_000);
+        assert_eq!(shared.silence(), None);
+        shared.workers[1].beat(late() - 15_000_000_001);
+        assert!(shared.silence().is_some());
+    }
+
+    #[test]
+    fn workers_that_serve_go_on() {
+        let server = serve_with(config(), parts_late());
+        eventually(|| server.shared.silence().is_none());
     }
 }

@@ -164,9 +164,21 @@ pub(crate) struct WorkerCounters {
     errors: AtomicU64,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
+    /// When it was last seen to go on, in nanoseconds.
+    beat_ns: AtomicU64,
 }
 
 impl WorkerCounters {
+    /// Notes that the worker goes on.
+    pub(crate) fn beat(&self, now_ns: u64) {
+        self.beat_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// Nanoseconds since it was last seen to go on.
+    pub(crate) fn silent_ns(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.beat_ns.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn add_commands(&self, commands: u64, errors: u64) {
         add(&self.commands, commands);
         add(&self.errors, errors);

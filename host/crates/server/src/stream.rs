@@ -4,10 +4,10 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::budget::{Budget, BuffersFull};
@@ -34,6 +34,22 @@ impl Stream {
             Stream::Unix(stream) => pin!(stream.read_buf(buffer)).poll(cx),
             Stream::Tls(stream) => pin!(stream.read_buf(buffer)).poll(cx),
         }
+    }
+
+    /// Whether the client has said, by closing it, that it sends no more, however much of what it sent before
+    /// is still to be read.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        // What has been heard of the socket is at hand at once.
+        let ready = match self {
+            Stream::Tcp(stream) => pin!(stream.ready(Interest::READABLE)).poll(&mut cx),
+            Stream::Unix(stream) => pin!(stream.ready(Interest::READABLE)).poll(&mut cx),
+            Stream::Tls(stream) => match stream.socket() {
+                Some(socket) => pin!(socket.ready(Interest::READABLE)).poll(&mut cx),
+                None => return false,
+            },
+        };
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 
     /// Writes what the client takes. TLS may keep some of that, which [`Self::poll_flush`] sends.

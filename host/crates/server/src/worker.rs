@@ -206,6 +206,7 @@ impl Worker {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            self.counters().beat((self.shared.monotonic_ns)());
             self.sweep.set(self.sweep.get() + 1);
             // Timeouts may have been changed; the time between sweeps stays.
             let is_crowded = self.shared.is_crowded();

@@ -436,6 +436,19 @@ impl Below for TenantBelow {
     fn is_full(&self) -> bool {
         self.stack.is_full()
     }
+
+    fn await_room_here(&self, patience: Duration) -> bool {
+        let Some(settled) = self.settled().filter(|_| self.is_full()) else {
+            return true;
+        };
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.stack.runtime.spawn(async move {
+            settled.await;
+            // Nobody may wait for it any more.
+            let _ = answer.send(());
+        });
+        answered.recv_timeout(patience).is_ok()
+    }
 }
 
 fn given_up() -> TierError {

@@ -2,6 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    Pattern::new(pattern).matches(text)
+}
+
 fn check(pattern: &str, yes: &[&str], no: &[&str]) {
     for text in yes {
         assert!(
@@ -88,15 +92,23 @@ proptest! {
     #[test]
     fn pieces_are_found_where_they_are_first(
         piece in "[ab?]{1,100}",
-        text in "[ab]{100,300}",
+        text in "[ab]{0,300}",
     ) {
-        let all: Vec<Piece<'_>> = pieces(piece.as_bytes()).collect();
+        let all: Vec<Piece> = pieces(piece.as_bytes()).collect();
         let [piece] = &all[..] else { panic!("no star, one piece") };
         let mut places = text.as_bytes().windows(piece.len);
         let first = places.position(|place| piece.fits(place));
         let end = first.map(|start| start + piece.len);
-        prop_assert_eq!(piece.find_by_element(text.as_bytes()), end);
-        prop_assert_eq!(piece.find(text.as_bytes()), end);
+        prop_assert_eq!(ByElement::new(piece).find(text.as_bytes()), end);
+        prop_assert_eq!(Search::new(piece.clone()).find(text.as_bytes()), end);
+    }
+
+    #[test]
+    fn a_class_has_the_members_that_fit(inside in r"[ab^\]\\-]{0,8}", byte: u8) {
+        let class = Element::Class(inside.as_bytes());
+        for byte in [byte, b'a', b'b', b'^', b'-', b'\\', b']'] {
+            prop_assert_eq!(class.members()[usize::from(byte)], class.fits(byte));
+        }
     }
 }
 
@@ -131,5 +143,23 @@ fn effort_is_what_searching_takes() {
         (&format!("*{}*", "?".repeat(65)), 2 * WORD_EFFORT),
     ] {
         assert_eq!(effort(pattern.as_bytes()), expected, "{pattern}");
+    }
+}
+
+/// What takes its time is done once, not for each of many short texts.
+#[test]
+fn short_texts_are_compared_at_once_however_long_the_pattern_takes_to_prepare() {
+    for pattern in [
+        format!("*{}*", "?".repeat(1000)),
+        format!("*{}*", "[a]".repeat(300)),
+        format!("*[{}]*", "a".repeat(1000)),
+        "*?".repeat(500),
+    ] {
+        let pattern = Pattern::new(pattern.as_bytes());
+        for number in 0..100_000_u32 {
+            assert!(
+                !pattern.matches(&number.to_le_bytes()) || number.to_le_bytes().contains(&b'a')
+            );
+        }
     }
 }

@@ -6,8 +6,19 @@ use larder_engine::glob;
 pub(super) const PATTERN_BYTES_MAX: usize = 256;
 
 /// A pattern of keys: `*` stands for any bytes, `?` for any one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(String);
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    text: String,
+    prepared: glob::Pattern,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
 
 impl Pattern {
     /// Takes a pattern as it was written.
@@ -24,18 +35,21 @@ impl Pattern {
         if text.contains(['[', ']', '\\']) {
             return Err("may hold * and ?, but no [, ] or \\".to_owned());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self {
+            text: text.to_owned(),
+            prepared: glob::Pattern::new(text.as_bytes()),
+        })
     }
 
     /// As it was written.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether all of `key` matches.
     #[inline]
     pub(crate) fn matches(&self, key: &[u8]) -> bool {
-        glob::matches(self.0.as_bytes(), key)
+        self.prepared.matches(key)
     }
 }
 

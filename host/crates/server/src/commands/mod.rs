@@ -204,7 +204,7 @@ impl Misfit {
 /// Answers one request. `args` is not empty.
 pub(crate) fn dispatch(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
     let flow = answer(ctx, args);
-    ctx.tracked(args);
+    ctx.tracked(args, flow == Flow::Fetch);
     flow
 }
 
@@ -383,9 +383,16 @@ impl Context<'_> {
 
     #[inline]
     fn notify_missing(&self, key: Key<'_>, is_missing: bool) {
-        if is_missing {
+        if is_missing && self.onlookers().hear(Event::KEYMISS) && !self.may_come(key) {
             self.onlookers().notify(Event::KEYMISS, key);
         }
+    }
+
+    /// Whether a key that is not in memory may be below, so that the command is to come anew. What is held has
+    /// all that it could get.
+    #[cold]
+    fn may_come(&self, key: Key<'_>) -> bool {
+        !self.store.is_held() && self.store.tenant().lacks(key, self.now)
     }
 
     fn reply_bulk_or_null(&mut self, value: Option<&[u8]>) {

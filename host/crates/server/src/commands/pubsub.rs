@@ -4,6 +4,7 @@ use larder_engine::{KEY_BYTES_MAX, glob};
 use larder_resp::{Args, Version};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome, reply_help};
+use crate::mailbox::letter_bytes_max;
 use crate::pubsub::{Kind, SUBSCRIPTIONS_MAX, Subscriptions};
 use crate::{Context, Flow};
 
@@ -127,7 +128,7 @@ const NUMPAT: Command = Command {
     arity: 2,
     summary: "Counts the patterns that somebody listens by",
     action: Action::Run(|ctx, _| {
-        let patterns = ctx.shared.hub(ctx.session).names(Kind::Pattern).len();
+        let [_, patterns, _] = ctx.shared.hub(ctx.session).counts();
         ctx.reply.integer(patterns as i64);
         Ok(Flow::Continue)
     }),
@@ -161,9 +162,12 @@ const CHANNEL_TOO_LONG: Failure =
 const TOO_MANY: Failure = Failure::new("ERR too many subscriptions: a connection may have 131072");
 
 const TOO_MUCH_TO_SEARCH: Failure = Failure::new(
-    "ERR too many patterns with text between two '*' are subscribed to: 2048 are allowed, and of those \
-     with '?', '[' or '\\' in that text 128",
+    "ERR too many patterns are subscribed to: 8 MiB of them are allowed, 32 bytes each besides, and of those \
+     with text between two '*' 2048, or with '?', '[' or '\\' in that text 128",
 );
+
+const TOO_MANY_CHANNELS: Failure =
+    Failure::new("ERR too many channels to list: ask for fewer, by a simpler pattern");
 
 /// Commands that a connection of RESP2 may use while it listens.
 const ALLOWED: [&str; 9] = [
@@ -274,6 +278,13 @@ fn publish(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
     if args[1].len() > CHANNEL_BYTES_MAX {
         return Err(CHANNEL_TOO_LONG);
     }
+    let budget = ctx.shared.buffers.of(ctx.session);
+    let bytes_max = letter_bytes_max(ctx.shared.config.output_bytes_max, budget);
+    if args[1].len() + args[2].len() > bytes_max {
+        return Err(Failure::from(format!(
+            "ERR message too large: no listener could take more than {bytes_max} bytes of channel and message"
+        )));
+    }
     let receivers = hub.publish(kind, &args[1], &args[2]);
     ctx.reply.integer(receivers as i64);
     Ok(Flow::Continue)
@@ -287,8 +298,9 @@ fn channels(ctx: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Outcome {
     if pattern.is_some_and(|pattern| pattern.len() > glob::PATTERN_BYTES_MAX) {
         return Err(Failure::PATTERN_TOO_LONG);
     }
-    let mut names = ctx.shared.hub(ctx.session).names(kind);
-    names.retain(|name| pattern.is_none_or(|pattern| glob::matches(pattern, name)));
+    let bytes_max = ctx.shared.config.output_bytes_max;
+    let names = ctx.shared.hub(ctx.session).names(kind, pattern, bytes_max);
+    let names = names.ok_or(TOO_MANY_CHANNELS)?;
     ctx.reply.array(names.len());
     names.iter().for_each(|name| ctx.reply.bulk(name));
     Ok(Flow::Continue)

@@ -1,6 +1,6 @@
 //! SCAN.
 
-use larder_engine::glob;
+use larder_engine::glob::{PATTERN_BYTES_MAX, Pattern};
 use larder_resp::{Args, Reply};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
@@ -28,8 +28,8 @@ const STEP: usize = 128;
 const KEY_BYTES: usize = 4 << 20;
 
 /// What the options ask for.
-struct Options<'a> {
-    pattern: Option<&'a [u8]>,
+struct Options {
+    pattern: Option<Pattern>,
     count: usize,
     /// Whether the TYPE asked for, if any, is one that there is.
     type_exists: bool,
@@ -51,7 +51,8 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                 visited += 1;
                 let key = entry.key();
                 looked_bytes += key.len();
-                if options.type_exists && options.pattern.is_none_or(|p| glob::matches(p, key)) {
+                let pattern = options.pattern.as_ref();
+                if options.type_exists && pattern.is_none_or(|pattern| pattern.matches(key)) {
                     matching += 1;
                     Reply::new(&mut keys, ctx.session.version).bulk(key);
                 }
@@ -68,7 +69,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
-fn parse_options(args: Args<'_>) -> Result<Options<'_>, Failure> {
+fn parse_options(args: Args<'_>) -> Result<Options, Failure> {
     let mut options = Options {
         pattern: None,
         count: COUNT_DEFAULT,
@@ -82,10 +83,10 @@ fn parse_options(args: Args<'_>) -> Result<Options<'_>, Failure> {
             let count = usize::try_from(count).ok().filter(|&count| count > 0);
             options.count = count.ok_or(Failure::SYNTAX)?.min(COUNT_MAX);
         } else if option.eq_ignore_ascii_case(b"MATCH") {
-            if value.len() > glob::PATTERN_BYTES_MAX {
+            if value.len() > PATTERN_BYTES_MAX {
                 return Err(Failure::PATTERN_TOO_LONG);
             }
-            options.pattern = Some(value);
+            options.pattern = Some(Pattern::new(value));
         } else if option.eq_ignore_ascii_case(b"TYPE") {
             options.type_exists = value.eq_ignore_ascii_case(b"string");
         } else {

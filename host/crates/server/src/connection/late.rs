@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use larder_engine::Store;
 use larder_engine::recording::Plan;
 use larder_resp::Reply;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::{Sleep, sleep};
 
 use super::sign_in::SigningIn;
 use super::{Connection, Stage};
@@ -27,6 +29,8 @@ const RECORDED_ALREADY: &str =
 
 /// Bytes that are read while a request is held.
 const AHEAD_BYTES_MAX: usize = 16 << 10;
+/// How often a connection that is held, and reads no more, is looked at whether its client has gone.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What is to be done before the next request.
 pub(super) enum Late {
@@ -38,14 +42,34 @@ pub(super) enum Late {
     Ordered(oneshot::Receiver<Done>),
     /// Wait until it is known whether a password is right.
     SigningIn(Box<SignIn>, SigningIn),
-    /// Wait for the end of a pause, as far as it is known; so many bytes were read since.
-    Held(Pin<Box<dyn Future<Output = ()>>>, usize),
+    /// Wait for the end of a pause.
+    Held(Held),
     /// Load what the next request lacks in memory.
     Fetching,
     /// Begin to record.
     Beginning(Plan),
     /// Send what is recorded.
     Recording(Box<Feed>),
+}
+
+/// That a request waits for the end of a pause.
+pub(super) struct Held {
+    /// Ready when it may be over.
+    lifted: Pin<Box<dyn Future<Output = ()>>>,
+    /// Bytes that were read since.
+    ahead_bytes: usize,
+    /// Until the next look at whether the client has gone.
+    look: Option<Pin<Box<Sleep>>>,
+}
+
+impl Held {
+    pub(super) fn new(lifted: impl Future<Output = ()> + 'static) -> Self {
+        Self {
+            lifted: Box::pin(lifted),
+            ahead_bytes: 0,
+            look: None,
+        }
+    }
 }
 
 impl Connection {
@@ -64,13 +88,11 @@ impl Connection {
             return Poll::Ready(Ok(()));
         };
         match late {
-            Late::Held(waiting, ahead_bytes) => {
-                if self.worker.draining.get() || waiting.as_mut().poll(cx).is_ready() {
+            Late::Held(held) => {
+                if self.worker.draining.get() || held.lifted.as_mut().poll(cx).is_ready() {
                     self.stage = Stage::Behind;
-                } else if *ahead_bytes < AHEAD_BYTES_MAX {
-                    ready!(self.poll_read_ahead(cx, scratch))?;
                 } else {
-                    return Poll::Pending;
+                    ready!(self.poll_held(cx, scratch))?;
                 }
             }
             Late::Fetching => {
@@ -115,19 +137,26 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads what is sent while a request is held, so that a client that goes meanwhile is seen to be gone.
-    fn poll_read_ahead(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut Scratch,
-    ) -> Poll<Result<(), End>> {
+    /// Reads what is sent while a request is held, so that a client that goes meanwhile is seen to be gone. Of
+    /// one that sends more than is read, that is looked at once in a while.
+    fn poll_held(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Result<(), End>> {
+        let Stage::Late(Late::Held(held)) = &mut self.stage else {
+            return Poll::Ready(Ok(()));
+        };
         let parser_bytes = self.dialogue.parser_bytes();
-        if self.held.make_room(0, parser_bytes).is_err() {
-            return Poll::Pending;
+        let reads = held.ahead_bytes < AHEAD_BYTES_MAX;
+        if !reads || self.held.make_room(0, parser_bytes).is_err() {
+            let look = held.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+            ready!(look.as_mut().poll(cx));
+            held.look = None;
+            return Poll::Ready(match self.stream.has_ended() {
+                true => Err(End::Closed),
+                false => Ok(()),
+            });
         }
         let bytes = ready!(self.poll_receive(cx, scratch))?;
-        if let Stage::Late(Late::Held(_, ahead_bytes)) = &mut self.stage {
-            *ahead_bytes += bytes;
+        if let Stage::Late(Late::Held(held)) = &mut self.stage {
+            held.ahead_bytes += bytes;
         }
         Poll::Ready(Ok(()))
     }

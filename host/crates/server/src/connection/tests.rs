@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::mailbox::letter_bytes_max;
 use crate::testing::{bulk, command, config, eventually, parts, serve, serve_with};
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -239,6 +240,28 @@ fn replies_over_the_output_limit_end_the_connection() {
 }
 
 #[test]
+fn what_can_be_published_reaches_those_who_lag_behind_nothing() {
+    let server = serve(|config| config.output_bytes_max = 64 << 10);
+    let (mut listener, mut publisher) = (server.connect(), server.connect());
+    let pattern = "*".repeat(1024);
+    let confirmed = format!("*3\r\n$10\r\npsubscribe\r\n$1024\r\n{pattern}\r\n:1\r\n");
+    listener.ask(format!("PSUBSCRIBE {pattern}\r\n"), confirmed);
+    let message = vec![b'm'; 64 << 10];
+    let bytes_max = letter_bytes_max(64 << 10, server.shared.buffers.tenant(0));
+    let refusal = format!(
+        "-ERR message too large: no listener could take more than {bytes_max} bytes of channel and message\r\n"
+    );
+    publisher.ask(command(&[b"PUBLISH", b"c", &message[..bytes_max]]), refusal);
+    let longest = &message[..bytes_max - 1];
+    publisher.ask(command(&[b"PUBLISH", b"c", longest]), ":1\r\n");
+    let head = format!("*4\r\n$8\r\npmessage\r\n$1024\r\n{pattern}\r\n$1\r\nc\r\n");
+    let length = format!("${}\r\n", longest.len());
+    listener.expect([head.as_bytes(), length.as_bytes(), longest, b"\r\n"].concat());
+    listener.ask("PING\r\n", "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+    assert_eq!(server.shared.totals().over_limit, 0);
+}
+
+#[test]
 fn a_request_that_the_buffers_of_all_clients_cannot_hold_is_refused() {
     let server = serve(|config| config.client_buffers_bytes_max = 300_000);
     let mut client = server.connect();
@@ -326,8 +349,9 @@ fn a_client_that_goes_while_it_is_held_is_seen_to_be_gone() {
     let mut held: Vec<_> = (0..4).map(|_| server.connect()).collect();
     held.iter_mut().for_each(|client| client.send("GET k\r\n"));
     eventually(|| server.shared.census().paused == 4);
-    // What comes meanwhile waits as well.
+    // What comes meanwhile waits as well, also what is more than is read of it.
     held[0].send("GET k\r\n".repeat(100));
+    held[1].send("GET k\r\n".repeat(10_000));
     let mut last = held.pop().expect("there are four");
     last.send("PING\r\nPING\r\n");
     drop(held);

@@ -21,8 +21,9 @@ use crate::{Context, Session, Shared};
 
 pub(crate) use single::{carry_out, keys_of};
 
-/// Loads that one command has going on at once.
+/// Loads that one command has going on at once, and at first.
 const IN_FLIGHT_MAX: usize = 256;
+const IN_FLIGHT_FIRST: usize = 16;
 /// How often what was loaded may be void, because its key changed meanwhile, before the command is given up.
 const ROUNDS_MAX: u32 = 16;
 /// A command may load this part of its tenant's memory.
@@ -91,11 +92,21 @@ impl Fetch {
         }
     }
 
-    /// Goes on with what is to be loaded. Ready when all of it is.
-    fn poll(&mut self, below: &dyn Below, now: Millis, cx: &mut Waking<'_>) -> Poll<()> {
+    /// Goes on with what is to be loaded. Ready when all of it is, or more than it may be.
+    fn poll(
+        &mut self,
+        below: &dyn Below,
+        bytes_max: u64,
+        now: Millis,
+        cx: &mut Waking<'_>,
+    ) -> Poll<()> {
         while self.loaded < self.parts.len() {
-            let end = self.parts.len().min(self.loaded + IN_FLIGHT_MAX);
+            let end = self.loaded + self.at_once(bytes_max);
+            let end = end.min(self.parts.len());
             for part in &mut self.parts[self.loaded..end] {
+                if self.bytes > bytes_max {
+                    return Poll::Ready(());
+                }
                 if let State::Wanted = part.state {
                     part.state = State::Loading(below.load(part.ticket.key(), now));
                 }
@@ -116,6 +127,15 @@ impl Fetch {
             self.loaded += found;
         }
         Poll::Ready(())
+    }
+
+    /// How many loads may go on at once: few before it is known how large values are, and then as many as there
+    /// seems to be room for.
+    fn at_once(&self, bytes_max: u64) -> usize {
+        let mean_bytes = self.bytes / self.loaded.max(1) as u64 + 1;
+        let room = bytes_max.saturating_sub(self.bytes) / mean_bytes;
+        let most = IN_FLIGHT_MAX.min(IN_FLIGHT_FIRST + self.loaded);
+        usize::try_from(room).unwrap_or(most).clamp(1, most)
     }
 
     /// Puts what was found into memory. Whether `keys` lack nothing that could be had.
@@ -153,6 +173,11 @@ impl Fetch {
     }
 }
 
+/// Bytes that a command may load.
+fn bytes_max(tenant: &Tenant) -> u64 {
+    tenant.memory_bytes() / MEMORY_PART
+}
+
 /// Locks what `lock` does, once everything that `keys` lack in memory is at hand, and puts it in. `None` where that has
 /// to be waited for; the request is to be presented again when [`poll`] says so.
 ///
@@ -170,11 +195,12 @@ pub(crate) fn hold<'c>(
             fetch.want(&ctx.session.tenant, keys, now);
             // What is at hand at once need not be waited for.
             let mut cx = Waking::from_waker(Waker::noop());
-            if fetch.poll(&**below, now, &mut cx).is_pending() {
+            let bytes_max = bytes_max(tenant);
+            if fetch.poll(&**below, bytes_max, now, &mut cx).is_pending() {
                 ctx.session.fetch = Some(fetch);
                 return Ok(None);
             }
-            if fetch.bytes > tenant.memory_bytes() / MEMORY_PART {
+            if fetch.bytes > bytes_max {
                 return Err(TOO_MUCH);
             }
         }
@@ -240,7 +266,9 @@ impl Told {
 pub(crate) fn poll(session: &mut Session, shared: &Shared, cx: &mut Waking<'_>) -> Poll<()> {
     let below = session.tenant.below().cloned();
     match (&mut session.fetch, below) {
-        (Some(fetch), Some(below)) => fetch.poll(&*below, shared.now(), cx),
+        (Some(fetch), Some(below)) => {
+            fetch.poll(&*below, bytes_max(&session.tenant), shared.now(), cx)
+        }
         _ => Poll::Ready(()),
     }
 }

@@ -14,11 +14,17 @@ use crate::{Context, Flow};
 /// How long a command waits for a slower tier while it holds shards that others need.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+const BEHIND: Failure =
+    Failure::new("TRYAGAIN a slower tier cannot take as much as this writes at once");
+
 type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 /// Carries out a command once what it works on is in memory; [`Flow::Fetch`] where that has to be waited for.
 pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
     let command = found.command;
+    if ctx.store.is_held() && command.may_change() {
+        await_room(ctx)?;
+    }
     if is_blind(command, args) {
         return found.execute(ctx, args);
     }
@@ -103,6 +109,16 @@ fn complete_here(ctx: &mut Context<'_>, keys: &[Key<'_>]) -> Result<(), Failure>
         }
     }
     Ok(())
+}
+
+/// One of several commands waits here until what those before it wrote is on its way: a transaction or script may write
+/// any number of times what there is room for.
+fn await_room(ctx: &Context<'_>) -> Result<(), Failure> {
+    let below = ctx.store.tenant().below();
+    match below.is_none_or(|below| !below.is_full() || below.await_room_here(PATIENCE)) {
+        true => Ok(()),
+        false => Err(BEHIND),
+    }
 }
 
 /// Whether a command takes no account of what its keys hold.

@@ -1,14 +1,27 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
 
-use larder_engine::tier::Tier;
+use larder_engine::tier::{
+    Answer, Levels, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+};
+use larder_engine::{Millis, Undecided};
+use larder_resp::{ArgsBuf, Version};
 use larder_tiers::testing::MemoryTier;
 use larder_tiers::{Rules, Stack, StackConfig, WritePolicy};
+use tokio::sync::Semaphore;
 
-use crate::testing::{Server, command, config, parts_over, serve_with};
+use crate::commands::dispatch;
+use crate::meter::Watch;
+use crate::testing::{Server, command, config, eventually, parts_over, serve_with, session};
+use crate::{Context, Flow, KeyspaceEvents, Session, Shared};
 
 /// A server that keeps everything below: whatever a command works on has to be fetched for it.
 fn server(write: WritePolicy) -> (Server, Arc<Stack>) {
-    let tier: Arc<dyn Tier> = Arc::new(MemoryTier::new(256 << 20));
+    server_over(Arc::new(MemoryTier::new(256 << 20)), write)
+}
+
+fn server_over(tier: Arc<dyn Tier>, write: WritePolicy) -> (Server, Arc<Stack>) {
     let settings = StackConfig {
         queue_bytes_max: 1 << 20,
         absence_ms: 0,
@@ -178,7 +191,7 @@ fn what_memory_has_no_room_for_comes_back_from_below() {
         let value = format!("{value}{n}");
         client.expect(format!("${}\r\n{value}\r\n", value.len()));
     }
-    let figures = larder_engine::tier::Levels::figures(&*stack);
+    let figures = stack.figures();
     assert!(figures[0].hits > 500, "{figures:?}");
     client.send("MGET k1 nothing k1999\r\n");
     client.expect(format!(
@@ -188,10 +201,10 @@ fn what_memory_has_no_room_for_comes_back_from_below() {
 
 #[test]
 fn a_command_that_needs_more_than_memory_holds_is_refused() {
-    let (server, _stack) = server(WritePolicy::Around);
+    let (server, stack) = server(WritePolicy::Around);
     let mut client = server.connect();
     let value = "v".repeat(1 << 20);
-    let names: Vec<String> = (0..40).map(|n| format!("k{n}")).collect();
+    let names: Vec<String> = (0..120).map(|n| format!("k{n}")).collect();
     for name in &names {
         let request = command(&[b"SET", name.as_bytes(), value.as_bytes()]);
         client.ask(request, "+OK\r\n");
@@ -200,5 +213,135 @@ fn a_command_that_needs_more_than_memory_holds_is_refused() {
         format!("MGET {}\r\n", names.join(" ")),
         "-ERR what has to come from a slower tier takes more than half of the memory: ask for fewer keys at once\r\n",
     );
+    // Half of the memory is 32 of them; no more are held meanwhile than were on their way just then.
+    let figures = stack.figures();
+    assert!(figures[0].hits <= 32 + 2 * 16, "{figures:?}");
     client.ask("EXISTS k1\r\n", ":1\r\n");
+}
+
+#[test]
+fn a_key_that_is_below_is_not_missing() {
+    let (server, _stack) = server(WritePolicy::Around);
+    server.shared.tuning.keyspace_events.store(
+        KeyspaceEvents::parse("Em").map_or(0, |events| events.0),
+        Ordering::Relaxed,
+    );
+    let (mut client, mut listener) = (server.connect(), server.connect());
+    listener.ask(
+        "SUBSCRIBE __keyevent@0__:keymiss\r\n",
+        "*3\r\n$9\r\nsubscribe\r\n$22\r\n__keyevent@0__:keymiss\r\n:1\r\n",
+    );
+    client.ask("SET below v\r\n", "+OK\r\n");
+    client.ask("GET below\r\n", "$1\r\nv\r\n");
+    client.ask("EXISTS below\r\n", ":1\r\n");
+    client.ask("GET absent\r\n", "$-1\r\n");
+    listener.expect("*3\r\n$7\r\nmessage\r\n$22\r\n__keyevent@0__:keymiss\r\n$6\r\nabsent\r\n");
+}
+
+/// Carries out a request: the reply, or `None` where something has to be fetched for it.
+fn carry_out(shared: &Shared, session: &mut Session, line: &str) -> Option<String> {
+    let words: ArgsBuf = line.split(' ').map(str::as_bytes).collect();
+    let mut out = Vec::new();
+    let mut watch = Watch::of_turn(shared, 0, session);
+    let mut decider = Undecided;
+    let mut context = Context::new(
+        shared,
+        session,
+        &mut decider,
+        shared.now(),
+        &mut watch,
+        &mut out,
+    );
+    let flow = dispatch(&mut context, words.args());
+    drop(context);
+    (flow != Flow::Fetch).then(|| String::from_utf8_lossy(&out).into_owned())
+}
+
+#[test]
+fn what_a_client_chose_to_keep_is_remembered_when_it_is_read_at_last() {
+    let (server, _stack) = server(WritePolicy::Around);
+    let shared = &*server.shared;
+    server.connect().ask("SET k v\r\n", "+OK\r\n");
+    let mut session = session(shared, Version::V3);
+    let ok = Some("+OK\r\n".to_owned());
+    assert_eq!(
+        carry_out(shared, &mut session, "CLIENT TRACKING ON OPTIN"),
+        ok
+    );
+    assert_eq!(carry_out(shared, &mut session, "CLIENT CACHING YES"), ok);
+    assert_eq!(
+        carry_out(shared, &mut session, "GET k"),
+        None,
+        "it is below"
+    );
+    // What was remembered for it is forgotten again before it comes.
+    server.connect().ask("SET k w\r\n", "+OK\r\n");
+    assert_eq!(shared.onlookers[0].tracking_figures().keys, 0);
+    let replies = (0..1_000_000).find_map(|_| {
+        thread::yield_now();
+        carry_out(shared, &mut session, "GET k")
+    });
+    assert_eq!(replies.as_deref(), Some("$1\r\nw\r\n"));
+    assert_eq!(shared.onlookers[0].tracking_figures().keys, 1);
+}
+
+/// A tier that takes nothing before it is let.
+struct Shut(Semaphore);
+
+impl Tier for Shut {
+    fn name(&self) -> &str {
+        "shut"
+    }
+
+    fn may_hold(&self, _: TierKey<'_>) -> bool {
+        false
+    }
+
+    fn read<'a>(
+        &'a self,
+        _: &'a TierKeyBuf,
+        _: Millis,
+    ) -> Answer<'a, Result<Option<Stored>, TierError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn write<'a>(
+        &'a self,
+        changes: &'a [TierChange],
+        _: Millis,
+    ) -> Answer<'a, Vec<Result<(), TierError>>> {
+        Box::pin(async {
+            let let_in = self.0.acquire().await;
+            let_in.expect("it is never closed").forget();
+            changes.iter().map(|_| Ok(())).collect()
+        })
+    }
+
+    fn figures(&self) -> TierFigures {
+        TierFigures::default()
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[test]
+fn a_transaction_writes_no_more_than_there_is_room_for_on_the_way_down() {
+    let shut = Arc::new(Shut(Semaphore::new(0)));
+    let (server, stack) = server_over(shut.clone(), WritePolicy::Through);
+    let mut client = server.connect();
+    let value = vec![b'v'; 700 << 10];
+    client.ask("MULTI\r\n", "+OK\r\n");
+    for name in [b"a", b"b", b"c"] {
+        client.ask(command(&[b"SET", name, &value]), "+QUEUED\r\n");
+    }
+    client.send("EXEC\r\n");
+    // Carried out, and answered when it is below.
+    eventually(|| server.shared.totals().commands >= 5);
+    assert!(stack.figures()[0].queued_bytes < 1500 << 10);
+    shut.0.add_permits(16);
+    let refused = "-TRYAGAIN a slower tier cannot take as much as this writes at once\r\n";
+    client.expect(format!("*3\r\n+OK\r\n+OK\r\n{refused}"));
+    client.ask("STRLEN b\r\nEXISTS c\r\n", ":716800\r\n:0\r\n");
 }

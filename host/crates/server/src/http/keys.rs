@@ -20,6 +20,7 @@ use super::said::{PARAMETERS, PRIORITY, Said};
 use super::text::{Query, decode};
 use crate::commands::digest;
 use crate::fetch;
+use crate::onlookers::Event;
 
 /// Who asks, and for which key.
 fn target(api: &Api, request: &Request, query: &Query<'_>) -> Answer<(Caller, Vec<u8>)> {
@@ -60,10 +61,15 @@ impl Api {
         let key = Key::new(caller.db, key);
         let read = |entry: Entry<'_>| Found::of(entry, now);
         let found = self.counted_as_get(|| caller.tenant.get(key, now, read));
-        Ok(match found {
+        let found = match found {
             None => fetch::read(&caller.tenant, key, &self.shared, read).await,
             found => found,
-        })
+        };
+        if found.is_none() {
+            let onlookers = &self.shared.onlookers[caller.tenant.number()];
+            onlookers.notify(Event::KEYMISS, key);
+        }
+        Ok(found)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which address is answered by what, and what happens to every request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
@@ -103,20 +105,25 @@ async fn attend(State(api): State<Arc<Api>>, mut request: Request, next: Next) -
     response
 }
 
-async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, &'static str) {
-    readiness(api.shared.health())
+async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Cow<'static, str>) {
+    readiness(api.shared.health(), api.shared.silence())
 }
 
-pub(super) fn readiness(health: Health) -> (StatusCode, &'static str) {
-    match health {
-        Health::Ready => (StatusCode::OK, "ready\n"),
-        Health::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        Health::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        Health::Failed => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "failed: a worker thread died\n",
-        ),
-    }
+pub(super) fn readiness(
+    health: Health,
+    silence: Option<Duration>,
+) -> (StatusCode, Cow<'static, str>) {
+    let why_not = match (health, silence) {
+        (Health::Ready, None) => return (StatusCode::OK, "ready\n".into()),
+        (Health::Ready, Some(silence)) => {
+            let seconds = silence.as_secs();
+            format!("hangs: a worker thread has been at one thing for {seconds} s\n").into()
+        }
+        (Health::Starting, _) => "starting\n".into(),
+        (Health::Draining, _) => "draining\n".into(),
+        (Health::Failed, _) => "failed: a worker thread died\n".into(),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why_not)
 }
 
 async fn scrape(State(api): State<Arc<Api>>, request: Request) -> Answer {

@@ -130,14 +130,17 @@ fn those_who_watch_are_answered_under_any_name() {
 
 #[test]
 fn ready_is_said_only_while_it_is_true() {
-    for (health, status, body) in [
-        (Health::Starting, 503, "starting\n"),
-        (Health::Ready, 200, "ready\n"),
-        (Health::Draining, 503, "draining\n"),
-        (Health::Failed, 503, "failed: a worker thread died\n"),
+    let long = Some(Duration::from_millis(17_900));
+    let hangs = "hangs: a worker thread has been at one thing for 17 s\n";
+    for (health, silence, status, body) in [
+        (Health::Starting, None, 503, "starting\n"),
+        (Health::Ready, None, 200, "ready\n"),
+        (Health::Ready, long, 503, hangs),
+        (Health::Draining, long, 503, "draining\n"),
+        (Health::Failed, long, 503, "failed: a worker thread died\n"),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
-        assert_eq!(readiness(health), (status, body));
+        assert_eq!(readiness(health, silence), (status, body.into()));
     }
 }
 

@@ -56,12 +56,17 @@ impl Onlookers {
         self.tracking.figures()
     }
 
+    /// Whether such events are told.
+    #[inline]
+    pub(crate) fn hear(&self, event: Event) -> bool {
+        KeyspaceEvents(self.told.load(Ordering::Relaxed)).include(event)
+    }
+
     /// Tells those who listen what a command did to a key. Commands that run at the same time may be told
     /// of in either order.
     #[inline]
     pub(crate) fn notify(&self, event: Event, key: Key<'_>) {
-        let told = KeyspaceEvents(self.told.load(Ordering::Relaxed));
-        if told.include(event) {
+        if self.hear(event) {
             self.tell(event, key);
         }
     }
@@ -80,7 +85,7 @@ impl Onlookers {
             let Some(late) = self.backlog.next() else {
                 return;
             };
-            let took = late.key.len() * self.hub.effort() + TELLING_WORK;
+            let took = self.hub.work(late.key.len()) + TELLING_WORK;
             *work = work.saturating_sub(took);
             self.publish(late.event, Key::new(late.db, &late.key));
         }

@@ -7,10 +7,14 @@ mod load;
 mod stream;
 mod validity;
 
+use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use larder_engine::Millis;
 use tokio_rustls::rustls;
@@ -30,8 +34,14 @@ pub use validity::Validity;
 pub const NEEDS_TLS: &str =
     "ERR this port speaks TLS alone: connect with TLS (redis-cli --tls), or to a port without it";
 
+/// What an open connection may hold within TLS, whatever its client sends: keys, and a record that came in part
+/// (18 KiB).
+pub const TLS_CONNECTION_BYTES: u64 = 32 << 10;
+
 /// Time between two looks at the files.
 const LOOK_INTERVAL_NS: u64 = 1_000_000_000;
+/// Pause before it is asked again whether it is time for one.
+const PAUSE: Duration = Duration::from_millis(250);
 /// That connections are turned away is said once in so long.
 const WARN_INTERVAL_MS: u64 = 60_000;
 
@@ -160,6 +170,22 @@ impl Tls {
             Within::Resp => in_force.resp.clone(),
             Within::Http => in_force.http.clone(),
         }
+    }
+
+    /// Looks at the files from time to time, as long as somebody uses what they hold. That takes a thread of its
+    /// own: where they are on a file system that hangs nobody else waits.
+    pub(crate) fn watch(self: &Arc<Self>, monotonic_ns: fn() -> u64) -> io::Result<()> {
+        let watched = Arc::downgrade(self);
+        let look = move || {
+            while let Some(tls) = watched.upgrade() {
+                // A panic was reported where it happened, and what is in force stays so.
+                let _ = catch_unwind(AssertUnwindSafe(|| tls.look_in_time(monotonic_ns())));
+                drop(tls);
+                thread::sleep(PAUSE);
+            }
+        };
+        let thread = thread::Builder::new().name("larder-certs".into());
+        thread.spawn(look).map(drop)
     }
 
     /// Looks at the files, if it is time to.

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream as Session;
 use tokio_rustls::{Accept, TlsAcceptor};
 
+use super::TLS_CONNECTION_BYTES;
 use super::acceptor::{Acceptor, Place};
 use crate::budget::{Budget, BuffersFull, Charge};
 use crate::stats::bump;
@@ -50,8 +51,8 @@ pub(crate) enum Opened {
 impl TlsStream {
     /// What a handshake may hold, whatever its client does.
     pub(crate) const GREETING_BYTES: usize = 64 << 10;
-    /// What one may hold that is open, whatever its client sends: keys, and a record that came in part (18 KiB).
-    pub(crate) const OPEN_BYTES: usize = 32 << 10;
+    /// What one may hold that is open.
+    pub(crate) const OPEN_BYTES: usize = TLS_CONNECTION_BYTES as usize;
 
     pub(super) fn new(socket: TcpStream, acceptor: Acceptor) -> Self {
         Self {
@@ -150,6 +151,14 @@ impl TlsStream {
             }
         }
         Ok(())
+    }
+
+    /// What lies below an open connection.
+    pub(crate) fn socket(&self) -> Option<&TcpStream> {
+        match &self.state {
+            State::Open(session, _) => Some(session.get_ref().0),
+            _ => None,
+        }
     }
 
     fn writer(&mut self) -> io::Result<Pin<&mut (dyn AsyncWrite + Send + Unpin)>> {

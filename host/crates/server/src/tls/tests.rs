@@ -38,7 +38,7 @@ impl Server {
         self.shared.totals().tls
     }
 
-    /// A look at the files, as maintenance takes it.
+    /// A look at the files, as is taken once a second.
     fn look(&self) {
         let tls = self.shared.tls.get().unwrap();
         tls.look(&mut tls.looked.lock().unwrap());
@@ -302,7 +302,7 @@ fn new_files_are_taken_once_they_are_settled_and_fit() {
 }
 
 #[test]
-fn maintenance_looks_once_a_second() {
+fn files_are_looked_at_once_a_second() {
     let authority = Authority::new();
     let files = Files::new(&authority.issue());
     let tls = Tls::new(files.config(), || 0).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use larder_engine::glob;
+use larder_engine::glob::Pattern;
 use larder_resp::Args;
 
 use super::touched::{self, Access};
@@ -42,13 +42,37 @@ pub(crate) struct Rights {
     /// `None`: every key.
     pub(super) keys: Option<Vec<KeyPattern>>,
     /// `None`: every channel.
-    pub(super) channels: Option<Vec<Vec<u8>>>,
+    pub(super) channels: Option<Vec<Matcher>>,
 }
+
+/// A pattern as it was given, and prepared.
+#[derive(Debug, Clone)]
+pub(crate) struct Matcher {
+    pub(super) text: Vec<u8>,
+    pattern: Pattern,
+}
+
+impl Matcher {
+    pub(super) fn new(text: &[u8]) -> Self {
+        Self {
+            text: text.to_vec(),
+            pattern: Pattern::new(text),
+        }
+    }
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Matcher {}
 
 /// Keys that may be read, written or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyPattern {
-    pub(super) pattern: Vec<u8>,
+    pub(super) matcher: Matcher,
     pub(super) access: Access,
 }
 
@@ -127,7 +151,7 @@ impl Rights {
             let is_allowed = |key: &[u8], access: Access| {
                 patterns
                     .iter()
-                    .any(|own| own.access.includes(access) && glob::matches(&own.pattern, key))
+                    .any(|own| own.access.includes(access) && own.matcher.pattern.matches(key))
             };
             for (key, access) in touched::keys(command, args) {
                 if !is_allowed(key, access) {
@@ -146,9 +170,9 @@ impl Rights {
     /// Whether a channel, or a pattern of channels, may be listened to.
     pub(super) fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
         // What a pattern may match cannot be told, so only the same pattern will do.
-        let is_allowed = |own: &Vec<u8>| match is_pattern {
-            true => own == channel || own == b"*",
-            false => glob::matches(own, channel),
+        let is_allowed = |own: &Matcher| match is_pattern {
+            true => own.text == channel || own.text == b"*",
+            false => own.pattern.matches(channel),
         };
         let patterns = self.channels.as_ref();
         patterns.is_none_or(|patterns| patterns.iter().any(is_allowed))

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::rights::{KeyPattern, Rights};
+use super::rights::{KeyPattern, Matcher, Rights};
 use super::secret::{Secret, sha256};
 use super::touched::Access;
 use super::user::{Profile, User};
@@ -179,21 +179,24 @@ fn add_keys_with_access(rights: &mut Rights, rest: &[u8]) -> Result<(), Wrong> {
 fn add_keys(rights: &mut Rights, pattern: &[u8], access: Access) -> Result<(), Wrong> {
     let patterns = rights.keys.as_mut().ok_or(AFTER_ALL_KEYS)?;
     check_pattern(pattern)?;
-    if let Some(known) = patterns.iter_mut().find(|known| known.pattern == pattern) {
+    if let Some(known) = patterns
+        .iter_mut()
+        .find(|known| known.matcher.text == pattern)
+    {
         known.access = known.access.and(access);
         return Ok(());
     }
-    let pattern = pattern.to_vec();
-    push(patterns, KeyPattern { pattern, access })
+    let matcher = Matcher::new(pattern);
+    push(patterns, KeyPattern { matcher, access })
 }
 
 fn add_channels(rights: &mut Rights, pattern: &[u8]) -> Result<(), Wrong> {
     let patterns = rights.channels.as_mut().ok_or(AFTER_ALL_CHANNELS)?;
     check_pattern(pattern)?;
-    if patterns.iter().any(|known| known == pattern) {
+    if patterns.iter().any(|known| known.text == pattern) {
         return Ok(());
     }
-    push(patterns, pattern.to_vec())
+    push(patterns, Matcher::new(pattern))
 }
 
 /// A pattern is printed among words, so it can have no space.
@@ -333,8 +336,8 @@ impl Rights {
         let Some(patterns) = &self.keys else {
             return "~*".to_owned();
         };
-        let printed = patterns.iter().map(|KeyPattern { pattern, access }| {
-            let pattern = String::from_utf8_lossy(pattern);
+        let printed = patterns.iter().map(|KeyPattern { matcher, access }| {
+            let pattern = String::from_utf8_lossy(&matcher.text);
             match *access {
                 Access::READ => format!("%R~{pattern}"),
                 Access::WRITE => format!("%W~{pattern}"),
@@ -351,7 +354,7 @@ impl Rights {
         };
         let printed = patterns
             .iter()
-            .map(|pattern| format!("&{}", String::from_utf8_lossy(pattern)));
+            .map(|matcher| format!("&{}", String::from_utf8_lossy(&matcher.text)));
         printed.collect::<Vec<_>>().join(" ")
     }
 

@@ -363,6 +363,19 @@ fn what_is_written_behind_waits_for_nothing_until_too_much_is_on_its_way() {
 }
 
 #[test]
+fn who_writes_several_at_once_waits_for_room_here_and_not_for_ever() {
+    let bench = Bench::new(Gated::new(0, 0), Rules::default());
+    let (short, long) = (Duration::from_millis(1), Duration::from_secs(60));
+    bench.set("k", &[1; 1000]);
+    assert!(bench.below().await_room_here(short), "there is room");
+    bench.set("l", &[1; 100_000]);
+    assert!(!bench.below().await_room_here(short));
+    bench.tier.writes.add_permits(8);
+    assert!(bench.below().await_room_here(long));
+    assert!(!bench.below().is_full());
+}
+
+#[test]
 fn what_is_written_around_is_below_alone_and_a_pattern_says_which() {
     let rules = Rules {
         patterns: vec![(

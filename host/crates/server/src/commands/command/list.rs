@@ -7,7 +7,7 @@ use super::super::table::TABLE;
 use super::info::categories;
 use super::{Named, Outcome};
 use crate::{Context, Flow};
-use larder_engine::glob;
+use larder_engine::glob::{PATTERN_BYTES_MAX, Pattern};
 
 /// Which commands are listed.
 enum Filter {
@@ -15,7 +15,7 @@ enum Filter {
     /// None comes from a module.
     Module,
     Category(String),
-    Pattern(Vec<u8>),
+    Pattern(Pattern),
 }
 
 /// Subcommands are listed by their full names.
@@ -45,8 +45,8 @@ fn parse_filter(args: Args<'_>) -> Result<Filter, Failure> {
             "@{}",
             String::from_utf8_lossy(&value)
         ))),
-        b"PATTERN" if value.len() > glob::PATTERN_BYTES_MAX => Err(Failure::PATTERN_TOO_LONG),
-        b"PATTERN" => Ok(Filter::Pattern(value)),
+        b"PATTERN" if value.len() > PATTERN_BYTES_MAX => Err(Failure::PATTERN_TOO_LONG),
+        b"PATTERN" => Ok(Filter::Pattern(Pattern::new(&value))),
         _ => Err(Failure::SYNTAX),
     }
 }
@@ -57,7 +57,7 @@ impl Filter {
             Self::All => true,
             Self::Module => false,
             Self::Category(category) => categories(named.command).contains(&category.as_str()),
-            Self::Pattern(pattern) => glob::matches(pattern, named.name.as_bytes()),
+            Self::Pattern(pattern) => pattern.matches(named.name.as_bytes()),
         }
     }
 }

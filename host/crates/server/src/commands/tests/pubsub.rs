@@ -2,8 +2,8 @@
 
 use larder_resp::Version;
 
-use super::Bed;
-use crate::pubsub::EFFORT_MAX;
+use super::{Bed, config};
+use crate::pubsub::{EFFORT_MAX, TEXT_BYTES_MAX};
 
 fn mail(bed: &Bed) -> String {
     let mut out = Vec::new();
@@ -86,7 +86,7 @@ fn channels_are_listed_and_counted() {
     bed.check("PUBSUB NUMPAT", ":2\r\n");
     let hub = bed.shared.hub(&bed.session).clone();
     bed.session.subscriptions = None;
-    assert_eq!(hub.names(crate::pubsub::Kind::Pattern).len(), 0);
+    assert_eq!(hub.counts()[1], 0);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn subscriptions_are_bounded_and_paid_for() {
 #[test]
 fn what_patterns_take_to_be_searched_for_is_bounded() {
     let mut bed = Bed::new(Version::V2);
-    let refused = "-ERR too many patterns with text between two '*'";
+    let refused = "-ERR too many patterns are subscribed to";
     // Nothing is searched for of those that begin or end with their text.
     for n in 0..3000 {
         let (reply, _) = bed.line(&format!("PSUBSCRIBE user:{n}:* *:{n}"));
@@ -131,4 +131,44 @@ fn what_patterns_take_to_be_searched_for_is_bounded() {
         (0..8).fold(String::new(), |all, n| format!("{all} {n}{}", &long[1..]))
     );
     assert!(bed.line(&eight).0.starts_with("*3\r\n"));
+}
+
+#[test]
+fn all_patterns_are_looked_at_for_a_message_so_that_their_text_is_bounded() {
+    let mut bed = Bed::new(Version::V3);
+    let text = "t".repeat(992);
+    let patterns: Vec<String> = (0..TEXT_BYTES_MAX >> 10)
+        .map(|n| format!("{n:05}{}*", &text[6..]))
+        .collect();
+    let all = patterns.iter().map(String::as_bytes);
+    let args: Vec<&[u8]> = [&b"PSUBSCRIBE"[..]].into_iter().chain(all).collect();
+    let (reply, _) = bed.execute_args(&args);
+    assert!(reply.starts_with(b">3\r\n"), "{}", reply.escape_ascii());
+    assert!(bed.session.held_bytes() > TEXT_BYTES_MAX);
+    assert_eq!(bed.shared.hub(&bed.session).work(0), TEXT_BYTES_MAX);
+    let (reply, _) = bed.line("PSUBSCRIBE one:more:*");
+    assert!(reply.starts_with("-ERR too many patterns"), "{reply}");
+    bed.line(&format!("PUNSUBSCRIBE {}", patterns[0]));
+    let (reply, _) = bed.line("PSUBSCRIBE one:more:*");
+    assert!(reply.starts_with(">3\r\n"), "{reply}");
+}
+
+#[test]
+fn a_list_of_channels_is_bounded_in_length_and_in_what_finding_them_takes() {
+    let mut config = config();
+    config.output_bytes_max = 64 << 10;
+    let mut bed = Bed::with(config, Version::V3);
+    for n in 0..25 {
+        let name = format!("{n:02}{}", "c".repeat(64_998));
+        bed.execute_args(&[b"SUBSCRIBE", name.as_bytes()]);
+    }
+    let (reply, _) = bed.line("PUBSUB CHANNELS");
+    assert!(reply.starts_with("-ERR too many channels"), "{reply}");
+    let (reply, _) = bed.line("PUBSUB CHANNELS 1[3]*");
+    assert!(reply.starts_with("*1\r\n$65000\r\n13c"), "{}", &reply[..80]);
+    // Six words are compared for each byte of each name.
+    let costly = format!("PUBSUB CHANNELS *{}x*", "[c]".repeat(330));
+    let (reply, _) = bed.line(&costly);
+    assert!(reply.starts_with("-ERR too many channels"), "{reply}");
+    bed.check("PUBSUB CHANNELS *x*", "*0\r\n");
 }

@@ -5,6 +5,7 @@ use larder_engine::{Decider, Deciders, Verdict};
 use serde_json::json;
 
 use super::*;
+use crate::KeyspaceEvents;
 use crate::testing::{bulk, command, serve_with};
 
 const JSON: &str = "Content-Type: application/json";
@@ -250,6 +251,25 @@ fn figures_are_of_this_moment() {
     );
     let told = ask(&server, "GET", "/v1/explain/none", &[], b"").json();
     assert_eq!(told["resident"], "no");
+}
+
+#[test]
+fn a_key_that_is_not_there_is_told_as_missing() {
+    let server = serve(|config| {
+        config.http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.keyspace_events = KeyspaceEvents::parse("Em").unwrap();
+    });
+    let mut listener = server.connect();
+    listener.ask(
+        "SUBSCRIBE __keyevent@1__:keymiss\r\n",
+        "*3\r\n$9\r\nsubscribe\r\n$22\r\n__keyevent@1__:keymiss\r\n:1\r\n",
+    );
+    ask(&server, "PUT", "/v1/keys/there?db=1", &[], b"x");
+    for key in ["there", "none"] {
+        ask(&server, "GET", &format!("/v1/keys/{key}?db=1"), &[], b"");
+    }
+    let channel = "$7\r\nmessage\r\n$22\r\n__keyevent@1__:keymiss\r\n";
+    listener.expect(format!("*3\r\n{channel}$4\r\nnone\r\n"));
 }
 
 #[test]

@@ -298,13 +298,13 @@ impl Context<'_> {
     }
 
     /// Ends what [`Self::track`] began. What CLIENT CACHING says holds for the next command, or for all of a
-    /// transaction, as in Redis.
+    /// transaction, as in Redis; and for one that comes anew.
     #[inline]
-    pub(crate) fn tracked(&mut self, args: Args<'_>) {
+    pub(crate) fn tracked(&mut self, args: Args<'_>, comes_anew: bool) {
         let is_part = self.store.is_held() || self.session.is_queuing();
         if let Some(following) = &mut self.session.following {
             AT_WORK.set(None);
-            if !is_part && !args.name().eq_ignore_ascii_case(b"CLIENT") {
+            if !is_part && !comes_anew && !args.name().eq_ignore_ascii_case(b"CLIENT") {
                 following.is_chosen = false;
             }
         }
