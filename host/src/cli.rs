@@ -4,11 +4,9 @@ mod examples;
 mod overrides;
 
 use std::env;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -21,7 +19,7 @@ use crate::policy::PolicyArgs;
 use crate::record::RecordArgs;
 use crate::simulate::SimulateArgs;
 use crate::traces::TraceArgs;
-use crate::{doctor, serve};
+use crate::{doctor, output, serve};
 use examples::with_settings;
 use overrides::Overrides;
 
@@ -172,11 +170,8 @@ fn warn_of(unknown_variables: &[String]) {
     }
 }
 
-/// Writes to standard output; unlike `print!`, a reader that went away is an error and no panic.
 fn say(text: &str) -> anyhow::Result<ExitCode> {
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("cannot write to standard output")?;
+    output::say(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,7 @@
 //! `larder keys`: the key ring that values are sealed with when they leave the process.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use larder_tiers::codec::{KeyId, KeyRing};
+
+use crate::output;
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -69,8 +71,7 @@ impl KeysArgs {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now_ms = u64::try_from(now.context("the clock is before 1970")?.as_millis())?;
         let said = self.act(now_ms)?;
-        let written = io::stdout().write_all(said.as_bytes());
-        written.context("cannot write to standard output")?;
+        output::say(&said)?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod metrics;
 mod natives;
 mod notify;
+mod output;
 pub mod policy;
 pub mod record;
 pub mod serve;

@@ -20,6 +20,7 @@ mod report;
 mod swap;
 #[cfg(test)]
 mod testing;
+mod tls_buffers;
 
 use std::time::SystemTime;
 
@@ -58,6 +59,7 @@ type Check = fn(&Machine, &Config) -> Judged;
 const CHECKS: &[(&str, Check)] = &[
     ("open files", open_files::check),
     ("memory", memory::check),
+    ("tls buffers", |_, config| tls_buffers::check(config)),
     ("swap", swap::check),
     ("overcommit", overcommit::check),
     ("huge pages", huge_pages::check),

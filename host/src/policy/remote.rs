@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use larder_resp::{Limits, Value, decode, encode_command};
 
 use crate::address::Socket;
+use crate::output;
 use crate::server::Server;
 
 /// Longer than any order takes.
@@ -42,12 +43,15 @@ pub(super) fn list(server: &Server) -> anyhow::Result<ExitCode> {
             .unwrap_or(0)
     };
     let widths: Vec<_> = (0..names.len() - 1).map(width).collect();
+    let mut table = String::new();
     for line in &lines {
         for (text, width) in line.iter().zip(&widths) {
-            print!("{text:<width$}  ");
+            table.push_str(&format!("{text:<width$}  "));
         }
-        println!("{}", line[names.len() - 1]);
+        table.push_str(line[names.len() - 1]);
+        table.push('\n');
     }
+    output::say(&table)?;
     Ok(ExitCode::SUCCESS)
 }
 

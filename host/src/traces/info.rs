@@ -10,6 +10,8 @@ use larder_simulator::statistics::Statistics;
 use larder_simulator::trace::{Columns, RecordedHead, TraceFile};
 use serde_json::{Value as Json, json};
 
+use crate::output::unless_enough;
+
 const EXAMPLES: &str = "\
 What is told of each trace:
   trace, format           its name, and how it was read: as oracleGeneral, csv, keys or larder
@@ -92,7 +94,7 @@ impl InfoArgs {
             Format::Table => write_table(&all, &mut out),
             Format::Json => write_json(all, &mut out),
         };
-        printed.context("cannot print the result")?;
+        unless_enough(printed).context("cannot print the result")?;
         for complaint in &complaints {
             eprintln!("error: {complaint:#}");
         }
