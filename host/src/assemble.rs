@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, glob};
+use larder_engine::glob::Pattern;
+use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig};
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
 use larder_tiers::disk::{Disk, DiskOptions, Plain};
@@ -42,8 +43,8 @@ pub fn engine_config(
 
 fn rules(below: &Below, tenant: &Tenant) -> Rules {
     let patterns = tenant.writes.keys.iter().map(|(pattern, write)| {
-        let pattern = pattern.clone().into_bytes();
-        let fits: KeyPattern = Arc::new(move |key| glob::matches(&pattern, key));
+        let pattern = Pattern::new(pattern.as_bytes());
+        let fits: KeyPattern = Arc::new(move |key| pattern.matches(key));
         (fits, *write)
     });
     Rules {

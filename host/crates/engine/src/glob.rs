@@ -112,7 +112,7 @@ impl Piece {
 /// How a piece is searched for.
 #[derive(Debug, Clone)]
 enum Search {
-    Plain(Box<Finder<'static>),
+    Plain(Box<Finder<'static>>),
     ByElement(ByElement),
 }
 
