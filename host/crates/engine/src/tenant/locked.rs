@@ -224,10 +224,16 @@ impl<'t> Locked<'t> {
         Some(&mut *self.states[found].1)
     }
 
-    /// Reserves `bytes` more, evicting from the shards held, then from those that are free.
+    /// Reserves `bytes` more, evicting from the fullest of the shards held, then from the others, then from those that
+    /// are free. Were it always the same one, it would be emptied for all that is written while they are held.
     fn make_room(&mut self, at: &At<'_>, bytes: usize) -> Result<(), Error> {
         self.tenant.use_bytes(bytes as i64);
-        for (_, state) in &mut self.states {
+        let held = 0..self.states.len();
+        let fullest = held
+            .clone()
+            .max_by_key(|place| self.states[*place].1.block_bytes());
+        for place in fullest.into_iter().chain(held) {
+            let (_, state) = &mut self.states[place];
             let keep = state.slot_of(at);
             self.tenant.evict_over(state, keep);
         }

@@ -465,6 +465,27 @@ fn two_threads_lose_nothing_and_keep_the_books() {
     );
 }
 
+#[test]
+fn what_is_written_while_shards_are_held_takes_room_in_all_of_them() {
+    let engine = engine(32 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    let mut locked = tenant.lock_all();
+    for n in 0..40_000 {
+        let name = format!("k{n}");
+        let edit = |_: Option<Entry<'_>>| (Edit::put(&[7; 1000][..], Expiry::Never), ());
+        let put = locked.update(key(name.as_bytes()), NOW, Access::Write, edit);
+        put.unwrap();
+    }
+    let held: Vec<_> = locked
+        .states
+        .iter()
+        .map(|(_, state)| state.block_bytes())
+        .collect();
+    assert!(held.len() > 4, "{held:?}");
+    let (least, most) = (held.iter().min().unwrap(), held.iter().max().unwrap());
+    assert!(least * 4 > most * 3, "{held:?}");
+}
+
 fn engine_step(tenant: &Tenant) {
     tenant.maintain(NOW);
 }

@@ -24,6 +24,8 @@ pub(crate) use single::{carry_out, keys_of};
 /// Loads that one command has going on at once, and at first.
 const IN_FLIGHT_MAX: usize = 256;
 const IN_FLIGHT_FIRST: usize = 16;
+/// Loads of one command before others have their turn.
+const TURN_MAX: usize = 1024;
 /// How often what was loaded may be void, because its key changed meanwhile, before the command is given up.
 const ROUNDS_MAX: u32 = 16;
 /// A command may load this part of its tenant's memory.
@@ -100,7 +102,12 @@ impl Fetch {
         now: Millis,
         cx: &mut Waking<'_>,
     ) -> Poll<()> {
+        let turn_end = self.loaded + TURN_MAX;
         while self.loaded < self.parts.len() {
+            if self.loaded >= turn_end {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let end = self.loaded + self.at_once(bytes_max);
             let end = end.min(self.parts.len());
             for part in &mut self.parts[self.loaded..end] {
@@ -145,23 +152,25 @@ impl Fetch {
         keys: &[Key<'_>],
         now: Millis,
     ) -> Result<bool, Error> {
+        let mut absent = HashSet::new();
         for part in &mut self.parts {
-            if let State::Found(found) = &part.state {
-                // What cannot be read counts as absent; whoever loaded it has said so.
-                let stored = found.as_ref().ok().and_then(Option::as_deref);
-                if !held.admit(&part.ticket, stored, now)? {
-                    part.state = State::Void;
-                }
+            let State::Found(found) = &part.state else {
+                continue;
+            };
+            let key = part.ticket.key();
+            let name = self.hasher.hash_one((key.db, key.bytes));
+            // What cannot be read counts as absent; whoever loaded it has said so.
+            let stored = found.as_ref().ok().and_then(Option::as_deref);
+            let stored = stored.filter(|stored| !stored.is_expired(now));
+            if !held.admit(&part.ticket, stored, now)? {
+                part.state = State::Void;
+                self.names.remove(&name);
+            } else if stored.is_none() {
+                absent.insert(name);
             }
         }
-        let is_void = |part: &Part| matches!(part.state, State::Void);
-        for part in self.parts.iter().filter(|part| is_void(part)) {
-            let name = self
-                .hasher
-                .hash_one((part.ticket.key().db, part.ticket.key().bytes));
-            self.names.remove(&name);
-        }
-        let lacks = |key: &Key<'_>| !self.names.contains(&self.name(*key)) && held.lacks(*key, now);
+        // Those that came last may have taken the room of others.
+        let lacks = |key: &Key<'_>| held.lacks(*key, now) && !absent.contains(&self.name(*key));
         Ok(!keys.iter().any(lacks))
     }
 

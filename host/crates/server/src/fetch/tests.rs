@@ -200,6 +200,30 @@ fn what_memory_has_no_room_for_comes_back_from_below() {
 }
 
 #[test]
+fn keys_that_come_from_below_together_do_not_take_each_others_room() {
+    let (server, _stack) = server(WritePolicy::Through);
+    let mut client = server.connect();
+    let value = |n: usize| format!("{n}{}", "v".repeat(1 << 14));
+    let keys = 6_000;
+    for n in 0..keys {
+        let request = command(&[b"SET", format!("k{n}").as_bytes(), value(n).as_bytes()]);
+        client.ask(request, "+OK\r\n");
+    }
+    let entries = server.shared.engine.default_tenant().len(0) as usize;
+    assert!((1_200..keys).contains(&entries), "{entries}");
+    // Some are in memory, more are not.
+    for wanted in [0..1_200, 600..1_800, keys - 1_200..keys] {
+        let names: Vec<String> = wanted.clone().map(|n| format!("k{n}")).collect();
+        client.send(format!("MGET {}\r\n", names.join(" ")));
+        client.expect(format!("*{}\r\n", wanted.len()));
+        for n in wanted {
+            let value = value(n);
+            client.expect(format!("${}\r\n{value}\r\n", value.len()));
+        }
+    }
+}
+
+#[test]
 fn a_command_that_needs_more_than_memory_holds_is_refused() {
     let (server, stack) = server(WritePolicy::Around);
     let mut client = server.connect();
