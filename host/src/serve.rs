@@ -20,7 +20,7 @@ use larder_server::{Health, LogControl, Parts, Running, Shared};
 use larder_tiers::Stack;
 use rand::TryRng;
 use rand::rngs::SysRng;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal as SystemSignal, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -204,6 +204,8 @@ fn ready_line(running: &Running) -> String {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// A file that would grow beyond what `ulimit -f` allows is an error of who writes it, and not the end.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -212,6 +214,7 @@ impl Signals {
         Ok(Self {
             terminate,
             interrupt: signal(SignalKind::interrupt())?,
+            _file_too_large: signal(SignalKind::from_raw(SystemSignal::XFSZ.as_raw()))?,
         })
     }
 

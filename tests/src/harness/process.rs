@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 
 use super::patience::{PATIENCE, within};
 
@@ -119,6 +119,21 @@ impl Process {
             "no signal for {}: {told:?}",
             self.shown
         );
+    }
+
+    /// Lets its files grow to so many bytes from now on, or as they like.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    #[track_caller]
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        // What is allowed at most stays, so that it can be raised again.
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let current = bytes.or(maximum);
+        let limit = Rlimit { current, maximum };
+        let limited = prlimit(pid, Resource::Fsize, limit);
+        assert!(limited.is_ok(), "no limit for {}: {limited:?}", self.shown);
     }
 
     /// How it ended, if it has.

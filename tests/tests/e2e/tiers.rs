@@ -184,6 +184,44 @@ fn a_folder_serves_one_process_and_what_is_wrong_with_it_is_said() {
 }
 
 #[test]
+fn a_disk_that_takes_no_more_leaves_the_memory_at_work_and_brings_nothing_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), &["--l2-size", "16MiB"]);
+    let mut client = server.client();
+    let state = |client: &mut Client| match client.call(&["INFO", "tiers"]) {
+        Value::Bulk(Some(text)) => String::from_utf8(text).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    for n in 0..50 {
+        assert_eq!(
+            client.call(&["SET", &format!("k{n}"), &"v".repeat(1000)]),
+            ok()
+        );
+    }
+    server.process().limit_files(Some(4096));
+    assert_eq!(client.call(&["SET", "k1", "new"]), ok());
+    assert_eq!(client.call(&["DEL", "k2"]), Value::Integer(1));
+    assert_eq!(client.call(&["GET", "k1"]), bulk("new"));
+    assert_eq!(client.call(&["GET", "k2"]), NIL);
+    let said = state(&mut client);
+    assert!(said.contains("tier_l2_disk:state=trouble,"), "{said}");
+    assert!(server.metric("larder_tier_write_errors_total") >= 2.0);
+    server.process().limit_files(None);
+    assert_eq!(client.call(&["SET", "k3", "new"]), ok());
+    let said = state(&mut client);
+    assert!(said.contains("tier_l2_disk:state=ok,"), "{said}");
+    // Killed.
+    drop(server);
+    let server = start(folder.path(), &["--l2-size", "16MiB"]);
+    let mut client = server.client();
+    let expected = [("k1", NIL), ("k2", NIL), ("k3", bulk("new"))];
+    for (key, value) in expected {
+        assert_eq!(client.call(&["GET", key]), value, "{key}");
+    }
+    assert_eq!(client.call(&["GET", "k4"]), bulk("v".repeat(1000)));
+}
+
+#[test]
 fn a_key_goes_where_the_pattern_says_that_fits_it() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("larder.toml");
