@@ -56,8 +56,11 @@ fn rules(below: &Below, tenant: &Tenant) -> Rules {
 
 /// The folder of the second level within the data folder.
 pub(crate) const DISK: &str = "disk";
+/// What finding its entries may take: half as much as the memory, and so much at least.
+const INDEX_PART: u64 = 2;
+const INDEX_BYTES_MIN: u64 = 32 << 20;
 /// Changes that may wait to be written to a level before those who write wait, too.
-const QUEUE_BYTES_MAX: u64 = 16 << 20;
+pub(crate) const QUEUE_BYTES_MAX: u64 = 16 << 20;
 /// How long a read may take that waits for the disk.
 const READ_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -72,6 +75,7 @@ pub fn stack(config: &Config, clock: fn() -> Millis) -> anyhow::Result<Option<Ar
     let options = DiskOptions {
         folder: config.folders.data.join(DISK),
         bytes_max: below.size.bytes(),
+        index_bytes_max: index_bytes_max(config.store.memory),
         sync_every: below.sync,
         read_timeout: READ_TIMEOUT,
     };
@@ -86,6 +90,11 @@ pub fn stack(config: &Config, clock: fn() -> Millis) -> anyhow::Result<Option<Ar
     Ok(Some(stack.context(
         "the system gives no thread for the second level",
     )?))
+}
+
+/// Bytes of memory that finding entries of the second level may take, beside those of the memory itself.
+pub(crate) fn index_bytes_max(memory: ByteSize) -> u64 {
+    (memory.bytes() / INDEX_PART).max(INDEX_BYTES_MIN)
 }
 
 /// The folder of compiled policies within the data folder.

@@ -25,6 +25,7 @@ impl Larder {
         let options = DiskOptions {
             folder: folder.into(),
             bytes_max,
+            index_bytes_max: u64::MAX,
             sync_every: None,
             read_timeout: Duration::from_secs(10),
         };

@@ -2,6 +2,7 @@
 
 use super::machine::Machine;
 use super::{Judged, Verdict, cgroup};
+use crate::assemble::{QUEUE_BYTES_MAX, index_bytes_max};
 use crate::config::{ByteSize, Config};
 
 const PATH: &str = "proc/meminfo";
@@ -19,9 +20,13 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
     };
     let memory = config.store.memory;
     let buffers = config.limits.client_buffers_max;
-    let needed = memory.bytes() / 100 * 115 + OWN_BYTES + buffers.bytes();
+    let below = config.store.below.map(|_| below_bytes(memory));
+    let needed = own_bytes(memory) + below.unwrap_or(0) + buffers.bytes();
+    let level = below.map_or(String::new(), |below| {
+        format!(", {} MiB for finding what is on disk", below >> 20)
+    });
     let told = format!(
-        "memory = {memory} and {buffers} for clients' buffers may come to {} MiB, {whose} has {} MiB",
+        "memory = {memory}{level} and {buffers} for clients' buffers may come to {} MiB, {whose} has {} MiB",
         needed >> 20,
         limit >> 20
     );
@@ -29,12 +34,46 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
         return Ok(Verdict::fine(told));
     }
     let buffers = ByteSize::mib((buffers.bytes().min(limit / 4) >> 20).max(1));
-    let fits = limit.saturating_sub(OWN_BYTES + buffers.bytes()) / 115 * 100;
-    let memory = ByteSize::mib(fits.max(LEAST_BYTES) >> 20);
+    let room = limit.saturating_sub(buffers.bytes());
+    let with_level =
+        below.and_then(|_| largest(|memory| own_bytes(memory) + below_bytes(memory), room));
+    let none = if below.is_some() && with_level.is_none() {
+        " --l2 none"
+    } else {
+        ""
+    };
+    let memory = with_level.or_else(|| largest(own_bytes, room));
+    let memory = memory.unwrap_or(ByteSize::new(LEAST_BYTES));
     Ok(Verdict::wrong(
         format!("{told}: the kernel will end the server"),
-        format!("larder serve --memory {memory} --limits-client-buffers-max {buffers}"),
+        format!("larder serve --memory {memory} --limits-client-buffers-max {buffers}{none}"),
     ))
+}
+
+/// What the process takes with so much memory.
+fn own_bytes(memory: ByteSize) -> u64 {
+    memory.bytes() / 100 * 115 + OWN_BYTES
+}
+
+/// What a second level takes beside.
+fn below_bytes(memory: ByteSize) -> u64 {
+    index_bytes_max(memory) + QUEUE_BYTES_MAX
+}
+
+/// The largest memory, in whole mebibytes, with which no more than `room` bytes are needed.
+fn largest(needed: impl Fn(ByteSize) -> u64, room: u64) -> Option<ByteSize> {
+    let (mut fits, mut exceeds) = (LEAST_BYTES >> 20, (room >> 20) + 1);
+    if needed(ByteSize::mib(fits)) > room {
+        return None;
+    }
+    while fits + 1 < exceeds {
+        let middle = fits.midpoint(exceeds);
+        match needed(ByteSize::mib(middle)) <= room {
+            true => fits = middle,
+            false => exceeds = middle,
+        }
+    }
+    Some(ByteSize::mib(fits))
 }
 
 /// All the memory of the machine.
@@ -51,6 +90,7 @@ mod tests {
     use super::super::testing::{assert_fine, assert_unknown, assert_wrong, config, machine};
     use super::*;
 
+    /// Without a second level.
     fn check_with(ram_mib: u64, group_mib: Option<u64>, memory: &str) -> Judged {
         let ram = format!("MemTotal:   {} kB\nMemFree: 1 kB\n", ram_mib << 10);
         let group = group_mib.map_or("max".to_owned(), |mib| (mib << 20).to_string());
@@ -59,7 +99,7 @@ mod tests {
             ("proc/self/cgroup", "0::/\n"),
             ("sys/fs/cgroup/memory.max", &group),
         ]);
-        check(&machine, &config(&[("memory", memory)]))
+        check(&machine, &config(&[("memory", memory), ("l2", "none")]))
     }
 
     #[test]
@@ -78,24 +118,39 @@ mod tests {
         assert_wrong(
             check_with(1024, None, "1GiB"),
             "the machine has 1024 MiB",
-            "639MiB",
+            "640MiB",
         );
     }
 
     #[test]
     fn what_is_proposed_would_be_found_fine() {
-        for limit_mib in [64, 200, 513, 4000] {
-            let Ok(Verdict::Wrong { mend, .. }) = check_with(limit_mib, None, "8GiB") else {
-                panic!("{limit_mib} MiB suffice for 8 GiB");
-            };
-            let words: Vec<&str> = mend.split(' ').collect();
+        for limit_mib in [64, 90, 200, 513, 4000] {
             let (_root, machine) = machine(&[(PATH, &format!("MemTotal: {} kB", limit_mib << 10))]);
-            let config = config(&[
-                ("memory", words[3]),
-                ("limits.client_buffers_max", words[5]),
-            ]);
-            assert_fine(check(&machine, &config), "may come to");
+            for l2 in ["none", "disk"] {
+                let judged = check(&machine, &config(&[("memory", "8GiB"), ("l2", l2)]));
+                let Ok(Verdict::Wrong { mend, .. }) = judged else {
+                    panic!("{limit_mib} MiB suffice for 8 GiB");
+                };
+                let words: Vec<&str> = mend.split(' ').collect();
+                let config = config(&[
+                    ("memory", words[3]),
+                    ("limits.client_buffers_max", words[5]),
+                    ("l2", words.get(7).unwrap_or(&l2)),
+                ]);
+                assert_fine(check(&machine, &config), "may come to");
+            }
         }
+    }
+
+    #[test]
+    fn what_finds_the_entries_on_disk_counts() {
+        let (_root, machine) = machine(&[(PATH, "MemTotal: 1572864 kB")]);
+        let config = config(&[("memory", "1GiB"), ("l2", "disk")]);
+        assert_wrong(
+            check(&machine, &config),
+            "528 MiB for finding what is on disk",
+            "larder serve --memory",
+        );
     }
 
     #[test]

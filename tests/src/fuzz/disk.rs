@@ -44,6 +44,7 @@ fn open(path: &Path) -> Result<Disk, OpenError> {
     let options = DiskOptions {
         folder: path.into(),
         bytes_max: BYTES_MIN,
+        index_bytes_max: u64::MAX,
         sync_every: None,
         read_timeout: Duration::from_secs(60),
     };

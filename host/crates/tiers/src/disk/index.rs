@@ -38,6 +38,7 @@ struct Table {
 pub(super) struct Index {
     tables: Box<[Mutex<Table>]>,
     slots: AtomicUsize,
+    entries: AtomicUsize,
 }
 
 impl Index {
@@ -45,7 +46,13 @@ impl Index {
         Self {
             tables: (0..TABLES).map(|_| Mutex::default()).collect(),
             slots: AtomicUsize::new(0),
+            entries: AtomicUsize::new(0),
         }
+    }
+
+    /// Entries there are, those of cleared databases included.
+    pub(super) fn len(&self) -> usize {
+        self.entries.load(Relaxed)
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
@@ -82,6 +89,7 @@ impl Index {
         }
         table.put(Slot { hash, place });
         table.len += 1;
+        self.entries.fetch_add(1, Relaxed);
         None
     }
 
@@ -99,6 +107,7 @@ impl Index {
             return None;
         }
         table.take_out(at);
+        self.entries.fetch_sub(1, Relaxed);
         self.shrink(&mut table);
         Some(place)
     }
@@ -127,6 +136,7 @@ impl Index {
                 .filter(|slot| slot.place != Place::NONE && !is_kept(slot.hash, slot.place))
                 .map(|slot| slot.hash)
                 .collect();
+            self.entries.fetch_sub(gone.len(), Relaxed);
             for hash in gone {
                 if let Some(at) = table.find(hash) {
                     table.take_out(at);
@@ -258,7 +268,9 @@ mod tests {
             for (hash, place) in &model {
                 prop_assert_eq!(index.get(*hash), Some(*place));
             }
+            prop_assert_eq!(index.len(), model.len());
             index.retain(|hash, _| hash >> 20 & 1 == 0);
+            prop_assert_eq!(index.len(), model.keys().filter(|hash| *hash >> 20 & 1 == 0).count());
             for hash in model.keys() {
                 prop_assert_eq!(index.holds(*hash), hash >> 20 & 1 == 0);
             }

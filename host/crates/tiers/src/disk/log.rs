@@ -29,6 +29,8 @@ pub(super) struct Limits {
     pub(super) bytes_max: u64,
     /// Bytes of a segment, but for one that holds a single larger record.
     pub(super) segment_bytes: u64,
+    /// Entries that are found at most, so that finding them takes no more memory than it may.
+    pub(super) entries_max: usize,
     /// Whether files are brought to the disk itself every now and then.
     pub(super) is_synced: bool,
 }
@@ -37,6 +39,11 @@ impl Limits {
     /// Bytes of the largest record.
     pub(super) fn record_bytes_max(self) -> u64 {
         (self.bytes_max / 8).min(super::place::RECORD_BYTES_MAX)
+    }
+
+    /// Records of a segment: where they are many, what is listed of them is small beside the index.
+    fn records_max(self) -> usize {
+        (self.entries_max / 16).max(64)
     }
 }
 
@@ -190,10 +197,14 @@ impl Log {
     }
 
     fn fits(&self, start: usize, record_bytes: u64) -> bool {
-        self.active.as_ref().is_some_and(|active| {
-            let frame = frame_bytes(active.entries.len() + 1) - START_BYTES;
-            active.end + start as u64 + record_bytes + frame <= active.file_bytes
-        })
+        let has_place = |active: &&Active| active.entries.len() < self.limits.records_max();
+        self.active
+            .as_ref()
+            .filter(has_place)
+            .is_some_and(|active| {
+                let frame = frame_bytes(active.entries.len() + 1) - START_BYTES;
+                active.end + start as u64 + record_bytes + frame <= active.file_bytes
+            })
     }
 
     /// Writes what is staged; only then is it found.

@@ -29,6 +29,8 @@ pub const BYTES_MIN: u64 = 1 << 20;
 pub const BYTES_MAX: u64 = 512 << 30;
 
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+/// What finding an entry takes at most, in memory.
+const INDEX_BYTES: u64 = 32;
 const SEGMENTS: u64 = 64;
 
 /// What a disk tier is made from.
@@ -38,6 +40,8 @@ pub struct DiskOptions {
     pub folder: PathBuf,
     /// Bytes that its segments may take, [`BYTES_MIN`] to [`BYTES_MAX`]. Manifest and lock are a few KiB beside.
     pub bytes_max: u64,
+    /// Bytes of memory that finding entries may take, at 32 an entry; beyond that the oldest go.
+    pub index_bytes_max: u64,
     /// How often what was written is brought to the disk itself, so that it outlasts the machine. `None`: the operating
     /// system does as it likes.
     pub sync_every: Option<Duration>,
@@ -96,6 +100,8 @@ impl Disk {
         let limits = Limits {
             bytes_max,
             segment_bytes: (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX),
+            entries_max: usize::try_from(options.index_bytes_max / INDEX_BYTES)
+                .unwrap_or(usize::MAX),
             is_synced: options.sync_every.is_some(),
         };
         let (log, damaged) =
@@ -188,8 +194,8 @@ pub(super) fn restore(
     // Now it shows whether the folder can be written.
     log.is_manifest_due = true;
     log.save_manifest()?;
-    // The bound may be a smaller one than before.
-    while log.used_bytes > limits.bytes_max && log.reclaim_oldest(true) {}
+    // The bounds may be smaller ones than before.
+    while (log.used_bytes > limits.bytes_max || log.is_crowded()) && log.reclaim_oldest(true) {}
     Ok((log, damaged))
 }
 

@@ -1,7 +1,7 @@
 //! Making room: the oldest segment goes.
 //!
-//! What lives in it is copied to the end of the log while there is room for all that lives, or while little of the segment
-//! does; else only what was read since it came there, three quarters of all that is gone over at most, and the rest is
+//! What lives in it is copied to the end of the log while there is room for all that lives, in the index too, or while
+//! little of the segment does; else only what was read since it came there, three quarters of all that is gone over at most, and the rest is
 //! evicted.
 //! As the oldest goes first, nothing a deletion refers to outlasts it.
 //!
@@ -56,7 +56,7 @@ impl Log {
         let reserve = self.limits.segment_bytes * 2;
         let watermark =
             (self.limits.bytes_max - self.limits.bytes_max / 16).saturating_sub(reserve);
-        if self.used_bytes > watermark {
+        if self.used_bytes > watermark || self.is_crowded() {
             let is_over = self.walk((written_bytes * PACE).max(STEP_BYTES_MIN));
             // What was copied is found where it is now, before the segment goes.
             self.flush();
@@ -64,6 +64,11 @@ impl Log {
                 self.remove_oldest();
             }
         }
+    }
+
+    /// Whether more is found than may be.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.shared.index.len() > self.limits.entries_max
     }
 
     /// Removes the oldest segment, at one go; with `is_dropped` all that lives there is evicted. Returns whether there
@@ -141,7 +146,8 @@ impl Log {
         }
         let budget_bytes = oldest.file_bytes / 4 * 3;
         let room_bytes = self.limits.bytes_max / 100 * LIVE_PERCENT_MAX;
-        let is_all = live_bytes <= budget_bytes || self.ledger.live_bytes() <= room_bytes;
+        let has_room = live_bytes <= budget_bytes || self.ledger.live_bytes() <= room_bytes;
+        let is_all = has_room && !self.is_crowded();
         let credit_bytes_max = self.limits.segment_bytes * CREDIT_SEGMENTS_MAX;
         self.credit_bytes = (self.credit_bytes + budget_bytes).min(credit_bytes_max);
         let copies = if is_all { Copies::All } else { Copies::Touched };

@@ -17,6 +17,7 @@ fn options(path: &Path, bytes_max: u64) -> DiskOptions {
     DiskOptions {
         folder: path.join("disk"),
         bytes_max,
+        index_bytes_max: u64::MAX,
         sync_every: None,
         read_timeout: Duration::from_secs(60),
     }

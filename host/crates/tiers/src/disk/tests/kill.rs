@@ -24,6 +24,7 @@ fn open(path: &Path) -> Disk {
         folder: path.into(),
         // Reclaimed several times a second; what lives is a tenth of it.
         bytes_max: 4 << 20,
+        index_bytes_max: u64::MAX,
         sync_every: None,
         read_timeout: Duration::from_secs(60),
     };

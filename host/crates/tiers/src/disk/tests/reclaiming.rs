@@ -2,13 +2,14 @@ use std::sync::Arc;
 
 use larder_engine::tier::TierChange;
 
-use super::support::{NOW, Store};
+use super::support::{NOW, ROOMY, Store};
 use crate::conformance::{key, put, stored};
 use crate::disk::log::Limits;
 
 const TIGHT: Limits = Limits {
     bytes_max: 1 << 20,
     segment_bytes: 16 << 10,
+    entries_max: usize::MAX,
     is_synced: false,
 };
 const VALUE_BYTES: usize = 440;
@@ -158,4 +159,37 @@ fn a_smaller_bound_holds_from_the_start() {
     assert_eq!(store.value(&key(1499_u64.to_le_bytes())), Some(value(1)));
     store.wrote(&[put("k", "v")]);
     assert!(store.writer.log.used_bytes <= 1 << 18);
+}
+
+#[test]
+fn what_finding_entries_may_take_bounds_how_many_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let crowded = Limits {
+        entries_max: 1000,
+        ..ROOMY
+    };
+    let mut store = Store::open(folder.path(), crowded);
+    let name = |n: u64| n.to_le_bytes();
+    for n in 0..20_000 {
+        store.wrote(&[put(name(n), b"v")]);
+        let held = store.writer.log.shared.index.len();
+        // A segment goes at a time.
+        assert!(held <= 1000 + 64, "{held} after {n}");
+        // What is read stays.
+        for hot in (0..=n.min(400)).step_by(40) {
+            assert!(store.value(&key(name(hot))).is_some(), "{hot} after {n}");
+        }
+    }
+    assert!(store.writer.log.used_bytes < ROOMY.bytes_max / 2);
+    let live = store.writer.log.ledger.entries();
+    assert!((800..=1064).contains(&live), "{live}");
+    assert!((19_300..20_000).all(|n| store.value(&key(name(n))).is_some()));
+    drop(store);
+    let fewer = Limits {
+        entries_max: 300,
+        ..crowded
+    };
+    let store = Store::open(folder.path(), fewer);
+    assert!(store.writer.log.shared.index.len() <= 300);
+    assert!(store.value(&key(name(19_999))).is_some());
 }

@@ -31,6 +31,7 @@ fn open(path: &Path, bytes_max: u64, records: Arc<Records>) -> Disk {
     let options = DiskOptions {
         folder: path.join("disk"),
         bytes_max,
+        index_bytes_max: u64::MAX,
         sync_every: None,
         read_timeout: Duration::from_secs(60),
     };

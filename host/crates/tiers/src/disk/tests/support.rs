@@ -23,6 +23,7 @@ pub(super) const NOW: u64 = 1_700_000_000_000;
 pub(super) const ROOMY: Limits = Limits {
     bytes_max: 8 << 20,
     segment_bytes: 4096,
+    entries_max: usize::MAX,
     is_synced: false,
 };
 
