@@ -33,6 +33,7 @@ pub fn codec(data: &[u8]) {
         expires_at: (how & 4 != 0).then_some(u64::from(place) << 40),
         priority: how / 8,
         note: note.into(),
+        ..Stored::default()
     };
     let handling = Handling {
         is_marked: *encrypt == Encrypt::Marked,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use larder_engine::{
     Access, Edit, Engine, EngineConfig, Error, EvictorFactory, Expiry, FlushCursor, Key, Label,
-    Millis, SizeClasses, Tenant, TenantConfig, native,
+    Millis, SizeClasses, Tenant, TenantConfig, Times, native,
 };
 use larder_policy_s3_fifo::S3Fifo;
 
@@ -106,11 +106,23 @@ fn key(name: &Name) -> Key<'_> {
     Key::new(name.0, &name.1)
 }
 
+/// Names of the one database become those of the other.
+fn exchange_names<V>(by_name: &mut BTreeMap<Name, V>) {
+    let named = std::mem::take(by_name).into_iter();
+    *by_name = named
+        .map(|((db, bytes), value)| ((1 - db, bytes), value))
+        .collect();
+}
+
 /// A tenant and its model.
 pub(super) struct World {
     engine: Engine,
     /// Value and expiry (0: none) of what was written and may still be there.
     model: BTreeMap<Name, (Vec<u8>, Millis)>,
+    /// How long what is in the model is kept beyond its expiry.
+    kept_ms: BTreeMap<Name, u32>,
+    /// Value, expiry and end of what has expired and may still be there for who asks for stale values.
+    stale: BTreeMap<Name, (Vec<u8>, Millis, Millis)>,
     now: Millis,
     terms: Terms,
     slack_bytes: u64,
@@ -138,6 +150,8 @@ impl World {
         Self {
             engine: engine.expect("the configuration is sound"),
             model: BTreeMap::new(),
+            kept_ms: BTreeMap::new(),
+            stale: BTreeMap::new(),
             now: START,
             terms,
             slack_bytes: SLACK_BYTES,
@@ -169,7 +183,7 @@ impl World {
         let name = name(which);
         let (db, amount) = (name.0, usize::from(amount));
         let soon = self.now + amount as u64;
-        match what % 12 {
+        match what % 14 {
             0..=1 => self.check(&name),
             2 => self.patch(&name, usize::from(fill) * 4, &vec![fill; amount]),
             3 => self.put(&name, &vec![fill; amount], Expiry::Never),
@@ -182,6 +196,8 @@ impl World {
             10 => {
                 self.engine.maintain(self.now);
             }
+            11 => self.keep(&name, &vec![fill; amount], soon, 10 * u32::from(fill)),
+            12 => self.check_stale(&name),
             _ if fill == 0 => self.flush(amount.is_multiple_of(2).then_some(db)),
             _ if fill == 1 => self.exchange(),
             _ => self.check_all(),
@@ -208,7 +224,60 @@ impl World {
         let may_be_gone = expected.is_none_or(|expiry| self.terms.may_evict(expiry));
         assert!(there || may_be_gone, "{name:?} was lost");
         if !there {
-            self.model.remove(name);
+            let before = self.model.remove(name);
+            let kept_ms = self.kept_ms.remove(name).unwrap_or(0);
+            if let Some((value, expiry)) = before.filter(|(_, expiry)| *expiry != 0) {
+                let end = expiry + Millis::from(kept_ms);
+                self.stale.insert(name.clone(), (value, expiry, end));
+            }
+        }
+        let now = self.now;
+        self.stale
+            .retain(|_, (_, expiry, end)| *expiry <= now && now < *end);
+    }
+
+    /// A stale value is shown to who asks for it, unless it was evicted.
+    fn check_stale(&mut self, name: &Name) {
+        self.settle(name);
+        let live = self.expected(name).map(|(value, _)| (value.clone(), 0));
+        let stale = self.stale.get(name);
+        let stale = stale.map(|(value, expiry, _)| (value.clone(), self.now - expiry));
+        let read = |entry: larder_engine::Entry<'_>, late_ms| (entry.value().to_vec(), late_ms);
+        let found = self.tenant().peek_stale(key(name), self.now, read);
+        let expected = live.or(stale);
+        let may_be_gone = !self.terms.roomy && found.is_none();
+        assert!(
+            found == expected || may_be_gone,
+            "{name:?}: {found:?}, not {expected:?}"
+        );
+    }
+
+    /// Writes a value that is kept beyond its expiry.
+    fn keep(&mut self, name: &Name, value: &[u8], expiry: Millis, stale_ms: u32) {
+        self.settle(name);
+        let edit = || Edit::Put {
+            value: value.into(),
+            expiry: Expiry::At(expiry),
+            label: Some(Label {
+                times: Times {
+                    stale_ms,
+                    ..Times::NONE
+                },
+                ..Label::NONE
+            }),
+        };
+        let (access, hint) = (Access::Write, value.len());
+        let put = self
+            .tenant()
+            .update(key(name), self.now, access, hint, |_| (edit(), ()));
+        if self.is_refused(put) {
+            return;
+        }
+        self.stale.remove(name);
+        self.model.remove(name);
+        if expiry > self.now {
+            self.model.insert(name.clone(), (value.to_vec(), expiry));
+            self.kept_ms.insert(name.clone(), stale_ms);
         }
     }
 
@@ -231,6 +300,10 @@ impl World {
             .update(key(name), now, Access::Write, hint, |_| (edit(), ()));
         if self.is_refused(put) {
             return;
+        }
+        self.stale.remove(name);
+        if expiry != Expiry::Keep {
+            self.kept_ms.remove(name);
         }
         let before = self.model.get(name).map_or(0, |(_, expiry)| *expiry);
         let after = match expiry {
@@ -285,6 +358,10 @@ impl World {
         let put = self
             .tenant()
             .update(key(&name), self.now, access, value.len(), edit);
+        if !matches!(put, Err(Error::OutOfMemory)) {
+            self.stale.remove(&name);
+            self.kept_ms.remove(&name);
+        }
         match put {
             Ok(()) => self.model.insert(name, (value, 0)),
             Err(Error::Refused) if !self.terms.volatile_only => self.model.remove(&name),
@@ -310,6 +387,7 @@ impl World {
         if self.is_refused(appended) {
             return;
         }
+        self.stale.remove(name);
         let read = |entry: larder_engine::Entry<'_>| (entry.value().len(), entry.expires_at());
         let found = self.tenant().peek(key(name), now, read);
         if found == Some((more.len(), None)) && (len > 0 || expiry > 0) {
@@ -337,6 +415,7 @@ impl World {
         if self.is_refused(patched) {
             return;
         }
+        self.stale.remove(name);
         let (value, _) = self.model.entry(name.clone()).or_default();
         let end = at + bytes.len();
         value.resize(value.len().max(end), 0);
@@ -350,8 +429,13 @@ impl World {
         self.tenant()
             .update(key(name), now, Access::Write, 0, expire)
             .expect("nothing is written");
-        if let Some(entry) = self.model.get_mut(name) {
-            entry.1 = expiry.unwrap_or(0);
+        if expiry.is_some_and(|expiry| expiry <= now) {
+            self.model.remove(name);
+        }
+        match self.model.get_mut(name) {
+            Some(entry) => entry.1 = expiry.unwrap_or(0),
+            None if expiry.is_some() => _ = self.stale.remove(name),
+            None => {}
         }
     }
 
@@ -359,6 +443,7 @@ impl World {
         self.settle(name);
         let removed = self.tenant().remove(key(name), self.now);
         assert_eq!(removed, self.model.remove(name).is_some(), "{name:?}");
+        self.stale.remove(name);
     }
 
     fn flush(&mut self, db: Option<u8>) {
@@ -366,17 +451,17 @@ impl World {
         while let Some(next) = self.tenant().flush(db, at) {
             at = next;
         }
-        self.model
-            .retain(|(of, _), _| db.is_some_and(|db| db != *of));
+        let stays = |of: u8| db.is_some_and(|db| db != of);
+        self.model.retain(|(of, _), _| stays(*of));
+        self.stale.retain(|(of, _), _| stays(*of));
     }
 
     /// Both databases change places.
     fn exchange(&mut self) {
         self.tenant().lock_all().exchange(0, 1);
-        let model = std::mem::take(&mut self.model).into_iter();
-        self.model = model
-            .map(|((db, bytes), entry)| ((1 - db, bytes), entry))
-            .collect();
+        exchange_names(&mut self.model);
+        exchange_names(&mut self.kept_ms);
+        exchange_names(&mut self.stale);
     }
 
     pub(super) fn check_all(&mut self) {

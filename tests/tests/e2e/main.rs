@@ -7,6 +7,7 @@ mod console;
 mod contract;
 mod differential;
 mod hostile;
+mod leases;
 mod load;
 mod main_job;
 mod memory;

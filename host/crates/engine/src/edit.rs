@@ -14,6 +14,9 @@ pub enum Access {
     /// Counts neither, and where the key is new and room is short, the eviction policy may refuse it:
     /// [`crate::Error::Refused`]. With the priority it is to have.
     Offer(u8),
+    /// Counts neither, and takes place only while this is the token of the key's lease: else
+    /// [`crate::Error::LeaseOver`].
+    Lease(u64),
 }
 
 impl Access {

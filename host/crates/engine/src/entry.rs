@@ -36,7 +36,27 @@ impl<'a> Key<'a> {
 /// Bytes that the note of a label may have.
 pub const LABEL_NOTE_BYTES_MAX: usize = 32 * 1024;
 
-/// What an entry carries beside its value. Without one it takes no bytes, else three and the note.
+/// Times of an entry beside its expiry, in milliseconds. None of them takes no bytes, else twelve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// It is kept for so long beyond its expiry, for who asks for stale values; all others take it for gone.
+    pub stale_ms: u32,
+    /// It is due for a refresh so long before its expiry.
+    pub refresh_ms: u32,
+    /// It took so long to be made.
+    pub cost_ms: u32,
+}
+
+impl Times {
+    /// No times.
+    pub const NONE: Self = Self {
+        stale_ms: 0,
+        refresh_ms: 0,
+        cost_ms: 0,
+    };
+}
+
+/// What an entry carries beside its value. Without one it takes no bytes, else four, its times and the note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Label<'a> {
     /// 0 to 255, higher is worth more; eviction policies are told.
@@ -44,6 +64,8 @@ pub struct Label<'a> {
     /// Whatever the writer wants to keep with it, [`LABEL_NOTE_BYTES_MAX`] at most; nothing here reads
     /// it.
     pub note: &'a [u8],
+    /// How long it is worth something.
+    pub times: Times,
 }
 
 impl Label<'_> {
@@ -51,6 +73,7 @@ impl Label<'_> {
     pub const NONE: Self = Self {
         priority: 0,
         note: &[],
+        times: Times::NONE,
     };
 
     /// Bytes that an entry takes for it.

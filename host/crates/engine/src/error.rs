@@ -31,6 +31,10 @@ pub enum Error {
         /// Bytes it may have.
         bytes_max: usize,
     },
+    /// The lease by which it was written is not in force: the key was written or removed since, or its
+    /// time is up.
+    #[error("the lease is over")]
+    LeaseOver,
     /// The eviction policy would rather keep what is there. The key is absent now.
     #[error("the eviction policy does not keep it")]
     Refused,

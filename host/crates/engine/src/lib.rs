@@ -30,13 +30,14 @@ pub use decision::{Decider, Deciders, Undecided, Verdict};
 pub use edit::{Access, Edit, Expiry};
 pub use engine::{Engine, EngineConfig, MEMORY_BYTES_MIN, RESIDENT_ALLOWANCE_BYTES, TenantConfig};
 pub use entry::{
-    DATABASES, Entry, KEY_BYTES_MAX, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis,
+    DATABASES, Entry, KEY_BYTES_MAX, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis, Times,
 };
 pub use error::{ConfigError, Error};
 pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native, native_seeded};
 pub use policies::{
     CALL_NS_BOUNDS, Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState,
 };
+pub use shard::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub use size_class::SizeClasses;
 pub use stats::TenantStats;
 pub use tenant::{

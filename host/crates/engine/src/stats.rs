@@ -27,6 +27,12 @@ pub struct TenantStats {
     pub expired: u64,
     /// Hits and misses that the evictor was not told of because its buffer was full.
     pub events_dropped: u64,
+    /// Leases that were given.
+    pub leases: u64,
+    /// Writes refused because their lease was over.
+    pub leases_over: u64,
+    /// Entries that have expired and are kept for who asks for stale values.
+    pub stale: u64,
     /// Entries resident, by database; those that expired and were not removed yet count.
     pub entries: [u64; 16],
     /// Of them, those with an expiry.
@@ -59,6 +65,9 @@ impl TenantStats {
         self.refused_newcomers += shard.refused_newcomers;
         self.expired += shard.expired;
         self.events_dropped += shard.events_dropped;
+        self.leases += shard.leases;
+        self.leases_over += shard.leases_over;
+        self.stale += shard.stale;
         self.data_bytes += shard.data_bytes;
         for db in 0..self.entries.len() {
             self.entries[db] += shard.entries[db];
@@ -86,6 +95,8 @@ impl TenantStats {
             (&mut self.refused_newcomers, before.refused_newcomers),
             (&mut self.expired, before.expired),
             (&mut self.events_dropped, before.events_dropped),
+            (&mut self.leases, before.leases),
+            (&mut self.leases_over, before.leases_over),
         ] {
             *count = count.saturating_sub(before);
         }

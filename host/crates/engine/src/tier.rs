@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::entry::{Key, Label, Millis};
+use crate::entry::{Key, Label, Millis, Times};
 
 /// What a tier does for whoever asked; it ends within the tier's own bounds of time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -75,6 +75,8 @@ pub struct Stored {
     pub priority: u8,
     /// The note of its [`Label`].
     pub note: Box<[u8]>,
+    /// The times of its [`Label`]. They are for the memory: tiers do not keep them.
+    pub times: Times,
 }
 
 impl Stored {
@@ -83,6 +85,7 @@ impl Stored {
         Label {
             priority: self.priority,
             note: &self.note,
+            times: self.times,
         }
     }
 

@@ -63,6 +63,10 @@ metrics! {
         "Answers of the eviction policy that broke the rules: victims not there, named twice, too few.";
     REFUSED_NEWCOMERS: Counter "larder_refused_newcomers_total" ["tenant"]
         "New entries that the eviction policy did not think worth the room.";
+    LEASES: Counter "larder_leases_total" ["tenant"]
+        "Leases that were given to clients who missed a key, to make its value.";
+    LEASES_OVER: Counter "larder_leases_over_total" ["tenant"]
+        "Writes refused because the lease by which they were made was over.";
     UNFIT_SHARDS: Gauge "larder_unfit_shards" ["tenant"]
         "Shards whose eviction policy failed, where the native fallback stands in.";
     POLICY_STATES: Gauge "larder_policy_info" ["policy", "runtime", "kinds", "tenant", "state"]
@@ -89,6 +93,8 @@ metrics! {
         "Entries held.";
     TTL_ENTRIES: Gauge "larder_ttl_entries" ["tenant"]
         "Entries held that have a time to live.";
+    STALE_ENTRIES: Gauge "larder_stale_entries" ["tenant"]
+        "Entries held that have expired and are kept for clients who ask for stale values.";
     USED_BYTES: Gauge "larder_used_bytes" ["tenant"]
         "Memory counted against the budget, as the allocator hands it out.";
     DATA_BYTES: Gauge "larder_data_bytes" ["tenant"]

@@ -422,7 +422,7 @@ impl Connection {
                 let waiting = lifted(self.worker.shared.clone(), tenant);
                 self.stage = Stage::Late(Late::Held(late::Held::new(waiting)));
             }
-            Stop::Fetch => self.stage = Stage::Late(Late::Fetching),
+            Stop::Fetch => self.stage = Stage::Late(Late::lacking(&mut self.dialogue.session)),
             Stop::Close => self.stage = Stage::Closing,
         }
     }

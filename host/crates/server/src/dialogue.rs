@@ -44,7 +44,7 @@ pub(crate) enum Stop {
     Held,
     /// The connection ends once what was replied is written.
     Close,
-    /// What the next request lacks in memory has to be loaded.
+    /// What the next request lacks in memory has to be loaded, or other clients to be waited for.
     Fetch,
     /// A database, or all, has to be emptied and `+OK` replied before the next request.
     Empty(Option<u8>),

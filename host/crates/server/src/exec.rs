@@ -11,7 +11,10 @@ use crate::{Context, Flow};
 /// Executes a command to its end: what a connection does in steps is done here at once, as nobody else
 /// gets to the store meanwhile. The answer is [`Flow::Continue`], [`Flow::Close`] or [`Flow::Overfull`].
 pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
-    match dispatch(ctx, args) {
+    let was_part = std::mem::replace(&mut ctx.is_part, true);
+    let flow = dispatch(ctx, args);
+    ctx.is_part = was_part;
+    match flow {
         Flow::Flush(db) => in_one_step(ctx, args, |ctx| {
             ctx.store.flush(db);
             ctx.reply.ok();

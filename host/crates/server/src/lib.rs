@@ -44,6 +44,7 @@ mod tls;
 mod transaction;
 mod tuning;
 mod users;
+mod waiting;
 mod worker;
 
 pub use budget::for_known as buffers_for_known;

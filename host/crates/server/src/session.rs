@@ -17,6 +17,7 @@ use crate::onlookers::monitor::Monitoring;
 use crate::pubsub::Subscriptions;
 use crate::transaction::Transaction;
 use crate::users::SignIn;
+use crate::waiting::Waiting;
 use crate::{Login, Shared};
 
 /// The state of one connection that commands read and write.
@@ -44,6 +45,8 @@ pub struct Session {
     pub(crate) transaction: Option<Box<Transaction>>,
     /// What the next request waits for.
     pub(crate) fetch: Option<Box<Fetch>>,
+    /// What it waits for of other clients.
+    pub(crate) waiting: Option<Box<Waiting>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     pub(crate) monitoring: Option<Monitoring>,
     pub(crate) following: Option<Box<Following>>,
@@ -66,6 +69,7 @@ impl Session {
             is_paused: false,
             transaction: None,
             fetch: None,
+            waiting: None,
             subscriptions: None,
             monitoring: None,
             following: None,
@@ -170,6 +174,8 @@ pub struct Context<'a> {
     pub(crate) watch: &'a mut Watch,
     /// Writer of the reply.
     pub reply: Reply<'a>,
+    /// It is a part of several that are one: nothing is waited for.
+    pub(crate) is_part: bool,
     /// How long policies have been asked while shards were held.
     pub(crate) asked: Duration,
     /// Commands that were carried out within this one.
@@ -196,6 +202,7 @@ impl<'a> Context<'a> {
             decider,
             now,
             watch,
+            is_part: false,
             asked: Duration::ZERO,
             carried: 0,
         }
@@ -231,7 +238,8 @@ pub enum Flow {
     /// Find out whether the password is right; then reply, and go on with the next request. The command
     /// itself has replied nothing.
     SignIn(Box<SignIn>),
-    /// Load what the request lacks in memory, as the session's fetch says, and present it again. It was not carried out.
+    /// Load what the request lacks in memory, or wait for other clients, as the session says, and present it again. It
+    /// was not carried out.
     Fetch,
     /// Record what clients do to the tenant, and stream it until the client says no more; requests after
     /// this one are not executed. The command itself has replied nothing.

@@ -325,6 +325,7 @@ impl TenantBelow {
             expires_at: entry.expires_at(),
             priority: label.priority,
             note: label.note.into(),
+            times: label.times,
         };
         let change = TierChange::Put(self.key_buf(key), Arc::new(stored));
         self.stack.push(&change);

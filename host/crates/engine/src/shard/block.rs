@@ -7,7 +7,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 use std::slice;
 
-use crate::entry::{DATABASES, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis};
+use crate::entry::{DATABASES, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis, Times};
 use crate::size_class::SizeClasses;
 
 /// Everything about an entry but its bytes.
@@ -26,8 +26,14 @@ const DB_BITS: u32 = 4;
 const KEY_BITS: u32 = 17;
 const LABELLED: u64 = 1 << (DB_BITS + KEY_BITS);
 const EXPIRY_SHIFT: u32 = 22;
-/// What a label takes beside its note: the priority, and the note's length.
-const LABEL_HEAD_BYTES: usize = 3;
+/// What a label takes beside its times and its note: the priority, flags, and the note's length.
+const LABEL_HEAD_BYTES: usize = 4;
+/// What its times take, if it has some.
+const TIMES_BYTES: usize = 12;
+/// The flag of a label that has times.
+const TIMED: u8 = 1;
+/// The flag of a label whose entry has expired, which was told, and is kept.
+const LAPSED: u8 = 2;
 
 const _: () = assert!(1 << DB_BITS == DATABASES);
 const _: () = assert!(MILLIS_MAX == (1 << (64 - EXPIRY_SHIFT)) - 1);
@@ -74,8 +80,29 @@ pub(crate) fn label_len(label: Label<'_>) -> usize {
     if label == Label::NONE {
         0
     } else {
-        LABEL_HEAD_BYTES + label.note.len()
+        LABEL_HEAD_BYTES + times_len(label.times) + label.note.len()
     }
+}
+
+fn times_len(times: Times) -> usize {
+    if times == Times::NONE { 0 } else { TIMES_BYTES }
+}
+
+/// What stands before a label's note; as much of it is written as the label takes.
+fn label_head(label: Label<'_>) -> [u8; LABEL_HEAD_BYTES + TIMES_BYTES] {
+    let Times {
+        stale_ms,
+        refresh_ms,
+        cost_ms,
+    } = label.times;
+    let flags = if times_len(label.times) > 0 { TIMED } else { 0 };
+    let mut head = [0; LABEL_HEAD_BYTES + TIMES_BYTES];
+    head[..2].copy_from_slice(&[label.priority, flags]);
+    head[2..4].copy_from_slice(&(label.note.len() as u16).to_le_bytes());
+    head[4..8].copy_from_slice(&stale_ms.to_le_bytes());
+    head[8..12].copy_from_slice(&refresh_ms.to_le_bytes());
+    head[12..].copy_from_slice(&cost_ms.to_le_bytes());
+    head
 }
 
 impl Block {
@@ -102,11 +129,11 @@ impl Block {
             | labelled
             | (key.bytes.len() as u64) << DB_BITS
             | u64::from(key.db % DATABASES);
-        let [low, high] = (label.note.len() as u16).to_le_bytes();
-        let label_head = [label.priority, low, high];
+        let head = label_head(label);
+        let head_len = label_len - label.note.len();
         // SAFETY: the allocation is aligned for a header and holds one, then label, key and value,
-        // whose lengths the layout was made from (a label takes its head and its note, or nothing);
-        // the sources are other memory, as it is new.
+        // whose lengths the layout was made from (a label takes its head, with times or without, and
+        // its note; no label has no note); the sources are other memory, as it is new.
         unsafe {
             header.write(Header {
                 meta,
@@ -114,12 +141,10 @@ impl Block {
                 value_len,
             });
             let label_start = header.add(1).cast::<u8>().as_ptr();
-            if label_len > 0 {
-                label_start.copy_from_nonoverlapping(label_head.as_ptr(), LABEL_HEAD_BYTES);
-                label_start
-                    .add(LABEL_HEAD_BYTES)
-                    .copy_from_nonoverlapping(label.note.as_ptr(), label.note.len());
-            }
+            label_start.copy_from_nonoverlapping(head.as_ptr(), head_len);
+            label_start
+                .add(head_len)
+                .copy_from_nonoverlapping(label.note.as_ptr(), label.note.len());
             let key_start = label_start.add(label_len);
             key_start.copy_from_nonoverlapping(key.bytes.as_ptr(), key.bytes.len());
             let value_start = key_start.add(key.bytes.len());
@@ -225,6 +250,69 @@ impl Block {
         }
     }
 
+    /// The label's priority, its flags and the length of its note, where it has a label.
+    #[inline]
+    fn label_head(&self) -> Option<(u8, u8, usize)> {
+        if self.header().meta & LABELLED == 0 {
+            return None;
+        }
+        // SAFETY: a labelled block has the label's head behind its header; it was written when the
+        // block was made.
+        let head = unsafe { self.0.add(1).cast::<[u8; LABEL_HEAD_BYTES]>().read() };
+        let [priority, flags, low, high] = head;
+        let note_len = usize::from(u16::from_le_bytes([low, high]));
+        Some((priority, flags, note_len))
+    }
+
+    /// The label's times.
+    fn times(&self) -> Times {
+        let is_timed = |(_, flags, _)| flags & TIMED != 0;
+        if !self.label_head().is_some_and(is_timed) {
+            return Times::NONE;
+        }
+        // SAFETY: a label with that flag has its times behind its head; they were written when the
+        // block was made.
+        let times = unsafe {
+            let head = self.0.add(1).cast::<u8>();
+            head.add(LABEL_HEAD_BYTES).cast::<[[u8; 4]; 3]>().read()
+        };
+        let [stale_ms, refresh_ms, cost_ms] = times.map(u32::from_le_bytes);
+        Times {
+            stale_ms,
+            refresh_ms,
+            cost_ms,
+        }
+    }
+
+    /// Whether it was noted that the entry has expired and is kept.
+    pub(crate) fn is_lapsed(&self) -> bool {
+        self.label_head()
+            .is_some_and(|(_, flags, _)| flags & LAPSED != 0)
+    }
+
+    /// Notes that an entry with a label has expired and is kept, or that it is to be seen again.
+    pub(crate) fn set_lapsed(&mut self, is_lapsed: bool) {
+        let Some((_, flags, _)) = self.label_head() else {
+            return;
+        };
+        let flags = if is_lapsed {
+            flags | LAPSED
+        } else {
+            flags & !LAPSED
+        };
+        // SAFETY: the flags are the second byte of the label's head, which there is; `&mut self` is
+        // the only access.
+        unsafe { self.0.add(1).cast::<u8>().add(1).write(flags) }
+    }
+
+    /// When the entry goes for good, 0 for never: some are kept beyond their expiry.
+    pub(crate) fn goes_at(&self) -> Millis {
+        match self.expiry() {
+            0 => 0,
+            expiry => (expiry + Millis::from(self.times().stale_ms)).min(MILLIS_MAX),
+        }
+    }
+
     #[inline]
     fn key_offset(&self) -> usize {
         HEADER_BYTES + self.label_len()
@@ -233,17 +321,21 @@ impl Block {
     /// What the entry carries beside its value.
     #[inline]
     pub(crate) fn label(&self) -> Label<'_> {
-        if self.header().meta & LABELLED == 0 {
+        let Some((priority, _, note_len)) = self.label_head() else {
             return Label::NONE;
-        }
-        // SAFETY: a labelled block has the label's head behind its header, and behind that a note of
-        // the length it says; both were written when the block was made and never change.
-        unsafe {
+        };
+        let times = self.times();
+        // SAFETY: behind the label's head and times there is a note of the length that the head
+        // says; it was written when the block was made and never changes.
+        let note = unsafe {
             let head = self.0.add(1).cast::<u8>();
-            let [priority, low, high] = head.cast::<[u8; LABEL_HEAD_BYTES]>().read();
-            let note_len = usize::from(u16::from_le_bytes([low, high]));
-            let note = slice::from_raw_parts(head.add(LABEL_HEAD_BYTES).as_ptr(), note_len);
-            Label { priority, note }
+            let start = head.add(LABEL_HEAD_BYTES + times_len(times));
+            slice::from_raw_parts(start.as_ptr(), note_len)
+        };
+        Label {
+            priority,
+            note,
+            times,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reading entries under the shard's lock.
 
-use larder_sdk::{Event, EventKind, Removal, Slot};
+use larder_sdk::{Event, EventKind, Slot};
 
 use super::state::{At, State};
 use crate::entry::{Entry, Millis, stamp};
@@ -18,13 +18,14 @@ impl State {
         self.index.find(at.hash, is_it)
     }
 
-    /// The slot of a key that has not expired. One that has is removed.
+    /// The slot of a key that has not expired. One that has goes, unless it is kept for who asks for stale
+    /// values.
     #[inline]
-    pub(super) fn live_slot(&mut self, at: &At<'_>) -> Option<Slot> {
+    pub(crate) fn live_slot(&mut self, at: &At<'_>) -> Option<Slot> {
         let slot = self.slot_of(at)?;
         let expiry = self.slab.get(slot)?.expiry();
         if expiry != 0 && expiry <= at.now {
-            self.remove_slot(slot, Removal::Expired);
+            self.lapse(slot, at.now);
             return None;
         }
         Some(slot)
@@ -48,7 +49,7 @@ impl State {
                 self.count_hit(slot, at);
                 return Some(result);
             }
-            self.remove_slot(slot, Removal::Expired);
+            self.lapse(slot, at.now);
         }
         self.count_miss(at);
         None

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::block::Block;
 use super::index::Index;
+use super::lease::{Ending, Leases};
 use super::named::Marks;
 use super::recorder::Recorder;
 use super::slab::Slab;
@@ -58,6 +59,7 @@ pub(crate) struct State {
     pub(super) index: Index,
     pub(super) wheel: Wheel,
     pub(super) watches: Watches,
+    pub(super) leases: Leases,
     pub(super) log: Vec<Event>,
     /// Freed, but the evictor has not been told yet.
     pub(super) retired: Vec<Slot>,
@@ -78,12 +80,14 @@ pub(crate) struct State {
     pub(super) stats: TenantStats,
     /// What [`State::settle`] last told.
     settled_bytes: u64,
-    garbage: Garbage,
+    pub(super) garbage: Garbage,
 }
 
-/// Large blocks that were dropped; to be freed when the lock has been given back.
+/// What is to be done when the lock has been given back: large blocks that were dropped are freed, those who
+/// wait for leases that ended are woken.
 pub(crate) struct Garbage {
     blocks: Vec<Block>,
+    pub(super) ended: Vec<Ending>,
     classes: SizeClasses,
 }
 
@@ -92,6 +96,7 @@ impl Garbage {
         self.blocks
             .into_iter()
             .for_each(|block| block.free(self.classes));
+        self.ended.into_iter().for_each(Ending::tell);
     }
 }
 
@@ -118,6 +123,7 @@ impl State {
             index: Index::new(config.share_bytes),
             wheel: Wheel::new(config.start_ms),
             watches: Watches::default(),
+            leases: Leases::default(),
             log: Vec::new(),
             retired: Vec::new(),
             marks: Marks::default(),
@@ -133,6 +139,7 @@ impl State {
             settled_bytes: 0,
             garbage: Garbage {
                 blocks: Vec::new(),
+                ended: Vec::new(),
                 classes: config.classes,
             },
         }
@@ -145,6 +152,7 @@ impl State {
             + self.index.memory_bytes()
             + self.wheel.memory_bytes()
             + self.marks.memory_bytes()
+            + self.leases.memory_bytes()
             + 2 * self.log.capacity() * size_of::<Event>()
             + self.tap.as_ref().map_or(0, |tap| tap.memory_bytes());
         let bytes = self.block_bytes + structures as u64;
@@ -183,16 +191,18 @@ impl State {
     /// held.
     pub(crate) fn exchange(&mut self, one: u8, other: u8) {
         for db in [one, other] {
-            self.watches.all_changed(self.places.place_of(db));
+            let place = self.places.place_of(db);
+            self.watches.all_changed(place);
+            self.end_leases(Some(place));
         }
         self.places = self.places.exchanged(one, other);
     }
 
-    /// Large blocks to free once the lock has been given back.
+    /// What to do once the lock has been given back.
     pub(crate) fn take_garbage(&mut self) -> Garbage {
-        let blocks = std::mem::take(&mut self.garbage.blocks);
         Garbage {
-            blocks,
+            blocks: std::mem::take(&mut self.garbage.blocks),
+            ended: std::mem::take(&mut self.garbage.ended),
             classes: self.config.classes,
         }
     }
@@ -282,7 +292,8 @@ impl State {
     /// Takes the entry out of `slot`; the slot is retired until the evictor has been told.
     /// Returns the bytes it took, 0 if there was none.
     pub(crate) fn remove_slot(&mut self, slot: Slot, why: Removal) -> u64 {
-        if let Some(block) = self.slab.get(slot) {
+        // Of one that has expired and was kept this was told then.
+        if let Some(block) = self.slab.get(slot).filter(|block| !block.is_lapsed()) {
             let key = Key::new(block.db(), block.key());
             self.changes.tell(self.places, key, why.into());
             if let Some(below) = &self.below {
@@ -318,9 +329,11 @@ impl State {
         self.stats.data_bytes -= (block.key().len() + block.value_len()) as u64;
         self.stats.entries[db] -= 1;
         self.stats.entries_with_ttl[db] -= u64::from(expiry != 0);
+        let was_lapsed = block.is_lapsed();
+        self.stats.stale -= u64::from(was_lapsed);
         match why {
             Removal::Evicted => self.stats.evictions += 1,
-            Removal::Expired => self.stats.expired += 1,
+            Removal::Expired => self.stats.expired += u64::from(!was_lapsed),
             Removal::Deleted => {}
         }
         self.discard(block);
@@ -328,8 +341,8 @@ impl State {
         if was_known {
             self.note_removed(slot, hash, why);
         }
-        // What went from memory alone is as it was.
-        if why != Removal::Evicted || self.below.is_none() {
+        // What went from memory alone is as it was, and what had expired had changed then.
+        if !was_lapsed && (why != Removal::Evicted || self.below.is_none()) {
             self.watches.changed(hash);
         }
         bytes
@@ -371,17 +384,17 @@ impl State {
         true
     }
 
-    /// Removes what is due among some slots. Returns the earliest expiry that is left, 0 for none.
+    /// Has what is due among some slots expire. Returns when the next of them is due, 0 for never.
     fn expire_group(&mut self, slots: Range<Slot>, now: Millis) -> Millis {
         let mut earliest = 0;
         for slot in slots {
-            match self.slab.get(slot).map_or(0, Block::expiry) {
-                0 => {}
-                expiry if expiry <= now => {
-                    self.remove_slot(slot, Removal::Expired);
-                }
-                expiry if earliest == 0 || expiry < earliest => earliest = expiry,
-                _ => {}
+            let mut due = self.slab.get(slot).map_or(0, Block::expiry);
+            if due != 0 && due <= now {
+                self.lapse(slot, now);
+                due = self.slab.get(slot).map_or(0, Block::goes_at);
+            }
+            if due != 0 && (earliest == 0 || due < earliest) {
+                earliest = due;
             }
         }
         earliest
@@ -400,6 +413,9 @@ impl State {
     /// Removes the entries of the database in `place` (or of all) from `from` on, `count` slots at most.
     /// Whoever empties all shards tells of it then.
     pub(crate) fn flush(&mut self, place: Option<u8>, from: Slot, count: u32) {
+        if from == 0 {
+            self.end_leases(place);
+        }
         for slot in from..from.saturating_add(count).min(self.slots()) {
             let there = self
                 .slab

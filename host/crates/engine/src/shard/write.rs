@@ -41,6 +41,9 @@ impl State {
         room_bytes: usize,
         edit: &mut impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
     ) -> Result<R, Refusal> {
+        if let Access::Lease(token) = access {
+            self.check_lease(at, token)?;
+        }
         let slot = self.live_slot(at);
         let (edit, result) = edit(slot.and_then(|slot| self.entry(slot)));
         if let Some(lens) = self.lens_after(slot, &edit, at.now) {
@@ -49,7 +52,7 @@ impl State {
         match (access, slot) {
             (Access::Read, Some(slot)) => self.count_hit(slot, at),
             (Access::Read, None) => self.count_miss(at),
-            (Access::Write | Access::Offer(_), _) => {}
+            (Access::Write | Access::Offer(_) | Access::Lease(_), _) => {}
         }
         match edit {
             Edit::Keep => {
@@ -93,10 +96,14 @@ impl State {
     }
 
     fn remove_live(&mut self, at: &At<'_>, slot: Option<Slot>) {
+        self.end_lease(at.hash);
         if let Some(slot) = slot {
             self.record(Kind::Remove, at, Some(slot));
             self.remove_slot(slot, Removal::Deleted);
-        } else if let Some(below) = &self.below {
+            return;
+        }
+        self.drop_stale(at);
+        if let Some(below) = &self.below {
             self.watches.changed(at.hash);
             below.delete(at.key);
         }
@@ -262,6 +269,7 @@ impl State {
     fn swap(&mut self, slot: Slot, block: Block) {
         self.block_bytes += block.bytes(self.config.classes) as u64;
         if let Some(old) = self.slab.replace(slot, block) {
+            self.stats.stale -= u64::from(old.is_lapsed());
             self.discard(old);
         }
     }
@@ -275,6 +283,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let block = self.block(at, label, [value, b""], expiry)?;
         let size = block.bytes(self.config.classes);
+        self.drop_stale(at);
         let slot = self
             .insert_block(at.hash, block)
             .ok_or(Refusal::Never(Error::OutOfMemory))?;
@@ -326,6 +335,7 @@ impl State {
             (false, false) => {}
         }
         self.watches.changed(at.hash);
+        self.end_lease(at.hash);
         self.changes.tell(self.places, at.key, Change::Written);
         self.record(Kind::Write, at, Some(slot));
         self.tell_below(at, slot);
@@ -339,7 +349,8 @@ impl State {
         }
     }
 
-    /// Puts in what was found below, if `room_bytes` suffice for it. The key must not be here.
+    /// Puts in what was found below, if `room_bytes` suffice for it. The key must not be here, but for a stale
+    /// value.
     pub(crate) fn admit(
         &mut self,
         at: &At<'_>,
@@ -351,9 +362,11 @@ impl State {
         let expiry = stored.expires_at.unwrap_or(0);
         let block = self.block(at, label, [&stored.value, b""], expiry)?;
         let size = block.bytes(self.config.classes);
+        self.drop_stale(at);
         let slot = self
             .insert_block(at.hash, block)
             .ok_or(Refusal::Never(Error::OutOfMemory))?;
+        self.end_lease(at.hash);
         if self.may_evict(slot) {
             self.note_put(EventKind::Insert, at, slot, size);
         }
@@ -388,6 +401,11 @@ impl State {
         };
         let (db, before) = (usize::from(block.db()), block.expiry());
         block.set_expiry(expiry);
+        if block.is_lapsed() {
+            // By the clock of whoever changes it it had not expired.
+            block.set_lapsed(false);
+            self.stats.stale -= 1;
+        }
         let after = block.expiry();
         if after == before {
             return;

@@ -91,7 +91,7 @@ impl Locked<'_> {
     ) -> Result<(), Error> {
         let at = self.tenant().at(key, now);
         self.with_room(&at, |state: &mut State, room_bytes| {
-            match state.slot_of(&at) {
+            match state.live_slot(&at) {
                 Some(_) => Ok(()),
                 None => state.admit(&at, stored, room_bytes),
             }

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod install;
+mod lease;
 mod locked;
 mod record;
 mod room;
@@ -244,7 +245,7 @@ impl Tenant {
         let offered = match access {
             // Refused it would be evicted, and it may be one that never is.
             Access::Offer(priority) if !self.volatile_only => Some(priority),
-            Access::Offer(_) | Access::Read | Access::Write => None,
+            Access::Offer(_) | Access::Read | Access::Write | Access::Lease(_) => None,
         };
         for _ in 0..RETRIES_MAX {
             let reserved = match self.reserve(&at, room, offered) {

@@ -1,4 +1,4 @@
-mod changes;
+pub(super) mod changes;
 mod places;
 
 use std::collections::{HashMap, HashSet};

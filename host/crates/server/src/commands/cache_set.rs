@@ -4,7 +4,7 @@ use larder_engine::Expiry;
 use larder_engine::decision::TextPair;
 use larder_resp::{Args, parse_integer};
 
-use super::condition::Condition;
+use super::condition::{Condition, parse_hex};
 use super::moment::Scale;
 use super::note::{self, Item, PART_BYTES_MAX};
 use super::offer::{About, Offer};
@@ -26,6 +26,11 @@ pub(super) const COMMAND: Command = Command {
 
 const TOO_LONG: Failure = Failure::new("ERR a type, tag or attribute may have 65535 bytes at most");
 
+const STALE_ALONE: Failure =
+    Failure::new("ERR STALE is beyond an expiry: say that, too, with EX or PX");
+const NO_STALE_TIME: Failure = Failure::new("ERR STALE takes 1 to 4294967295 milliseconds");
+const NO_TOKEN: Failure = Failure::new("ERR the token of a lease has 16 hexadecimal digits");
+
 /// What a value is to be, and what it is not to be.
 const CONDITIONS_MAX: usize = 2;
 
@@ -35,6 +40,9 @@ struct Options<'a> {
     deadline: Option<(Scale, &'a [u8])>,
     data_type: Option<&'a [u8]>,
     cost_ms: Option<u64>,
+    stale_ms: Option<u32>,
+    /// The token of the lease by which it is written.
+    lease: Option<u64>,
     tags: Option<Vec<&'a [u8]>>,
     attributes: Option<Vec<TextPair<'a>>>,
     /// All have to hold.
@@ -59,11 +67,12 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cost_ms: options.cost_ms,
             attributes: options.attributes.as_deref().unwrap_or_default(),
             note: &note,
+            stale_ms: options.stale_ms.unwrap_or(0),
         },
     };
-    let is_stored = match options.conditions[..] {
-        [] => ctx.keep(&offer).map(|()| true)?,
-        _ => ctx.keep_if(&offer, &options.conditions)?,
+    let is_stored = match (&options.conditions[..], options.lease) {
+        ([], None) => ctx.keep(&offer).map(|()| true)?,
+        (conditions, lease) => ctx.keep_if(&offer, conditions, lease)?,
     };
     match is_stored {
         true => ctx.reply.ok(),
@@ -88,6 +97,16 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, Failure> {
             let cost = parse_integer(cost).ok_or(Failure::NOT_AN_INTEGER)?;
             let cost = u64::try_from(cost).map_err(|_| Failure::NOT_AN_INTEGER)?;
             options.cost_ms.replace(cost).is_none()
+        } else if is(b"STALE") {
+            let stale = rest.next().ok_or(Failure::SYNTAX)?;
+            let stale = parse_integer(stale).ok_or(Failure::NOT_AN_INTEGER)?;
+            let stale = u32::try_from(stale).ok().filter(|stale| *stale > 0);
+            let stale = stale.ok_or(NO_STALE_TIME)?;
+            options.stale_ms.replace(stale).is_none()
+        } else if is(b"LEASE") {
+            let token = rest.next().ok_or(Failure::SYNTAX)?;
+            let token = parse_hex(token).ok_or(NO_TOKEN)?;
+            options.lease.replace(token).is_none()
         } else if is(b"TAGS") {
             let tags = take(&mut rest, 1)?;
             options.tags.replace(tags).is_none()
@@ -111,7 +130,10 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, Failure> {
             return Err(Failure::SYNTAX);
         }
     }
-    Ok(options)
+    match options.stale_ms.is_some() && options.deadline.is_none() {
+        true => Err(STALE_ALONE),
+        false => Ok(options),
+    }
 }
 
 /// A count, and so many times `each` arguments.

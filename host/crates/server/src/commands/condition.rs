@@ -75,11 +75,14 @@ impl<'a> Condition<'a> {
 }
 
 fn parse_digest(text: &[u8]) -> Result<u64, Failure> {
-    let digits = std::str::from_utf8(text).ok();
-    digits
-        .filter(|digits| digits.len() == 16 && !digits.starts_with('+'))
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-        .ok_or(Failure::new("ERR a digest has 16 hexadecimal digits"))
+    parse_hex(text).ok_or(Failure::new("ERR a digest has 16 hexadecimal digits"))
+}
+
+/// A number of 64 bits in 16 hexadecimal digits.
+pub(super) fn parse_hex(text: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(text).ok()?;
+    let is_whole = digits.len() == 16 && !digits.starts_with('+');
+    is_whole.then(|| u64::from_str_radix(digits, 16).ok())?
 }
 
 fn delex(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {

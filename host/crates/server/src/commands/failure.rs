@@ -113,6 +113,9 @@ impl From<Error> for Failure {
                 "ERR type, tags and attributes too long: they may take {bytes_max} bytes together, \
                  these take {bytes}"
             )),
+            Error::LeaseOver => Self::new(
+                "NOLEASE the lease is over: the key was written or removed since, or its time is up",
+            ),
             Error::Refused => Self::new("ERR the eviction policy does not keep it"),
             Error::OutOfMemory => {
                 Self::new("OOM command not allowed when used memory > 'maxmemory'.")

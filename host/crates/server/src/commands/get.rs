@@ -18,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 /// Copies the value into the reply under the shard's lock: it is never copied twice, nor allocated.
-fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = ctx.key(&args[1]);
     let reply = &mut ctx.reply;
     let found = ctx

@@ -9,6 +9,7 @@ mod bitcount;
 mod bitfield;
 mod bitop;
 mod cache_explain;
+mod cache_get;
 mod cache_record;
 mod cache_set;
 mod client;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use larder_engine::decision::{Operation, QuestionParts, TextPair};
-use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis};
+use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis, Times};
 
 use super::Failure;
 use super::condition::Condition;
@@ -38,6 +38,22 @@ pub(super) struct About<'a> {
     pub(super) attributes: &'a [TextPair<'a>],
     /// All of it, as it is kept with the entry.
     pub(super) note: &'a [u8],
+    /// How long it is kept beyond its expiry.
+    pub(super) stale_ms: u32,
+}
+
+impl<'a> About<'a> {
+    /// What is kept of it with the entry.
+    fn label(&self, priority: u8) -> Label<'a> {
+        Label {
+            priority,
+            note: self.note,
+            times: Times {
+                stale_ms: self.stale_ms,
+                ..Times::NONE
+            },
+        }
+    }
 }
 
 /// What was decided over a value that is to be kept.
@@ -63,10 +79,7 @@ impl<'a> Offer<'a> {
     fn as_wished(&self) -> Kept<'a> {
         Kept {
             expiry: self.expiry,
-            label: Label {
-                priority: 0,
-                note: self.about.note,
-            },
+            label: self.about.label(0),
         }
     }
 
@@ -135,10 +148,7 @@ impl Context<'_> {
             Some(ttl_ms) => Expiry::At(now.saturating_add(ttl_ms)),
             None => Expiry::Never,
         };
-        let label = Label {
-            priority: verdict.priority,
-            note: offer.about.note,
-        };
+        let label = offer.about.label(verdict.priority);
         verdict.keep.then_some(Kept { expiry, label })
     }
 
@@ -187,11 +197,13 @@ impl Onlookers {
 }
 
 impl Context<'_> {
-    /// As [`Context::keep`], where all conditions hold; whether they did.
+    /// As [`Context::keep`], where all conditions hold, and by the lease with that token if one is named; whether
+    /// they did.
     pub(super) fn keep_if(
         &mut self,
         offer: &Offer<'_>,
         conditions: &[Condition<'_>],
+        lease: Option<u64>,
     ) -> Result<bool, Failure> {
         let kept = match is_past(offer.expiry, self.now) {
             true => None,
@@ -204,9 +216,10 @@ impl Context<'_> {
             (edit, (holds, entry.is_some()))
         };
         let bytes = offer.bytes(kept);
+        let access = lease.map_or(Access::Write, Access::Lease);
         let (held, existed) = self
             .store
-            .update(offer.key, self.now, Access::Write, bytes, edit)?;
+            .update(offer.key, self.now, access, bytes, edit)?;
         if held {
             let expiry = kept.map(|kept| kept.expiry);
             self.onlookers().notify_kept(offer, expiry, existed);

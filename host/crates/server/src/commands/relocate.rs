@@ -162,30 +162,39 @@ fn relocate(ctx: &mut Context<'_>, relocation: Relocation<'_>) -> Result<Relocat
     let mut locked = ctx.store.lock([from, to], bytes, now)?;
     let exists = locked.peek(to, now, |_| ()).is_some();
     let read = |entry: larder_engine::Entry<'_>| {
-        let Label { priority, note } = entry.label();
+        let label = entry.label();
         let expiry = entry.expires_at().map_or(Expiry::Never, Expiry::At);
         let value = match exists && !replaces {
             true => Vec::new(),
             false => entry.value().to_vec(),
         };
-        (value, expiry, priority, note.to_vec())
+        (
+            value,
+            expiry,
+            label.priority,
+            label.note.to_vec(),
+            label.times,
+        )
     };
     let found = match copies {
         true => locked.get(from, now, read),
         false => locked.peek(from, now, read),
     };
-    let Some((value, expiry, priority, note)) = found else {
+    let Some((value, expiry, priority, note, times)) = found else {
         return Ok(Relocated::NothingThere);
     };
     if exists && !replaces {
         return Ok(Relocated::TargetExists);
     }
-    let note = &note[..];
     locked.update(to, now, Access::Write, |_| {
         let put = Edit::Put {
             value: (&value[..]).into(),
             expiry,
-            label: Some(Label { priority, note }),
+            label: Some(Label {
+                priority,
+                note: &note,
+                times,
+            }),
         };
         (put, ())
     })?;

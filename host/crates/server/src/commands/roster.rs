@@ -104,7 +104,7 @@ pub(crate) fn all() -> impl Iterator<Item = (String, &'static Command)> {
 pub(crate) fn operation_of(command: &Command) -> Operation {
     match command.name {
         _ if command.keys.first == 0 => Operation::Other,
-        "GET" | "MGET" => Operation::Get,
+        "GET" | "MGET" | "CACHE.GET" => Operation::Get,
         "SET" | "SETEX" | "PSETEX" | "SETNX" | "GETSET" | "MSET" | "MSETNX" | "CACHE.SET" => {
             Operation::Set
         }

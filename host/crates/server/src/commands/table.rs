@@ -2,16 +2,16 @@
 
 use super::metadata::Command;
 use super::{
-    acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_record, cache_set,
-    client, cluster, command, condition, config, dbsize, del, dump, echo, eval, exists, expire,
-    flush, function, get, getdel, getex, getset, hello, incr, info, keys, latency, lcs, lolwut,
-    memory, mget, module, monitor, mset, multi, object, persist, ping, policy, pubsub, quit,
-    randomkey, range, relocate, replication, reset, scan, script, select, set, setex, setnx,
+    acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_get, cache_record,
+    cache_set, client, cluster, command, condition, config, dbsize, del, dump, echo, eval, exists,
+    expire, flush, function, get, getdel, getex, getset, hello, incr, info, keys, latency, lcs,
+    lolwut, memory, mget, module, monitor, mset, multi, object, persist, ping, policy, pubsub,
+    quit, randomkey, range, relocate, replication, reset, scan, script, select, set, setex, setnx,
     slowlog, strlen, swapdb, time, touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 107] = [
+pub(crate) static TABLE: [Command; 108] = [
     acl::COMMAND,
     append::COMMAND,
     auth::COMMAND,
@@ -21,6 +21,7 @@ pub(crate) static TABLE: [Command; 107] = [
     bitop::COMMAND,
     bitcount::BITPOS,
     cache_explain::COMMAND,
+    cache_get::COMMAND,
     cache_record::COMMAND,
     cache_set::COMMAND,
     client::COMMAND,

@@ -14,6 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::sign_in::SigningIn;
 use super::{Connection, Stage};
+use crate::Session;
 use crate::budget::BuffersFull;
 use crate::end::End;
 use crate::feed::Feed;
@@ -42,7 +43,7 @@ pub(super) enum Late {
     Ordered(oneshot::Receiver<Done>),
     /// Wait until it is known whether a password is right.
     SigningIn(Box<SignIn>, SigningIn),
-    /// Wait for the end of a pause.
+    /// Wait for the end of a pause, or for other clients.
     Held(Held),
     /// Load what the next request lacks in memory.
     Fetching,
@@ -52,7 +53,7 @@ pub(super) enum Late {
     Recording(Box<Feed>),
 }
 
-/// That a request waits for the end of a pause.
+/// That a request waits for the end of a pause, or for other clients.
 pub(super) struct Held {
     /// Ready when it may be over.
     lifted: Pin<Box<dyn Future<Output = ()>>>,
@@ -68,6 +69,17 @@ impl Held {
             lifted: Box::pin(lifted),
             ahead_bytes: 0,
             look: None,
+        }
+    }
+}
+
+impl Late {
+    /// What a request that was not carried out waits for.
+    pub(super) fn lacking(session: &mut Session) -> Self {
+        let others = session.waiting.as_mut();
+        match others.and_then(|waiting| waiting.take()) {
+            Some(waiting) => Self::Held(Held::new(waiting)),
+            None => Self::Fetching,
         }
     }
 }

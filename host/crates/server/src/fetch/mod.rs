@@ -17,7 +17,7 @@ use larder_engine::tier::Answer;
 use larder_engine::{Entry, Error, Key, Locked, Millis, Tenant, Ticket};
 
 use crate::commands::Failure;
-use crate::{Context, Session, Shared};
+use crate::{Context, Flow, Session, Shared};
 
 pub(crate) use single::{carry_out, keys_of};
 
@@ -252,6 +252,12 @@ pub(crate) async fn read<R>(
         }
     }
     None
+}
+
+/// Has what a request names be looked for below before it is presented again: it comes with its keys held then.
+pub(crate) fn look_below(session: &mut Session) -> Flow {
+    session.fetch.get_or_insert_default();
+    Flow::Fetch
 }
 
 /// How many changes were told to what lies below, at a moment.

@@ -119,6 +119,7 @@ impl Codec {
             expires_at: header.expires_at,
             priority: header.priority,
             note: note.into(),
+            ..Stored::default()
         })
     }
 }

@@ -87,6 +87,7 @@ fn entries() -> impl Strategy<Value = Stored> {
         expires_at,
         priority,
         note: note.into(),
+        ..Stored::default()
     })
 }
 

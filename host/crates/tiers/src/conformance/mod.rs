@@ -86,6 +86,7 @@ async fn puts_are_read_replaced_and_deleted(subject: &impl Subject) {
         expires_at: Some(now + 5000),
         priority: 200,
         note: b"note".as_slice().into(),
+        ..Stored::default()
     };
     write(
         &*tier,

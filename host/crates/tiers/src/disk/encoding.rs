@@ -53,6 +53,7 @@ impl Encoding for Plain {
             expires_at: Some(u64_at(head, 0)).filter(|expiry| *expiry != 0),
             priority: head[12],
             note: note.into(),
+            ..Stored::default()
         })
     }
 }

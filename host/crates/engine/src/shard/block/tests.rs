@@ -61,8 +61,23 @@ fn an_expiry_beyond_the_last_counts_as_the_last() {
 #[test]
 fn a_label_is_kept_and_a_block_without_one_pays_nothing_for_it() {
     let long = vec![b'n'; LABEL_NOTE_BYTES_MAX];
-    for (priority, note) in [(0, &b"n"[..]), (200, b""), (255, b"type=json"), (1, &long)] {
-        let label = Label { priority, note };
+    let some = Times {
+        stale_ms: 1,
+        refresh_ms: u32::MAX,
+        cost_ms: 3,
+    };
+    for (priority, note, times) in [
+        (0, &b"n"[..], Times::NONE),
+        (200, b"", Times::NONE),
+        (255, b"type=json", some),
+        (1, &long, some),
+        (0, b"", some),
+    ] {
+        let label = Label {
+            priority,
+            note,
+            times,
+        };
         let content = Content {
             key: Key::new(3, b"0123456789abcdef"),
             label,
@@ -81,9 +96,15 @@ fn a_label_is_kept_and_a_block_without_one_pays_nothing_for_it() {
         assert!(!block.overwrite(CLASSES, Some(Label::NONE), &[2; 64]));
         assert!(block.overwrite(CLASSES, None, &[2; 64]) && block.value() == [2; 64]);
         assert_eq!(block.label(), label);
+        block.set_lapsed(true);
+        assert!(block.is_lapsed() && block.label() == label && block.value() == [2; 64]);
+        block.set_lapsed(false);
+        assert!(!block.is_lapsed() && block.goes_at() == 5 + u64::from(times.stale_ms));
         block.free(CLASSES);
     }
-    let plain = block(b"0123456789abcdef", &[1; 63], 0);
+    let mut plain = block(b"0123456789abcdef", &[1; 63], 0);
     assert_eq!((plain.label(), plain.bytes(CLASSES)), (Label::NONE, 96));
+    plain.set_lapsed(true);
+    assert!(!plain.is_lapsed() && plain.goes_at() == 0 && plain.label() == Label::NONE);
     plain.free(CLASSES);
 }

@@ -40,6 +40,7 @@ impl Shelf {
             expires_at: entry.expires_at(),
             priority: entry.label().priority,
             note: entry.label().note.into(),
+            times: entry.label().times,
         };
         let mut kept = self.kept.lock().unwrap();
         kept.insert((key.db, key.bytes.to_vec()), Arc::new(stored));
@@ -215,6 +216,10 @@ fn what_is_fetched_is_as_it_was_and_counts_as_no_change() {
     let label = crate::Label {
         priority: 9,
         note: b"note",
+        times: crate::Times {
+            stale_ms: 7,
+            ..crate::Times::NONE
+        },
     };
     edit(
         tenant,

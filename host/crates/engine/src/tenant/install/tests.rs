@@ -137,7 +137,7 @@ fn a_successor_is_told_of_the_residents_in_the_order_of_their_last_access() {
     for n in 0..3000 {
         let label = Label {
             priority: (n % 200) as u8,
-            note: b"",
+            ..Label::NONE
         };
         let edit = Edit::Put {
             value: (&[0; 30][..]).into(),

@@ -7,10 +7,10 @@ use crate::changes::{Change, Listener};
 use crate::{FlushCursor, Store};
 
 #[derive(Default)]
-pub(super) struct Notes(Mutex<Vec<(String, Option<Change>)>>);
+pub(in crate::tenant) struct Notes(Mutex<Vec<(String, Option<Change>)>>);
 
 impl Notes {
-    pub(super) fn take(&self) -> Vec<(String, Option<Change>)> {
+    pub(in crate::tenant) fn take(&self) -> Vec<(String, Option<Change>)> {
         std::mem::take(&mut *self.0.lock())
     }
 }
@@ -28,7 +28,7 @@ impl Listener for Notes {
     }
 }
 
-pub(super) fn connect(tenant: &Tenant) -> Arc<Notes> {
+pub(in crate::tenant) fn connect(tenant: &Tenant) -> Arc<Notes> {
     let notes = Arc::new(Notes::default());
     tenant.changes().connect(notes.clone());
     tenant.changes().want();

@@ -8,6 +8,7 @@ fn sealed_document(codec: &Codec) -> (Stored, Vec<u8>) {
         expires_at: Some(1_795_338_000_000),
         priority: 7,
         note: b"track".as_slice().into(),
+        ..Stored::default()
     };
     let record = encoded(codec, &stored, MARKED);
     (stored, record)
