@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use larder_engine::glob::Pattern;
-use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig};
+use larder_engine::{
+    Engine, EngineConfig, LABEL_NOTE_BYTES_MAX, Millis, SizeClasses, TenantConfig,
+};
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
-use larder_tiers::disk::{Disk, DiskOptions, Plain};
-use larder_tiers::{KeyPattern, Rules, Stack, StackConfig};
+use larder_tiers::codec::{Codec, Dictionaries, Encrypt, KeyRing, Settings};
+use larder_tiers::disk::{Disk, DiskOptions};
+use larder_tiers::{KeyPattern, Records, Rules, Stack, StackConfig};
 
 use crate::config::{Below, ByteSize, Config, Loaded, Tenant, User};
 
@@ -54,6 +57,32 @@ fn rules(below: &Below, tenant: &Tenant) -> Rules {
     }
 }
 
+/// The folder of dictionaries within the data folder.
+const DICTIONARIES: &str = "dictionaries";
+/// What the longest value there may be and its note have together.
+const CONTENT_BYTES_MAX: usize = (512 << 20) + LABEL_NOTE_BYTES_MAX;
+
+/// Makes the form in which values leave the memory.
+///
+/// # Errors
+/// When the folder of dictionaries cannot be used.
+pub fn codec(config: &Config, ring: Option<KeyRing>, seed: u64) -> anyhow::Result<Arc<Codec>> {
+    let settings = Settings {
+        compress: config.codec.compress,
+        encrypt: config.codec.encrypt,
+        content_bytes_max: CONTENT_BYTES_MAX,
+        data_type_of: larder_server::data_type,
+        seed,
+    };
+    let folder = config.folders.data.join(DICTIONARIES);
+    let dictionaries = match config.store.below {
+        Some(_) => Dictionaries::open(folder.clone())
+            .with_context(|| format!("the folder {} cannot be used", folder.display()))?,
+        None => Dictionaries::default(),
+    };
+    Ok(Arc::new(Codec::new(settings, ring, dictionaries)))
+}
+
 /// The folder of the second level within the data folder.
 pub(crate) const DISK: &str = "disk";
 /// What finding its entries may take: half as much as the memory, and so much at least.
@@ -64,11 +93,23 @@ pub(crate) const QUEUE_BYTES_MAX: u64 = 16 << 20;
 /// How long a read may take that waits for the disk.
 const READ_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// What lies below the memory.
+pub struct Lower {
+    /// All of it.
+    pub stack: Arc<Stack>,
+    /// The second level.
+    pub disk: Arc<Disk>,
+}
+
 /// Opens what lies below the memory, if something is to.
 ///
 /// # Errors
 /// When the folder cannot be used, in one sentence.
-pub fn stack(config: &Config, clock: fn() -> Millis) -> anyhow::Result<Option<Arc<Stack>>> {
+pub fn stack(
+    config: &Config,
+    codec: &Arc<Codec>,
+    clock: fn() -> Millis,
+) -> anyhow::Result<Option<Lower>> {
     let Some(below) = &config.store.below else {
         return Ok(None);
     };
@@ -79,17 +120,18 @@ pub fn stack(config: &Config, clock: fn() -> Millis) -> anyhow::Result<Option<Ar
         sync_every: below.sync,
         read_timeout: READ_TIMEOUT,
     };
-    let disk = Disk::open(&options, Arc::new(Plain), clock());
+    let records = Records::new(Arc::clone(codec), larder_server::is_secret);
+    let disk = Disk::open(&options, Arc::new(records), clock());
     let disk = disk.map_err(|error| anyhow!("{error}; --l2 none keeps entries in memory alone"))?;
+    let disk = Arc::new(disk);
     let settings = StackConfig {
         queue_bytes_max: QUEUE_BYTES_MAX,
         // The disk knows what it holds.
         absence_ms: 0,
     };
-    let stack = Stack::start(vec![Arc::new(disk)], &settings, clock);
-    Ok(Some(stack.context(
-        "the system gives no thread for the second level",
-    )?))
+    let stack = Stack::start(vec![disk.clone()], &settings, clock)
+        .context("the system gives no thread for the second level")?;
+    Ok(Some(Lower { stack, disk }))
 }
 
 /// Bytes of memory that finding entries of the second level may take, beside those of the memory itself.
@@ -161,6 +203,7 @@ pub fn server_config(
         tenant_limits: config.store.tenants.iter().map(limits_of).collect(),
         lua_memory_bytes_max: usize_of(config.lua.memory_max),
         lua_time_max: config.lua.time_max,
+        seals: config.codec.encrypt != Encrypt::None,
         keyspace_events: config.store.notify_keyspace_events,
         print_config: settings.collect(),
     }

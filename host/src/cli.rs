@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use crate::config::{self, Loaded, Problems, Sources};
 use crate::hash_password::HashPasswordArgs;
 use crate::health::HealthArgs;
-use crate::keys::KeysArgs;
+use crate::keys::{KeysArgs, RingFile};
 use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
 use crate::record::RecordArgs;
@@ -119,8 +119,11 @@ impl Said {
     }
 
     fn check(self) -> anyhow::Result<ExitCode> {
-        let (_, unknown_variables) = self.load()?;
+        let (loaded, unknown_variables) = self.load()?;
         warn_of(&unknown_variables);
+        if let Some(path) = &loaded.config.codec.key_ring {
+            RingFile::open(path)?;
+        }
         say("the configuration is right\n")
     }
 

@@ -14,8 +14,8 @@ use crate::config::{self, Sources};
 use crate::load::duration;
 use crate::tls;
 
-/// An answer has some two hundred bytes.
-const ANSWER_BYTES_MAX: u64 = 16 << 10;
+/// An answer has some two hundred bytes, a page of metrics some hundred thousand.
+const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +33,13 @@ Exit codes: 0 ready; 1 not ready, or there is no answer in time; 2 wrong command
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct HealthArgs {
+    #[command(flatten)]
+    whom: WhomArgs,
+}
+
+/// Whom to ask over HTTP.
+#[derive(Debug, Args)]
+pub(crate) struct WhomArgs {
     /// Where the server serves HTTP; what the settings say if left out
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
@@ -53,11 +60,7 @@ impl HealthArgs {
     /// # Errors
     /// When the settings are wrong, or serve no HTTP.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let (addr, is_tls) = match self.http {
-            Some(addr) => (addr, self.tls),
-            None => configured(self.config)?,
-        };
-        match ask(reachable(addr), "/readyz", is_tls, self.timeout) {
+        match self.whom.find()?.ask("/readyz") {
             Ok((200, said)) => {
                 println!("{said}");
                 Ok(ExitCode::SUCCESS)
@@ -71,6 +74,41 @@ impl HealthArgs {
                 Ok(ExitCode::FAILURE)
             }
         }
+    }
+}
+
+impl WhomArgs {
+    /// The server that is meant.
+    ///
+    /// # Errors
+    /// When the settings are wrong, or serve no HTTP.
+    pub(crate) fn find(self) -> anyhow::Result<Whom> {
+        let (addr, is_tls) = match self.http {
+            Some(addr) => (addr, self.tls),
+            None => configured(self.config)?,
+        };
+        Ok(Whom {
+            addr: reachable(addr),
+            is_tls,
+            timeout: self.timeout,
+        })
+    }
+}
+
+/// A server that can be asked over HTTP.
+pub(crate) struct Whom {
+    addr: SocketAddr,
+    is_tls: bool,
+    timeout: Duration,
+}
+
+impl Whom {
+    /// The status and the text of the answer to a request for `path`.
+    ///
+    /// # Errors
+    /// When there is none in time, or it is no HTTP.
+    pub(crate) fn ask(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        ask(self.addr, path, self.is_tls, self.timeout)
     }
 }
 

@@ -1,15 +1,18 @@
 //! `larder keys`: the key ring that values are sealed with when they leave the process.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use larder_tiers::codec::{KeyId, KeyRing};
+use larder_tiers::codec::{KeyId, KeyRing, RingError};
 
+use crate::health::WhomArgs;
 use crate::output;
 
 const DAY_SECONDS: u64 = 86_400;
@@ -19,9 +22,11 @@ Examples:
   larder keys new keys.ring                a file with one key, for this user alone
   larder keys rotate keys.ring             another key: new values are sealed under it
   larder keys list keys.ring               which keys there are; never the secrets
+  larder keys status                       what of a running server is sealed under which key
   larder keys remove keys.ring 5f0c7a1e    what is sealed under that key cannot be read any more
 
-This version's server does not seal with it yet: values on disk are not encrypted.
+A server seals with the ring that its setting encryption.key_ring names, and takes a changed one within a second.
+What was sealed under an older key is written anew meanwhile; once `larder keys status` says that there is none left, it may be removed.
 
 A key ring has up to 64 keys. One of them is active, the others open what was sealed before. Whoever
 has the file can read what was sealed; without it nobody can: keep a copy in a safe place.";
@@ -45,6 +50,13 @@ enum Action {
     /// List the keys of a key ring: id, whether it is active, when it was made
     #[command(after_help = "Examples:\n  larder keys list keys.ring")]
     List(RingArgs),
+    /// Say how many values of a running server's second level are sealed under which key
+    ///
+    /// Asks for /metrics over HTTP, which needs no password: what is said is how the last survey has left the second level.
+    #[command(
+        after_help = "Examples:\n  larder keys status\n  larder keys status --http 127.0.0.1:8379"
+    )]
+    Status(WhomArgs),
     /// Take away a key that is not active: what is sealed under it counts as absent
     #[command(after_help = "Examples:\n  larder keys remove keys.ring 5f0c7a1e")]
     Remove {
@@ -93,6 +105,11 @@ impl KeysArgs {
                 Ok(format!("{}: the key {id} is active\n", file.display()))
             }
             Action::List(RingArgs { file }) => Ok(listed(&KeyRing::load(&file)?, now_ms)),
+            Action::Status(whom) => {
+                let (code, page) = whom.find()?.ask("/metrics")?;
+                ensure!(code == 200, "the server answers with status {code}: {page}");
+                Ok(status(&page))
+            }
             Action::Remove {
                 ring: RingArgs { file },
                 id,
@@ -106,6 +123,38 @@ impl KeysArgs {
     }
 }
 
+/// What a page of metrics says of keys.
+fn status(page: &str) -> String {
+    let value = |name: &str| {
+        let found = page.lines().find_map(|line| line.strip_prefix(name));
+        found.and_then(|value| value.trim().parse::<u64>().ok())
+    };
+    let surveys = value("larder_codec_surveys_total ").unwrap_or(0);
+    let left_mib = value("larder_codec_survey_left_bytes ").unwrap_or(0) >> 20;
+    let mut text = String::new();
+    let rows = page.lines().filter_map(row);
+    for (key, state, entries) in rows.filter(|_| surveys > 0) {
+        let key = if key.is_empty() { "-" } else { key };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{key:<8}  {state:<6}  {entries} entries");
+    }
+    text + &match (surveys, left_mib) {
+        (0, _) => format!("the second level has not been gone over yet, {left_mib} MiB are left\n"),
+        (_, 0) => "as the last survey of the second level has left them\n".to_owned(),
+        _ => format!(
+            "as the last survey has left them; {left_mib} MiB are left of one that goes on\n"
+        ),
+    }
+}
+
+/// Key, state and count of `larder_key_entries{key="5f0c7a1e",state="active"} 7`.
+fn row(line: &str) -> Option<(&str, &str, &str)> {
+    let rest = line.strip_prefix("larder_key_entries{key=\"")?;
+    let (key, rest) = rest.split_once("\",state=\"")?;
+    let (state, entries) = rest.split_once("\"} ")?;
+    Some((key, state, entries))
+}
+
 fn listed(ring: &KeyRing, now_ms: u64) -> String {
     let mut text = String::new();
     for key in ring.keys() {
@@ -115,6 +164,49 @@ fn listed(ring: &KeyRing, now_ms: u64) -> String {
         let _ = writeln!(text, "{}  {role:<6}  {days} days old", key.id);
     }
     text
+}
+
+/// What tells a file from what it was before: where it is, when it was changed, its length.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp([i64; 3], u64, u64);
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        let changed = [found.ctime(), found.ctime_nsec(), found.mode().into()];
+        Some(Self(changed, found.ino(), found.len()))
+    }
+}
+
+/// The file of a key ring, which is read anew when it changes.
+#[derive(Debug)]
+pub struct RingFile {
+    path: PathBuf,
+    /// As it was when it was read last; `None`: it was not there.
+    seen: Option<Stamp>,
+}
+
+impl RingFile {
+    /// The file, and what it holds.
+    ///
+    /// # Errors
+    /// When that is no key ring for this user alone.
+    pub fn open(path: &Path) -> Result<(Self, KeyRing), RingError> {
+        let seen = Stamp::of(path);
+        let ring = KeyRing::load(path)?;
+        let path = path.to_owned();
+        Ok((Self { path, seen }, ring))
+    }
+
+    /// What it holds now, if it has changed since the last look, or why that cannot be used.
+    pub fn look(&mut self) -> Option<Result<KeyRing, RingError>> {
+        let found = Stamp::of(&self.path);
+        if found == self.seen {
+            return None;
+        }
+        self.seen = found;
+        Some(KeyRing::load(&self.path))
+    }
 }
 
 /// Keeps what is in memory, keys among it, out of core dumps and away from other processes of the same user.
@@ -175,6 +267,42 @@ mod tests {
             Ok(format!("{shown}: the key {first} is gone\n"))
         );
         assert_eq!(keys().len(), 1);
+    }
+
+    #[test]
+    fn the_status_is_read_from_the_metrics() {
+        let rows = "larder_key_entries{key=\"5f0c7a1e\",state=\"active\"} 7\n\
+                    larder_key_entries{key=\"\",state=\"open\"} 0\n";
+        let page =
+            format!("larder_codec_surveys_total 2\nlarder_codec_survey_left_bytes 0\n{rows}");
+        assert_eq!(
+            status(&page),
+            "5f0c7a1e  active  7 entries\n-         open    0 entries\n\
+             as the last survey of the second level has left them\n"
+        );
+        let page =
+            format!("larder_codec_surveys_total 0\nlarder_codec_survey_left_bytes 3145728\n{rows}");
+        let expected = "the second level has not been gone over yet, 3 MiB are left\n";
+        assert_eq!(status(&page), expected);
+    }
+
+    #[test]
+    fn a_ring_that_changes_is_read_anew_and_one_that_is_wrong_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.ring");
+        assert!(RingFile::open(&path).is_err());
+        let mut ring = KeyRing::generate(0).unwrap();
+        ring.create(&path).unwrap();
+        let (mut file, read) = RingFile::open(&path).unwrap();
+        assert_eq!(read.active(), ring.active());
+        assert!(file.look().is_none());
+        let second = ring.rotate(0).unwrap();
+        ring.replace(&path).unwrap();
+        assert_eq!(file.look().unwrap().unwrap().active(), second);
+        assert!(file.look().is_none());
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(file.look(), Some(Err(RingError::Missing { .. }))));
+        assert!(file.look().is_none());
     }
 
     #[test]

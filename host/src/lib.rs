@@ -26,6 +26,7 @@ mod server;
 pub mod simulate;
 mod tls;
 pub mod traces;
+pub mod upkeep;
 
 pub use larder_engine::{
     Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, Key, Millis,

@@ -5,11 +5,14 @@ use larder_engine::{CALL_NS_BOUNDS, PolicyFigures, PolicyRow, PolicyRuntime, Ten
 use larder_observe::{Distribution, Snapshot, metrics as m};
 use larder_server::Shared;
 
+use crate::upkeep::Upkeep;
+
+mod codec;
 mod process;
 mod server;
 
 /// Everything at this moment, in the text format of Prometheus.
-pub fn render(shared: &Shared) -> String {
+pub fn render(shared: &Shared, upkeep: &Upkeep) -> String {
     let mut snapshot = Snapshot::default();
     snapshot.set(&m::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
     let uptime_ms = shared.now().saturating_sub(shared.started_ms);
@@ -26,6 +29,7 @@ pub fn render(shared: &Shared) -> String {
     for level in shared.levels() {
         add_level(&mut snapshot, &level);
     }
+    codec::add(&mut snapshot, upkeep);
     for row in shared.policies.list() {
         add_policy(&mut snapshot, &row);
     }

@@ -18,6 +18,7 @@ use larder_policy_runtime::Keeper;
 
 use larder_server::{Health, LogControl, Parts, Running, Shared};
 use larder_tiers::Stack;
+use larder_tiers::codec::KeyRing;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use rustix::process::{Resource, Rlimit, Signal as SystemSignal, getrlimit, setrlimit};
@@ -25,8 +26,10 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::config::{Folders, Loaded};
+use crate::config::{Config, Folders, Loaded};
+use crate::keys::{self, RingFile};
 use crate::notify::Supervisor;
+use crate::upkeep::Upkeep;
 use crate::{assemble, memory, metrics};
 
 /// Serves until SIGTERM or SIGINT, then drains. `unknown_variables` are warned of.
@@ -46,16 +49,26 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
             "unknown variable in the environment, without effect"
         );
     }
+    let ring = ring(config)?;
     prepare(&config.folders)?;
     let lock = lock(&config.folders.data)?;
     raise_descriptors(config.limits.clients_max);
-    let stack = assemble::stack(config, now)?;
-    let shared = Arc::new(shared(loaded, stack.as_ref())?);
+    let seed = seed(config)?;
+    let (ring_file, ring) = ring.unzip();
+    let codec = assemble::codec(config, ring, seed)?;
+    let lower = assemble::stack(config, &codec, now)?;
+    let (stack, disk) = lower.map(|lower| (lower.stack, lower.disk)).unzip();
+    let shared = Arc::new(shared(loaded, seed, stack.as_ref())?);
+    let upkeep = Upkeep::new(codec);
+    let working = upkeep
+        .start(ring_file, disk, now)
+        .context("the system gives no thread for the codec")?;
     let code = Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the system gives no event queue")?
-        .block_on(serve(shared, &config.folders, lock));
+        .block_on(serve(shared, upkeep, &config.folders, lock));
+    drop(working);
     if let Some(stack) = stack {
         stack.stop();
     }
@@ -105,15 +118,27 @@ fn monotonic_ns() -> u64 {
     START.elapsed().as_nanos() as u64
 }
 
-fn shared(loaded: &Loaded, stack: Option<&Arc<Stack>>) -> anyhow::Result<Shared> {
+/// The key ring that the settings name. From now on nobody sees what is in memory.
+fn ring(config: &Config) -> anyhow::Result<Option<(RingFile, KeyRing)>> {
+    let Some(path) = &config.codec.key_ring else {
+        return Ok(None);
+    };
+    keys::forbid_dumps()
+        .context("the system lets others look into the memory, where keys are to be")?;
+    Ok(Some(RingFile::open(path)?))
+}
+
+/// What hashes are seeded with.
+fn seed(config: &Config) -> anyhow::Result<u64> {
     let mut drawn = [0; 8];
+    fill_random(&mut drawn).context("the system gives no random numbers")?;
+    Ok(config.store.seed.unwrap_or(u64::from_ne_bytes(drawn)))
+}
+
+fn shared(loaded: &Loaded, seed: u64, stack: Option<&Arc<Stack>>) -> anyhow::Result<Shared> {
     let mut run_id = [0; 20];
-    SysRng
-        .try_fill_bytes(&mut drawn)
-        .and_then(|()| SysRng.try_fill_bytes(&mut run_id))
-        .context("the system gives no random numbers")?;
+    fill_random(&mut run_id).context("the system gives no random numbers")?;
     let config = &loaded.config;
-    let seed = config.store.seed.unwrap_or(u64::from_ne_bytes(drawn));
     let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now(), stack);
     let engine = Arc::new(Engine::new(engine)?);
     let keeper = assemble::keeper_config(config, Arc::clone(&engine), seed, now)?;
@@ -134,13 +159,19 @@ fn shared(loaded: &Loaded, stack: Option<&Arc<Stack>>) -> anyhow::Result<Shared>
     Ok(Shared::new(assemble::server_config(loaded), parts))
 }
 
-async fn serve(shared: Arc<Shared>, folders: &Folders, lock: File) -> anyhow::Result<ExitCode> {
+async fn serve(
+    shared: Arc<Shared>,
+    upkeep: Arc<Upkeep>,
+    folders: &Folders,
+    lock: File,
+) -> anyhow::Result<ExitCode> {
     // Before anybody can know that the server runs: a signal must find its handler.
     let mut signals = Signals::new().context("the system lets no signals be handled")?;
     let supervisor = Supervisor::find(|name| env::var_os(name), process::id())?;
     let (counted, watched) = (shared.clone(), shared.clone());
     let has_levels = !shared.levels().is_empty();
-    let running = larder_server::start(shared, Arc::new(move || metrics::render(&counted)))?;
+    let running =
+        larder_server::start(shared, Arc::new(move || metrics::render(&counted, &upkeep)))?;
     let ready = ready_line(&running);
     info!(policies = %folders.policies.display(), "{ready}");
     if let Err(error) = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush()) {

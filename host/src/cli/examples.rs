@@ -11,7 +11,7 @@ Examples:
   larder doctor                                       what of this machine is in the way
   larder health                                       is the server ready?
   larder hash-password                                a password for the configuration
-  larder keys new keys.ring                           a key ring; the server does not seal with it yet
+  larder keys new keys.ring                           a key ring to seal values on disk with
   larder bench --clients 50 --duration 10s            load a running server
   larder replay trace.oracleGeneral.zst               replay a recorded trace
   larder record --out monday.larder --for 10m         record what clients do

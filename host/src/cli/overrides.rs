@@ -55,6 +55,7 @@ fn option(setting: &Setting) -> Arg {
         .help(format!("{help} [default: {default}]"));
     let option = match key.split_once('.') {
         Some(("limits", _)) => option.help_heading("Limits"),
+        Some(("compression" | "encryption", _)) => option.help_heading("Values below the memory"),
         Some(("lua", _)) => option.help_heading("Scripts"),
         Some(("log", _)) => option.help_heading("Log"),
         _ => option,

@@ -19,7 +19,7 @@ use super::{
     Below, ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls,
     User,
 };
-use super::{tls, users, writes};
+use super::{codec, tls, users, writes};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -71,6 +71,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Config {
         folders,
         store,
         tls,
+        codec: codec::read(reader),
         limits: limits(reader),
         lua: lua(reader),
         log: log(reader),

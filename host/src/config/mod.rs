@@ -4,6 +4,7 @@
 //! A flag beats a variable `LARDER_…` of the environment, which beats the TOML file, which beats
 //! the default. Every problem is found before anything is started, and all are reported at once.
 
+mod codec;
 mod declared;
 mod environment;
 mod file;
@@ -33,6 +34,7 @@ use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
 use larder_server::{ClientAuth, KeyspaceEvents};
 use larder_tiers::WritePolicy;
+use larder_tiers::codec::Encrypt;
 
 pub(crate) use environment::PASSWORD_VARIABLE;
 pub use environment::unknown_variables;
@@ -57,6 +59,8 @@ pub struct Config {
     pub tls: Tls,
     /// What clients may ask for.
     pub limits: Limits,
+    /// The form in which values leave the process.
+    pub codec: Codec,
     /// What scripts may take.
     pub lua: Lua,
     /// What is logged.
@@ -239,6 +243,17 @@ pub struct Limits {
     pub client_buffers_max: ByteSize,
     /// How long a stopping server waits for what was begun.
     pub drain_timeout: Duration,
+}
+
+/// The `[compression]` and the `[encryption]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Codec {
+    /// Whether values are compressed where that pays.
+    pub compress: bool,
+    /// The key ring that they are sealed with.
+    pub key_ring: Option<PathBuf>,
+    /// What is sealed; nothing where there is no key ring.
+    pub encrypt: Encrypt,
 }
 
 /// The `[lua]`.

@@ -25,6 +25,7 @@ fn refused(layers: &Layers, expected: &str) {
     assert_eq!(problems.lines().collect::<Vec<_>>(), expected);
 }
 
+mod codec;
 mod precedence;
 mod problems;
 mod round_trip;

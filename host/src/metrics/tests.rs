@@ -88,9 +88,19 @@ fn shared() -> Shared {
     Shared::new(assemble::server_config(&loaded), parts)
 }
 
+fn upkeep() -> Arc<Upkeep> {
+    let flags = [("l2".to_owned(), "none".to_owned())];
+    let sources = Sources {
+        flags: flags.into(),
+        ..Sources::default()
+    };
+    let config = config::load(sources).unwrap().config;
+    Upkeep::new(assemble::codec(&config, None, 7).unwrap())
+}
+
 #[test]
 fn a_scrape_has_each_metric_of_the_table_exactly_once() {
-    let page = render(&shared());
+    let page = render(&shared(), &upkeep());
     for metric in METRICS {
         let header = format!("# TYPE {} ", metric.name);
         assert_eq!(
@@ -114,7 +124,7 @@ fn what_the_engine_counts_is_published_by_tenant() {
         .unwrap();
     tenant.get(Key::new(0, b"key"), 1, |_| ()).unwrap();
     assert!(tenant.get(Key::new(0, b"other"), 1, |_| ()).is_none());
-    let page = render(&shared);
+    let page = render(&shared, &upkeep());
     for line in [
         "larder_hits_total{tenant=\"default\"} 1",
         "larder_misses_total{tenant=\"default\"} 1",

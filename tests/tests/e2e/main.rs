@@ -17,6 +17,7 @@ mod pubsub;
 mod record;
 mod samples;
 mod scripts;
+mod sealed;
 mod simulate;
 mod tiers;
 mod tls;

@@ -223,6 +223,32 @@ metrics! {
         "Entries that could not be read as what was written.";
     TIER_WRITTEN: Counter "larder_tier_written_bytes_total" ["tier"]
         "Bytes that were written to it, whatever for.";
+    CODEC_RECORDS: Counter "larder_codec_records_total" ["type", "algorithm"]
+        "Values that were given the form in which they leave the memory, by type (json, text, packed, binary: what they look like; declared: their client named another) and by how they were compressed.";
+    CODEC_INPUT: Counter "larder_codec_input_bytes_total" ["type", "algorithm"]
+        "What these values had, notes included.";
+    CODEC_OUTPUT: Counter "larder_codec_output_bytes_total" ["type", "algorithm"]
+        "What was left of that, headers and seals aside.";
+    CODEC_LEFT_ALONE: Counter "larder_codec_uncompressed_total" ["reason"]
+        "Values that were not compressed, by reason: off, small, resting (it did not pay lately) or in_vain.";
+    CODEC_SEALED: Counter "larder_codec_sealed_total" []
+        "Values that were sealed.";
+    CODEC_OPENED: Counter "larder_codec_opened_total" []
+        "Sealed values that were opened.";
+    CODEC_DAMAGED: Counter "larder_codec_damaged_total" ["kind"]
+        "Values that could not be read, and counted as absent, by what was wrong with them.";
+    CODEC_DICTIONARIES: Gauge "larder_codec_dictionary_entries" []
+        "Dictionaries that values are compressed with, older ones that are still needed included.";
+    CODEC_MEMORY: Gauge "larder_codec_memory_bytes" []
+        "Memory of dictionaries and of the values that others are trained from.";
+    CODEC_SURVEYS: Counter "larder_codec_surveys_total" []
+        "Times that the second level was gone over: at the start where there is a key ring, when that changes, and when dictionaries are replaced.";
+    CODEC_SURVEY_LEFT: Gauge "larder_codec_survey_left_bytes" []
+        "What is left to go over, while that goes on.";
+    KEY_ENTRIES: Gauge "larder_key_entries" ["key", "state"]
+        "Entries of the second level by the key that they are sealed under, as the last survey has left them. The key is active, or opens what was sealed before; without an id, those whose key is gone from the key ring, and those open: not sealed.";
+    KEY_RING_CHANGES: Counter "larder_key_ring_changes_total" ["result"]
+        "Changes of the key ring's file that were taken, or refused because it was wrong.";
     TIER_PUT: Counter "larder_tier_put_bytes_total" ["tier"]
         "Of those, bytes of what it was told to keep.";
     NOTIFICATIONS_DROPPED: Counter "larder_notifications_dropped_total" ["tenant"]

@@ -44,6 +44,8 @@ pub struct ServerConfig {
     pub lua_memory_bytes_max: usize,
     /// How long a script may run.
     pub lua_time_max: Duration,
+    /// Whether there is a key to seal values with, so that clients may ask for it.
+    pub seals: bool,
     /// Which keyspace notifications are sent.
     pub keyspace_events: KeyspaceEvents,
     /// The effective settings by name, as CONFIG GET answers them.
@@ -70,6 +72,7 @@ impl Default for ServerConfig {
             tenant_limits: Vec::new(),
             lua_memory_bytes_max: 8 << 20,
             lua_time_max: Duration::from_secs(5),
+            seals: false,
             keyspace_events: KeyspaceEvents::default(),
             print_config: Vec::new(),
         }

@@ -67,6 +67,9 @@ fn what_is_printed_gives_the_same_settings_again() {
         tls.key = 'server.key'
         tls.client_ca = 'ca.pem'
         tls.client_auth = 'optional'
+        compression.enabled = false
+        encryption.key_ring = 'keys.ring'
+        encryption.encrypt = 'marked'
         log.level = 'off'
         [[tenant]]
         name = 'b'

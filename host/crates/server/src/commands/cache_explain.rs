@@ -3,7 +3,7 @@
 use larder_engine::{Key, Standing};
 use larder_resp::Args;
 
-use super::note::{Item, items};
+use super::note::{Item, data_type, items};
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
@@ -93,23 +93,20 @@ fn reply_resident(ctx: &mut Context<'_>, resident: &Resident) {
     ctx.reply.bulk(b"standing");
     ctx.reply.bulk(text.as_bytes());
     ctx.reply.bulk(b"type");
-    let mut types = items(&resident.note).filter_map(|item| match item {
-        Item::Type(name) => Some(name),
-        _ => None,
-    });
-    ctx.reply_bulk_or_null(types.next());
+    ctx.reply_bulk_or_null(data_type(&resident.note));
     ctx.reply.bulk(b"said");
     let said: Vec<_> = items(&resident.note).filter_map(shown).collect();
     ctx.reply.array(said.len());
     said.iter().for_each(|line| ctx.reply.bulk(line));
 }
 
-/// Tags, cost and attributes: `tag=…`, `cost_ms=…`, `name=value`.
+/// Tags, cost, attributes and whether it is secret: `tag=…`, `cost_ms=…`, `name=value`, `security=high`.
 fn shown(item: Item<'_>) -> Option<Vec<u8>> {
     match item {
         Item::Type(_) => None,
         Item::Tag(tag) => Some([b"tag=", tag].concat()),
         Item::CostMs(cost_ms) => Some(format!("cost_ms={cost_ms}").into_bytes()),
         Item::Attribute(name, value) => Some([name, b"=", value].concat()),
+        Item::Secret => Some(b"security=high".to_vec()),
     }
 }

@@ -30,6 +30,18 @@ const STALE_ALONE: Failure =
     Failure::new("ERR STALE is beyond an expiry: say that, too, with EX or PX");
 const NO_STALE_TIME: Failure = Failure::new("ERR STALE takes 1 to 4294967295 milliseconds");
 const NO_TOKEN: Failure = Failure::new("ERR the token of a lease has 16 hexadecimal digits");
+const NO_LEVEL: Failure = Failure::new("ERR SECURITY is high, or is left out");
+
+/// The option whose values are nobody's to see but their readers'.
+const SECURITY: &[u8] = b"SECURITY";
+
+/// Whether a request is CACHE.SET with SECURITY, so that nobody is to see what stands behind its key. A tag of that name
+/// hides one too many.
+pub(crate) fn brings_secret(args: Args<'_>) -> bool {
+    let is_security = |arg: &[u8]| arg.eq_ignore_ascii_case(SECURITY);
+    args.name().eq_ignore_ascii_case(COMMAND.name.as_bytes())
+        && args.iter().skip(3).any(is_security)
+}
 
 /// What a value is to be, and what it is not to be.
 const CONDITIONS_MAX: usize = 2;
@@ -45,6 +57,7 @@ struct Options<'a> {
     lease: Option<u64>,
     tags: Option<Vec<&'a [u8]>>,
     attributes: Option<Vec<TextPair<'a>>>,
+    level: Option<&'a [u8]>,
     /// All have to hold.
     conditions: Vec<Condition<'a>>,
 }
@@ -56,6 +69,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         None => Expiry::Never,
     };
     let note = options.note()?;
+    ctx.require_seal(&note)?;
     let offer = Offer {
         key: ctx.key(&args[1]),
         value: &args[2],
@@ -117,6 +131,12 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, Failure> {
                 .map(|pair| (pair[0], pair[1]))
                 .collect();
             options.attributes.replace(pairs).is_none()
+        } else if is(SECURITY) {
+            let level = rest.next().ok_or(Failure::SYNTAX)?;
+            if !level.eq_ignore_ascii_case(b"HIGH") {
+                return Err(NO_LEVEL);
+            }
+            options.level.replace(level).is_none()
         } else if is(b"EX") || is(b"PX") {
             let scale = Scale::of_option(option).ok_or(Failure::SYNTAX)?;
             let text = rest.next().ok_or(Failure::SYNTAX)?;
@@ -164,17 +184,19 @@ impl Options<'_> {
         let tags = self.tags.iter().flatten().map(|tag| Item::Tag(tag));
         let attributes = self.attributes.iter().flatten();
         let attributes = attributes.map(|(name, value)| Item::Attribute(name, value));
+        let secret = self.level.map(|_| Item::Secret);
         let mut note = Vec::new();
         for item in data_type
             .into_iter()
             .chain(cost)
             .chain(tags)
             .chain(attributes)
+            .chain(secret)
         {
             let longest = match item {
                 Item::Type(part) | Item::Tag(part) => part.len(),
                 Item::Attribute(name, value) => name.len().max(value.len()),
-                Item::CostMs(_) => 0,
+                Item::CostMs(_) | Item::Secret => 0,
             };
             if longest > PART_BYTES_MAX {
                 return Err(TOO_LONG);

@@ -103,6 +103,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             Item::Tag(tag) => tags.push(tag),
             Item::CostMs(cost_ms) => about.cost_ms = Some(cost_ms),
             Item::Attribute(name, value) => attributes.push((name, value)),
+            Item::Secret => ctx.require_seal(note)?,
         }
     }
     (about.tags, about.attributes) = (&tags, &attributes);

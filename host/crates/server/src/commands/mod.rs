@@ -89,11 +89,13 @@ use crate::users::Stopped;
 use crate::{Context, Flow, Session, Shared, transaction};
 
 pub(crate) use auth::finish as finish_sign_in;
+pub(crate) use cache_set::brings_secret;
 pub(crate) use command::{Named, categories};
 pub(crate) use condition::digest;
 pub(crate) use failure::{Failure, VALUE_TOO_LARGE};
 pub(crate) use metadata::{Command, Flag, Group, Run};
 pub(crate) use note::{Item, items};
+pub use note::{data_type, is_secret};
 pub(crate) use policy::policies_for;
 pub(crate) use roster::{
     COMMANDS, all as all_commands, is_brief, is_logged, name_of, number_of, operation_of,

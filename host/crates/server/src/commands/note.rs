@@ -8,6 +8,8 @@ pub(crate) enum Item<'a> {
     Tag(&'a [u8]),
     CostMs(u64),
     Attribute(&'a [u8], &'a [u8]),
+    /// It is nobody's to see but its readers'.
+    Secret,
 }
 
 const TYPE: u8 = 1;
@@ -15,6 +17,7 @@ const TAG: u8 = 2;
 const COST: u8 = 3;
 const NAME: u8 = 4;
 const VALUE: u8 = 5;
+const SECRET: u8 = 6;
 
 /// Longer parts are refused before they come here.
 pub(super) const PART_BYTES_MAX: usize = u16::MAX as usize;
@@ -29,6 +32,7 @@ pub(super) fn push(note: &mut Vec<u8>, item: Item<'_>) {
             part(note, NAME, name);
             part(note, VALUE, value);
         }
+        Item::Secret => part(note, SECRET, &[]),
     }
 }
 
@@ -52,8 +56,22 @@ pub(crate) fn items(note: &[u8]) -> impl Iterator<Item = Item<'_>> {
                 (VALUE, value) => Some(Item::Attribute(bytes, value)),
                 _ => None,
             },
+            SECRET => Some(Item::Secret),
             _ => None,
         }
+    })
+}
+
+/// Whether a note says that its value may leave the process only sealed.
+pub fn is_secret(note: &[u8]) -> bool {
+    items(note).any(|item| item == Item::Secret)
+}
+
+/// The type of a note's value, where its client has named one.
+pub fn data_type(note: &[u8]) -> Option<&[u8]> {
+    items(note).find_map(|item| match item {
+        Item::Type(name) => Some(name),
+        _ => None,
     })
 }
 
@@ -76,13 +94,17 @@ mod tests {
             Item::Attribute(b"name", b""),
             Item::Type(b"json"),
             Item::CostMs(u64::MAX),
+            Item::Secret,
             Item::Tag(&long),
         ];
         let mut note = Vec::new();
         given.iter().for_each(|item| push(&mut note, *item));
         assert!(items(&note).eq(given));
+        assert!(is_secret(&note) && !is_secret(&note[..20]) && !is_secret(b""));
+        assert_eq!(data_type(&note), Some(&b"json"[..]));
+        assert_eq!(data_type(&note[..4]), None);
         for len in 0..40 {
-            assert!(items(&note[..len]).count() <= 4);
+            assert!(items(&note[..len]).count() <= given.len());
         }
     }
 }

@@ -7,6 +7,7 @@ use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis, Time
 
 use super::Failure;
 use super::condition::Condition;
+use super::note::is_secret;
 use crate::Context;
 use crate::onlookers::{Event, Onlookers};
 
@@ -101,7 +102,20 @@ impl<'a> Offer<'a> {
     }
 }
 
+const NO_SEAL: Failure = Failure::new(
+    "ERR SECURITY high needs a key ring: set encryption.key_ring to one that `larder keys new` made, and \
+     encryption.encrypt to \"all\" or \"marked\"",
+);
+
 impl Context<'_> {
+    /// Refuses a value that is to be sealed where there is nothing to seal it with.
+    pub(super) fn require_seal(&self, note: &[u8]) -> Result<(), Failure> {
+        match self.shared.config.seals || !is_secret(note) {
+            true => Ok(()),
+            false => Err(NO_SEAL),
+        }
+    }
+
     /// What the policies say to a value; `None` where it is not to be kept.
     #[inline]
     pub(super) fn decide<'a>(&mut self, offer: &Offer<'a>) -> Option<Kept<'a>> {
@@ -134,7 +148,11 @@ impl Context<'_> {
                 key: offer.key.bytes,
                 tenant: self.store.tenant().name(),
                 value_bytes: offer.value.len() as u64,
-                value: offer.value,
+                // Policies have logs.
+                value: match is_secret(offer.about.note) {
+                    true => &[],
+                    false => offer.value,
+                },
                 ttl_ms: asked_ms,
                 data_type: offer.about.data_type,
                 cost_ms: offer.about.cost_ms,

@@ -261,6 +261,7 @@ impl Item {
                     .iter()
                     .map(pair)
                     .collect::<Answer<_>>()?,
+                is_secret: false,
             },
         })
     }

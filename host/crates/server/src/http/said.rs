@@ -15,6 +15,7 @@ pub(super) struct Said {
     pub(super) tags: Vec<Vec<u8>>,
     pub(super) cost_ms: Option<u64>,
     pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) is_secret: bool,
 }
 
 const TTL: HeaderName = HeaderName::from_static("larder-ttl-ms");
@@ -22,10 +23,20 @@ const TYPE: HeaderName = HeaderName::from_static("larder-type");
 const TAGS: HeaderName = HeaderName::from_static("larder-tags");
 const COST: HeaderName = HeaderName::from_static("larder-cost-ms");
 const ATTRIBUTES: HeaderName = HeaderName::from_static("larder-attributes");
+const SECURITY: HeaderName = HeaderName::from_static("larder-security");
+const HIGH: &str = "high";
 pub(super) const PRIORITY: HeaderName = HeaderName::from_static("larder-priority");
 
 /// The parameters that say what the headers say.
-pub(super) const PARAMETERS: [&str; 6] = ["db", "ttl_ms", "type", "tags", "cost_ms", "attributes"];
+pub(super) const PARAMETERS: [&str; 7] = [
+    "db",
+    "ttl_ms",
+    "type",
+    "tags",
+    "cost_ms",
+    "attributes",
+    "security",
+];
 
 impl Said {
     pub(super) fn of_request(query: &Query<'_>, headers: &HeaderMap) -> Answer<Self> {
@@ -55,6 +66,11 @@ impl Said {
                 None => None,
             },
             attributes: pairs(&ask("attributes", &ATTRIBUTES)?.unwrap_or_default())?,
+            is_secret: match ask("security", &SECURITY)?.as_deref() {
+                None => false,
+                Some(HIGH) => true,
+                Some(_) => return Err(Problem::bad("security is high, or is left out")),
+            },
         })
     }
 
@@ -88,6 +104,10 @@ impl Said {
                 push(value);
             }
         }
+        if self.is_secret {
+            push(b"SECURITY");
+            push(HIGH.as_bytes());
+        }
         args
     }
 
@@ -105,6 +125,7 @@ impl Said {
                 Item::Attribute(name, value) => {
                     said.attributes.push((name.to_vec(), value.to_vec()));
                 }
+                Item::Secret => said.is_secret = true,
             }
         }
         said
@@ -130,6 +151,7 @@ impl Said {
             ATTRIBUTES,
             (!attributes.is_empty()).then(|| attributes.join(",")),
         );
+        tell(SECURITY, self.is_secret.then(|| HIGH.to_owned()));
     }
 }
 
@@ -168,6 +190,7 @@ mod tests {
                 (b"n=".to_vec(), b"".to_vec()),
                 (b"m".to_vec(), b"1".to_vec()),
             ],
+            is_secret: true,
         };
         let mut headers = HeaderMap::new();
         said.write(&mut headers);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use larder_resp::Args;
 
 use crate::clients::Kind;
-use crate::commands::{Command, Flag};
+use crate::commands::{Command, Flag, brings_secret};
 use crate::mailbox::{MAIL_BYTES_MAX, Mailbox};
 use crate::{Context, Session, Shared};
 
@@ -149,14 +149,15 @@ fn line(ctx: &Context<'_>, args: Args<'_>) -> Vec<u8> {
     line
 }
 
-/// Whether an argument is a name or password of who signs in.
+/// Whether an argument is a name or password of who signs in, or a value that is nobody's to see.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     let is_auth = |at: usize| {
         args.get(at)
             .is_some_and(|arg| arg.eq_ignore_ascii_case(b"AUTH"))
     };
     let is_hello = args.name().eq_ignore_ascii_case(b"HELLO");
-    at > 0 && (is_auth(0) || is_hello && (is_auth(at - 1) || is_auth(at.saturating_sub(2))))
+    at > 1 && brings_secret(args)
+        || at > 0 && (is_auth(0) || is_hello && (is_auth(at - 1) || is_auth(at.saturating_sub(2))))
 }
 
 /// Appends bytes so that they can be read, and what is too long to its beginning.

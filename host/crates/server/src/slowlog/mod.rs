@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use larder_engine::{Millis, Tenant};
 use larder_resp::{Args, Parsed, RequestParser};
 
-use crate::commands::{is_brief, is_logged};
+use crate::commands::{brings_secret, is_brief, is_logged};
 use crate::dialogue::limits;
 use crate::latency::Event;
 use crate::meter::Slow;
@@ -18,7 +18,7 @@ use crate::{Session, Shared};
 const ARGS_MAX: usize = 32;
 /// Bytes of an argument that are kept; what follows them says how many more there were.
 const ARG_BYTES_MAX: usize = 128;
-/// What stands for an argument that may be a password.
+/// What stands for an argument that may be a password, or a value that is nobody's to see.
 const REDACTED: &[u8] = b"(redacted)";
 
 /// A command that took long.
@@ -136,6 +136,7 @@ pub(crate) fn add(
 fn shorten(args: Args<'_>) -> Vec<Vec<u8>> {
     let is = |name: &str| args.name().eq_ignore_ascii_case(name.as_bytes());
     let is_secret = is("AUTH") || is("HELLO") || is("ACL");
+    let brings_secret = brings_secret(args);
     let shown = if args.len() > ARGS_MAX {
         ARGS_MAX - 1
     } else {
@@ -144,7 +145,7 @@ fn shorten(args: Args<'_>) -> Vec<Vec<u8>> {
     let mut short: Vec<Vec<u8>> = Vec::with_capacity(ARGS_MAX);
     for (at, arg) in args.iter().take(shown).enumerate() {
         short.push(match arg.split_at_checked(ARG_BYTES_MAX) {
-            _ if is_secret && at > 0 => REDACTED.to_vec(),
+            _ if is_secret && at > 0 || brings_secret && at > 1 => REDACTED.to_vec(),
             Some((head, rest)) if !rest.is_empty() => {
                 let more = format!("... ({} more bytes)", rest.len());
                 [head, more.as_bytes()].concat()

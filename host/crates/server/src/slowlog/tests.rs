@@ -36,6 +36,14 @@ fn passwords_are_not_kept() {
 }
 
 #[test]
+fn secret_values_are_not_kept() {
+    let set: [&[u8]; 5] = [b"cache.set", b"k", b"v", b"Security", b"high"];
+    let hidden = "(redacted)";
+    assert_eq!(short(&set), ["cache.set", "k", hidden, hidden, hidden]);
+    assert_eq!(short(&set[..3]), ["cache.set", "k", "v"]);
+}
+
+#[test]
 fn a_tenant_s_log_is_bounded_and_ids_go_on() {
     let shared = Shared::new(config(), parts());
     let session = session(&shared, Version::V2);

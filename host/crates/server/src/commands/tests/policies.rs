@@ -21,12 +21,17 @@ impl Decider for Scripted {
 
     fn decide(&mut self, _tenant: usize, question: &QuestionParts<'_>) -> Verdict {
         self.0.lock().push(format!(
-            "{} db={} bytes={} ttl={:?} type={}",
+            "{} db={} bytes={} ttl={:?} type={}{}",
             question.key.escape_ascii(),
             question.db,
             question.value_bytes,
             question.ttl_ms,
             question.data_type.escape_ascii(),
+            if question.value.is_empty() {
+                " unseen"
+            } else {
+                ""
+            },
         ));
         let is_named = |name: &[u8]| question.attributes.iter().find(|(n, _)| *n == name);
         let ttl = is_named(b"ttl").and_then(|(_, ttl)| std::str::from_utf8(ttl).ok()?.parse().ok());
@@ -89,6 +94,34 @@ fn policies_have_their_say_over_conditional_writes() {
     bed.check("CACHE.SET k 2 IFEQ 1 TAGS 1 drop", "+OK\r\n");
     bed.check("EXISTS k", ":0\r\n");
     assert_eq!(asked.lock().len(), 3);
+}
+
+#[test]
+fn secrets_need_a_seal_and_are_shown_to_no_policy() {
+    let mut bed = Bed::new(Version::V3);
+    let (refused, _) = bed.line("CACHE.SET k v SECURITY high");
+    assert!(
+        refused.starts_with("-ERR SECURITY high needs a key ring"),
+        "{refused}"
+    );
+    let (mut bed, asked) = scripted();
+    bed.shared.config.seals = true;
+    bed.check("CACHE.SET k v SECURITY", "-ERR syntax error\r\n");
+    bed.check(
+        "CACHE.SET k v SECURITY low",
+        "-ERR SECURITY is high, or is left out\r\n",
+    );
+    bed.check(
+        "CACHE.SET k v SECURITY high security HIGH",
+        "-ERR syntax error\r\n",
+    );
+    bed.check("CACHE.SET k v TYPE t SECURITY high", "+OK\r\n");
+    bed.check("CACHE.SET k v TYPE t", "+OK\r\n");
+    let expected = [
+        "k db=0 bytes=1 ttl=None type=t unseen",
+        "k db=0 bytes=1 ttl=None type=t",
+    ];
+    assert_eq!(*asked.lock(), expected);
 }
 
 #[test]
