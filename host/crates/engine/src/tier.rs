@@ -147,7 +147,7 @@ pub struct TierFigures {
     pub used_bytes: u64,
     /// Bytes that they may take.
     pub bytes_max: u64,
-    /// Bytes of memory that finding them takes.
+    /// Bytes of memory that finding and reading them takes.
     pub index_bytes: u64,
     /// Entries that went to make room.
     pub evictions: u64,

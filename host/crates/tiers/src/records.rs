@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use larder_engine::tier::{Stored, TierKey};
 
-use crate::codec::{Codec, Handling, Heat};
+use crate::codec::{Codec, Form, Handling, Heat, Named};
 use crate::disk::Encoding;
 
 /// The records of a [`Codec`] as the form in which entries lie on the disk.
@@ -21,11 +21,16 @@ impl Records {
 }
 
 impl Encoding for Records {
-    fn encode(&self, key: TierKey<'_>, stored: &Stored, out: &mut Vec<u8>) -> Result<(), String> {
+    fn encode(
+        &self,
+        key: TierKey<'_>,
+        stored: &Stored,
+        heat: Heat,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
         let handling = Handling {
             is_marked: (self.is_marked)(&stored.note),
-            // What was written just now and what was evicted come the same way.
-            heat: Heat::Warm,
+            heat,
         };
         let encoded = self.codec.encode(key, stored, handling, out);
         encoded.map_err(|refusal| refusal.to_string())
@@ -34,5 +39,17 @@ impl Encoding for Records {
     fn decode(&self, key: TierKey<'_>, bytes: &[u8]) -> Result<Stored, String> {
         let decoded = self.codec.decode(key, bytes);
         decoded.map_err(|damage| damage.to_string())
+    }
+
+    fn form(&self, bytes: &[u8]) -> Form {
+        self.codec.form(bytes)
+    }
+
+    fn named(&self, bytes: &[u8]) -> Named {
+        Named::by(bytes).unwrap_or_default()
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.codec.memory_bytes() as u64
     }
 }

@@ -71,6 +71,17 @@ pub enum Heat {
     Hot,
 }
 
+/// How a record stands to the one that its entry would have now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// It stays as it is, also where it cannot be read at the moment.
+    Current,
+    /// It is sealed under a key that is not the active one any more: it should be written anew.
+    Outdated,
+    /// It is not sealed as it has to be by now, so it will not be read again.
+    Void,
+}
+
 /// What there is to know of an entry beside what it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handling {
@@ -176,10 +187,26 @@ impl Codec {
         })
     }
 
-    /// Whether a record would be sealed differently if it were written now, so that it should be.
-    pub fn is_outdated(&self, record: &[u8]) -> bool {
-        let named = Named::by(record).and_then(|named| named.key);
-        named.is_some() && named != self.sealer.active()
+    /// How a record stands to the one that its entry would have now. It looks at the header alone.
+    pub fn form(&self, record: &[u8]) -> Form {
+        let Ok((header, _)) = Header::read(record) else {
+            return Form::Current;
+        };
+        match header.sealed_under {
+            None if self.is_to_be_sealed(header.is_marked) => Form::Void,
+            Some(id) if self.sealer.is_old(id) => Form::Outdated,
+            _ => Form::Current,
+        }
+    }
+
+    /// What may be told of the keys in force, in the order in which they were made.
+    pub fn keys(&self) -> Vec<KeyEntry> {
+        self.sealer.keys()
+    }
+
+    /// Bytes of memory that dictionaries and samples take.
+    pub fn memory_bytes(&self) -> usize {
+        self.dictionaries.figures().1 + self.kinds.sample_bytes()
     }
 
     /// Another key ring in the place of the one before, from the next record on.
@@ -193,6 +220,11 @@ impl Codec {
         let kinds = self.kinds.all();
         let trained = |kind: &&Arc<Kind>| kind.train(&self.packer, &self.dictionaries);
         kinds.iter().filter(trained).count()
+    }
+
+    /// Whether there are dictionaries that nothing is compressed with any more.
+    pub fn has_old_dictionaries(&self) -> bool {
+        self.dictionaries.has_old()
     }
 
     /// Forgets dictionaries that no record names any more; how many.

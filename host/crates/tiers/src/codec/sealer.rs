@@ -12,7 +12,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::xaes::{Broken, KEY_BYTES, NONCE_BYTES, Xaes};
-use super::{Damage, KeyId, KeyRing, Refusal};
+use super::{Damage, KeyEntry, KeyId, KeyRing, Refusal};
 
 /// Begins what a tenant's key is derived from, apart from all else that a ring's key may serve for.
 const PURPOSE: &[u8] = b"larder record 1\0";
@@ -41,8 +41,17 @@ impl Sealer {
         *self.0.write() = State { ring, ciphers };
     }
 
-    pub(super) fn active(&self) -> Option<KeyId> {
-        self.0.read().ring.as_ref().map(KeyRing::active)
+    /// Whether it is a key of the ring, and not the active one.
+    pub(super) fn is_old(&self, id: KeyId) -> bool {
+        let state = self.0.read();
+        let ring = state.ring.as_ref();
+        ring.is_some_and(|ring| ring.active() != id && ring.secret(id).is_some())
+    }
+
+    /// What may be told of the ring's keys.
+    pub(super) fn keys(&self) -> Vec<KeyEntry> {
+        let state = self.0.read();
+        state.ring.iter().flat_map(KeyRing::keys).collect()
     }
 
     /// What new records of a tenant are sealed with.

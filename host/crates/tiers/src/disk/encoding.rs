@@ -4,21 +4,45 @@ use larder_engine::LABEL_NOTE_BYTES_MAX;
 use larder_engine::tier::{Stored, TierKey};
 
 use super::record::{u32_at, u64_at};
+use crate::codec::{Form, Heat, Named};
 
 /// Gives entries the form in which they lie on the disk. The disk's checksums are over that form, so it may be
 /// anything that its own decoding understands.
 pub trait Encoding: Send + Sync + 'static {
-    /// Appends an entry's form to `out`.
+    /// Appends an entry's form to `out`. `heat` is how often it is likely to be read.
     ///
     /// # Errors
     /// Why it cannot be kept, in a sentence; what is behind the old end of `out` is cut off.
-    fn encode(&self, key: TierKey<'_>, stored: &Stored, out: &mut Vec<u8>) -> Result<(), String>;
+    fn encode(
+        &self,
+        key: TierKey<'_>,
+        stored: &Stored,
+        heat: Heat,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String>;
 
     /// The entry that has this form.
     ///
     /// # Errors
     /// Why it is none that was written under this key, in a sentence.
     fn decode(&self, key: TierKey<'_>, bytes: &[u8]) -> Result<Stored, String>;
+
+    /// How a form stands to the one that its entry would have now.
+    fn form(&self, bytes: &[u8]) -> Form {
+        let _ = bytes;
+        Form::Current
+    }
+
+    /// What a form cannot be read without.
+    fn named(&self, bytes: &[u8]) -> Named {
+        let _ = bytes;
+        Named::default()
+    }
+
+    /// Bytes of memory that making and reading forms takes.
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// As it is: expiry, bytes of the note, priority, note and value.
@@ -28,7 +52,13 @@ pub struct Plain;
 const HEAD_BYTES: usize = 13;
 
 impl Encoding for Plain {
-    fn encode(&self, _: TierKey<'_>, stored: &Stored, out: &mut Vec<u8>) -> Result<(), String> {
+    fn encode(
+        &self,
+        _: TierKey<'_>,
+        stored: &Stored,
+        _: Heat,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
         if stored.note.len() > LABEL_NOTE_BYTES_MAX {
             return Err(format!("a note of {} bytes is too long", stored.note.len()));
         }

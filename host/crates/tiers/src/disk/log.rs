@@ -7,6 +7,7 @@ use std::sync::Arc;
 use larder_engine::Millis;
 use larder_engine::tier::TierError;
 
+use super::encoding::Encoding;
 use super::manifest::Manifest;
 use super::place::Place;
 use super::reclaim::Victim;
@@ -15,6 +16,7 @@ use super::recover::Sealed;
 use super::segment::{Entry, START_BYTES, Segment, frame_bytes};
 use super::shared::{Forgotten, Shared};
 use super::spaces::Ledger;
+use super::survey::Survey;
 use super::volume::Volume;
 
 /// Bytes of records that are written at once, but for one that is larger.
@@ -79,6 +81,7 @@ pub(super) struct Active {
 pub(super) struct Log {
     pub(super) shared: Arc<Shared>,
     pub(super) volume: Arc<dyn Volume>,
+    pub(super) encoding: Arc<dyn Encoding>,
     pub(super) limits: Limits,
     pub(super) manifest: Manifest,
     /// Whether the manifest in memory is ahead of the one on the disk.
@@ -89,6 +92,8 @@ pub(super) struct Log {
     pub(super) sealed: VecDeque<Sealed>,
     /// What is being reclaimed: the oldest of the sealed ones.
     pub(super) victim: Option<Victim>,
+    /// What is gone over at the moment.
+    pub(super) survey: Option<Survey>,
     /// Bytes that may be copied of what was read.
     pub(super) credit_bytes: u64,
     pub(super) used_bytes: u64,
@@ -110,6 +115,7 @@ impl Log {
     pub(super) fn new(
         shared: Arc<Shared>,
         volume: Arc<dyn Volume>,
+        encoding: Arc<dyn Encoding>,
         limits: Limits,
         manifest: Manifest,
         ledger: Ledger,
@@ -119,6 +125,7 @@ impl Log {
             used_bytes: sealed.iter().map(|sealed| sealed.file_bytes).sum(),
             shared,
             volume,
+            encoding,
             limits,
             manifest,
             is_manifest_due: false,
@@ -126,6 +133,7 @@ impl Log {
             active: None,
             sealed,
             victim: None,
+            survey: None,
             credit_bytes: limits.segment_bytes,
             written_bytes: 0,
             evictions: 0,
@@ -251,7 +259,11 @@ impl Log {
         {
             let before = match origin {
                 Origin::Copy(from) => {
-                    if !index.replace_if(entry.hash, from, place) {
+                    if index.replace_if(entry.hash, from, place) {
+                        // Written anew, it may be longer or shorter.
+                        self.ledger.remove(entry.space, from.bytes());
+                        self.ledger.add(entry.space, entry.bytes());
+                    } else {
                         let Entry { hash, space, .. } = entry;
                         self.forgotten.push(Forgotten {
                             hash,
@@ -433,7 +445,8 @@ impl Log {
             .as_ref()
             .map_or(0, |active| active.entries.capacity());
         let victim = self.victim.as_ref().map_or(0, Victim::records);
-        ((active + victim) * size_of::<Entry>()) as u64
+        let survey = self.survey.as_ref().map_or(0, Survey::records);
+        ((active + victim + survey) * size_of::<Entry>()) as u64
     }
 }
 

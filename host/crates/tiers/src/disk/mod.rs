@@ -17,10 +17,12 @@ mod reader;
 mod reclaim;
 mod record;
 mod recover;
+mod renew;
 mod scan;
 mod segment;
 mod shared;
 mod spaces;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -39,6 +41,7 @@ pub use encoding::{Encoding, Plain};
 pub use open::{BYTES_MAX, BYTES_MIN, DiskOptions, OpenError};
 use reader::{Looked, Reader};
 use shared::Shared;
+pub use survey::Surveyed;
 use threads::Threads;
 
 /// The disk tier.
@@ -47,6 +50,19 @@ pub struct Disk {
     reader: Arc<Reader>,
     threads: Threads,
     read_timeout: Duration,
+}
+
+impl Disk {
+    /// Goes over `bytes` more of all that it holds, `is_anew` from the beginning: counts what that names, writes anew what
+    /// would have another form now, deletes what will not be read again. Waits for the writer, so it is for a thread
+    /// with time.
+    ///
+    /// # Errors
+    /// When the writer has too much to do, or has ended.
+    pub fn survey(&self, is_anew: bool, bytes: u64, now: Millis) -> Result<Surveyed, TierError> {
+        let answer = self.threads.survey(is_anew, bytes, now)?;
+        answer.blocking_recv().map_err(|_| self.threads.ended())
+    }
 }
 
 impl Tier for Disk {
@@ -105,7 +121,11 @@ impl Tier for Disk {
     }
 
     fn figures(&self) -> TierFigures {
-        self.shared.figures()
+        let figures = self.shared.figures();
+        TierFigures {
+            index_bytes: figures.index_bytes + self.reader.encoding.memory_bytes(),
+            ..figures
+        }
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -104,20 +104,21 @@ impl Disk {
                 .unwrap_or(usize::MAX),
             is_synced: options.sync_every.is_some(),
         };
-        let (log, damaged) =
-            restore(Arc::new(volume), limits, now).map_err(|fault| match fault {
+        let (log, damaged) = restore(Arc::new(volume), encoding.clone(), limits, now).map_err(
+            |fault| match fault {
                 Unrestored::Newer(version) => OpenError::Newer(path.clone(), version),
                 Unrestored::Io(error) => io_error(path, error),
-            })?;
+            },
+        )?;
         let shared = log.shared.clone();
         shared
             .damaged
             .store(damaged, std::sync::atomic::Ordering::Relaxed);
         let reader = Arc::new(Reader {
             shared: shared.clone(),
-            encoding: encoding.clone(),
+            encoding,
         });
-        let writer = Writer::new(log, encoding, options.sync_every);
+        let writer = Writer::new(log, options.sync_every);
         let threads = Threads::start(path.clone(), &reader, writer);
         Ok(Self {
             shared,
@@ -144,6 +145,7 @@ impl From<io::Error> for Unrestored {
 /// The log as the folder has it, and what was damaged.
 pub(super) fn restore(
     volume: Arc<dyn Volume>,
+    encoding: Arc<dyn Encoding>,
     limits: Limits,
     now: Millis,
 ) -> Result<(Log, u64), Unrestored> {
@@ -185,6 +187,7 @@ pub(super) fn restore(
     let mut log = Log::new(
         Arc::new(shared),
         volume,
+        encoding,
         limits,
         manifest,
         ledger,

@@ -7,13 +7,11 @@
 //!
 //! The work is done in steps, a multiple of what is written, so that no write waits for long.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::log::{Log, Origin};
 use super::place::Place;
-use super::record::{self, Head};
 use super::scan::scan;
 use super::segment::{Entry, START_BYTES, Segment};
+use crate::codec::Form;
 
 /// Bytes gone over for each that is written. While 70 % live, each byte written takes 3.3 of them on average,
 /// and a sixteenth of the bound suffices for passing over all that lives at one go.
@@ -160,33 +158,32 @@ impl Log {
     }
 
     /// The place of a record as it stands in the index, while it is what counts for its key.
-    fn living(&self, entry: Entry, place: Place) -> Option<Place> {
+    pub(super) fn living(&self, entry: Entry, place: Place) -> Option<Place> {
         let is_wanted =
             entry.is_put() && self.ledger.is_open(entry.space) && !entry.is_expired(self.now);
         let found = self.shared.index.get(entry.hash).filter(|_| is_wanted)?;
         found.is_same(place).then_some(found)
     }
 
-    /// Stages a copy; `false` when there is no room. What is damaged is not copied.
+    /// Stages a copy; `false` when there is no room. What is damaged, or will not be read again, is not copied.
     fn copy(&mut self, segment: &Segment, place: Place) -> bool {
         let start = self.buffer.len();
-        self.buffer.resize(start + place.bytes() as usize, 0);
-        let seed = segment.seed(place.offset());
-        let record = &mut self.buffer[start..];
-        let is_read = segment.file.read_at(record, place.offset()).is_ok();
-        let head = Head::read(record, seed).filter(|_| is_read && record::is_intact(record, seed));
-        let Some(head) = head else {
-            self.shared.damaged.fetch_add(1, Relaxed);
-            self.buffer.truncate(start);
+        let Some(mut head) = self.lift(segment, place) else {
             return true;
         };
-        let body_bytes = record::HEAD_BYTES + (head.key_bytes + head.payload_bytes) as usize;
-        self.buffer.truncate(start + body_bytes);
+        match self.encoding.form(self.payload(start, &head)) {
+            Form::Current => {}
+            Form::Outdated => self.renew(start, &mut head, place),
+            Form::Void => {
+                self.buffer.truncate(start);
+                return true;
+            }
+        }
         self.stage(start, &head, Origin::Copy(place)).is_ok()
     }
 
     /// Removes the oldest segment's file, then what of it is in the index.
-    fn remove_oldest(&mut self) -> bool {
+    pub(super) fn remove_oldest(&mut self) -> bool {
         let Some(oldest) = self.sealed.front() else {
             return false;
         };
@@ -231,7 +228,7 @@ impl Log {
 }
 
 /// The records of a sealed segment, if they are known.
-fn list(segment: &Segment) -> Option<Vec<Entry>> {
+pub(super) fn list(segment: &Segment) -> Option<Vec<Entry>> {
     let footer = segment.footer().unwrap_or_default();
     footer.or_else(|| Some(scan(segment).unwrap_or_default()?.entries))
 }

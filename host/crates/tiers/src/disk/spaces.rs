@@ -25,6 +25,15 @@ impl Spaces {
             .filter(|number| *number != 0)
     }
 
+    /// The tenant and database of a number, if it is somebody's.
+    pub(super) fn owner(&self, number: u32) -> Option<(Arc<str>, u8)> {
+        self.tenants.iter().find_map(|(tenant, numbers)| {
+            let mut databases = (0..DATABASES).zip(numbers);
+            let (db, _) = databases.find(|(_, of)| **of == number && number != 0)?;
+            Some((tenant.clone(), db))
+        })
+    }
+
     pub(super) fn set(&mut self, tenant: &Arc<str>, db: u8, number: u32) {
         let numbers = self.tenants.entry(tenant.clone()).or_default();
         numbers[usize::from(db % DATABASES)] = number;
@@ -137,6 +146,8 @@ mod tests {
         }
         ledger.add(9, 100);
         assert_eq!(ledger.entries(), 2);
+        assert_eq!(spaces.owner(2), Some((tenant.clone(), 7)));
+        assert_eq!((spaces.owner(0), spaces.owner(3)), (None, None));
         assert_eq!(spaces.clear("a", Some(7)), [2]);
         ledger.close(2);
         assert_eq!((ledger.entries(), ledger.is_open(2)), (1, false));

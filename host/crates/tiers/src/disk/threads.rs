@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::reader::{Looked, Reader};
+use super::survey::Surveyed;
 use super::writer::{Order, Writer};
 
 /// Threads that read what the page cache does not have.
@@ -78,6 +79,25 @@ impl Threads {
             .map_err(|error| self.refused(&error))
     }
 
+    /// A step of a survey.
+    pub(super) fn survey(
+        &self,
+        is_anew: bool,
+        bytes: u64,
+        now: Millis,
+    ) -> Result<oneshot::Receiver<Surveyed>, TierError> {
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Survey {
+            is_anew,
+            bytes,
+            now,
+            answer,
+        };
+        let sent = self.orders.try_send(order);
+        sent.map(|()| answered)
+            .map_err(|error| self.refused(&error))
+    }
+
     /// `None` when it was closed before.
     pub(super) fn close(&self) -> Option<oneshot::Receiver<()>> {
         let (answer, answered) = oneshot::channel();
@@ -138,6 +158,14 @@ fn serve_orders(mut writer: Writer, ordered: &Receiver<Order>) {
             Ok(Order::Write(changes, now, answer)) => {
                 // Whoever asked may have given up.
                 let _ = answer.send(writer.apply(&changes, now));
+            }
+            Ok(Order::Survey {
+                is_anew,
+                bytes,
+                now,
+                answer,
+            }) => {
+                let _ = answer.send(writer.survey(is_anew, bytes, now));
             }
             Ok(Order::Close(answer)) => {
                 writer.close();

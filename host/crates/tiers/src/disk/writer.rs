@@ -1,16 +1,16 @@
 //! Batches of changes, one after the other, on a thread of its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use larder_engine::Millis;
 use larder_engine::tier::{Stored, TierChange, TierError, TierFigures, TierKeyBuf};
 use tokio::sync::oneshot;
 
-use super::encoding::Encoding;
 use super::log::{Log, Origin};
 use super::record::{HEAD_BYTES, Head, Kind};
 use super::shared::Forgotten;
+use super::survey::Surveyed;
+use crate::codec::Heat;
 
 /// Keys to be deleted on the disk once it can be written again; above that everything is cleared.
 const FORGOTTEN_MAX: usize = 65_536;
@@ -23,6 +23,13 @@ pub(super) enum Order {
         Millis,
         oneshot::Sender<Vec<Result<(), TierError>>>,
     ),
+    /// To go on with a survey for so many bytes, or to begin it anew before.
+    Survey {
+        is_anew: bool,
+        bytes: u64,
+        now: Millis,
+        answer: oneshot::Sender<Surveyed>,
+    },
     /// To end in good order.
     Close(oneshot::Sender<()>),
 }
@@ -30,17 +37,15 @@ pub(super) enum Order {
 /// See the module.
 pub(super) struct Writer {
     pub(super) log: Log,
-    pub(super) encoding: Arc<dyn Encoding>,
     /// How often what was written is brought to the disk itself.
     pub(super) sync_every: Option<Duration>,
     put_bytes: u64,
 }
 
 impl Writer {
-    pub(super) fn new(log: Log, encoding: Arc<dyn Encoding>, sync_every: Option<Duration>) -> Self {
+    pub(super) fn new(log: Log, sync_every: Option<Duration>) -> Self {
         let writer = Self {
             log,
-            encoding,
             sync_every,
             put_bytes: 0,
         };
@@ -83,6 +88,26 @@ impl Writer {
         });
         self.publish_figures(trouble);
         results
+    }
+
+    /// Goes on with a survey, or begins it anew.
+    pub(super) fn survey(&mut self, is_anew: bool, bytes: u64, now: Millis) -> Surveyed {
+        self.log.now = now;
+        if is_anew {
+            self.log.survey = None;
+        }
+        if self.settle().is_err() {
+            return Surveyed::Stuck;
+        }
+        self.log.flush();
+        let written_before = self.log.written_bytes;
+        let surveyed = self.log.survey_step(bytes);
+        self.log.flush();
+        self.log
+            .reclaim_step(self.log.written_bytes - written_before);
+        let trouble = self.log.shared.figures.lock().trouble.clone();
+        self.publish_figures(trouble);
+        surveyed
     }
 
     /// Ends the segment that is written to, so that the next start finds a footer.
@@ -163,7 +188,10 @@ impl Writer {
         log.buffer.resize(start + HEAD_BYTES, 0);
         log.buffer.extend_from_slice(&key.bytes);
         let payload_at = log.buffer.len();
-        let encoded = self.encoding.encode(key.borrow(), stored, &mut log.buffer);
+        // Nobody knows what was written just now.
+        let encoded = log
+            .encoding
+            .encode(key.borrow(), stored, Heat::Warm, &mut log.buffer);
         encoded.map_err(TierError::Refused)?;
         let payload_bytes = log.buffer.len() - payload_at;
         let record_bytes_max = log.limits.record_bytes_max();

@@ -4,7 +4,7 @@
 //! behind it, and then which of its kind's dictionaries it is in four bytes, tenant and kind (each its length in
 //! two bytes and its text), and the dictionary.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -103,6 +103,16 @@ impl Dictionaries {
         }
         self.known.write().insert(dictionary.id(), dictionary);
         Ok(())
+    }
+
+    /// Whether some are not the newest of their kind.
+    pub(in crate::codec) fn has_old(&self) -> bool {
+        let known = self.known.read();
+        let kinds: HashSet<_> = known
+            .values()
+            .map(|dictionary| (&dictionary.origin().tenant, &dictionary.origin().data_type))
+            .collect();
+        kinds.len() < known.len()
     }
 
     /// Forgets those that nothing names, but for the newest of each kind. How many went.

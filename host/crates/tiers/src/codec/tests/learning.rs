@@ -145,7 +145,9 @@ fn dictionaries_outlast_the_codec_while_records_name_them() {
             .of("default", Some(&note), b"", &again.dictionaries)
             .offer(&sessions.make(Topic::Session));
     }
+    assert!(!again.has_old_dictionaries());
     assert_eq!((again.train(), again.figures().dictionaries), (1, 2));
+    assert!(again.has_old_dictionaries());
     let (new_stored, new_record) = feed(&again, &mut sessions, Topic::Results, 1, WARM).remove(0);
     assert_ne!(Named::by(&new_record), Named::by(&record));
     let census = Census::default();

@@ -106,19 +106,22 @@ fn rotation_reads_what_was_and_tells_what_is_outdated() {
     let stored = entry(&b"value"[..]);
     let first = encoded(&codec, &stored, WARM);
     assert_eq!(Named::by(&first).unwrap().key, Some(old));
-    assert!(!codec.is_outdated(&first));
+    assert_eq!(codec.form(&first), Form::Current);
 
     let new = ring.rotate(0).unwrap();
     codec.replace_ring(Some(ring.clone()));
     let second = encoded(&codec, &stored, WARM);
     assert_eq!(Named::by(&second).unwrap().key, Some(new));
-    assert!(codec.is_outdated(&first) && !codec.is_outdated(&second));
+    assert_eq!(codec.form(&first), Form::Outdated);
+    assert_eq!(codec.form(&second), Form::Current);
     for record in [&first, &second] {
         assert_eq!(codec.decode(own_key().borrow(), record), Ok(stored.clone()));
     }
 
     ring.remove(old).unwrap();
     codec.replace_ring(Some(ring));
+    // Its key may come back.
+    assert_eq!(codec.form(&first), Form::Current);
     assert_eq!(
         codec.decode(own_key().borrow(), &first),
         Err(Damage::UnknownKey(old))
@@ -155,12 +158,14 @@ fn what_has_to_be_sealed_never_leaves_open_and_is_never_read_open() {
         Ok(stored.clone())
     );
     // The flag that a record is marked, set by hand.
-    let mut marked = plain;
+    let mut marked = plain.clone();
     marked[1] |= 1 << 3;
     assert_eq!(
         open.decode(own_key().borrow(), &marked),
         Err(Damage::Unsealed)
     );
+    assert_eq!(all.form(&plain), Form::Void);
+    assert_eq!(codec(Encrypt::Marked).form(&plain), Form::Current);
     let keyless = Codec::new(settings(Encrypt::All), None, Dictionaries::default());
     let refused = keyless.encode(own_key().borrow(), &stored, WARM, &mut Vec::new());
     assert_eq!(refused, Err(Refusal::NoKey));

@@ -5,3 +5,4 @@ mod kill;
 mod reclaiming;
 mod records;
 mod support;
+mod surveys;

@@ -71,18 +71,23 @@ impl Store {
     }
 
     pub(super) fn try_open(volume: Arc<dyn Volume>, limits: Limits) -> Result<Self, Unrestored> {
-        let (log, damaged) = restore(volume, limits, NOW)?;
+        Self::with(volume, Arc::new(Plain), limits)
+    }
+
+    /// The same, with another form of entries.
+    pub(super) fn with(
+        volume: Arc<dyn Volume>,
+        encoding: Arc<dyn Encoding>,
+        limits: Limits,
+    ) -> Result<Self, Unrestored> {
+        let (log, damaged) = restore(volume, encoding.clone(), limits, NOW)?;
         let shared = log.shared.clone();
         shared
             .damaged
             .store(damaged, std::sync::atomic::Ordering::Relaxed);
-        let encoding = Arc::new(Plain);
         Ok(Self {
-            reader: Reader {
-                shared,
-                encoding: encoding.clone(),
-            },
-            writer: Writer::new(log, encoding, None),
+            reader: Reader { shared, encoding },
+            writer: Writer::new(log, None),
         })
     }
 
