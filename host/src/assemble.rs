@@ -1,12 +1,15 @@
 //! From the configuration to what engine and server are made with.
 
+use std::env;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use larder_engine::below;
 use larder_engine::glob::Pattern;
+use larder_engine::tier::Tier;
 use larder_engine::{
     Engine, EngineConfig, LABEL_NOTE_BYTES_MAX, Millis, SizeClasses, TenantConfig,
 };
@@ -14,9 +17,11 @@ use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfi
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
 use larder_tiers::codec::{Codec, Dictionaries, Encrypt, KeyRing, Settings};
 use larder_tiers::disk::{Disk, DiskOptions};
+use larder_tiers::loader::LoadRule;
 use larder_tiers::{KeyPattern, Records, Rules, Stack, StackConfig};
 
 use crate::config::{Below, ByteSize, Config, Loaded, Tenant, User};
+use crate::loaders;
 
 /// What to build the engine with, in a process whose allocator has these size classes.
 pub fn engine_config(
@@ -24,14 +29,13 @@ pub fn engine_config(
     size_classes: SizeClasses,
     seed: u64,
     start_ms: Millis,
-    stack: Option<&Arc<Stack>>,
+    lower: Option<&Lower>,
 ) -> EngineConfig {
-    let below = config.store.below.zip(stack);
     let tenant = |tenant: &Tenant| TenantConfig {
         name: tenant.name.clone(),
         memory_bytes: tenant.memory.bytes(),
         evictor: tenant.eviction.factory(),
-        below: below.map(|(below, stack)| stack.below(&tenant.name, rules(&below, tenant))),
+        below: lower.and_then(|lower| lower.below(config, tenant)),
     };
     EngineConfig {
         memory_bytes: config.store.memory.bytes(),
@@ -41,19 +45,6 @@ pub fn engine_config(
         start_ms,
         volatile_only: config.store.volatile_only,
         tenants: config.store.tenants.iter().map(tenant).collect(),
-    }
-}
-
-fn rules(below: &Below, tenant: &Tenant) -> Rules {
-    let patterns = tenant.writes.keys.iter().map(|(pattern, write)| {
-        let pattern = Pattern::new(pattern.as_bytes());
-        let fits: KeyPattern = Arc::new(move |key| pattern.matches(key));
-        (fits, *write)
-    });
-    Rules {
-        write: tenant.writes.policy.unwrap_or(below.write),
-        patterns: patterns.collect(),
-        demotes: below.demotes,
     }
 }
 
@@ -95,24 +86,76 @@ const READ_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What lies below the memory.
 pub struct Lower {
-    /// All of it.
+    /// All of it; without levels where there are loaders alone.
     pub stack: Arc<Stack>,
     /// The second level.
-    pub disk: Arc<Disk>,
+    pub disk: Option<Arc<Disk>>,
+    /// Each with its tenant.
+    loaders: Vec<(String, LoadRule)>,
+}
+
+impl Lower {
+    /// What lies below the memory of a tenant, if anything does.
+    fn below(&self, config: &Config, tenant: &Tenant) -> Option<Arc<dyn below::Below>> {
+        let own = self.loaders.iter().filter(|(of, _)| *of == tenant.name);
+        let loaders: Vec<_> = own.map(|(_, rule)| rule.clone()).collect();
+        let level = config.store.below.filter(|_| self.disk.is_some());
+        let patterns = tenant.writes.keys.iter().map(|(pattern, write)| {
+            let pattern = Pattern::new(pattern.as_bytes());
+            let fits: KeyPattern = Arc::new(move |key| pattern.matches(key));
+            (fits, *write)
+        });
+        let rules = Rules {
+            write: tenant
+                .writes
+                .policy
+                .or(level.map(|level| level.write))
+                .unwrap_or_default(),
+            patterns: patterns.collect(),
+            demotes: level.is_some_and(|level| level.demotes),
+            loaders,
+        };
+        let is_there = level.is_some() || !rules.loaders.is_empty();
+        is_there.then(|| self.stack.below(&tenant.name, rules))
+    }
 }
 
 /// Opens what lies below the memory, if something is to.
 ///
 /// # Errors
-/// When the folder cannot be used, in one sentence.
-pub fn stack(
+/// When the folder cannot be used or a loader not be made, in one sentence.
+pub fn lower(
     config: &Config,
     codec: &Arc<Codec>,
     clock: fn() -> Millis,
 ) -> anyhow::Result<Option<Lower>> {
-    let Some(below) = &config.store.below else {
+    let loaders = loaders::rules(config, |name| env::var_os(name))?;
+    let level = config.store.below;
+    if level.is_none() && loaders.is_empty() {
         return Ok(None);
+    }
+    let disk = level.map(|level| disk(config, &level, codec, clock));
+    let disk = disk.transpose()?;
+    let settings = StackConfig {
+        queue_bytes_max: QUEUE_BYTES_MAX,
     };
+    let tiers = disk.iter();
+    let tiers = tiers.map(|disk| Arc::<Disk>::clone(disk) as Arc<dyn Tier>);
+    let stack = Stack::start(tiers.collect(), &settings, clock)
+        .context("the system gives no thread for what lies below the memory")?;
+    Ok(Some(Lower {
+        stack,
+        disk,
+        loaders,
+    }))
+}
+
+fn disk(
+    config: &Config,
+    below: &Below,
+    codec: &Arc<Codec>,
+    clock: fn() -> Millis,
+) -> anyhow::Result<Arc<Disk>> {
     let options = DiskOptions {
         folder: config.folders.data.join(DISK),
         bytes_max: below.size.bytes(),
@@ -123,15 +166,7 @@ pub fn stack(
     let records = Records::new(Arc::clone(codec), larder_server::is_secret);
     let disk = Disk::open(&options, Arc::new(records), clock());
     let disk = disk.map_err(|error| anyhow!("{error}; --l2 none keeps entries in memory alone"))?;
-    let disk = Arc::new(disk);
-    let settings = StackConfig {
-        queue_bytes_max: QUEUE_BYTES_MAX,
-        // The disk knows what it holds.
-        absence_ms: 0,
-    };
-    let stack = Stack::start(vec![disk.clone()], &settings, clock)
-        .context("the system gives no thread for the second level")?;
-    Ok(Some(Lower { stack, disk }))
+    Ok(Arc::new(disk))
 }
 
 /// Bytes of memory that finding entries of the second level may take, beside those of the memory itself.

@@ -14,6 +14,7 @@ pub mod hash_password;
 mod health;
 pub mod keys;
 pub mod load;
+mod loaders;
 pub mod memory;
 pub mod metrics;
 mod natives;

@@ -1,6 +1,7 @@
 //! The metrics page: what engine and server count, under the names of [`larder_observe::METRICS`].
 
-use larder_engine::tier::LevelFigures;
+use larder_engine::loader::LoadFailure;
+use larder_engine::tier::{LOAD_MS_BOUNDS, LevelFigures, LoaderFigures};
 use larder_engine::{CALL_NS_BOUNDS, PolicyFigures, PolicyRow, PolicyRuntime, Tenant, TenantStats};
 use larder_observe::{Distribution, Snapshot, metrics as m};
 use larder_server::Shared;
@@ -30,6 +31,9 @@ pub fn render(shared: &Shared, upkeep: &Upkeep) -> String {
         add_level(&mut snapshot, &level);
     }
     codec::add(&mut snapshot, upkeep);
+    for loader in shared.loaders() {
+        add_loader(&mut snapshot, &loader);
+    }
     for row in shared.policies.list() {
         add_policy(&mut snapshot, &row);
     }
@@ -57,6 +61,37 @@ fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
     ] {
         snapshot.set(&metric, &[&level.name], value);
     }
+}
+
+fn add_loader(snapshot: &mut Snapshot, loader: &LoaderFigures) {
+    let labels = [&*loader.tenant, &*loader.pattern];
+    for (metric, value) in [
+        (m::LOADER_VALUES, loader.values),
+        (m::LOADER_BYTES, loader.value_bytes),
+        (m::LOADER_ABSENCES, loader.absences),
+        (m::LOADER_IN_FLIGHT, loader.in_flight),
+        (m::LOADER_WAITING, loader.waiting),
+    ] {
+        snapshot.set(&metric, &labels, value);
+    }
+    for (failure, count) in LoadFailure::ALL.iter().zip(loader.failures) {
+        let labels = [labels[0], labels[1], failure.name()];
+        snapshot.set(&m::LOADER_FAILURES, &labels, count);
+    }
+    let mut count = 0;
+    let mut at_most = Vec::new();
+    for (at, loads) in loader.times.iter().enumerate() {
+        count += loads;
+        if let Some(bound_ms) = LOAD_MS_BOUNDS.get(at) {
+            at_most.push((*bound_ms as f64 / 1e3, count));
+        }
+    }
+    let times = Distribution {
+        count,
+        sum: loader.busy_ms as f64 / 1e3,
+        at_most,
+    };
+    snapshot.set_histogram(&m::LOADER_SECONDS, &labels, &times);
 }
 
 fn add_quota(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {

@@ -26,6 +26,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use crate::assemble::Lower;
 use crate::config::{Config, Folders, Loaded};
 use crate::keys::{self, RingFile};
 use crate::notify::Supervisor;
@@ -56,10 +57,10 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     let seed = seed(config)?;
     let (ring_file, ring) = ring.unzip();
     let codec = assemble::codec(config, ring, seed)?;
-    let lower = assemble::stack(config, &codec, now)?;
-    let (stack, disk) = lower.map(|lower| (lower.stack, lower.disk)).unzip();
-    let shared = Arc::new(shared(loaded, seed, stack.as_ref())?);
+    let lower = assemble::lower(config, &codec, now)?;
+    let shared = Arc::new(shared(loaded, seed, lower.as_ref())?);
     let upkeep = Upkeep::new(codec);
+    let disk = lower.as_ref().and_then(|lower| lower.disk.clone());
     let working = upkeep
         .start(ring_file, disk, now)
         .context("the system gives no thread for the codec")?;
@@ -69,8 +70,8 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
         .context("the system gives no event queue")?
         .block_on(serve(shared, upkeep, &config.folders, lock));
     drop(working);
-    if let Some(stack) = stack {
-        stack.stop();
+    if let Some(lower) = lower {
+        lower.stack.stop();
     }
     code
 }
@@ -135,11 +136,11 @@ fn seed(config: &Config) -> anyhow::Result<u64> {
     Ok(config.store.seed.unwrap_or(u64::from_ne_bytes(drawn)))
 }
 
-fn shared(loaded: &Loaded, seed: u64, stack: Option<&Arc<Stack>>) -> anyhow::Result<Shared> {
+fn shared(loaded: &Loaded, seed: u64, lower: Option<&Lower>) -> anyhow::Result<Shared> {
     let mut run_id = [0; 20];
     fill_random(&mut run_id).context("the system gives no random numbers")?;
     let config = &loaded.config;
-    let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now(), stack);
+    let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now(), lower);
     let engine = Arc::new(Engine::new(engine)?);
     let keeper = assemble::keeper_config(config, Arc::clone(&engine), seed, now)?;
     let keeper = Keeper::start(keeper).context("the policies cannot be kept")?;
@@ -147,7 +148,7 @@ fn shared(loaded: &Loaded, seed: u64, stack: Option<&Arc<Stack>>) -> anyhow::Res
         engine,
         deciders: keeper.clone(),
         policies: keeper,
-        levels: stack.map(|stack| Arc::<Stack>::clone(stack) as Arc<dyn Levels>),
+        levels: lower.map(|lower| Arc::<Stack>::clone(&lower.stack) as Arc<dyn Levels>),
         clock: now,
         monotonic_ns,
         resident: memory::resident,

@@ -19,7 +19,7 @@ use super::{
     Below, ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls,
     User,
 };
-use super::{codec, tls, users, writes};
+use super::{codec, loaders, tls, users, writes};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -204,6 +204,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
     );
     let tenants = tenants::read(reader, memory, eviction);
     let users = users::read(reader, &tenants);
+    let loaders = loaders::read(reader, &tenants);
     Store {
         memory,
         threads: threads.map(|threads| threads as usize),
@@ -213,6 +214,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         below,
         tenants,
         users,
+        loaders,
     }
 }
 

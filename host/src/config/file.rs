@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) text: Option<String>,
     /// The texts of an array of strings.
     pub(super) texts: Option<Vec<String>>,
+    /// The names and texts of a table of strings.
+    pub(super) pairs: Option<Vec<(String, String)>>,
     /// How it is shown to the user.
     pub(super) shown: String,
 }
@@ -30,6 +32,7 @@ impl Found {
         Self {
             text: Some(text.to_owned()),
             texts: None,
+            pairs: None,
             shown: quoted(text),
         }
     }
@@ -39,6 +42,7 @@ impl Found {
         Self {
             text: None,
             texts: None,
+            pairs: None,
             shown: shown.to_owned(),
         }
     }
@@ -63,12 +67,22 @@ impl Found {
                     ..Self::no_scalar("an array")
                 };
             }
-            DeValue::Table(_) => return Self::no_scalar("a table"),
+            DeValue::Table(table) => {
+                let pairs = table.iter().map(|(name, text)| match text.get_ref() {
+                    DeValue::String(text) => Some((name.get_ref().to_string(), text.to_string())),
+                    _ => None,
+                });
+                return Self {
+                    pairs: pairs.collect(),
+                    ..Self::no_scalar("a table")
+                };
+            }
         };
         Self {
             shown: text.clone(),
             text: Some(text),
             texts: None,
+            pairs: None,
         }
     }
 }
@@ -76,14 +90,14 @@ impl Found {
 /// A key with its value.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Dotted when it is in a table: `limits.clients_max`; within a `[[tenant]]` or `[[user]]` the key
-    /// alone.
+    /// Dotted when it is in a table: `limits.clients_max`; within a `[[tenant]]`, `[[user]]` or `[[loader]]` the
+    /// key alone.
     pub(super) key: String,
     pub(super) line: usize,
     pub(super) found: Found,
 }
 
-/// One `[[tenant]]` or `[[user]]`.
+/// One `[[tenant]]`, `[[user]]` or `[[loader]]`.
 #[derive(Debug)]
 pub(super) struct ListedTable {
     pub(super) line: usize,
@@ -100,6 +114,7 @@ pub(super) struct File {
     pub(super) tables: Vec<(String, usize)>,
     pub(super) tenants: Vec<ListedTable>,
     pub(super) users: Vec<ListedTable>,
+    pub(super) loaders: Vec<ListedTable>,
     /// Why it could not be read, or where it is not TOML.
     pub(super) problems: Vec<Problem>,
 }
@@ -152,7 +167,8 @@ impl File {
         let is_sound = |line: usize| !broken.contains(&Origin::File(line));
         file.entries.retain(|entry| is_sound(entry.line));
         file.tables.retain(|(_, line)| is_sound(*line));
-        for listed in file.tenants.iter_mut().chain(&mut file.users) {
+        let lists = [&mut file.tenants, &mut file.users, &mut file.loaders];
+        for listed in lists.into_iter().flatten() {
             listed.entries.retain(|entry| is_sound(entry.line));
         }
         file
@@ -208,6 +224,7 @@ impl File {
         let entries = entries.collect();
         let tables = match list {
             USER => &mut self.users,
+            LOADER => &mut self.loaders,
             _ => &mut self.tenants,
         };
         tables.push(ListedTable { line, entries });
@@ -217,9 +234,10 @@ impl File {
 /// The tables that there may be several of.
 pub(super) const TENANT: &str = "tenant";
 pub(super) const USER: &str = "user";
+pub(super) const LOADER: &str = "loader";
 
-fn is_list(key: &str) -> bool {
-    key == TENANT || key == USER
+pub(super) fn is_list(key: &str) -> bool {
+    [TENANT, USER, LOADER].contains(&key)
 }
 
 fn entry(prefix: &str, key: &str, line: usize, value: &Spanned<DeValue<'_>>, text: &str) -> Entry {

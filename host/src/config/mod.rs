@@ -10,6 +10,7 @@ mod environment;
 mod file;
 mod kinds;
 mod listed;
+mod loaders;
 mod print;
 mod problem;
 mod reader;
@@ -35,6 +36,7 @@ use larder_observe::LogFormat;
 use larder_server::{ClientAuth, KeyspaceEvents};
 use larder_tiers::WritePolicy;
 use larder_tiers::codec::Encrypt;
+use larder_tiers::loader::http::UrlPattern;
 
 pub(crate) use environment::PASSWORD_VARIABLE;
 pub use environment::unknown_variables;
@@ -108,6 +110,8 @@ pub struct Store {
     pub tenants: Vec<Tenant>,
     /// The users; none: whoever can connect may do everything.
     pub users: Vec<User>,
+    /// Where values come from that are nowhere in the cache; of those that fit a key the first counts.
+    pub loaders: Vec<Loader>,
 }
 
 /// The second level.
@@ -162,6 +166,40 @@ pub struct User {
     pub is_admin: bool,
     /// What they may do; `None`: everything within their tenant.
     pub rules: Option<String>,
+}
+
+/// Where the values of some keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loader {
+    /// Which keys.
+    pub pattern: String,
+    /// Where they are asked for.
+    pub url: UrlPattern,
+    /// The tenant whose keys they are.
+    pub tenant: String,
+    /// What is said beside.
+    pub headers: Vec<(String, Header)>,
+    /// How long a value is kept where nothing else is said; `None`: until it is evicted.
+    pub ttl: Option<Duration>,
+    /// Whether the origin may say how long its values are kept.
+    pub honours_cache_control: bool,
+    /// How long it is remembered that there is no value.
+    pub absent_ttl: Duration,
+    /// How long a load may take.
+    pub timeout: Duration,
+    /// Longest value.
+    pub size_max: ByteSize,
+    /// Loads at once.
+    pub in_flight_max: usize,
+}
+
+/// What a header says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Header {
+    /// This.
+    Text(String),
+    /// What that variable of the environment holds, a secret.
+    Environment(String),
 }
 
 /// The eviction policy where none is named.

@@ -1,6 +1,7 @@
 //! `print-config`: the effective settings as a file that would give them again.
 
 use super::kinds::quoted;
+use super::loaders;
 use super::tenants::DEFAULT;
 use super::users::NO_PASSWORD;
 use super::{Loaded, Store, Tenant, User, writes};
@@ -32,6 +33,7 @@ pub fn print(loaded: &Loaded) -> String {
         lines.extend(store.tenants.iter().map(|tenant| table_of(tenant, store)));
     }
     lines.extend(loaded.config.store.users.iter().map(table_of_user));
+    lines.extend(loaded.config.store.loaders.iter().map(loaders::table_of));
     lines.push(String::new());
     lines.join("\n")
 }

@@ -4,7 +4,7 @@ use larder_engine::TENANT_BYTES_MIN;
 
 use super::declared::SIZE_MAX;
 use super::file::TENANT;
-use super::kinds::{EvictionName, Kind, Size, Whole};
+use super::kinds::{EvictionName, Kind, Size, Whole, quoted};
 use super::listed::{Listed, NAME_ALLOWED, refuse_double_names};
 use super::reader::Reader;
 use super::{ByteSize, Eviction, Tenant, Writes, writes};
@@ -133,6 +133,20 @@ fn draft(reader: &mut Reader<'_>, listed: &Listed<'_>, eviction: Eviction) -> Dr
         connections_max,
         writes,
     }
+}
+
+/// The tenant that another table names; it has to be there.
+pub(super) fn take_tenant(
+    reader: &mut Reader<'_>,
+    listed: &Listed<'_>,
+    tenants: &[Tenant],
+) -> Option<String> {
+    let names: Vec<_> = tenants.iter().map(|tenant| quoted(&tenant.name)).collect();
+    let allowed = format!("a tenant: {}", names.join(", "));
+    listed.take(reader, "tenant", &allowed, |text| {
+        let is_there = tenants.iter().any(|tenant| tenant.name == text);
+        is_there.then(|| text.to_owned())
+    })
 }
 
 /// What the tenants that say how much they need leave for `default`, which may be one of them.

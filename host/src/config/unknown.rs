@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::file::{Entry, File, TENANT, USER};
+use super::file::{Entry, File, is_list};
 use super::problem::Problem;
 use super::reader::Setting;
 
@@ -14,7 +14,7 @@ pub(super) fn refuse(file: &File, settings: &[Setting]) -> Vec<Problem> {
         .iter()
         .map(|section| format!("[{section}]"))
         .collect();
-    let tables = format!("{}, [[tenant]], [[user]]", tables.join(", "));
+    let tables = format!("{}, [[tenant]], [[user]], [[loader]]", tables.join(", "));
     let mut problems = Vec::new();
     let mut unknown_tables = BTreeSet::new();
     for (table, line) in &file.tables {
@@ -22,7 +22,7 @@ pub(super) fn refuse(file: &File, settings: &[Setting]) -> Vec<Problem> {
             continue;
         }
         unknown_tables.insert(&**table);
-        if table == TENANT || table == USER {
+        if is_list(table) {
             let message =
                 format!("[{table}]: found one table; allowed: [[{table}]], once a {table}");
             problems.push(file.problem(*line, message));

@@ -3,10 +3,10 @@
 use larder_server::{check_password_hash, check_rules};
 
 use super::file::{Found, USER};
-use super::kinds::{Kind, Switch, quoted};
+use super::kinds::{Kind, Switch};
 use super::listed::{Listed, NAME_ALLOWED, refuse_double_names};
 use super::reader::Reader;
-use super::tenants::DEFAULT;
+use super::tenants::{DEFAULT, take_tenant};
 use super::{Tenant, User};
 
 const KEYS: [&str; 5] = ["name", "password", "tenant", "admin", "rules"];
@@ -47,12 +47,7 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
             reader.note(listed.line_of("password"), message);
         }
     }
-    let names: Vec<_> = tenants.iter().map(|tenant| quoted(&tenant.name)).collect();
-    let allowed = format!("a tenant: {}", names.join(", "));
-    let tenant = listed.take(reader, "tenant", &allowed, |text| {
-        let is_there = tenants.iter().any(|tenant| tenant.name == text);
-        is_there.then(|| text.to_owned())
-    });
+    let tenant = take_tenant(reader, listed, tenants);
     let is_admin = listed.take(reader, "admin", &Switch.allowed(), |text| Switch.read(text));
     let rules = listed.take_found(reader, "rules", RULES_ALLOWED, texts);
     let rules = rules.map(|rules| rules.join(" "));

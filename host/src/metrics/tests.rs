@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{self, Sources};
 use crate::{assemble, memory, serve};
 use larder_engine::decision::Kinds;
-use larder_engine::tier::{LevelFigures, Levels};
+use larder_engine::tier::{LOAD_MS_BOUNDS, LevelFigures, Levels, LoaderFigures};
 use larder_engine::{
     Access, Edit, Engine, Expiry, Key, Policies, PolicyState, SizeClasses, Undecided,
 };
@@ -20,6 +20,15 @@ impl Levels for OneLevel {
         vec![LevelFigures {
             name,
             ..LevelFigures::default()
+        }]
+    }
+
+    fn loaders(&self) -> Vec<LoaderFigures> {
+        vec![LoaderFigures {
+            tenant: "default".to_owned(),
+            pattern: "playlist:*".to_owned(),
+            times: [1; LOAD_MS_BOUNDS.len() + 1],
+            ..LoaderFigures::default()
         }]
     }
 

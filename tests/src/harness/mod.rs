@@ -7,6 +7,7 @@
 
 mod client;
 mod http;
+mod origin;
 mod patience;
 mod policies;
 mod port;
@@ -19,6 +20,7 @@ mod tool;
 
 pub use client::Client;
 pub use http::{Response, get};
+pub use origin::Origin;
 pub use patience::{PATIENCE, eventually, within};
 pub use policies::{Row, drop_policy, explain, policies_of, policy};
 pub use port::free_address;

@@ -9,6 +9,7 @@ mod differential;
 mod hostile;
 mod leases;
 mod load;
+mod loaders;
 mod main_job;
 mod memory;
 mod operations;

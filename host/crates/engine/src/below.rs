@@ -21,6 +21,15 @@ pub enum Sight {
     Maybe,
 }
 
+/// How far down a key is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// What the cache holds: memory and levels.
+    Cache,
+    /// Beyond it, where a loader says what keys like this one stand for.
+    Origin,
+}
+
 /// What a load found, which several may have asked for.
 pub type Loaded = Result<Option<Arc<Stored>>, TierError>;
 
@@ -44,13 +53,20 @@ pub trait Below: Send + Sync {
 
     /// What there is of a key, as far as that is known at once. Takes well under a microsecond; it may be
     /// asked under the shard's lock.
-    fn sight(&self, key: Key<'_>, now: Millis) -> Sight;
+    fn sight(&self, key: Key<'_>, reach: Reach, now: Millis) -> Sight;
 
     /// Loads what there is of a key. Those who ask for the same at the same time share one load. Dropping the
     /// answer does not end it.
-    fn load(&self, key: Key<'_>, now: Millis) -> Answer<'static, Loaded>;
+    fn load(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded>;
 
-    /// As [`Self::load`], and the thread waits for it; for `patience` at most.
+    /// What was loaded came into memory, by a ticket of [`Self::clears`] as it was then. Told as [`Self::put`]
+    /// is. Whether it is new to the cache, which a loader brought.
+    fn admitted(&self, key: Key<'_>, entry: Entry<'_>, clears: u64) -> bool {
+        let _ = (key, entry, clears);
+        false
+    }
+
+    /// As [`Self::load`] within the cache, and the thread waits for it; for `patience` at most.
     fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded;
 
     /// How many changes were told by this thread so far.

@@ -3,7 +3,8 @@
 //! Pure: no socket, file, thread, clock or randomness of its own. Time comes in with each call, the
 //! seed with the configuration, memory measurements through [`Engine::govern`]; policies come in
 //! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`];
-//! what lies [`below`] the memory are [`tier`]s.
+//! what lies [`below`] the memory are [`tier`]s and
+//! [`loader`]s.
 //!
 //! A [`Tenant`] is a store of its own: shards, byte budget, evictors and statistics. A read that
 //! hits takes one lock, copies out, and notes the access in a buffer.
@@ -17,6 +18,7 @@ mod entry;
 mod error;
 pub mod evictor;
 pub mod glob;
+pub mod loader;
 mod places;
 pub mod policies;
 pub mod recording;

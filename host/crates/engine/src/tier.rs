@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::entry::{Key, Label, Millis, Times};
+use crate::loader::LoadFailure;
 
 /// What a tier does for whoever asked; it ends within the tier's own bounds of time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -186,10 +187,43 @@ pub struct LevelFigures {
     pub queued_bytes: u64,
 }
 
+/// How a loader stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoaderFigures {
+    /// The tenant that it loads for.
+    pub tenant: String,
+    /// The pattern of its keys.
+    pub pattern: String,
+    /// Loads that brought a value.
+    pub values: u64,
+    /// Bytes of those values.
+    pub value_bytes: u64,
+    /// Loads that found that there is none.
+    pub absences: u64,
+    /// Loads that failed, by [`LoadFailure::ALL`].
+    pub failures: [u64; LoadFailure::ALL.len()],
+    /// Loads that ended, by how long they took: up to each of [`LOAD_MS_BOUNDS`], and longer.
+    pub times: [u64; LOAD_MS_BOUNDS.len() + 1],
+    /// Time that they took together.
+    pub busy_ms: u64,
+    /// Loads that go on.
+    pub in_flight: u64,
+    /// Loads that wait for others to end.
+    pub waiting: u64,
+}
+
+/// Bounds by which loads are told apart.
+pub const LOAD_MS_BOUNDS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000, 30_000];
+
 /// The levels below the memory, for whoever shows them.
 pub trait Levels: Send + Sync {
     /// How each stands, from the top.
     fn figures(&self) -> Vec<LevelFigures>;
+
+    /// How each loader stands.
+    fn loaders(&self) -> Vec<LoaderFigures> {
+        Vec::new()
+    }
 
     /// Bytes of memory that they take, beside that of the entries in memory.
     fn memory_bytes(&self) -> u64;

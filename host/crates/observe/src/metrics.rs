@@ -251,6 +251,20 @@ metrics! {
         "Changes of the key ring's file that were taken, or refused because it was wrong.";
     TIER_PUT: Counter "larder_tier_put_bytes_total" ["tier"]
         "Of those, bytes of what it was told to keep.";
+    LOADER_VALUES: Counter "larder_loader_values_total" ["tenant", "loader"]
+        "Loads that brought a value.";
+    LOADER_BYTES: Counter "larder_loader_value_bytes_total" ["tenant", "loader"]
+        "Bytes of those values.";
+    LOADER_ABSENCES: Counter "larder_loader_absences_total" ["tenant", "loader"]
+        "Loads that were told that there is no value.";
+    LOADER_FAILURES: Counter "larder_loader_failures_total" ["tenant", "loader", "kind"]
+        "Loads that failed, by kind: status, connection, timeout, too_large, crowded or refused.";
+    LOADER_SECONDS: Histogram "larder_loader_seconds" ["tenant", "loader"]
+        "How long loads took, waiting for others included.";
+    LOADER_IN_FLIGHT: Gauge "larder_loader_loads" ["tenant", "loader"]
+        "Loads that go on at the moment.";
+    LOADER_WAITING: Gauge "larder_loader_waiting_loads" ["tenant", "loader"]
+        "Loads that wait for others to end.";
     NOTIFICATIONS_DROPPED: Counter "larder_notifications_dropped_total" ["tenant"]
         "Keyspace notifications that were dropped because too many waited.";
     SHARDS: Gauge "larder_shards" ["tenant"]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use larder_engine::tier::{LevelFigures, Levels};
+use larder_engine::tier::{LevelFigures, Levels, LoaderFigures};
 use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
 use crate::baseline::Baseline;
@@ -306,6 +306,12 @@ impl Shared {
     pub fn levels(&self) -> Vec<LevelFigures> {
         let levels = self.levels.as_ref();
         levels.map(|levels| levels.figures()).unwrap_or_default()
+    }
+
+    /// How the loaders of all tenants stand.
+    pub fn loaders(&self) -> Vec<LoaderFigures> {
+        let levels = self.levels.as_ref();
+        levels.map(|levels| levels.loaders()).unwrap_or_default()
     }
 
     /// Memory of all Lua states.

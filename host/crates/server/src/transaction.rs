@@ -6,7 +6,7 @@ use larder_resp::{Args, ArgsBuf};
 
 use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
 use crate::exec::run_all;
-use crate::fetch::{self, Complete, keys_of};
+use crate::fetch::{self, Complete, Wanted, keys_of, reach_of};
 use crate::{Context, Flow, Session};
 
 /// Commands that may wait, and keys that may be watched.
@@ -204,19 +204,21 @@ impl Transaction {
     fn hold<'c>(&self, ctx: &mut Context<'c>) -> Result<Option<Complete<'c>>, Failure> {
         // What is too long is no key of this store, and the command will say so.
         let fits = |key: &Key<'_>| key.bytes.len() <= KEY_BYTES_MAX;
-        let keys: Vec<Key<'_>> = self.keys(ctx.session.db).filter(fits).collect();
+        let wanted = self.wanted(ctx.session.db);
+        let wanted: Vec<Wanted<'_>> = wanted.filter(|(key, _)| fits(key)).collect();
         let is_boundless = self.queue.iter().any(Queued::is_boundless);
-        fetch::hold(ctx, &keys, |tenant, now| match is_boundless {
+        fetch::hold(ctx, &wanted, |tenant, now| match is_boundless {
             true => Ok(tenant.lock_all()),
             false => {
                 let watched = self.watches.iter().map(Watch::key).filter(fits);
-                tenant.lock(keys.iter().copied().chain(watched), 0, now)
+                let keys = wanted.iter().map(|(key, _)| *key);
+                tenant.lock(keys.chain(watched), 0, now)
             }
         })
     }
 
     /// The keys that its commands name, in the databases that they select.
-    fn keys(&self, mut db: u8) -> impl Iterator<Item = Key<'_>> {
+    fn wanted(&self, mut db: u8) -> impl Iterator<Item = Wanted<'_>> {
         self.queue.iter().flat_map(move |queued| {
             let args = queued.request.args();
             if queued.command.name == "SELECT"
@@ -224,7 +226,10 @@ impl Transaction {
             {
                 db = selected;
             }
+            let reach = reach_of(queued.command);
             keys_of(queued.command, args, db)
+                .into_iter()
+                .map(move |key| (key, reach))
         })
     }
 }

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod conformance;
 pub mod disk;
 pub mod documents;
+pub mod loader;
 mod loads;
 mod queue;
 mod records;

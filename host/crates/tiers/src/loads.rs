@@ -4,31 +4,53 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_engine::below::Loaded;
-use larder_engine::tier::{TierError, TierKeyBuf};
+use larder_engine::tier::{Stored, TierError, TierKeyBuf};
 use moka::future::Cache;
 
-/// Absences that are remembered.
-const ABSENCES_MAX: u64 = 65_536;
+/// Loads that may be shared at once.
+const FLYING_MAX: u64 = 65_536;
+/// Bytes that absences may take.
+const ABSENCES_BYTES_MAX: u64 = 16 << 20;
+/// Beside its key, what one takes.
+const ABSENCE_BYTES: usize = 192;
 
 /// A key, and how often it, or one of its group, had changed when it was asked for.
 pub(crate) type Wanted = (TierKeyBuf, u64);
 
 /// See the module.
 pub(crate) struct Loads {
-    cache: Cache<Wanted, Option<Arc<larder_engine::tier::Stored>>>,
-    keeps_absences: bool,
+    /// What is being loaded; what was is not kept.
+    flying: Cache<Wanted, Option<Arc<Stored>>>,
+    absences: Option<Cache<Wanted, ()>>,
 }
 
 impl Loads {
     /// Remembers absences for so long.
     pub(crate) fn new(absence: Duration) -> Self {
-        let cache = Cache::builder().max_capacity(ABSENCES_MAX);
+        let absences = || {
+            let bytes = |(key, _): &Wanted, (): &()| (key.bytes.len() + ABSENCE_BYTES) as u32;
+            let cache = Cache::builder().weigher(bytes);
+            cache
+                .max_capacity(ABSENCES_BYTES_MAX)
+                .time_to_live(absence)
+                .build()
+        };
         Self {
-            cache: cache
-                .time_to_live(absence.max(Duration::from_millis(1)))
-                .build(),
-            keeps_absences: !absence.is_zero(),
+            flying: Cache::builder().max_capacity(FLYING_MAX).build(),
+            absences: (!absence.is_zero()).then(absences),
         }
+    }
+
+    /// Whether it is remembered that nothing was found under a key, which has not changed since.
+    pub(crate) fn is_absent(&self, wanted: &Wanted) -> bool {
+        let absences = self.absences.as_ref();
+        absences.is_some_and(|absences| absences.contains_key(wanted))
+    }
+
+    /// Bytes that absences take.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let absences = self.absences.as_ref();
+        absences.map_or(0, |absences| absences.weighted_size())
     }
 
     /// What `search` finds, or another one that was begun for the same. One that fails, panics or is dropped concerns
@@ -38,11 +60,12 @@ impl Loads {
         wanted: Wanted,
         search: impl Future<Output = Loaded> + Send,
     ) -> Loaded {
-        let found = self.cache.try_get_with(wanted.clone(), search).await;
+        let found = self.flying.try_get_with(wanted.clone(), search).await;
         let found = found.map_err(|error: Arc<TierError>| (*error).clone())?;
-        if found.is_some() || !self.keeps_absences {
-            self.cache.invalidate(&wanted).await;
+        if let Some(absences) = self.absences.as_ref().filter(|_| found.is_none()) {
+            absences.insert(wanted.clone(), ()).await;
         }
+        self.flying.invalidate(&wanted).await;
         Ok(found)
     }
 }

@@ -1,34 +1,31 @@
 //! The tiers below the memory, one under the other: what is written goes down to all of them, what is looked for is taken
 //! from the first that has it.
 
-use std::cell::Cell;
-use std::future::ready;
+mod tenant;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use larder_engine::Millis;
 use larder_engine::below::{Below, Loaded, Sight};
 use larder_engine::tier::{
-    Answer, LevelFigures, Levels, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
+    LevelFigures, Levels, LoaderFigures, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
 };
-use larder_engine::{Entry, Key, Millis};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle as JoinTask;
 
-use crate::loads::Loads;
+use crate::loader::{LoadRule, Source};
+use crate::loads::{Loads, Wanted};
 use crate::queue::{Queue, hash_of};
+use crate::stack::tenant::TenantBelow;
 use crate::writer::write;
 
 /// Groups of keys that are told apart where a load has to be of a key as it is now.
 const EPOCHS: usize = 4096;
-
-thread_local! {
-    /// Changes that this thread has told and that are to be waited for.
-    static TOLD: Cell<u64> = const { Cell::new(0) };
-}
 
 /// When a write is acknowledged, and where it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +48,8 @@ pub struct Rules {
     pub patterns: Vec<(KeyPattern, WritePolicy)>,
     /// Whether what goes from memory to make room, and is not below, goes down.
     pub demotes: bool,
+    /// Where the values of keys come from that no tier has. The first that fits a key counts.
+    pub loaders: Vec<LoadRule>,
 }
 
 /// Whether a key fits.
@@ -61,9 +60,10 @@ pub type KeyPattern = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 pub struct StackConfig {
     /// Bytes that may be on their way to a tier before those who write wait.
     pub queue_bytes_max: u64,
-    /// How long an absence is remembered that only a slow look could tell.
-    pub absence_ms: u64,
 }
+
+/// Tells the time.
+pub(crate) type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// One tier and what is on its way to it.
 pub(crate) struct Level {
@@ -87,6 +87,9 @@ pub(crate) struct Counts {
 pub struct Stack {
     pub(crate) levels: Vec<Level>,
     loads: Loads,
+    /// The loaders of all tenants.
+    sources: Mutex<Vec<Arc<Source>>>,
+    clock: Clock,
     /// Runs what tiers do.
     runtime: Handle,
     /// How often something changed in each group of keys.
@@ -99,7 +102,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Puts tiers one under the other, the fastest first, with a thread that serves them. `clock` tells the time.
+    /// Puts tiers one under the other, the fastest first, with a thread that serves them. There may be none, where
+    /// there are loaders. `clock` tells the time.
     ///
     /// # Errors
     /// When the thread cannot be had.
@@ -109,6 +113,7 @@ impl Stack {
         clock: impl Fn() -> Millis + Send + Sync + 'static,
     ) -> std::io::Result<Arc<Self>> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        let clock: Clock = Arc::new(clock);
         let level = |tier| Level {
             tier,
             queue: Queue::new(config.queue_bytes_max),
@@ -116,7 +121,10 @@ impl Stack {
         };
         let stack = Arc::new(Self {
             levels: tiers.into_iter().map(level).collect(),
-            loads: Loads::new(Duration::from_millis(config.absence_ms)),
+            // Tiers know what they hold.
+            loads: Loads::new(Duration::ZERO),
+            sources: Mutex::default(),
+            clock: Arc::clone(&clock),
             runtime: runtime.handle().clone(),
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             clears: AtomicU64::new(0),
@@ -125,7 +133,7 @@ impl Stack {
             ends: Notify::new(),
             thread: Mutex::new(None),
         });
-        let (own, clock) = (Arc::clone(&stack), Arc::new(clock));
+        let own = Arc::clone(&stack);
         let serve = move || {
             for at in 0..own.levels.len() {
                 let (stack, clock) = (Arc::clone(&own), Arc::clone(&clock));
@@ -140,10 +148,18 @@ impl Stack {
 
     /// What lies below the memory of a tenant.
     pub fn below(self: &Arc<Self>, tenant: &str, rules: Rules) -> Arc<dyn Below> {
+        let sources = rules.loaders.iter().map(|rule| {
+            let source = Source::new(tenant, rule, Arc::clone(&self.clock));
+            (Arc::clone(&rule.fits), Arc::new(source))
+        });
+        let sources: Vec<_> = sources.collect();
+        let own = sources.iter().map(|(_, source)| Arc::clone(source));
+        self.sources.lock().extend(own);
         Arc::new(TenantBelow {
             stack: Arc::clone(self),
             tenant: tenant.into(),
             rules,
+            sources,
             clears: AtomicU64::new(0),
         })
     }
@@ -230,15 +246,29 @@ impl Stack {
         &self.epochs[hash_of(key) as usize % EPOCHS]
     }
 
-    /// Loads a key, together with all who want it as it is now.
-    fn load(self: &Arc<Self>, key: TierKeyBuf, now: Millis) -> tokio::task::JoinHandle<Loaded> {
+    /// A key as it is now.
+    fn wanted(&self, key: TierKeyBuf) -> Wanted {
         let clears = self.clears.load(Ordering::Relaxed);
         let epoch = self.epoch(key.borrow()).load(Ordering::Relaxed);
+        (key, clears.wrapping_add(epoch))
+    }
+
+    /// Loads a key, together with all who want it as it is now: from the tiers, else from `source`.
+    fn load(
+        self: &Arc<Self>,
+        key: TierKeyBuf,
+        source: Option<Arc<Source>>,
+        now: Millis,
+    ) -> JoinTask<Loaded> {
+        let wanted = self.wanted(key);
         let stack = Arc::clone(self);
         self.runtime.spawn(async move {
-            let wanted = (key, clears.wrapping_add(epoch));
             let search = stack.search(&wanted.0, now);
-            stack.loads.share(wanted.clone(), search).await
+            let found = stack.loads.share(wanted.clone(), search).await;
+            match source {
+                Some(source) if !matches!(found, Ok(Some(_))) => source.load(wanted).await,
+                _ => found,
+            }
         })
     }
 
@@ -258,9 +288,16 @@ impl Levels for Stack {
         self.levels.iter().map(Level::figures).collect()
     }
 
+    fn loaders(&self) -> Vec<LoaderFigures> {
+        let sources = self.sources.lock();
+        sources.iter().map(|source| source.figures()).collect()
+    }
+
     fn memory_bytes(&self) -> u64 {
         let bytes = |level: &Level| level.tier.figures().index_bytes + level.queue.bytes();
-        self.levels.iter().map(bytes).sum()
+        let sources = self.sources.lock();
+        let absences = sources.iter().map(|source| source.memory_bytes());
+        self.levels.iter().map(bytes).sum::<u64>() + absences.sum::<u64>()
     }
 }
 
@@ -289,171 +326,6 @@ impl Level {
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-/// The stack as one tenant's memory sees it.
-struct TenantBelow {
-    stack: Arc<Stack>,
-    tenant: Arc<str>,
-    rules: Rules,
-    clears: AtomicU64,
-}
-
-impl TenantBelow {
-    fn key<'a>(&'a self, key: Key<'a>) -> TierKey<'a> {
-        TierKey::new(&self.tenant, key)
-    }
-
-    fn key_buf(&self, key: Key<'_>) -> TierKeyBuf {
-        TierKeyBuf {
-            tenant: Arc::clone(&self.tenant),
-            db: key.db,
-            bytes: key.bytes.into(),
-        }
-    }
-
-    fn policy(&self, key: Key<'_>) -> WritePolicy {
-        let fits = |(pattern, _): &&(KeyPattern, WritePolicy)| pattern(key.bytes);
-        let found = self.rules.patterns.iter().find(fits);
-        found.map_or(self.rules.write, |(_, policy)| *policy)
-    }
-
-    fn put_down(&self, key: Key<'_>, entry: Entry<'_>) {
-        let label = entry.label();
-        let stored = Stored {
-            value: entry.value().into(),
-            expires_at: entry.expires_at(),
-            priority: label.priority,
-            note: label.note.into(),
-            times: label.times,
-        };
-        let change = TierChange::Put(self.key_buf(key), Arc::new(stored));
-        self.stack.push(&change);
-    }
-
-    /// Something is told of a key: whoever looks for it from now on does not take part in an older load.
-    fn turn(&self, key: Key<'_>) {
-        let epoch = self.stack.epoch(self.key(key));
-        epoch.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn told(&self) {
-        TOLD.set(TOLD.get().wrapping_add(1));
-    }
-}
-
-impl Below for TenantBelow {
-    fn put(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
-        let policy = self.policy(key);
-        self.turn(key);
-        self.put_down(key, entry);
-        if policy != WritePolicy::Behind || self.stack.is_full() {
-            self.told();
-        }
-        policy != WritePolicy::Around
-    }
-
-    fn delete(&self, key: Key<'_>) {
-        self.turn(key);
-        let own = self.key(key);
-        let is_there =
-            |level: &Level| level.queue.coming(own).is_some() || level.tier.may_hold(own);
-        if self.stack.levels.iter().any(is_there) {
-            self.stack.push(&TierChange::Delete(self.key_buf(key)));
-            self.told();
-        }
-    }
-
-    fn evicted(&self, key: Key<'_>, entry: Entry<'_>) {
-        // What is below is as it is in memory, as all changes were told.
-        let is_absent = |level: &Level| {
-            let own = self.key(key);
-            level.queue.coming(own).is_none() && !level.tier.may_hold(own)
-        };
-        if self.rules.demotes && self.stack.levels.iter().all(is_absent) {
-            self.stack.demotions.fetch_add(1, Ordering::Relaxed);
-            self.put_down(key, entry);
-        }
-    }
-
-    fn clear(&self, db: Option<u8>) {
-        self.clears.fetch_add(1, Ordering::Relaxed);
-        self.stack.clears.fetch_add(1 << 32, Ordering::Relaxed);
-        self.stack
-            .push(&TierChange::Clear(Arc::clone(&self.tenant), db));
-        self.told();
-    }
-
-    fn clears(&self) -> u64 {
-        self.clears.load(Ordering::Relaxed)
-    }
-
-    fn sight(&self, key: Key<'_>, now: Millis) -> Sight {
-        self.stack.sight(self.key(key), now)
-    }
-
-    fn load(&self, key: Key<'_>, now: Millis) -> Answer<'static, Loaded> {
-        if let Some(found) = self.stack.search_now(self.key(key), now) {
-            return Box::pin(ready(found));
-        }
-        let loading = self.stack.load(self.key_buf(key), now);
-        Box::pin(async move { loading.await.unwrap_or_else(|_| Err(given_up())) })
-    }
-
-    fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded {
-        if let Some(found) = self.stack.search_now(self.key(key), now) {
-            return found;
-        }
-        let loading = self.stack.load(self.key_buf(key), now);
-        let (answer, answered) = mpsc::sync_channel(1);
-        self.stack.runtime.spawn(async move {
-            let loaded = loading.await.unwrap_or_else(|_| Err(given_up()));
-            // Nobody may wait for it any more.
-            let _ = answer.send(loaded);
-        });
-        answered.recv_timeout(patience).unwrap_or_else(|_| {
-            let text = format!("nothing came from a slower tier within {patience:?}");
-            Err(TierError::Unavailable(text))
-        })
-    }
-
-    fn told(&self) -> u64 {
-        TOLD.get()
-    }
-
-    fn settled(&self) -> Option<Answer<'static, ()>> {
-        let levels = self.stack.levels.iter();
-        let waits: Vec<_> = levels.filter_map(|level| level.queue.settled()).collect();
-        if waits.is_empty() {
-            return None;
-        }
-        Some(Box::pin(async move {
-            for wait in waits {
-                wait.await;
-            }
-        }))
-    }
-
-    fn is_full(&self) -> bool {
-        self.stack.is_full()
-    }
-
-    fn await_room_here(&self, patience: Duration) -> bool {
-        let Some(settled) = self.settled().filter(|_| self.is_full()) else {
-            return true;
-        };
-        let (answer, answered) = mpsc::sync_channel(1);
-        self.stack.runtime.spawn(async move {
-            settled.await;
-            // Nobody may wait for it any more.
-            let _ = answer.send(());
-        });
-        answered.recv_timeout(patience).is_ok()
-    }
-}
-
-fn given_up() -> TierError {
-    TierError::Unavailable("the load was given up".to_owned())
 }
 
 #[cfg(test)]

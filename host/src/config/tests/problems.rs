@@ -97,12 +97,12 @@ fn unknown_keys_and_tables_are_refused() {
             &[],
             &[],
         ),
-        "l.toml:1: memroy: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]]
-        l.toml:2: a.b: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]]
-        l.toml:3: limits: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]]
+        "l.toml:1: memroy: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
+        l.toml:2: a.b: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
+        l.toml:3: limits: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
         l.toml:5: log.colour: unknown key; allowed in [log]: level, format
         l.toml:6: log.level: found a table; allowed: \"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"
-        l.toml:7: [cache]: unknown table; allowed: [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]]
+        l.toml:7: [cache]: unknown table; allowed: [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
         l.toml:9: listen: found a table; allowed: an IP address with a port, such as 127.0.0.1:6379 or [::1]:6379, or \"none\"
         l.toml:11: [tenant]: found one table; allowed: [[tenant]], once a tenant",
     );

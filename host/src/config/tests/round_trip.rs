@@ -32,12 +32,15 @@ fn the_samples_of_each_use_are_right_and_watch_their_own_policies() {
 }
 
 #[test]
-fn the_commented_tenant_and_user_of_the_sample_are_right() {
+fn the_commented_tenant_user_and_loader_of_the_sample_are_right() {
     let (settings, tenant) = SAMPLE.split_once("# [[tenant]]").unwrap();
     let (tenant, user) = tenant.split_once("# [[user]]").unwrap();
-    let (tenant, _) = tenant.split_once("\n\n").unwrap();
-    let (tenant, user) = (tenant.replace("\n# ", "\n"), user.replace("\n# ", "\n"));
-    let store = in_file(&format!("{settings}[[tenant]]{tenant}\n[[user]]{user}"))
+    let (user, loader) = user.split_once("# [[loader]]").unwrap();
+    let lists = [("tenant", tenant), ("user", user), ("loader", loader)].map(|(list, table)| {
+        let table = table.split("\n\n").next().unwrap();
+        format!("[[{list}]]{}\n", table.replace("\n# ", "\n"))
+    });
+    let store = in_file(&format!("{settings}{}", lists.concat()))
         .config
         .store;
     let names: Vec<_> = store.tenants.iter().map(|tenant| &*tenant.name).collect();
@@ -45,6 +48,31 @@ fn the_commented_tenant_and_user_of_the_sample_are_right() {
     assert_eq!(
         (&*store.users[0].name, &*store.users[0].tenant),
         ("shop", "sessions")
+    );
+    let loader = &store.loaders[0];
+    assert_eq!(
+        (&*loader.pattern, &*loader.tenant),
+        ("playlist:*", "sessions")
+    );
+    let written = in_file(&format!(
+        "{settings}[[loader]]\nmatch = 'playlist:*'\nurl = '{}'\nttl = '5m'",
+        loader.url
+    ));
+    let bare = &written.config.store.loaders[0];
+    let bounds = |loader: &Loader| {
+        let Loader {
+            absent_ttl,
+            timeout,
+            size_max,
+            in_flight_max,
+            ..
+        } = loader;
+        (*absent_ttl, *timeout, *size_max, *in_flight_max)
+    };
+    assert_eq!(
+        bounds(loader),
+        bounds(bare),
+        "the sample shows the defaults"
     );
 }
 

@@ -373,6 +373,16 @@ impl State {
         Ok(())
     }
 
+    /// Tells what lies below that a key came into memory from there, and who remembers that there was none if it is
+    /// new.
+    pub(crate) fn tell_admitted(&self, at: &At<'_>, clears: u64) {
+        let entry = self.slot_of(at).and_then(|slot| self.entry(slot));
+        let below = self.below.as_ref().zip(entry);
+        if below.is_some_and(|(below, entry)| below.admitted(at.key, entry, clears)) {
+            self.changes.tell(self.places, at.key, Change::Written);
+        }
+    }
+
     fn note_put(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
         let block = self.slab.get(slot);
         self.note(Event {

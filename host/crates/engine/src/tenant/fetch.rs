@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Locked, Tenant, Watch};
-use crate::below::{Below, Sight};
+use crate::below::{Below, Reach, Sight};
 use crate::entry::{Key, Millis};
 use crate::error::Error;
 use crate::shard::State;
@@ -30,12 +30,12 @@ impl Tenant {
         self.below.as_ref()
     }
 
-    /// Whether a key is not in memory and may be below.
-    pub fn lacks(&self, key: Key<'_>, now: Millis) -> bool {
+    /// Whether a key is not in memory and may be below, as far down as `reach` says.
+    pub fn lacks(&self, key: Key<'_>, reach: Reach, now: Millis) -> bool {
         let Some(below) = &self.below else {
             return false;
         };
-        self.peek(key, now, |_| ()).is_none() && below.sight(key, now) != Sight::Absent
+        self.peek(key, now, |_| ()).is_none() && below.sight(key, reach, now) != Sight::Absent
     }
 
     /// The right to put into memory what is looked for below from now on.
@@ -53,11 +53,11 @@ impl Tenant {
 
 impl Locked<'_> {
     /// As [`Tenant::lacks`], of a key among those locked.
-    pub fn lacks(&mut self, key: Key<'_>, now: Millis) -> bool {
+    pub fn lacks(&mut self, key: Key<'_>, reach: Reach, now: Millis) -> bool {
         let Some(below) = self.tenant().below() else {
             return false;
         };
-        self.peek(key, now, |_| ()).is_none() && below.sight(key, now) != Sight::Absent
+        self.peek(key, now, |_| ()).is_none() && below.sight(key, reach, now) != Sight::Absent
     }
 
     /// Puts what was found below into memory, unless its key, which must be among those locked, has changed
@@ -75,8 +75,16 @@ impl Locked<'_> {
             ticket.clears == self.tenant().clears() && self.is_unchanged(&ticket.watch, now);
         if let Some(stored) = found.filter(|stored| is_valid && !stored.is_expired(now)) {
             self.admit_at_hand(ticket.key(), stored, now)?;
+            self.tell_admitted(ticket, now);
         }
         Ok(is_valid)
+    }
+
+    fn tell_admitted(&mut self, ticket: &Ticket, now: Millis) {
+        let at = self.tenant().at(ticket.key(), now);
+        if let Some(state) = self.state(at.hash) {
+            state.tell_admitted(&at, ticket.clears);
+        }
     }
 
     /// As [`Self::admit`], of what was looked for while the key was locked.

@@ -78,6 +78,7 @@ mod type_of;
 mod uses;
 
 use larder_engine::Key;
+use larder_engine::below::Reach;
 use larder_resp::Args;
 
 use crate::fetch;
@@ -94,6 +95,7 @@ pub(crate) use command::{Named, categories};
 pub(crate) use condition::digest;
 pub(crate) use failure::{Failure, VALUE_TOO_LARGE};
 pub(crate) use metadata::{Command, Flag, Group, Run};
+pub use note::note_of_type;
 pub(crate) use note::{Item, items};
 pub use note::{data_type, is_secret};
 pub(crate) use policy::policies_for;
@@ -392,10 +394,10 @@ impl Context<'_> {
     }
 
     /// Whether a key that is not in memory may be below, so that the command is to come anew. What is held has
-    /// all that it could get.
+    /// all that it could get. Of keys that a loader may have only those commands tell that have asked it.
     #[cold]
     fn may_come(&self, key: Key<'_>) -> bool {
-        !self.store.is_held() && self.store.tenant().lacks(key, self.now)
+        !self.store.is_held() && self.store.tenant().lacks(key, Reach::Origin, self.now)
     }
 
     fn reply_bulk_or_null(&mut self, value: Option<&[u8]>) {

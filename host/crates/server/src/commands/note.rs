@@ -22,6 +22,13 @@ const SECRET: u8 = 6;
 /// Longer parts are refused before they come here.
 pub(super) const PART_BYTES_MAX: usize = u16::MAX as usize;
 
+/// The note of a value of which the type alone is known.
+pub fn note_of_type(data_type: &[u8]) -> Vec<u8> {
+    let mut note = Vec::new();
+    push(&mut note, Item::Type(data_type));
+    note
+}
+
 /// Appends an item.
 pub(super) fn push(note: &mut Vec<u8>, item: Item<'_>) {
     match item {

@@ -12,14 +12,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Context as Waking, Poll, Waker};
 
-use larder_engine::below::{Below, Loaded};
+use larder_engine::below::{Below, Loaded, Reach};
 use larder_engine::tier::Answer;
 use larder_engine::{Entry, Error, Key, Locked, Millis, Tenant, Ticket};
 
 use crate::commands::Failure;
 use crate::{Context, Flow, Session, Shared};
 
-pub(crate) use single::{carry_out, keys_of};
+pub(crate) use single::{carry_out, keys_of, reach_of};
 
 /// Loads that one command has going on at once, and at first.
 const IN_FLIGHT_MAX: usize = 256;
@@ -50,8 +50,12 @@ pub(crate) struct Fetch {
     rounds: u32,
 }
 
+/// A key, and how far down it is looked for.
+pub(crate) type Wanted<'k> = (Key<'k>, Reach);
+
 struct Part {
     ticket: Ticket,
+    reach: Reach,
     state: State,
 }
 
@@ -81,13 +85,14 @@ impl Fetch {
     }
 
     /// Wants those of `keys` that memory lacks.
-    fn want(&mut self, tenant: &Arc<Tenant>, keys: &[Key<'_>], now: Millis) {
-        for &key in keys {
+    fn want(&mut self, tenant: &Arc<Tenant>, keys: &[Wanted<'_>], now: Millis) {
+        for &(key, reach) in keys {
             let name = self.name(key);
-            if !self.names.contains(&name) && tenant.lacks(key, now) {
+            if !self.names.contains(&name) && tenant.lacks(key, reach, now) {
                 self.names.insert(name);
                 self.parts.push(Part {
                     ticket: tenant.ticket(key, now),
+                    reach,
                     state: State::Wanted,
                 });
             }
@@ -115,7 +120,7 @@ impl Fetch {
                     return Poll::Ready(());
                 }
                 if let State::Wanted = part.state {
-                    part.state = State::Loading(below.load(part.ticket.key(), now));
+                    part.state = State::Loading(below.load(part.ticket.key(), part.reach, now));
                 }
                 if let State::Loading(answer) = &mut part.state
                     && let Poll::Ready(found) = answer.as_mut().poll(cx)
@@ -149,7 +154,7 @@ impl Fetch {
     fn admit(
         &mut self,
         held: &mut Locked<'_>,
-        keys: &[Key<'_>],
+        keys: &[Wanted<'_>],
         now: Millis,
     ) -> Result<bool, Error> {
         let mut absent = HashSet::new();
@@ -170,7 +175,9 @@ impl Fetch {
             }
         }
         // Those that came last may have taken the room of others.
-        let lacks = |key: &Key<'_>| held.lacks(*key, now) && !absent.contains(&self.name(*key));
+        let lacks = |&(key, reach): &Wanted<'_>| {
+            held.lacks(key, reach, now) && !absent.contains(&self.name(key))
+        };
         Ok(!keys.iter().any(lacks))
     }
 
@@ -194,7 +201,7 @@ fn bytes_max(tenant: &Tenant) -> u64 {
 /// Those of `lock`, and where what is below cannot be put into memory.
 pub(crate) fn hold<'c>(
     ctx: &mut Context<'c>,
-    keys: &[Key<'_>],
+    keys: &[Wanted<'_>],
     lock: impl Fn(&'c Tenant, Millis) -> Result<Locked<'c>, Error>,
 ) -> Result<Option<Complete<'c>>, Failure> {
     let (tenant, now) = (ctx.store.tenant(), ctx.now);
@@ -237,11 +244,11 @@ pub(crate) async fn read<R>(
     let below = tenant.below()?;
     for _ in 0..ROUNDS_MAX {
         let now = shared.now();
-        if !tenant.lacks(key, now) {
+        if !tenant.lacks(key, Reach::Origin, now) {
             return tenant.peek(key, now, read);
         }
         let ticket = tenant.ticket(key, now);
-        let found = below.load(key, now).await.ok().flatten();
+        let found = below.load(key, Reach::Origin, now).await.ok().flatten();
         let mut held = tenant.lock([key], 0, now).ok()?;
         let is_valid = held.admit(&ticket, found.as_deref(), now).ok()?;
         let entry = held.peek(key, now, &read);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use larder_engine::below::Sight;
+use larder_engine::below::{Reach, Sight};
 use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
 use larder_resp::Args;
 use smallvec::SmallVec;
 
-use super::{Complete, hold};
-use crate::commands::{Command, Failure, Found, Outcome, database};
+use super::{Complete, Wanted, hold};
+use crate::commands::{Command, Failure, Found, Group, Outcome, database};
 use crate::{Context, Flow};
 
 /// How long a command waits for a slower tier while it holds shards that others need.
@@ -37,7 +37,8 @@ pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> 
         return look_first(ctx, found, args);
     }
     let keys = keys_of(command, args, ctx.session.db);
-    let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, ctx.now);
+    let reach = reach_of(command);
+    let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, reach, ctx.now);
     match is_fetched || keys.iter().any(lacks) {
         true => complete(ctx, found, args, &keys),
         false => found.execute(ctx, args),
@@ -53,7 +54,8 @@ fn look_first(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
             return true;
         }
         let keys = keys_of(found.command, args, ctx.session.db);
-        let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, ctx.now);
+        let reach = reach_of(found.command);
+        let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, reach, ctx.now);
         !keys.iter().any(lacks)
     });
     match outcome {
@@ -74,7 +76,9 @@ fn complete<'c>(ctx: &mut Context<'c>, found: Found, args: Args<'_>, keys: &[Key
             .filter(|key| key.bytes.len() <= KEY_BYTES_MAX)
     };
     let lock = |tenant: &'c Tenant, now| tenant.lock(fitting(), 0, now);
-    let Some(Complete { held, rest }) = hold(ctx, keys, lock)? else {
+    let reach = reach_of(found.command);
+    let wanted: SmallVec<[Wanted<'_>; 4]> = keys.iter().map(|key| (*key, reach)).collect();
+    let Some(Complete { held, rest }) = hold(ctx, &wanted, lock)? else {
         return Ok(Flow::Fetch);
     };
     let tenant = ctx.store.tenant();
@@ -87,17 +91,17 @@ fn complete<'c>(ctx: &mut Context<'c>, found: Found, args: Args<'_>, keys: &[Key
 }
 
 /// Puts in what the keys of a command lack that is one of several: nobody else is to come between, so it is waited for
-/// here.
+/// here. What only a loader has was to be asked for before.
 fn complete_here(ctx: &mut Context<'_>, keys: &[Key<'_>]) -> Result<(), Failure> {
     let (tenant, now) = (ctx.store.tenant(), ctx.now);
     let Some((below, held)) = tenant.below().zip(ctx.store.as_held()) else {
         return Ok(());
     };
     for &key in keys {
-        if !held.holds(key) || !held.lacks(key, now) {
+        if !held.holds(key) || !held.lacks(key, Reach::Cache, now) {
             continue;
         }
-        let loaded = match below.sight(key, now) {
+        let loaded = match below.sight(key, Reach::Cache, now) {
             Sight::Absent => None,
             Sight::There(stored) => Some(stored),
             Sight::Maybe => below
@@ -118,6 +122,16 @@ fn await_room(ctx: &Context<'_>) -> Result<(), Failure> {
     match below.is_none_or(|below| !below.is_full() || below.await_room_here(PATIENCE)) {
         true => Ok(()),
         false => Err(BEHIND),
+    }
+}
+
+/// How far down a command looks for its keys: what tells of values goes as far as the loaders, the rest speaks of
+/// what is cached.
+pub(crate) fn reach_of(command: &Command) -> Reach {
+    let is_of_values = matches!(command.group, Group::String | Group::Bitmap);
+    match (is_of_values && command.is_read_only()) || command.name == "GETEX" {
+        true => Reach::Origin,
+        false => Reach::Cache,
     }
 }
 

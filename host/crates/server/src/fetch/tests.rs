@@ -1,12 +1,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
+use larder_engine::loader::Fetched;
 use larder_engine::tier::{
     Answer, Levels, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
 };
 use larder_engine::{Millis, Undecided};
 use larder_resp::{ArgsBuf, Version};
+use larder_tiers::loader::{LoadLimits, LoadRule};
 use larder_tiers::testing::MemoryTier;
 use larder_tiers::{Rules, Stack, StackConfig, WritePolicy};
 use tokio::sync::Semaphore;
@@ -24,7 +27,6 @@ fn server(write: WritePolicy) -> (Server, Arc<Stack>) {
 fn server_over(tier: Arc<dyn Tier>, write: WritePolicy) -> (Server, Arc<Stack>) {
     let settings = StackConfig {
         queue_bytes_max: 1 << 20,
-        absence_ms: 0,
     };
     let stack = Stack::start(vec![tier], &settings, || 1_700_000_000_000).unwrap();
     let rules = Rules {
@@ -368,4 +370,98 @@ fn a_transaction_writes_no_more_than_there_is_room_for_on_the_way_down() {
     let refused = "-TRYAGAIN a slower tier cannot take as much as this writes at once\r\n";
     client.expect(format!("*3\r\n+OK\r\n+OK\r\n{refused}"));
     client.ask("STRLEN b\r\nEXISTS c\r\n", ":716800\r\n:0\r\n");
+}
+
+/// A server without levels, whose keys that begin with `page:` come from a loader.
+fn loading_server() -> Server {
+    let settings = StackConfig {
+        queue_bytes_max: 1 << 20,
+    };
+    let stack = Stack::start(Vec::new(), &settings, || 1_700_000_000_000).unwrap();
+    let rule = LoadRule {
+        name: "page:*".into(),
+        fits: Arc::new(|key| key.starts_with(b"page:")),
+        loader: Arc::new(|key: TierKeyBuf| async move {
+            let is_there = !key.bytes.ends_with(b"none");
+            Ok(is_there.then(|| Fetched::from(key.bytes.to_vec())))
+        }),
+        limits: LoadLimits {
+            ttl: Some(Duration::from_secs(60)),
+            absent_ttl: Duration::from_secs(60),
+            timeout: Duration::from_secs(60),
+            value_bytes_max: 100,
+            in_flight_max: 4,
+            note_of: |_| Vec::new(),
+        },
+    };
+    let rules = Rules {
+        loaders: vec![rule],
+        ..Rules::default()
+    };
+    let parts = parts_over(&["default"], |name| Some(stack.below(name, rules.clone())));
+    serve_with(config(), parts)
+}
+
+/// What is answered to each line.
+#[track_caller]
+fn dialogue(server: &Server, lines: &[(&str, &str)]) {
+    let mut client = server.connect();
+    for (request, _) in lines {
+        client.send(format!("{request}\r\n"));
+    }
+    client.send("QUIT\r\n");
+    let said = String::from_utf8_lossy(&client.rest()).into_owned();
+    let expected: String = lines.iter().map(|(_, reply)| *reply).collect();
+    assert_eq!(said, expected.replace('\n', "\r\n") + "+OK\r\n");
+}
+
+#[test]
+fn reads_of_values_load_and_what_asks_for_what_is_cached_does_not() {
+    dialogue(
+        &loading_server(),
+        &[
+            ("EXISTS page:1", ":0\n"),
+            ("TTL page:1", ":-2\n"),
+            ("GET page:1", "$6\npage:1\n"),
+            ("EXISTS page:1", ":1\n"),
+            ("TTL page:1", ":60\n"),
+            ("GET page:none", "$-1\n"),
+            ("GET other", "$-1\n"),
+            ("STRLEN page:22", ":7\n"),
+            ("GETRANGE page:33 5 6", "$2\n33\n"),
+            ("GETBIT page:4 1", ":1\n"),
+            ("GETEX page:5 PERSIST", "$6\npage:5\n"),
+            ("TTL page:5", ":-1\n"),
+            (
+                "MGET page:1 page:6 page:none other",
+                "*4\n$6\npage:1\n$6\npage:6\n$-1\n$-1\n",
+            ),
+            ("SETNX page:7 own", ":1\n"),
+            ("GET page:7", "$3\nown\n"),
+            ("DEL page:8 page:1", ":1\n"),
+            ("INCR page:9", ":1\n"),
+            ("SET page:none own", "+OK\n"),
+            ("GET page:none", "$3\nown\n"),
+            ("DBSIZE", ":8\n"),
+        ],
+    );
+}
+
+#[test]
+fn transactions_load_what_they_read_and_scripts_what_they_declare() {
+    dialogue(
+        &loading_server(),
+        &[
+            ("MULTI", "+OK\n"),
+            ("SET page:1 own", "+QUEUED\n"),
+            ("GET page:2", "+QUEUED\n"),
+            ("EXISTS page:3", "+QUEUED\n"),
+            ("EXEC", "*3\n+OK\n$6\npage:2\n:0\n"),
+            (
+                "EVAL \"return redis.call('GET',KEYS[1])\" 1 page:4",
+                "$6\npage:4\n",
+            ),
+            ("EVAL \"return redis.call('GET','page:5')\" 0", "$-1\n"),
+        ],
+    );
 }

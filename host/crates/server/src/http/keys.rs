@@ -8,6 +8,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse;
+use larder_engine::below::Reach;
 use larder_engine::{Entry, Key, Millis};
 use larder_resp::Value;
 
@@ -133,7 +134,7 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
     args.extend(conditions.into_iter().flatten());
     let key = Key::new(caller.db, &key);
     let (tenant, now) = (&caller.tenant, api.shared.now());
-    let was_there = tenant.peek(key, now, |_| ()).is_some() || tenant.lacks(key, now);
+    let was_there = tenant.peek(key, now, |_| ()).is_some() || tenant.lacks(key, Reach::Cache, now);
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
     if api.call(&caller, &args).await? == Value::Null {
         return Err(Problem::precondition());

@@ -127,7 +127,6 @@ fn a_key_that_is_below_is_no_miss() {
     let tier: Arc<dyn Tier> = Arc::new(MemoryTier::new(256 << 20));
     let settings = StackConfig {
         queue_bytes_max: 1 << 20,
-        absence_ms: 0,
     };
     let stack = Stack::start(vec![tier], &settings, || 1_700_000_000_000).unwrap();
     let rules = Rules {

@@ -3,9 +3,11 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use larder_engine::tier::TierFigures;
+use larder_engine::below::{Reach, Sight};
+use larder_engine::tier::{Answer, TierFigures};
 use larder_engine::{
-    Access, Edit, Engine, EngineConfig, Expiry, SizeClasses, Store, Tenant, TenantConfig, native,
+    Access, Edit, Engine, EngineConfig, Expiry, Key, SizeClasses, Store, Tenant, TenantConfig,
+    native,
 };
 use larder_policy_s3_fifo::S3Fifo;
 use tokio::sync::Semaphore;
@@ -119,7 +121,6 @@ impl Bench {
     fn new(tier: Arc<Gated>, rules: Rules) -> Self {
         let config = StackConfig {
             queue_bytes_max: 64 << 10,
-            absence_ms: 0,
         };
         let tiers: Vec<Arc<dyn Tier>> = vec![Arc::<Gated>::clone(&tier)];
         let stack = Stack::start(tiers, &config, || NOW).unwrap();
@@ -178,7 +179,7 @@ impl Bench {
     }
 
     fn load(&self, name: &str) -> Answer<'static, Loaded> {
-        self.below().load(key(name), NOW)
+        self.below().load(key(name), Reach::Cache, NOW)
     }
 }
 
@@ -214,14 +215,17 @@ fn a_write_settles_when_the_tier_has_it_and_is_seen_before() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(settled.as_mut().poll(&mut cx).is_pending());
     assert!(matches!(
-        bench.below().sight(key("k"), NOW),
+        bench.below().sight(key("k"), Reach::Cache, NOW),
         Sight::There(_)
     ));
     assert_eq!(bench.tier.value("k"), None);
     bench.tier.writes.add_permits(8);
     wait(settled);
     assert_eq!(bench.tier.value("k").unwrap(), b"1");
-    assert_eq!(bench.below().sight(key("k"), NOW), Sight::Maybe);
+    assert_eq!(
+        bench.below().sight(key("k"), Reach::Cache, NOW),
+        Sight::Maybe
+    );
 }
 
 #[test]
@@ -249,9 +253,15 @@ fn what_is_written_often_goes_down_once_as_it_is_last() {
 fn a_removal_hides_what_the_tier_holds_until_it_is_done() {
     let bench = Bench::new(Gated::new(0, 0), Rules::default());
     bench.put_below("k", b"old");
-    assert_eq!(bench.below().sight(key("k"), NOW), Sight::Maybe);
+    assert_eq!(
+        bench.below().sight(key("k"), Reach::Cache, NOW),
+        Sight::Maybe
+    );
     bench.tenant().remove(key("k"), NOW);
-    assert_eq!(bench.below().sight(key("k"), NOW), Sight::Absent);
+    assert_eq!(
+        bench.below().sight(key("k"), Reach::Cache, NOW),
+        Sight::Absent
+    );
     bench.tier.writes.add_permits(8);
     bench.settle();
     assert_eq!(bench.tier.value("k"), None);
@@ -268,10 +278,16 @@ fn an_emptied_database_hides_what_was_before_and_not_what_came_after() {
     bench.set("queued", b"v");
     Store::open(bench.tenant(), false).flush(Some(0));
     bench.set("new", b"v");
-    assert_eq!(bench.below().sight(key("old"), NOW), Sight::Absent);
-    assert_eq!(bench.below().sight(key("queued"), NOW), Sight::Absent);
+    assert_eq!(
+        bench.below().sight(key("old"), Reach::Cache, NOW),
+        Sight::Absent
+    );
+    assert_eq!(
+        bench.below().sight(key("queued"), Reach::Cache, NOW),
+        Sight::Absent
+    );
     assert!(matches!(
-        bench.below().sight(key("new"), NOW),
+        bench.below().sight(key("new"), Reach::Cache, NOW),
         Sight::There(_)
     ));
     bench.tier.writes.add_permits(8);
@@ -391,7 +407,7 @@ fn what_is_written_around_is_below_alone_and_a_pattern_says_which() {
     assert!(!is_here("log:1") && is_here("k"));
     bench.settle();
     assert!(bench.tier.value("log:1").is_some() && bench.tier.value("k").is_some());
-    assert!(bench.tenant().lacks(key("log:1"), NOW));
+    assert!(bench.tenant().lacks(key("log:1"), Reach::Cache, NOW));
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Below for Shelf {
         self.clears.load(Ordering::Relaxed)
     }
 
-    fn sight(&self, key: Key<'_>, now: Millis) -> Sight {
+    fn sight(&self, key: Key<'_>, _: Reach, now: Millis) -> Sight {
         let kept = self.kept.lock().unwrap();
         match kept.get(&(key.db, key.bytes.to_vec())) {
             Some(stored) if !stored.is_expired(now) => Sight::There(Arc::clone(stored)),
@@ -81,7 +81,7 @@ impl Below for Shelf {
         }
     }
 
-    fn load(&self, _: Key<'_>, _: Millis) -> Answer<'static, Loaded> {
+    fn load(&self, _: Key<'_>, _: Reach, _: Millis) -> Answer<'static, Loaded> {
         unreachable!("what is kept is at hand")
     }
 
@@ -152,7 +152,7 @@ fn forget(tenant: &Tenant, shelf: &Shelf, name: &[u8]) {
 
 fn fetch(tenant: &Arc<Tenant>, shelf: &Shelf, name: &[u8], meanwhile: impl FnOnce()) {
     let ticket = tenant.ticket(key(name), NOW);
-    let Sight::There(stored) = shelf.sight(key(name), NOW) else {
+    let Sight::There(stored) = shelf.sight(key(name), Reach::Cache, NOW) else {
         panic!("nothing is below");
     };
     meanwhile();
@@ -181,7 +181,7 @@ fn every_change_goes_down_as_it_stands_afterwards() {
     edit(tenant, b"new", patch(2, b"x"));
     assert_eq!(shelf.value(b"new").unwrap(), b"\0\0x");
     edit(tenant, b"k", Edit::Expire(Some(NOW + 5)));
-    let expires_at = |shelf: &Shelf| match shelf.sight(key(b"k"), NOW) {
+    let expires_at = |shelf: &Shelf| match shelf.sight(key(b"k"), Reach::Cache, NOW) {
         Sight::There(stored) => stored.expires_at,
         other => panic!("{other:?}"),
     };
@@ -200,7 +200,7 @@ fn what_is_below_alone_goes_too_when_it_is_removed_or_outlived() {
     for name in [&b"removed"[..], b"past"] {
         set(tenant, name, b"v");
         forget(tenant, &shelf, name);
-        assert!(tenant.lacks(key(name), NOW));
+        assert!(tenant.lacks(key(name), Reach::Cache, NOW));
     }
     assert!(!tenant.remove(key(b"removed"), NOW), "it was not in memory");
     edit(tenant, b"past", Edit::put(&b"w"[..], Expiry::At(NOW)));
@@ -304,7 +304,7 @@ fn room_is_made_for_what_comes_and_what_goes_for_it_goes_down() {
     }
     assert!(shelf.evicted.load(Ordering::Relaxed) > 0);
     let absent: Vec<u32> = (0..20_000)
-        .filter(|number| tenant.lacks(key(&name(*number)), NOW))
+        .filter(|number| tenant.lacks(key(&name(*number)), Reach::Cache, NOW))
         .collect();
     assert!(absent.len() > 8_000, "{}", absent.len());
     for number in absent {

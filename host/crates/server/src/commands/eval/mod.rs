@@ -4,6 +4,7 @@ mod host;
 
 use std::sync::Arc;
 
+use larder_engine::below::Reach;
 use larder_engine::{KEY_BYTES_MAX, Key, Store};
 use larder_lua::{Ended, Run, Script, sha1_hex};
 use larder_resp::{Args, parse_integer};
@@ -158,10 +159,11 @@ fn hold<'c>(
 ) -> Result<Option<Complete<'c>>, Failure> {
     let db = ctx.session.db;
     let keys = keys.iter().filter(|key| key.len() <= KEY_BYTES_MAX);
-    let keys: Vec<_> = keys.map(|key| Key::new(db, key)).collect();
+    // It may read any of them.
+    let keys: Vec<_> = keys.map(|key| (Key::new(db, key), Reach::Origin)).collect();
     fetch::hold(ctx, &keys, |tenant, now| match is_boundless {
         true => Ok(tenant.lock_all()),
-        false => tenant.lock(keys.iter().copied(), 0, now),
+        false => tenant.lock(keys.iter().map(|(key, _)| *key), 0, now),
     })
 }
 

@@ -77,8 +77,8 @@ pub(super) fn keyspace(figures: &Figures<'_>) -> Lines {
         .collect()
 }
 
-/// One line for each level below the memory. They hold entries of all tenants, so only an administrator sees how
-/// many.
+/// One line for each level below the memory, and for each loader of the tenant. Levels hold entries of all tenants, so
+/// only an administrator sees how many.
 pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
     let is_admin = figures.session.login.user().is_admin();
     let levels = figures.shared.levels().into_iter().enumerate();
@@ -108,6 +108,29 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
                 );
             }
             line(format!("tier_l{}_{}", nth + 2, level.name), value)
+        })
+        .chain(loaders(figures))
+        .collect()
+}
+
+/// What they load comes last: a pattern may have any characters.
+fn loaders(figures: &Figures<'_>) -> Lines {
+    let tenant = figures.session.tenant.name();
+    let loaders = figures.shared.loaders().into_iter();
+    let own = loaders.filter(|loader| loader.tenant == tenant);
+    own.enumerate()
+        .map(|(nth, loader)| {
+            let value = format!(
+                "values={},absences={},failures={},in_flight={},waiting={},bytes={},match={}",
+                loader.values,
+                loader.absences,
+                loader.failures.iter().sum::<u64>(),
+                loader.in_flight,
+                loader.waiting,
+                loader.value_bytes,
+                loader.pattern,
+            );
+            line(format!("loader{nth}"), value)
         })
         .collect()
 }

@@ -1,0 +1,235 @@
+//! Values over HTTP. The key becomes a part of an address whose rest is fixed, and nothing that is answered leads
+//! elsewhere, so nobody who chooses keys chooses who is asked.
+
+mod url;
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::{Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use larder_engine::loader::{Fetched, Fetching, LoadError, LoadFailure, Loader};
+use larder_engine::tier::TierKeyBuf;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+pub use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+pub use url::UrlPattern;
+
+/// Connections to one host that wait for the next load, and for how long.
+const IDLE_MAX: usize = 32;
+const IDLE_TIME: Duration = Duration::from_secs(30);
+/// Threads that look up names.
+const LOOK_UPS_MAX: usize = 4;
+/// Longest type of a value that is kept with it.
+const TYPE_BYTES_MAX: usize = 64;
+
+/// A loader over HTTP: 200 is a value, 404 and 410 say that there is none, all else is a failure.
+#[derive(Clone)]
+pub struct HttpLoader {
+    client: Arc<HttpClient>,
+    options: Arc<HttpOptions>,
+}
+
+/// How a loader over HTTP asks.
+#[derive(Debug)]
+pub struct HttpOptions {
+    /// Where.
+    pub url: UrlPattern,
+    /// What it says beside.
+    pub headers: HeaderMap,
+    /// Whether the origin may say how long its values are good.
+    pub honours_cache_control: bool,
+    /// Longest value.
+    pub value_bytes_max: usize,
+}
+
+impl HttpLoader {
+    /// One that asks through `client`.
+    pub fn new(client: &Arc<HttpClient>, options: HttpOptions) -> Self {
+        Self {
+            client: Arc::clone(client),
+            options: Arc::new(options),
+        }
+    }
+
+    async fn ask(self, key: TierKeyBuf) -> Result<Option<Fetched>, LoadError> {
+        let options = &self.options;
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = options.url.of(&key.bytes)?;
+        *request.headers_mut() = options.headers.clone();
+        let response = self.client.client.request(request).await;
+        let response = response.map_err(|error| self.broken(&error))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            status => {
+                let text = format!("{} answers {status}", options.url);
+                return Err(LoadError::new(LoadFailure::Status, text));
+            }
+        }
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, options.value_bytes_max).collect().await;
+        let value = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => {
+                let (url, bytes) = (&options.url, options.value_bytes_max);
+                let text = format!("{url} answers with a value of more than {bytes} bytes");
+                LoadError::new(LoadFailure::TooLarge, text)
+            }
+            false => self.broken(&*error),
+        })?;
+        let ttl = cache_control(&head.headers).filter(|_| options.honours_cache_control);
+        Ok(Some(Fetched {
+            value: Vec::from(value.to_bytes()).into(),
+            ttl,
+            data_type: data_type(&head.headers),
+        }))
+    }
+
+    fn broken(&self, error: &(dyn Error + 'static)) -> LoadError {
+        let mut text = format!("{}: {error}", self.options.url);
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        LoadError::new(LoadFailure::Connection, text)
+    }
+}
+
+impl Loader for HttpLoader {
+    fn load(&self, key: TierKeyBuf) -> Fetching {
+        let asking = self.clone().ask(key);
+        let runtime = self
+            .client
+            .runtime
+            .as_ref()
+            .map(|runtime| runtime.handle().clone());
+        Box::pin(async move {
+            // What nobody waits for any more ends with the set.
+            let mut asked = JoinSet::new();
+            if let Some(runtime) = runtime {
+                asked.spawn_on(asking, &runtime);
+            }
+            let answer = asked.join_next().await.and_then(Result::ok);
+            answer.unwrap_or_else(|| {
+                let text = "the load was given up";
+                Err(LoadError::new(LoadFailure::Connection, text))
+            })
+        })
+    }
+}
+
+/// How long a value is good, if its origin says so: what is not to be kept is good for no time.
+fn cache_control(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(CACHE_CONTROL).iter();
+    let texts: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+    let words = || texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let is = |word: &str, name: &str| word.eq_ignore_ascii_case(name);
+    if words().any(|word| {
+        ["no-store", "no-cache", "private"]
+            .iter()
+            .any(|name| is(word, name))
+    }) {
+        return Some(Duration::ZERO);
+    }
+    let seconds = |name: &str| {
+        let mut pairs = words().filter_map(|word| word.split_once('='));
+        let (_, seconds) = pairs.find(|(word, _)| is(word.trim(), name))?;
+        seconds.trim().trim_matches('"').parse().ok()
+    };
+    // What is said to caches that many share comes first.
+    seconds("s-maxage")
+        .or_else(|| seconds("max-age"))
+        .map(Duration::from_secs)
+}
+
+/// The type without its parameters.
+fn data_type(headers: &HeaderMap) -> Option<Box<str>> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let name = text.split(';').next()?.trim().to_ascii_lowercase();
+    (1..=TYPE_BYTES_MAX)
+        .contains(&name.len())
+        .then(|| name.into())
+}
+
+/// A header, of which nothing is shown anywhere.
+///
+/// # Errors
+/// What is wrong with it; its value is not told.
+pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    const OURS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+    let name: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
+    if OURS.contains(&name.as_str()) {
+        return Err("is said by the server itself");
+    }
+    let mut value =
+        HeaderValue::from_str(value).map_err(|_| "has characters that no header may have")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// Asks over HTTP, on a thread of its own, for all loaders. Connections are kept open for the next load.
+pub struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    /// There until this ends.
+    runtime: Option<Runtime>,
+}
+
+impl HttpClient {
+    /// A client; with `speaks_tls` one that trusts the authorities that the system trusts.
+    ///
+    /// # Errors
+    /// When its thread cannot be had, or those authorities.
+    pub fn start(speaks_tls: bool) -> io::Result<Arc<Self>> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(LOOK_UPS_MAX)
+            .thread_name("larder-loaders")
+            .enable_all()
+            .build()?;
+        let provider = ring::default_provider();
+        let connector = HttpsConnectorBuilder::new();
+        let connector = match speaks_tls {
+            true => connector.with_provider_and_native_roots(provider)?,
+            false => {
+                let nobody = ClientConfig::builder_with_provider(provider.into())
+                    .with_safe_default_protocol_versions()
+                    .map_err(io::Error::other)?
+                    .with_root_certificates(RootCertStore::empty());
+                connector.with_tls_config(nobody.with_no_client_auth())
+            }
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(IDLE_MAX)
+            .pool_idle_timeout(IDLE_TIME)
+            .pool_timer(TokioTimer::new())
+            .build(connector.https_or_http().enable_http1().build());
+        Ok(Arc::new(Self {
+            client,
+            runtime: Some(runtime),
+        }))
+    }
+}
+
+/// The last loader may end within another runtime, where nothing may be waited for.
+impl Drop for HttpClient {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! A loader within its bounds: so many loads at once, none for longer or of more than it may.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use larder_engine::below::Loaded;
+use larder_engine::loader::{Fetched, LoadError, LoadFailure};
+use larder_engine::tier::{LoaderFigures, Stored, TierError, TierKeyBuf};
+use larder_engine::{LABEL_NOTE_BYTES_MAX, Millis};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::counts::Counts;
+use super::{LoadLimits, LoadRule};
+use crate::loads::{Loads, Wanted};
+use crate::stack::Clock;
+
+/// Failures are logged this often at most.
+const LOGGED_EVERY_MS: Millis = 10_000;
+/// Loads that may wait for a place.
+const WAITING_MAX: usize = 1024;
+/// What comes is kept for so long at least, so that those who wait for it get it.
+const KEPT_MS_MIN: Millis = 1_000;
+
+/// See the module.
+pub(crate) struct Source {
+    tenant: Arc<str>,
+    rule: LoadRule,
+    clock: Clock,
+    loads: Loads,
+    slots: Semaphore,
+    /// Loads that go on or wait.
+    wanted: AtomicU64,
+    counts: Counts,
+    /// When a failure was logged last, 0 for never.
+    logged_ms: AtomicU64,
+}
+
+impl Source {
+    /// The loader of that rule, for a tenant.
+    pub(crate) fn new(tenant: &str, rule: &LoadRule, clock: Clock) -> Self {
+        Self {
+            tenant: tenant.into(),
+            rule: rule.clone(),
+            clock,
+            loads: Loads::new(rule.limits.absent_ttl),
+            slots: Semaphore::new(rule.limits.in_flight_max),
+            wanted: AtomicU64::new(0),
+            counts: Counts::default(),
+            logged_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it is remembered that there is nothing under a key.
+    pub(crate) fn knows_absent(&self, wanted: &Wanted) -> bool {
+        self.loads.is_absent(wanted)
+    }
+
+    /// Loads a key, together with all who want it as it is now.
+    pub(crate) async fn load(&self, wanted: Wanted) -> Loaded {
+        let load = self.ask(wanted.0.clone());
+        self.loads.share(wanted, load).await
+    }
+
+    /// Bytes that it takes beside the loads that go on.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.loads.memory_bytes()
+    }
+
+    /// How it stands.
+    pub(crate) fn figures(&self) -> LoaderFigures {
+        let free = self.slots.available_permits();
+        let in_flight = self.rule.limits.in_flight_max.saturating_sub(free) as u64;
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        LoaderFigures {
+            tenant: self.tenant.to_string(),
+            pattern: self.rule.name.to_string(),
+            in_flight,
+            waiting: wanted.saturating_sub(in_flight),
+            ..self.counts.figures()
+        }
+    }
+
+    async fn ask(&self, key: TierKeyBuf) -> Loaded {
+        let began = (self.clock)();
+        let limits = &self.rule.limits;
+        let fetched = timeout(limits.timeout, self.fetch(key)).await;
+        let fetched = fetched.unwrap_or_else(|_| {
+            let text = format!("no answer within {:?}", limits.timeout);
+            Err(LoadError::new(LoadFailure::Timeout, text))
+        });
+        let now = (self.clock)();
+        self.counts.add_time(now.saturating_sub(began));
+        match fetched.and_then(|fetched| fetched.map(|fetched| self.check(fetched)).transpose()) {
+            Ok(Some(fetched)) => {
+                let bytes = fetched.value.len() as u64;
+                self.counts.values.fetch_add(1, Ordering::Relaxed);
+                self.counts.value_bytes.fetch_add(bytes, Ordering::Relaxed);
+                Ok(Some(Arc::new(stored(fetched, limits, now))))
+            }
+            Ok(None) => {
+                self.counts.absences.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(error) => {
+                self.note_failure(&error, now);
+                Err(TierError::Unavailable(error.text))
+            }
+        }
+    }
+
+    /// Asks once there is a place.
+    async fn fetch(&self, key: TierKeyBuf) -> Result<Option<Fetched>, LoadError> {
+        let wanted_max = self.rule.limits.in_flight_max + WAITING_MAX;
+        let _wanted = Counted::enter(&self.wanted);
+        if self.wanted.load(Ordering::Relaxed) > wanted_max as u64 {
+            let text = format!("{wanted_max} loads go on or wait already");
+            return Err(LoadError::new(LoadFailure::Crowded, text));
+        }
+        // It is never closed.
+        let _slot: Option<SemaphorePermit<'_>> = self.slots.acquire().await.ok();
+        self.rule.loader.load(key).await
+    }
+
+    fn check(&self, fetched: Fetched) -> Result<Fetched, LoadError> {
+        let (bytes, bytes_max) = (fetched.value.len(), self.rule.limits.value_bytes_max);
+        if bytes > bytes_max {
+            let text = format!("the value has {bytes} bytes, {bytes_max} are allowed");
+            return Err(LoadError::new(LoadFailure::TooLarge, text));
+        }
+        Ok(fetched)
+    }
+
+    fn note_failure(&self, error: &LoadError, now: Millis) {
+        let failed = self.counts.add_failure(error.failure);
+        let logged = self.logged_ms.load(Ordering::Relaxed);
+        if logged != 0 && now.saturating_sub(logged) < LOGGED_EVERY_MS {
+            return;
+        }
+        self.logged_ms.store(now.max(1), Ordering::Relaxed);
+        let (tenant, loader) = (&*self.tenant, &*self.rule.name);
+        warn!(
+            tenant,
+            loader, failed, "a key is answered as absent: {error}"
+        );
+    }
+}
+
+/// What came, as it is kept.
+fn stored(fetched: Fetched, limits: &LoadLimits, now: Millis) -> Stored {
+    let kept = fetched.ttl.or(limits.ttl);
+    let expiry = |ttl: std::time::Duration| {
+        let ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        now.saturating_add(ms.max(KEPT_MS_MIN))
+    };
+    let note = fetched
+        .data_type
+        .map(|data_type| (limits.note_of)(data_type.as_bytes()));
+    Stored {
+        value: fetched.value,
+        expires_at: kept.map(expiry),
+        note: note
+            .filter(|note| note.len() <= LABEL_NOTE_BYTES_MAX)
+            .unwrap_or_default()
+            .into(),
+        ..Stored::default()
+    }
+}
+
+/// Counts as one for as long as it is there.
+struct Counted<'c>(&'c AtomicU64);
+
+impl<'c> Counted<'c> {
+    fn enter(counter: &'c AtomicU64) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,314 @@
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use larder_engine::below::{Below, Loaded, Reach, Sight};
+use larder_engine::loader::{Fetched, LoadError, LoadFailure};
+use larder_engine::tier::{Answer, Levels, LoaderFigures, Tier, TierKeyBuf};
+use larder_engine::{
+    Access, Edit, Engine, EngineConfig, Expiry, Key, Millis, SizeClasses, Tenant, TenantConfig,
+    native,
+};
+use larder_policy_s3_fifo::S3Fifo;
+use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::testing::MemoryTier;
+use crate::{Rules, Stack, StackConfig};
+
+const NOW: Millis = 1_000_000;
+const MEMORY_BYTES: u64 = 4 << 20;
+const LIMITS: LoadLimits = LoadLimits {
+    ttl: Some(Duration::from_secs(60)),
+    absent_ttl: Duration::from_secs(3600),
+    timeout: Duration::from_secs(60),
+    value_bytes_max: 100,
+    in_flight_max: 64,
+    note_of: |data_type| data_type.to_vec(),
+};
+
+/// An origin that answers when it is let, with the key: `none:…` has no value, `large:…` has a long one, `panic:…`
+/// panics, `never:…` says nothing.
+struct Origin {
+    asked: AtomicU64,
+    lets: Semaphore,
+    fails: AtomicBool,
+}
+
+impl Origin {
+    async fn answer(&self, key: TierKeyBuf) -> Result<Option<Fetched>, LoadError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.lets.acquire().await.unwrap().forget();
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(LoadError::new(LoadFailure::Status, "503"));
+        }
+        let name = str::from_utf8(&key.bytes).unwrap();
+        match name.split_once(':').unwrap().1 {
+            "none" => Ok(None),
+            "large" => Ok(Some(vec![0; 101].into())),
+            "panic" => panic!("the loader panics"),
+            "never" => pending().await,
+            _ => Ok(Some(Fetched {
+                value: key.bytes.clone(),
+                ttl: name.ends_with("brief").then_some(Duration::ZERO),
+                data_type: Some("page".into()),
+            })),
+        }
+    }
+}
+
+struct Bench {
+    origin: Arc<Origin>,
+    tier: Option<Arc<MemoryTier>>,
+    stack: Arc<Stack>,
+    engine: Engine,
+}
+
+impl Bench {
+    fn new(lets: usize, limits: LoadLimits, has_tier: bool) -> Self {
+        let origin = Arc::new(Origin {
+            asked: AtomicU64::new(0),
+            lets: Semaphore::new(lets),
+            fails: AtomicBool::new(false),
+        });
+        let tier = has_tier.then(|| Arc::new(MemoryTier::new(1 << 20)));
+        let tiers = tier.iter();
+        let tiers = tiers.map(|tier| Arc::<MemoryTier>::clone(tier) as Arc<dyn Tier>);
+        let settings = StackConfig {
+            queue_bytes_max: 1 << 20,
+        };
+        let stack = Stack::start(tiers.collect(), &settings, || NOW).unwrap();
+        let asked = Arc::clone(&origin);
+        let rule = LoadRule {
+            name: "page:*".into(),
+            fits: Arc::new(|key| key.starts_with(b"page:")),
+            loader: Arc::new(move |key| {
+                let origin = Arc::clone(&asked);
+                async move { origin.answer(key).await }
+            }),
+            limits,
+        };
+        let rules = Rules {
+            loaders: vec![rule],
+            ..Rules::default()
+        };
+        let engine = Engine::new(EngineConfig {
+            memory_bytes: MEMORY_BYTES,
+            threads: 1,
+            seed: 7,
+            size_classes: SizeClasses::Jemalloc,
+            start_ms: NOW,
+            volatile_only: false,
+            tenants: vec![TenantConfig {
+                name: "default".to_owned(),
+                memory_bytes: MEMORY_BYTES,
+                evictor: native("s3-fifo", S3Fifo::default),
+                below: Some(stack.below("default", rules)),
+            }],
+        });
+        Self {
+            origin,
+            tier,
+            stack,
+            engine: engine.unwrap(),
+        }
+    }
+
+    fn open() -> Self {
+        Self::new(1 << 20, LIMITS, false)
+    }
+
+    fn tenant(&self) -> &Arc<Tenant> {
+        self.engine.default_tenant()
+    }
+
+    fn below(&self) -> &dyn Below {
+        &**self.tenant().below().unwrap()
+    }
+
+    fn load(&self, name: &str) -> Answer<'static, Loaded> {
+        self.below().load(key(name), Reach::Origin, NOW)
+    }
+
+    fn sight(&self, name: &str) -> Sight {
+        self.below().sight(key(name), Reach::Origin, NOW)
+    }
+
+    /// What a load comes to: a value, nothing, or why it failed.
+    fn loaded(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let loaded = wait(self.load(name));
+        let value = |stored: Arc<larder_engine::tier::Stored>| stored.value.to_vec();
+        loaded
+            .map(|stored| stored.map(value))
+            .map_err(|error| error.to_string())
+    }
+
+    fn set(&self, name: &str) {
+        let edit = Edit::put(b"set", Expiry::Never);
+        self.tenant()
+            .update(key(name), NOW, Access::Write, 0, |_| (edit.clone(), ()))
+            .unwrap();
+    }
+
+    fn asked(&self) -> u64 {
+        self.origin.asked.load(Ordering::Relaxed)
+    }
+
+    fn figures(&self) -> LoaderFigures {
+        self.stack.loaders().remove(0)
+    }
+
+    fn failures(&self, failure: LoadFailure) -> u64 {
+        self.figures().failures[failure as usize]
+    }
+}
+
+fn key(name: &str) -> Key<'_> {
+    Key::new(0, name.as_bytes())
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(answer)
+}
+
+fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn fifty_who_want_a_key_make_one_load_and_other_keys_make_none() {
+    let bench = Bench::new(0, LIMITS, false);
+    let loads: Vec<_> = (0..50).map(|_| bench.load("page:1")).collect();
+    until(|| bench.asked() > 0);
+    assert_eq!(bench.figures().in_flight, 1);
+    bench.origin.lets.add_permits(1);
+    for load in loads {
+        let stored = wait(load).unwrap().unwrap();
+        assert_eq!(*stored.value, *b"page:1");
+        assert_eq!(stored.expires_at, Some(NOW + 60_000));
+        assert_eq!(*stored.note, *b"page");
+    }
+    assert_eq!(bench.asked(), 1);
+    assert_eq!(bench.sight("other:1"), Sight::Absent);
+    assert_eq!(bench.loaded("other:1"), Ok(None));
+    let cached = bench.below().sight(key("page:2"), Reach::Cache, NOW);
+    assert_eq!(cached, Sight::Absent, "only reads of values load");
+    assert_eq!(bench.asked(), 1);
+    let figures = bench.figures();
+    assert_eq!((figures.values, figures.value_bytes), (1, 6));
+    assert_eq!((&*figures.pattern, figures.in_flight), ("page:*", 0));
+}
+
+#[test]
+fn an_absence_is_remembered_until_the_key_changes() {
+    let bench = Bench::open();
+    assert_eq!(bench.sight("page:none"), Sight::Maybe);
+    assert_eq!(bench.loaded("page:none"), Ok(None));
+    assert_eq!(bench.sight("page:none"), Sight::Absent);
+    assert_eq!(bench.figures().absences, 1);
+    bench.set("page:none");
+    bench.tenant().remove(key("page:none"), NOW);
+    assert_eq!(bench.sight("page:none"), Sight::Maybe);
+
+    let forgets = LoadLimits {
+        absent_ttl: Duration::ZERO,
+        ..LIMITS
+    };
+    let bench = Bench::new(8, forgets, false);
+    assert_eq!(bench.loaded("page:none"), Ok(None));
+    assert_eq!(bench.sight("page:none"), Sight::Maybe);
+}
+
+#[test]
+fn a_load_that_fails_or_panics_never_spoils_the_next() {
+    let bench = Bench::open();
+    bench.origin.fails.store(true, Ordering::Relaxed);
+    assert_eq!(bench.loaded("page:1"), Err("503".to_owned()));
+    assert_eq!(bench.failures(LoadFailure::Status), 1);
+    bench.origin.fails.store(false, Ordering::Relaxed);
+    assert_eq!(bench.loaded("page:1"), Ok(Some(b"page:1".to_vec())));
+    assert!(bench.loaded("page:panic").is_err());
+    assert!(bench.loaded("page:panic").is_err());
+    assert_eq!(bench.asked(), 4);
+    assert_eq!(bench.figures().in_flight, 0);
+    assert_eq!(bench.loaded("page:1"), Ok(Some(b"page:1".to_vec())));
+}
+
+#[test]
+fn what_is_too_slow_or_too_large_is_given_up() {
+    let brief = LoadLimits {
+        timeout: Duration::from_millis(10),
+        ..LIMITS
+    };
+    let bench = Bench::new(8, brief, false);
+    let slow = bench.loaded("page:never").unwrap_err();
+    assert_eq!(slow, "no answer within 10ms");
+    assert_eq!(bench.failures(LoadFailure::Timeout), 1);
+    let bench = Bench::open();
+    let large = bench.loaded("page:large").unwrap_err();
+    assert_eq!(large, "the value has 101 bytes, 100 are allowed");
+    assert_eq!(bench.failures(LoadFailure::TooLarge), 1);
+    assert_eq!(bench.figures().values, 0);
+}
+
+#[test]
+fn so_many_loads_go_on_so_many_wait_and_more_fail() {
+    let narrow = LoadLimits {
+        in_flight_max: 1,
+        ..LIMITS
+    };
+    let bench = Bench::new(0, narrow, false);
+    let loads: Vec<_> = (0..1025)
+        .map(|n| bench.load(&format!("page:{n}")))
+        .collect();
+    until(|| bench.figures().waiting == 1024);
+    assert_eq!((bench.figures().in_flight, bench.asked()), (1, 1));
+    let crowded = bench.loaded("page:more").unwrap_err();
+    assert_eq!(crowded, "1025 loads go on or wait already");
+    bench.origin.lets.add_permits(1025);
+    for load in loads {
+        assert!(wait(load).unwrap().is_some());
+    }
+    assert_eq!((bench.figures().in_flight, bench.figures().waiting), (0, 0));
+    assert_eq!(bench.asked(), 1025);
+}
+
+#[test]
+fn what_was_loaded_goes_into_memory_and_down_unless_the_key_changed_meanwhile() {
+    let bench = Bench::new(8, LIMITS, true);
+    let tenant = bench.tenant();
+    for (name, changes) in [("page:1", false), ("page:2", true)] {
+        let ticket = tenant.ticket(key(name), NOW);
+        let loaded = wait(bench.load(name)).unwrap();
+        if changes {
+            tenant.remove(key(name), NOW);
+        }
+        let mut held = tenant.lock([key(name)], 0, NOW).unwrap();
+        let is_valid = held.admit(&ticket, loaded.as_deref(), NOW).unwrap();
+        drop(held);
+        assert_eq!(is_valid, !changes);
+        let is_here = tenant.peek(key(name), NOW, |_| ()).is_some();
+        assert_eq!(is_here, !changes);
+    }
+    bench.stack.stop();
+    assert_eq!(bench.tier.as_ref().unwrap().figures().entries, 1);
+}
+
+#[test]
+fn the_origin_says_how_long_a_value_is_good_and_a_second_it_is() {
+    let bench = Bench::open();
+    let stored = wait(bench.load("page:brief")).unwrap().unwrap();
+    assert_eq!(stored.expires_at, Some(NOW + 1_000));
+    let kept = LoadLimits {
+        ttl: None,
+        ..LIMITS
+    };
+    let bench = Bench::new(8, kept, false);
+    let stored = wait(bench.load("page:1")).unwrap().unwrap();
+    assert_eq!(stored.expires_at, None);
+}

@@ -1,0 +1,229 @@
+//! The stack as the memory of one tenant sees it.
+
+use std::cell::Cell;
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use larder_engine::below::{Below, Loaded, Reach, Sight};
+use larder_engine::tier::{Answer, Stored, TierChange, TierError, TierKey, TierKeyBuf};
+use larder_engine::{Entry, Key, Millis};
+
+use super::{KeyPattern, Rules, Stack, WritePolicy};
+use crate::loader::Source;
+
+thread_local! {
+    /// Changes that this thread has told and that are to be waited for.
+    static TOLD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// See the module.
+pub(super) struct TenantBelow {
+    pub(super) stack: Arc<Stack>,
+    pub(super) tenant: Arc<str>,
+    pub(super) rules: Rules,
+    /// The loaders among the rules.
+    pub(super) sources: Vec<(KeyPattern, Arc<Source>)>,
+    pub(super) clears: AtomicU64,
+}
+
+impl TenantBelow {
+    fn key<'a>(&'a self, key: Key<'a>) -> TierKey<'a> {
+        TierKey::new(&self.tenant, key)
+    }
+
+    fn key_buf(&self, key: Key<'_>) -> TierKeyBuf {
+        TierKeyBuf {
+            tenant: Arc::clone(&self.tenant),
+            db: key.db,
+            bytes: key.bytes.into(),
+        }
+    }
+
+    /// Who loads a key, if it is looked for as far down.
+    fn source(&self, key: Key<'_>, reach: Reach) -> Option<&Arc<Source>> {
+        let mut sources = self.sources.iter();
+        let found = match reach {
+            Reach::Cache => None,
+            Reach::Origin => sources.find(|(fits, _)| fits(key.bytes)),
+        };
+        found.map(|(_, source)| source)
+    }
+
+    fn policy(&self, key: Key<'_>) -> WritePolicy {
+        let fits = |(pattern, _): &&(KeyPattern, WritePolicy)| pattern(key.bytes);
+        let found = self.rules.patterns.iter().find(fits);
+        found.map_or(self.rules.write, |(_, policy)| *policy)
+    }
+
+    fn put_down(&self, key: Key<'_>, entry: Entry<'_>) {
+        let label = entry.label();
+        let stored = Stored {
+            value: entry.value().into(),
+            expires_at: entry.expires_at(),
+            priority: label.priority,
+            note: label.note.into(),
+            times: label.times,
+        };
+        let change = TierChange::Put(self.key_buf(key), Arc::new(stored));
+        self.stack.push(&change);
+    }
+
+    /// Whether a level may hold something under a key, or is about to.
+    fn is_below(&self, key: Key<'_>) -> bool {
+        let own = self.key(key);
+        let mut levels = self.stack.levels.iter();
+        levels.any(|level| level.queue.coming(own).is_some() || level.tier.may_hold(own))
+    }
+
+    /// Something is told of a key: whoever looks for it from now on does not take part in an older load.
+    fn turn(&self, key: Key<'_>) {
+        let epoch = self.stack.epoch(self.key(key));
+        epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn told(&self) {
+        TOLD.set(TOLD.get().wrapping_add(1));
+    }
+}
+
+impl Below for TenantBelow {
+    fn put(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
+        self.turn(key);
+        if self.stack.levels.is_empty() {
+            return true;
+        }
+        let policy = self.policy(key);
+        self.put_down(key, entry);
+        if policy != WritePolicy::Behind || self.stack.is_full() {
+            self.told();
+        }
+        policy != WritePolicy::Around
+    }
+
+    fn delete(&self, key: Key<'_>) {
+        self.turn(key);
+        if self.is_below(key) {
+            self.stack.push(&TierChange::Delete(self.key_buf(key)));
+            self.told();
+        }
+    }
+
+    fn evicted(&self, key: Key<'_>, entry: Entry<'_>) {
+        // What is below is as it is in memory, as all changes were told.
+        if self.rules.demotes && !self.is_below(key) {
+            self.stack.demotions.fetch_add(1, Ordering::Relaxed);
+            self.put_down(key, entry);
+        }
+    }
+
+    /// What no level has was brought by a loader: it goes down, too.
+    fn admitted(&self, key: Key<'_>, entry: Entry<'_>, clears: u64) -> bool {
+        if self.sources.is_empty() || self.is_below(key) {
+            return false;
+        }
+        if !self.stack.levels.is_empty() && !self.stack.is_full() {
+            self.put_down(key, entry);
+            if self.clears() != clears {
+                // It may have come behind what empties its database.
+                self.stack.push(&TierChange::Delete(self.key_buf(key)));
+            }
+        }
+        true
+    }
+
+    fn clear(&self, db: Option<u8>) {
+        self.clears.fetch_add(1, Ordering::Relaxed);
+        self.stack.clears.fetch_add(1 << 32, Ordering::Relaxed);
+        self.stack
+            .push(&TierChange::Clear(Arc::clone(&self.tenant), db));
+        self.told();
+    }
+
+    fn clears(&self) -> u64 {
+        self.clears.load(Ordering::Relaxed)
+    }
+
+    fn sight(&self, key: Key<'_>, reach: Reach, now: Millis) -> Sight {
+        let sight = self.stack.sight(self.key(key), now);
+        if sight != Sight::Absent {
+            return sight;
+        }
+        let may_load = |source: &Arc<Source>| {
+            let wanted = self.stack.wanted(self.key_buf(key));
+            !source.knows_absent(&wanted)
+        };
+        match self.source(key, reach).is_some_and(may_load) {
+            true => Sight::Maybe,
+            false => Sight::Absent,
+        }
+    }
+
+    fn load(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded> {
+        let source = self.source(key, reach);
+        if let Some(found) = self.stack.search_now(self.key(key), now)
+            && (source.is_none() || matches!(found, Ok(Some(_))))
+        {
+            return Box::pin(ready(found));
+        }
+        let loading = self.stack.load(self.key_buf(key), source.cloned(), now);
+        Box::pin(async move { loading.await.unwrap_or_else(|_| Err(given_up())) })
+    }
+
+    fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded {
+        if let Some(found) = self.stack.search_now(self.key(key), now) {
+            return found;
+        }
+        let loading = self.stack.load(self.key_buf(key), None, now);
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.stack.runtime.spawn(async move {
+            let loaded = loading.await.unwrap_or_else(|_| Err(given_up()));
+            // Nobody may wait for it any more.
+            let _ = answer.send(loaded);
+        });
+        answered.recv_timeout(patience).unwrap_or_else(|_| {
+            let text = format!("nothing came from a slower tier within {patience:?}");
+            Err(TierError::Unavailable(text))
+        })
+    }
+
+    fn told(&self) -> u64 {
+        TOLD.get()
+    }
+
+    fn settled(&self) -> Option<Answer<'static, ()>> {
+        let levels = self.stack.levels.iter();
+        let waits: Vec<_> = levels.filter_map(|level| level.queue.settled()).collect();
+        if waits.is_empty() {
+            return None;
+        }
+        Some(Box::pin(async move {
+            for wait in waits {
+                wait.await;
+            }
+        }))
+    }
+
+    fn is_full(&self) -> bool {
+        self.stack.is_full()
+    }
+
+    fn await_room_here(&self, patience: Duration) -> bool {
+        let Some(settled) = self.settled().filter(|_| self.is_full()) else {
+            return true;
+        };
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.stack.runtime.spawn(async move {
+            settled.await;
+            // Nobody may wait for it any more.
+            let _ = answer.send(());
+        });
+        answered.recv_timeout(patience).is_ok()
+    }
+}
+
+fn given_up() -> TierError {
+    TierError::Unavailable("the load was given up".to_owned())
+}
