@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::conditions::etag;
 use super::keys::Found;
 use super::problem::{Answer, Problem};
-use super::said::{NUMBER_MAX, Said, check_ttl};
+use super::said::{NUMBER_MAX, Said};
 use super::text::{DB_RANGE, Query};
 use crate::commands::digest;
 
@@ -105,6 +105,7 @@ fn told(key: &[u8], item: Option<Found>) -> Value {
         "value": text(&value),
         "etag": etag(digest(&value)),
         "ttl_ms": said.ttl_ms,
+        "stale_ms": said.stale_ms,
         "type": said.data_type.as_deref().map(text),
         "tags": tags,
         "cost_ms": said.cost_ms,
@@ -221,6 +222,7 @@ impl Item {
             "key",
             "value",
             "ttl_ms",
+            "stale_ms",
             "type",
             "tags",
             "cost_ms",
@@ -250,7 +252,8 @@ impl Item {
             key: wanted("key")?,
             value: wanted("value")?,
             said: Said {
-                ttl_ms: number("ttl_ms")?.map(check_ttl).transpose()?,
+                ttl_ms: number("ttl_ms")?,
+                stale_ms: number("stale_ms")?,
                 data_type: match fields.get("type") {
                     None | Some(Value::Null) => None,
                     Some(name) => Some(bytes(name)?),
@@ -262,7 +265,8 @@ impl Item {
                     .map(pair)
                     .collect::<Answer<_>>()?,
                 is_secret: false,
-            },
+            }
+            .checked()?,
         })
     }
 }

@@ -48,7 +48,7 @@ impl Found {
         let ttl_ms = entry.expires_at().map(|at| at.saturating_sub(now));
         Self {
             value: entry.value().to_vec(),
-            said: Said::of_note(label.note, ttl_ms),
+            said: Said::of_label(label, ttl_ms),
             priority: label.priority,
         }
     }

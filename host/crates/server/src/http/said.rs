@@ -2,6 +2,7 @@
 //! it is told again.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use larder_engine::Label;
 
 use super::problem::{Answer, Problem};
 use super::text::{Query, decode, encode, items, pairs};
@@ -11,6 +12,7 @@ use crate::commands::Item;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) ttl_ms: Option<u64>,
+    pub(super) stale_ms: Option<u64>,
     pub(super) data_type: Option<Vec<u8>>,
     pub(super) tags: Vec<Vec<u8>>,
     pub(super) cost_ms: Option<u64>,
@@ -19,6 +21,7 @@ pub(super) struct Said {
 }
 
 const TTL: HeaderName = HeaderName::from_static("larder-ttl-ms");
+const STALE: HeaderName = HeaderName::from_static("larder-stale-ms");
 const TYPE: HeaderName = HeaderName::from_static("larder-type");
 const TAGS: HeaderName = HeaderName::from_static("larder-tags");
 const COST: HeaderName = HeaderName::from_static("larder-cost-ms");
@@ -28,9 +31,10 @@ const HIGH: &str = "high";
 pub(super) const PRIORITY: HeaderName = HeaderName::from_static("larder-priority");
 
 /// The parameters that say what the headers say.
-pub(super) const PARAMETERS: [&str; 7] = [
+pub(super) const PARAMETERS: [&str; 8] = [
     "db",
     "ttl_ms",
+    "stale_ms",
     "type",
     "tags",
     "cost_ms",
@@ -54,24 +58,37 @@ impl Said {
                 (None, text) => text.transpose(),
             }
         };
-        Ok(Self {
-            ttl_ms: match ask("ttl_ms", &TTL)? {
-                Some(text) => Some(check_ttl(number("ttl_ms", &text)?)?),
-                None => None,
-            },
+        let count = |parameter: &str, header: &HeaderName| {
+            let text = ask(parameter, header)?;
+            text.map(|text| number(parameter, &text)).transpose()
+        };
+        Self {
+            ttl_ms: count("ttl_ms", &TTL)?,
+            stale_ms: count("stale_ms", &STALE)?,
             data_type: ask("type", &TYPE)?.map(|text| decode(&text)).transpose()?,
             tags: items(&ask("tags", &TAGS)?.unwrap_or_default())?,
-            cost_ms: match ask("cost_ms", &COST)? {
-                Some(text) => Some(number("cost_ms", &text)?),
-                None => None,
-            },
+            cost_ms: count("cost_ms", &COST)?,
             attributes: pairs(&ask("attributes", &ATTRIBUTES)?.unwrap_or_default())?,
             is_secret: match ask("security", &SECURITY)?.as_deref() {
                 None => false,
                 Some(HIGH) => true,
                 Some(_) => return Err(Problem::bad("security is high, or is left out")),
             },
-        })
+        }
+        .checked()
+    }
+
+    /// The same, where its times can be.
+    pub(super) fn checked(self) -> Answer<Self> {
+        if self.ttl_ms == Some(0) {
+            return Err(Problem::bad("ttl_ms is 1 or more"));
+        }
+        let is_long = |stale_ms: u64| !(1..=STALE_MS_MAX).contains(&stale_ms);
+        if self.stale_ms.is_some_and(is_long) {
+            let text = format!("stale_ms is a number from 1 to {STALE_MS_MAX}");
+            return Err(Problem::bad(text));
+        }
+        Ok(self)
     }
 
     /// CACHE.SET, with all that was said.
@@ -82,6 +99,11 @@ impl Said {
         if let Some(ttl_ms) = self.ttl_ms {
             push(b"PX");
             push(ttl_ms.to_string().as_bytes());
+            // Beyond no end there is nothing.
+            if let Some(stale_ms) = self.stale_ms {
+                push(b"STALE");
+                push(stale_ms.to_string().as_bytes());
+            }
         }
         if let Some(data_type) = &self.data_type {
             push(b"TYPE");
@@ -111,13 +133,15 @@ impl Said {
         args
     }
 
-    /// What the note of an entry says.
-    pub(super) fn of_note(note: &[u8], ttl_ms: Option<u64>) -> Self {
+    /// What the label of an entry says.
+    pub(super) fn of_label(label: Label<'_>, ttl_ms: Option<u64>) -> Self {
+        let stale_ms = label.times.stale_ms;
         let mut said = Self {
             ttl_ms,
+            stale_ms: (stale_ms > 0).then_some(stale_ms.into()),
             ..Self::default()
         };
-        for item in crate::commands::items(note) {
+        for item in crate::commands::items(label.note) {
             match item {
                 Item::Type(name) => said.data_type = Some(name.to_vec()),
                 Item::Tag(tag) => said.tags.push(tag.to_vec()),
@@ -144,6 +168,7 @@ impl Said {
             }
         };
         tell(TTL, self.ttl_ms.map(|ttl_ms| ttl_ms.to_string()));
+        tell(STALE, self.stale_ms.map(|stale_ms| stale_ms.to_string()));
         tell(TYPE, self.data_type.as_deref().map(encode));
         tell(COST, self.cost_ms.map(|cost_ms| cost_ms.to_string()));
         tell(TAGS, (!tags.is_empty()).then(|| tags.join(",")));
@@ -155,13 +180,8 @@ impl Said {
     }
 }
 
-/// A time to live of 1 ms or more.
-pub(super) fn check_ttl(ttl_ms: u64) -> Answer<u64> {
-    match ttl_ms {
-        0 => Err(Problem::bad("ttl_ms is 1 or more")),
-        ttl_ms => Ok(ttl_ms),
-    }
-}
+/// The longest that a value is kept beyond its time to live.
+const STALE_MS_MAX: u64 = u32::MAX as u64;
 
 fn number(name: &str, text: &str) -> Answer<u64> {
     // Else a plus sign would do.
@@ -183,6 +203,7 @@ mod tests {
     fn what_is_said_in_headers_is_told_again_in_headers() {
         let said = Said {
             ttl_ms: Some(7),
+            stale_ms: Some(8),
             data_type: Some(b"a b/\xff".to_vec()),
             tags: vec![b"x,y".to_vec(), b"z".to_vec()],
             cost_ms: Some(NUMBER_MAX),
@@ -207,6 +228,8 @@ mod tests {
         for wrong in [
             "ttl_ms=0",
             "ttl_ms=-1",
+            "ttl_ms=1&stale_ms=0",
+            "ttl_ms=1&stale_ms=4294967296",
             "cost_ms=%2B1",
             "cost_ms=9007199254740992",
         ] {

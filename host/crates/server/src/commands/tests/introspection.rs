@@ -267,7 +267,7 @@ fn command_list_filters() {
     assert!(list("COMMAND LIST").contains("client|getname client|getredir client|help"));
     assert_eq!(
         list("COMMAND LIST FILTERBY PATTERN *GET"),
-        "config|get get mget slowlog|get"
+        "cache.get config|get get mget slowlog|get"
     );
     let admin = list("COMMAND LIST FILTERBY ACLCAT admin");
     assert!(

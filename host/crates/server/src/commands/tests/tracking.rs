@@ -4,8 +4,8 @@ use larder_engine::KEY_BYTES_MAX;
 use larder_resp::Version;
 
 use super::Bed;
-use crate::Session;
 use crate::testing::session_of;
+use crate::{Flow, Session};
 
 const INVALIDATE: &str = ">2\r\n$10\r\ninvalidate\r\n";
 
@@ -100,6 +100,21 @@ fn what_was_read_is_told_once_when_it_changes() {
     bed.by(&mut other, "SET k 1");
     mail(&bed.session);
     assert!(!bed.session.tenant.changes().is_wanted());
+}
+
+#[test]
+fn what_a_client_waited_for_is_told_when_it_changes() {
+    let (mut bed, mut other) = bed();
+    bed.check("CLIENT TRACKING ON OPTIN", "+OK\r\n");
+    bed.by(&mut other, "CACHE.GET k LEASE 1000");
+    bed.check("CLIENT CACHING YES", "+OK\r\n");
+    assert_eq!(bed.line("CACHE.GET k LEASE 1000").1, Flow::Fetch);
+    bed.by(&mut other, "SET k 1");
+    // It was remembered before it was looked for.
+    expect_told(&bed.session, &["k"]);
+    bed.check("CACHE.GET k LEASE 1000", "*3\r\n$1\r\n1\r\n_\r\n_\r\n");
+    bed.by(&mut other, "SET k 2");
+    expect_told(&bed.session, &["k"]);
 }
 
 #[test]

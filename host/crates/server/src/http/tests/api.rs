@@ -190,8 +190,8 @@ fn batches_carry_text_and_bytes() {
     };
     let bytes = json!({ "base64": "/wA=" });
     let items = json!([
-        { "key": "a", "value": "text", "ttl_ms": 5000, "type": "t", "tags": ["x"], "attributes": [["n", "v"]] },
-        { "key": bytes, "value": bytes },
+        { "key": "a", "value": "text", "ttl_ms": 5000, "stale_ms": 7, "type": "t", "tags": ["x"], "attributes": [["n", "v"]] },
+        { "key": bytes, "value": bytes, "stale_ms": 7 },
         { "key": "large", "value": "x".repeat(9 << 20) },
     ]);
     let written = post("/v1/batch/set", json!({ "db": 2, "items": items }));
@@ -206,7 +206,7 @@ fn batches_carry_text_and_bytes() {
         got["items"][0],
         json!({
             "key": "a", "found": true, "value": "text", "etag": got["items"][0]["etag"],
-            "ttl_ms": 5000, "type": "t", "tags": ["x"], "cost_ms": null,
+            "ttl_ms": 5000, "stale_ms": 7, "type": "t", "tags": ["x"], "cost_ms": null,
             "attributes": [["n", "v"]], "priority": 0,
         })
     );
