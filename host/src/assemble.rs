@@ -274,6 +274,7 @@ fn usize_of(size: ByteSize) -> usize {
 mod tests {
     use super::*;
     use crate::config::{self, Sources, Writes};
+    use crate::loaders::rules;
     use larder_tiers::WritePolicy;
     use std::path::Path;
     use std::time::Duration;
