@@ -300,17 +300,21 @@ fn an_emptied_database_hides_what_was_before_and_not_what_came_after() {
 fn many_who_want_a_key_make_one_load() {
     let bench = Bench::new(Gated::new(0, 0), Rules::default());
     bench.put_below("k", b"v");
+    bench.put_below("last", b"v");
     let loads: Vec<_> = (0..50).map(|_| bench.load("k")).collect();
-    until(|| bench.tier.reads_begun.load(Ordering::Relaxed) > 0);
-    bench.tier.reads.add_permits(1);
+    // Loads begin in the order in which they were asked for: when this one reads, all others wait.
+    let last = bench.load("last");
+    until(|| bench.tier.reads_begun.load(Ordering::Relaxed) > 1);
+    bench.tier.reads.add_permits(2);
     for load in loads {
         assert_eq!(value(wait(load)).unwrap(), b"v");
     }
-    assert_eq!(bench.tier.reads_begun.load(Ordering::Relaxed), 1);
+    assert!(value(wait(last)).is_some());
+    assert_eq!(bench.tier.reads_begun.load(Ordering::Relaxed), 2);
     // It is not kept either.
     bench.tier.reads.add_permits(1);
     assert!(value(wait(bench.load("k"))).is_some());
-    assert_eq!(bench.tier.reads_begun.load(Ordering::Relaxed), 2);
+    assert_eq!(bench.tier.reads_begun.load(Ordering::Relaxed), 3);
 }
 
 #[test]
