@@ -108,7 +108,7 @@ fn values_on_disk_are_sealed_and_outlive_restarts_and_rotations_and_not_their_ke
     let expected = format!("{first}  opens   0 entries");
     let status = eventually("all is sealed under the new key", || {
         let is_taken = metric(&server, "larder_key_ring_changes_total{result=\"taken\"}") == 1;
-        let said = keys(&["status", "--http", &http]);
+        let said = keys(&["status", "--http", &http, "--timeout", "60s"]);
         (is_taken && said.contains(&expected)).then_some(said)
     });
     assert!(

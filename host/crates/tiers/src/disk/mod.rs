@@ -54,7 +54,8 @@ pub struct Disk {
 
 impl Disk {
     /// Goes over `bytes` more of all that it holds, `is_anew` from the beginning: counts what that names, writes anew what
-    /// would have another form now, deletes what will not be read again. Waits for the writer, so it is for a thread
+    /// would have another form now, deletes what is damaged or will not be read
+    /// again. Waits for the writer, so it is for a thread
     /// with time.
     ///
     /// # Errors

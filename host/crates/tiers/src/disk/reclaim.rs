@@ -168,7 +168,7 @@ impl Log {
     /// Stages a copy; `false` when there is no room. What is damaged, or will not be read again, is not copied.
     fn copy(&mut self, segment: &Segment, place: Place) -> bool {
         let start = self.buffer.len();
-        let Some(mut head) = self.lift(segment, place) else {
+        let Ok(Some(mut head)) = self.lift(segment, place) else {
             return true;
         };
         match self.encoding.form(self.payload(start, &head)) {

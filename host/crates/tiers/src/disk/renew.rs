@@ -1,8 +1,9 @@
 //! Records that are taken up again: copied to the end of the log, in the form that they would have now.
 
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
-use larder_engine::tier::TierKey;
+use larder_engine::tier::{TierError, TierKey};
 
 use super::log::Log;
 use super::place::Place;
@@ -12,13 +13,28 @@ use crate::codec::Heat;
 
 impl Log {
     /// Reads a record to the end of the buffer, without its tail. One that is damaged is counted and leaves nothing there.
-    pub(super) fn lift(&mut self, segment: &Segment, place: Place) -> Option<Head> {
+    ///
+    /// # Errors
+    /// When the disk does not give it; that leaves nothing there, either.
+    pub(super) fn lift(
+        &mut self,
+        segment: &Segment,
+        place: Place,
+    ) -> Result<Option<Head>, TierError> {
         let start = self.buffer.len();
         self.buffer.resize(start + place.bytes() as usize, 0);
-        let seed = segment.seed(place.offset());
         let record = &mut self.buffer[start..];
-        let is_read = segment.file.read_at(record, place.offset()).is_ok();
-        let head = Head::read(record, seed).filter(|_| is_read && record::is_intact(record, seed));
+        let head = match segment.file.read_at(record, place.offset()) {
+            Ok(()) => {
+                let seed = segment.seed(place.offset());
+                Head::read(record, seed).filter(|_| record::is_intact(record, seed))
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            Err(error) => {
+                self.buffer.truncate(start);
+                return Err(self.shared.failed("read", &error));
+            }
+        };
         if head.is_none() {
             self.shared.damaged.fetch_add(1, Relaxed);
         }
@@ -26,7 +42,7 @@ impl Log {
             HEAD_BYTES + (head.key_bytes + head.payload_bytes) as usize
         });
         self.buffer.truncate(start + body_bytes);
-        head
+        Ok(head)
     }
 
     /// The payload of a record that was lifted to `start`.

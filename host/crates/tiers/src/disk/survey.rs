@@ -1,5 +1,5 @@
 //! Going over all that lives, oldest first, a step at a time: what it names is counted, what would have another form now
-//! is written anew, what will not be read again is deleted. Segments in which nothing lives any more go on the way.
+//! is written anew, what is damaged or will not be read again is deleted. Segments in which nothing lives any more go on the way.
 //!
 //! What is written meanwhile has the form of its time and is not gone over.
 
@@ -143,7 +143,8 @@ impl Log {
         place: Place,
     ) -> Result<(), Unfinished> {
         let start = self.buffer.len();
-        let Some(mut head) = self.lift(segment, place) else {
+        let Some(mut head) = self.lift(segment, place)? else {
+            self.stage_delete(entry.space, entry.hash, Origin::Forgotten)?;
             return Ok(());
         };
         let form = self.encoding.form(self.payload(start, &head));

@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -7,6 +9,7 @@ use larder_engine::tier::{Stored, TierKey};
 use super::support::{NOW, ROOMY, Store, folder};
 use crate::codec::{Census, Form, Heat, KeyId, Named};
 use crate::conformance::{key, put};
+use crate::disk::segment::{START_BYTES, Segment};
 use crate::disk::{Encoding, Plain, Surveyed};
 
 const KEYS: u64 = 300;
@@ -138,6 +141,29 @@ fn what_is_outdated_is_written_anew_and_the_old_files_go() {
     let reopened = &store.writer.log.ledger;
     assert_eq!((reopened.entries(), reopened.live_bytes()), ledger);
     assert_eq!(survey(&mut store).0.keys(), [(Some(id(5)), KEYS - 1)]);
+}
+
+#[test]
+fn what_is_damaged_holds_up_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let generations = Arc::new(Generations(AtomicU8::new(3)));
+    let mut store = open(folder.path(), &generations);
+    fill(&mut store, 0..KEYS);
+    let oldest = Segment::name(store.writer.log.sealed[0].segment.number);
+    let file = File::options()
+        .write(true)
+        .open(folder.path().join(&oldest));
+    // Within the first record's value.
+    file.unwrap().write_all_at(b"?", START_BYTES + 100).unwrap();
+    generations.0.store(5, Relaxed);
+    let (census, _) = survey(&mut store);
+    assert_eq!(census.keys(), [(Some(id(5)), KEYS - 1)]);
+    assert_eq!(
+        (count(&store), store.value(&key(0_u64.to_le_bytes()))),
+        (KEYS - 1, None)
+    );
+    assert_eq!(store.writer.log.ledger.entries(), KEYS - 1);
+    assert!(!folder.path().join(&oldest).exists());
 }
 
 #[test]
