@@ -13,9 +13,11 @@ use crate::values::{NIL, bulk, ok};
 const KILLS: usize = 10;
 const KILLS_SOAKING: usize = 100;
 
+/// Values take the room that they have.
 fn start(data: &Path, flags: &[&str]) -> Server {
     let data = data.display().to_string();
     let mut all = vec!["--data", &data, "--l2", "disk", "--memory", "4MiB"];
+    all.push("--compression-enabled=false");
     all.extend(flags);
     Server::start(&all)
 }

@@ -36,7 +36,7 @@ fn every_problem_is_reported_at_once_with_its_line() {
         format!("error: {path}:2: listen: found 5; allowed: an IP address"),
         format!("error: {path}:5: limits.clients_max: found 0; allowed: a whole number from 1"),
         format!("error: {path}:6: limits.speed: unknown key; allowed in [limits]: clients_max,"),
-        format!("error: {path}:7: [cache]: unknown table; allowed: [limits]"),
+        format!("error: {path}:7: [cache]: unknown table; allowed: [compression]"),
         format!("error: {path}:8: tenant.memory: missing; allowed:"),
         format!("error: {path}:9: tenant.name: found \"A\"; allowed:"),
         "error: LARDER_THREADS: threads: found \"none\"; allowed:".to_owned(),

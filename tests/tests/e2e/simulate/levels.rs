@@ -19,7 +19,7 @@ const POINTS_MAX: f64 = 1.0;
 /// What an entry takes in memory beside its value: head and key; allocations come in steps.
 const ENTRY_BYTES: u64 = 64;
 /// What a record takes on disk beside the value: head, key, what the entry carries, padding, checksum, and its line of the footer.
-const RECORD_BYTES: u64 = 32 + 16 + 13 + 7 + 8 + 20;
+const RECORD_BYTES: u64 = 32 + 16 + 4 + 7 + 8 + 20;
 
 #[track_caller]
 fn json(stdout: &str) -> Json {
@@ -80,6 +80,7 @@ fn a_server_with_a_disk_hits_in_each_level_what_the_simulator_says() {
         "disk",
         "--l2-size",
         &l2_size,
+        "--compression-enabled=false",
     ]);
 
     let (addr, limit) = (server.addr().to_string(), REQUESTS.to_string());
