@@ -196,7 +196,7 @@ impl World {
             10 => {
                 self.engine.maintain(self.now);
             }
-            11 => self.keep(&name, &vec![fill; amount], soon, 10 * u32::from(fill)),
+            11 => self.keep(&name, &vec![fill; amount], soon, 1000 * u32::from(fill)),
             12 => self.check_stale(&name),
             _ if fill == 0 => self.flush(amount.is_multiple_of(2).then_some(db)),
             _ if fill == 1 => self.exchange(),
