@@ -200,7 +200,7 @@ fn a_disk_that_takes_no_more_leaves_the_memory_at_work_and_brings_nothing_back()
             ok()
         );
     }
-    server.process().limit_files(Some(4096));
+    server.process().limit_files(Some(0));
     assert_eq!(client.call(&["SET", "k1", "new"]), ok());
     assert_eq!(client.call(&["DEL", "k2"]), Value::Integer(1));
     assert_eq!(client.call(&["GET", "k1"]), bulk("new"));

@@ -207,12 +207,12 @@ impl Transaction {
         let wanted = self.wanted(ctx.session.db);
         let wanted: Vec<Wanted<'_>> = wanted.filter(|(key, _)| fits(key)).collect();
         let is_boundless = self.queue.iter().any(Queued::is_boundless);
-        fetch::hold(ctx, &wanted, |tenant, now| match is_boundless {
+        fetch::hold(ctx, &wanted, |tenant, room_bytes, now| match is_boundless {
             true => Ok(tenant.lock_all()),
             false => {
                 let watched = self.watches.iter().map(Watch::key).filter(fits);
                 let keys = wanted.iter().map(|(key, _)| *key);
-                tenant.lock(keys.chain(watched), 0, now)
+                tenant.lock(keys.chain(watched), room_bytes, now)
             }
         })
     }

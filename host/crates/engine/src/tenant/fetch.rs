@@ -7,6 +7,7 @@ use crate::below::{Below, Reach, Sight};
 use crate::entry::{Key, Millis};
 use crate::error::Error;
 use crate::shard::State;
+use crate::shard::block::block_bytes;
 use crate::tier::Stored;
 
 /// The right to put into memory what is found below under a key, unless the key changes before. Ends when
@@ -44,6 +45,17 @@ impl Tenant {
             clears: self.clears(),
             watch: self.watch(key, now),
         }
+    }
+
+    /// Bytes of memory that an entry takes which comes from below: room for it is best made by [`Tenant::lock`], as the
+    /// evictors say then and not as the fallback does.
+    pub fn bytes_of(&self, key: Key<'_>, stored: &Stored) -> usize {
+        block_bytes(
+            self.classes,
+            stored.label().bytes(),
+            key.bytes.len(),
+            stored.value.len(),
+        )
     }
 
     fn clears(&self) -> u64 {

@@ -150,6 +150,15 @@ impl Fetch {
         usize::try_from(room).unwrap_or(most).clamp(1, most)
     }
 
+    /// Bytes of memory that what was found takes.
+    fn room_bytes(&self, tenant: &Tenant) -> usize {
+        let found = self.parts.iter().filter_map(|part| match &part.state {
+            State::Found(Ok(Some(stored))) => Some(tenant.bytes_of(part.ticket.key(), stored)),
+            _ => None,
+        });
+        found.sum()
+    }
+
     /// Puts what was found into memory. Whether `keys` lack nothing that could be had.
     fn admit(
         &mut self,
@@ -194,7 +203,7 @@ fn bytes_max(tenant: &Tenant) -> u64 {
     tenant.memory_bytes() / MEMORY_PART
 }
 
-/// Locks what `lock` does, once everything that `keys` lack in memory is at hand, and puts it in. `None` where that has
+/// Locks what `lock` does, with room for so many bytes, once everything that `keys` lack in memory is at hand, and puts it in. `None` where that has
 /// to be waited for; the request is to be presented again when [`poll`] says so.
 ///
 /// # Errors
@@ -202,7 +211,7 @@ fn bytes_max(tenant: &Tenant) -> u64 {
 pub(crate) fn hold<'c>(
     ctx: &mut Context<'c>,
     keys: &[Wanted<'_>],
-    lock: impl Fn(&'c Tenant, Millis) -> Result<Locked<'c>, Error>,
+    lock: impl Fn(&'c Tenant, usize, Millis) -> Result<Locked<'c>, Error>,
 ) -> Result<Option<Complete<'c>>, Failure> {
     let (tenant, now) = (ctx.store.tenant(), ctx.now);
     let mut fetch = ctx.session.fetch.take().unwrap_or_default();
@@ -220,7 +229,7 @@ pub(crate) fn hold<'c>(
                 return Err(TOO_MUCH);
             }
         }
-        let mut held = lock(tenant, now)?;
+        let mut held = lock(tenant, fetch.room_bytes(tenant), now)?;
         let admitted = fetch.admit(&mut held, keys, now);
         if let Ok(true) = admitted {
             return Ok(Some(Complete { held, rest: fetch }));
@@ -249,8 +258,10 @@ pub(crate) async fn read<R>(
         }
         let ticket = tenant.ticket(key, now);
         let found = below.load(key, Reach::Origin, now).await.ok().flatten();
-        let mut held = tenant.lock([key], 0, now).ok()?;
-        let is_valid = held.admit(&ticket, found.as_deref(), now).ok()?;
+        let stored = found.as_deref();
+        let room_bytes = stored.map_or(0, |stored| tenant.bytes_of(key, stored));
+        let mut held = tenant.lock([key], room_bytes, now).ok()?;
+        let is_valid = held.admit(&ticket, stored, now).ok()?;
         let entry = held.peek(key, now, &read);
         // Before the ticket ends.
         drop(held);

@@ -75,7 +75,7 @@ fn complete<'c>(ctx: &mut Context<'c>, found: Found, args: Args<'_>, keys: &[Key
             .copied()
             .filter(|key| key.bytes.len() <= KEY_BYTES_MAX)
     };
-    let lock = |tenant: &'c Tenant, now| tenant.lock(fitting(), 0, now);
+    let lock = |tenant: &'c Tenant, room_bytes, now| tenant.lock(fitting(), room_bytes, now);
     let reach = reach_of(found.command);
     let wanted: SmallVec<[Wanted<'_>; 4]> = keys.iter().map(|key| (*key, reach)).collect();
     let Some(Complete { held, rest }) = hold(ctx, &wanted, lock)? else {

@@ -195,6 +195,9 @@ fn what_memory_has_no_room_for_comes_back_from_below() {
     }
     let figures = stack.figures();
     assert!(figures[0].hits > 500, "{figures:?}");
+    // Room for what comes up is made as the policy says.
+    let stats = server.shared.engine.default_tenant().stats();
+    assert!(stats.fallback_evictions * 20 < stats.evictions, "{stats:?}");
     client.send("MGET k1 nothing k1999\r\n");
     client.expect(format!(
         "*3\r\n$65537\r\n{value}1\r\n$-1\r\n$65540\r\n{value}1999\r\n"

@@ -161,9 +161,9 @@ fn hold<'c>(
     let keys = keys.iter().filter(|key| key.len() <= KEY_BYTES_MAX);
     // It may read any of them.
     let keys: Vec<_> = keys.map(|key| (Key::new(db, key), Reach::Origin)).collect();
-    fetch::hold(ctx, &keys, |tenant, now| match is_boundless {
+    fetch::hold(ctx, &keys, |tenant, room_bytes, now| match is_boundless {
         true => Ok(tenant.lock_all()),
-        false => tenant.lock(keys.iter().map(|(key, _)| *key), 0, now),
+        false => tenant.lock(keys.iter().map(|(key, _)| *key), room_bytes, now),
     })
 }
 
