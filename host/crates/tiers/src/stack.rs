@@ -248,8 +248,8 @@ impl Stack {
 
     /// A key as it is now.
     fn wanted(&self, key: TierKeyBuf) -> Wanted {
-        let clears = self.clears.load(Ordering::Relaxed);
-        let epoch = self.epoch(key.borrow()).load(Ordering::Relaxed);
+        let clears = self.clears.load(Ordering::Acquire);
+        let epoch = self.epoch(key.borrow()).load(Ordering::Acquire);
         (key, clears.wrapping_add(epoch))
     }
 
@@ -328,5 +328,7 @@ impl Level {
     }
 }
 
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod tests;

@@ -78,10 +78,11 @@ impl TenantBelow {
         levels.any(|level| level.queue.coming(own).is_some() || level.tier.may_hold(own))
     }
 
-    /// Something is told of a key: whoever looks for it from now on does not take part in an older load.
+    /// A change of a key is on its way: whoever looks for it from now on takes no part in an older load. Not before: who
+    /// comes with a change takes part in loads that were begun since, and these have to see it.
     fn turn(&self, key: Key<'_>) {
         let epoch = self.stack.epoch(self.key(key));
-        epoch.fetch_add(1, Ordering::Relaxed);
+        epoch.fetch_add(1, Ordering::Release);
     }
 
     fn told(&self) {
@@ -91,12 +92,13 @@ impl TenantBelow {
 
 impl Below for TenantBelow {
     fn put(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
-        self.turn(key);
         if self.stack.levels.is_empty() {
+            self.turn(key);
             return true;
         }
         let policy = self.policy(key);
         self.put_down(key, entry);
+        self.turn(key);
         if policy != WritePolicy::Behind || self.stack.is_full() {
             self.told();
         }
@@ -104,11 +106,11 @@ impl Below for TenantBelow {
     }
 
     fn delete(&self, key: Key<'_>) {
-        self.turn(key);
         if self.is_below(key) {
             self.stack.push(&TierChange::Delete(self.key_buf(key)));
             self.told();
         }
+        self.turn(key);
     }
 
     fn evicted(&self, key: Key<'_>, entry: Entry<'_>) {
@@ -116,6 +118,7 @@ impl Below for TenantBelow {
         if self.rules.demotes && !self.is_below(key) {
             self.stack.demotions.fetch_add(1, Ordering::Relaxed);
             self.put_down(key, entry);
+            self.turn(key);
         }
     }
 
@@ -130,15 +133,17 @@ impl Below for TenantBelow {
                 // It may have come behind what empties its database.
                 self.stack.push(&TierChange::Delete(self.key_buf(key)));
             }
+            self.turn(key);
         }
         true
     }
 
     fn clear(&self, db: Option<u8>) {
-        self.clears.fetch_add(1, Ordering::Relaxed);
-        self.stack.clears.fetch_add(1 << 32, Ordering::Relaxed);
         self.stack
             .push(&TierChange::Clear(Arc::clone(&self.tenant), db));
+        // Behind that, as in `turn`.
+        self.stack.clears.fetch_add(1 << 32, Ordering::Release);
+        self.clears.fetch_add(1, Ordering::Relaxed);
         self.told();
     }
 
