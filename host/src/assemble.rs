@@ -94,26 +94,31 @@ pub struct Lower {
     loaders: Vec<(String, LoadRule)>,
 }
 
+/// When the writes of a tenant are acknowledged, and what becomes of its evicted entries.
+fn writes(level: Option<&Below>, tenant: &Tenant) -> Rules {
+    let patterns = tenant.writes.keys.iter().map(|(pattern, write)| {
+        let pattern = Pattern::new(pattern.as_bytes());
+        let fits: KeyPattern = Arc::new(move |key| pattern.matches(key));
+        (fits, *write)
+    });
+    let write = tenant.writes.policy.or(level.map(|level| level.write));
+    Rules {
+        write: write.unwrap_or_default(),
+        patterns: patterns.collect(),
+        demotes: level.is_some_and(|level| level.demotes),
+        loaders: Vec::new(),
+    }
+}
+
 impl Lower {
     /// What lies below the memory of a tenant, if anything does.
     fn below(&self, config: &Config, tenant: &Tenant) -> Option<Arc<dyn below::Below>> {
         let own = self.loaders.iter().filter(|(of, _)| *of == tenant.name);
         let loaders: Vec<_> = own.map(|(_, rule)| rule.clone()).collect();
         let level = config.store.below.filter(|_| self.disk.is_some());
-        let patterns = tenant.writes.keys.iter().map(|(pattern, write)| {
-            let pattern = Pattern::new(pattern.as_bytes());
-            let fits: KeyPattern = Arc::new(move |key| pattern.matches(key));
-            (fits, *write)
-        });
         let rules = Rules {
-            write: tenant
-                .writes
-                .policy
-                .or(level.map(|level| level.write))
-                .unwrap_or_default(),
-            patterns: patterns.collect(),
-            demotes: level.is_some_and(|level| level.demotes),
             loaders,
+            ..writes(level.as_ref(), tenant)
         };
         let is_there = level.is_some() || !rules.loaders.is_empty();
         is_there.then(|| self.stack.below(&tenant.name, rules))
@@ -274,7 +279,6 @@ fn usize_of(size: ByteSize) -> usize {
 mod tests {
     use super::*;
     use crate::config::{self, Sources, Writes};
-    use crate::loaders::rules;
     use larder_tiers::WritePolicy;
     use std::path::Path;
     use std::time::Duration;
@@ -347,7 +351,7 @@ mod tests {
     fn writes_go_down_as_the_tenant_says_or_the_first_pattern_that_fits() {
         let config = loaded(&[("l2_write", "behind")]).config;
         let (below, mut tenant) = (config.store.below.unwrap(), config.store.tenants[0].clone());
-        assert_eq!(rules(&below, &tenant).write, WritePolicy::Behind);
+        assert_eq!(writes(Some(&below), &tenant).write, WritePolicy::Behind);
         tenant.writes = Writes {
             policy: Some(WritePolicy::Around),
             keys: vec![
@@ -355,7 +359,7 @@ mod tests {
                 ("ab*".to_owned(), WritePolicy::Behind),
             ],
         };
-        let rules = rules(&below, &tenant);
+        let rules = writes(Some(&below), &tenant);
         assert_eq!(rules.write, WritePolicy::Around);
         let of = |key| rules.patterns.iter().find(|(fits, _)| fits(key));
         assert!(matches!(of(b"abc"), Some((_, WritePolicy::Through))));
