@@ -14,6 +14,9 @@ use crate::{Context, Flow, Order, ServerConfig, Session, Shared, slowlog};
 
 /// Output at which execution pauses until it is written.
 const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
+/// So long a time counts as a byte of input: a turn is as much input as may be, or the ten milliseconds that
+/// it should not take.
+const NS_A_BYTE: u64 = 160;
 
 /// The state of a connection that does not concern its socket.
 pub(crate) struct Dialogue {
@@ -140,8 +143,8 @@ impl Dialogue {
         self.parser.heap_bytes()
     }
 
-    /// Executes the complete requests of `input`, in order, for about `bytes_max` of it, and appends the
-    /// replies to `out`. `input` has to start where the last run's `consumed` ended.
+    /// Executes the complete requests of `input`, in order, for about `bytes_max` of it or the time that these
+    /// count as, and appends the replies to `out`. `input` has to start where the last run's `consumed` ended.
     pub(crate) fn execute(
         &mut self,
         shared: &Shared,
@@ -168,7 +171,8 @@ impl Dialogue {
         let (mut consumed, mut request) = (0, 0..0);
         let stop = loop {
             let is_full = turn.commands > 0 && self.session.is_full_below();
-            let is_much = consumed >= bytes_max || turn.out.len() >= OUTPUT_PAUSE_BYTES || is_full;
+            let spent = consumed.saturating_add((turn.watch.elapsed_ns() / NS_A_BYTE) as usize);
+            let is_much = spent >= bytes_max || turn.out.len() >= OUTPUT_PAUSE_BYTES || is_full;
             if is_much || turn.commands >= commands_max {
                 break Stop::Paused;
             }

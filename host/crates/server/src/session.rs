@@ -178,6 +178,8 @@ pub struct Context<'a> {
     pub(crate) is_part: bool,
     /// How long policies have been asked while shards were held.
     pub(crate) asked: Duration,
+    /// How long room on the way to slower tiers has been waited for while shards were held.
+    pub(crate) waited: Duration,
     /// Commands that were carried out within this one.
     pub(crate) carried: u64,
 }
@@ -204,6 +206,7 @@ impl<'a> Context<'a> {
             watch,
             is_part: false,
             asked: Duration::ZERO,
+            waited: Duration::ZERO,
             carried: 0,
         }
     }

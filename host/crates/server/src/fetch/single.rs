@@ -8,11 +8,13 @@ use larder_resp::Args;
 use smallvec::SmallVec;
 
 use super::{Complete, Wanted, hold};
-use crate::commands::{Command, Failure, Found, Group, Outcome, database};
+use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
 use crate::{Context, Flow};
 
 /// How long a command waits for a slower tier while it holds shards that others need.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How long the commands of a transaction or script wait together for room on the way to slower tiers.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
 const BEHIND: Failure =
     Failure::new("TRYAGAIN a slower tier cannot take as much as this writes at once");
@@ -22,7 +24,8 @@ type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 /// Carries out a command once what it works on is in memory; [`Flow::Fetch`] where that has to be waited for.
 pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
     let command = found.command;
-    if ctx.store.is_held() && command.may_change() {
+    // What removes something goes down whatever waits there.
+    if ctx.store.is_held() && command.flags.contains(&Flag::DenyOom) {
         await_room(ctx)?;
     }
     if is_blind(command, args) {
@@ -116,13 +119,20 @@ fn complete_here(ctx: &mut Context<'_>, keys: &[Key<'_>]) -> Result<(), Failure>
 }
 
 /// One of several commands waits here until what those before it wrote is on its way: a transaction or script may write
-/// any number of times what there is room for.
-fn await_room(ctx: &Context<'_>) -> Result<(), Failure> {
-    let below = ctx.store.tenant().below();
-    match below.is_none_or(|below| !below.is_full() || below.await_room_here(PATIENCE)) {
-        true => Ok(()),
-        false => Err(BEHIND),
+/// any number of times what there is room for. Where that takes too long none of them waits again.
+fn await_room(ctx: &mut Context<'_>) -> Result<(), Failure> {
+    let Some(below) = ctx.store.tenant().below().filter(|below| below.is_full()) else {
+        return Ok(());
+    };
+    let began_ns = (ctx.shared.monotonic_ns)();
+    let patience = PATIENCE.min(ROOM_PATIENCE.saturating_sub(ctx.waited));
+    if patience.is_zero() || !below.await_room_here(patience) {
+        ctx.waited = ROOM_PATIENCE;
+        return Err(BEHIND);
     }
+    let took_ns = (ctx.shared.monotonic_ns)().saturating_sub(began_ns);
+    ctx.waited += Duration::from_nanos(took_ns);
+    Ok(())
 }
 
 /// How far down a command looks for its keys: what tells of values goes as far as the loaders, the rest speaks of

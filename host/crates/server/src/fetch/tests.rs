@@ -362,16 +362,16 @@ fn a_transaction_writes_no_more_than_there_is_room_for_on_the_way_down() {
     let mut client = server.connect();
     let value = vec![b'v'; 700 << 10];
     client.ask("MULTI\r\n", "+OK\r\n");
-    for name in [b"a", b"b", b"c"] {
+    for name in [b"a", b"b", b"c", b"d"] {
         client.ask(command(&[b"SET", name, &value]), "+QUEUED\r\n");
     }
     client.send("EXEC\r\n");
     // Carried out, and answered when it is below.
-    eventually(|| server.shared.totals().commands >= 5);
+    eventually(|| server.shared.totals().commands >= 6);
     assert!(stack.figures()[0].queued_bytes < 1500 << 10);
     shut.0.add_permits(16);
     let refused = "-TRYAGAIN a slower tier cannot take as much as this writes at once\r\n";
-    client.expect(format!("*3\r\n+OK\r\n+OK\r\n{refused}"));
+    client.expect(format!("*4\r\n+OK\r\n+OK\r\n{refused}{refused}"));
     client.ask("STRLEN b\r\nEXISTS c\r\n", ":716800\r\n:0\r\n");
 }
 

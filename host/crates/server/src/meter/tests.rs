@@ -4,8 +4,9 @@ use larder_engine::Undecided;
 use larder_resp::Version;
 
 use super::*;
-use crate::dialogue::{Dialogue, limits};
+use crate::dialogue::{Dialogue, Stop, limits};
 use crate::testing::{config, parts, session};
+use crate::worker::TURN_BYTES;
 use crate::{Parts, Shared, slowlog};
 
 thread_local! {
@@ -104,6 +105,32 @@ fn what_may_take_long_is_timed_by_itself() {
         4
     );
     assert_eq!(bench.figures("get").ns, 1400);
+}
+
+#[test]
+fn a_turn_ends_with_what_has_taken_long() {
+    let mut bench = Bench::new();
+    let mut run = |step_ns, input: &str| {
+        CLOCK.set((CLOCK.get().0, step_ns));
+        let (dialogue, shared) = (&mut bench.dialogue, &bench.shared);
+        let input = input.as_bytes();
+        let executed = dialogue.execute(
+            shared,
+            0,
+            &mut Undecided,
+            input,
+            TURN_BYTES,
+            &mut Vec::new(),
+        );
+        (executed.commands, executed.stop)
+    };
+    let all = |commands| (commands, Stop::Starved { needed_bytes: 1 });
+    let long = "CONFIG GET save\r\n".repeat(100);
+    assert_eq!(run(4_000_000, &long), (3, Stop::Paused));
+    assert_eq!(run(100_000_000, &long), (1, Stop::Paused), "one at least");
+    assert_eq!(run(10_000, &long), all(100));
+    let brief = "PING\r\n".repeat(1_000);
+    assert_eq!(run(10_000, &brief), all(1_000));
 }
 
 #[test]

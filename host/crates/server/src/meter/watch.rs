@@ -42,6 +42,7 @@ pub(crate) enum Timing {
 pub(crate) struct Watch {
     worker: usize,
     slow_ns: u64,
+    began_ns: u64,
     /// Until when time is accounted for.
     mark_ns: u64,
     run: [u16; RUN_MAX],
@@ -57,10 +58,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// Begins a turn of `worker`.
     pub(crate) fn start(shared: &Shared, worker: usize) -> Self {
+        let now_ns = (shared.monotonic_ns)();
         Self {
             worker,
             slow_ns: shared.tuning.slow_ns(),
-            mark_ns: (shared.monotonic_ns)(),
+            began_ns: now_ns,
+            mark_ns: now_ns,
             run: [0; RUN_MAX],
             run_len: 0,
             depth: 0,
@@ -77,6 +80,12 @@ impl Watch {
             showing: Showing::new(shared, session),
             ..Self::start(shared, worker)
         }
+    }
+
+    /// What the turn has taken until the last look at the clock.
+    #[inline]
+    pub(crate) fn elapsed_ns(&self) -> u64 {
+        self.mark_ns.saturating_sub(self.began_ns)
     }
 
     /// The next request has so many bytes.
