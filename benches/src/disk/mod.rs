@@ -200,7 +200,7 @@ fn crash(child: &mut Command, kind: Kind, options: &Options, bytes_max: u64) -> 
     Ok(())
 }
 
-/// What a process does that [`crash`] has started; does not return but for an error.
+/// What a process does that is started to crash: fills its store and ends. Does not return but for an error.
 ///
 /// # Errors
 /// When the store fails first.

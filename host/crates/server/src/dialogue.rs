@@ -168,7 +168,7 @@ impl Dialogue {
         let pause = shared.pause_of(&self.session);
         let seat = self.session.login.seat();
         let commands_max = seat.map_or(u64::MAX, |seat| seat.quota().run_max());
-        let (mut consumed, mut request) = (0, 0..0);
+        let (mut consumed, mut request) = (0_usize, 0..0);
         let stop = loop {
             let is_full = turn.commands > 0 && self.session.is_full_below();
             let spent = consumed.saturating_add((turn.watch.elapsed_ns() / NS_A_BYTE) as usize);
