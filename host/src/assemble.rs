@@ -132,6 +132,7 @@ impl Lower {
 pub fn lower(
     config: &Config,
     codec: &Arc<Codec>,
+    seed: u64,
     clock: fn() -> Millis,
 ) -> anyhow::Result<Option<Lower>> {
     let loaders = loaders::rules(config, |name| env::var_os(name))?;
@@ -143,6 +144,7 @@ pub fn lower(
     let disk = disk.transpose()?;
     let settings = StackConfig {
         queue_bytes_max: QUEUE_BYTES_MAX,
+        seed,
     };
     let tiers = disk.iter();
     let tiers = tiers.map(|disk| Arc::<Disk>::clone(disk) as Arc<dyn Tier>);

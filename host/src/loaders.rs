@@ -52,6 +52,9 @@ pub(crate) fn rules(
             loader: Arc::new(HttpLoader::new(&client, options)),
             limits: LoadLimits {
                 ttl: loader.ttl,
+                stale_while_revalidate: loader.stale_while_revalidate,
+                stale_if_error: loader.stale_if_error,
+                early_percent: loader.early_percent,
                 absent_ttl: loader.absent_ttl,
                 timeout: loader.timeout,
                 value_bytes_max,

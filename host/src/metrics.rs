@@ -69,6 +69,7 @@ fn add_loader(snapshot: &mut Snapshot, loader: &LoaderFigures) {
         (m::LOADER_VALUES, loader.values),
         (m::LOADER_BYTES, loader.value_bytes),
         (m::LOADER_ABSENCES, loader.absences),
+        (m::LOADER_REFRESHES_DROPPED, loader.refreshes_dropped),
         (m::LOADER_IN_FLIGHT, loader.in_flight),
         (m::LOADER_WAITING, loader.waiting),
     ] {
@@ -77,6 +78,13 @@ fn add_loader(snapshot: &mut Snapshot, loader: &LoaderFigures) {
     for (failure, count) in LoadFailure::ALL.iter().zip(loader.failures) {
         let labels = [labels[0], labels[1], failure.name()];
         snapshot.set(&m::LOADER_FAILURES, &labels, count);
+    }
+    for (reason, count) in [
+        ("early", loader.refreshed_early),
+        ("stale", loader.refreshed_stale),
+    ] {
+        let labels = [labels[0], labels[1], reason];
+        snapshot.set(&m::LOADER_REFRESHES, &labels, count);
     }
     let mut count = 0;
     let mut at_most = Vec::new();

@@ -57,7 +57,7 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     let seed = seed(config)?;
     let (ring_file, ring) = ring.unzip();
     let codec = assemble::codec(config, ring, seed)?;
-    let lower = assemble::lower(config, &codec, now)?;
+    let lower = assemble::lower(config, &codec, seed, now)?;
     let shared = Arc::new(shared(loaded, seed, lower.as_ref())?);
     let upkeep = Upkeep::new(codec);
     let disk = lower.as_ref().and_then(|lower| lower.disk.clone());
@@ -142,6 +142,9 @@ fn shared(loaded: &Loaded, seed: u64, lower: Option<&Lower>) -> anyhow::Result<S
     let config = &loaded.config;
     let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now(), lower);
     let engine = Arc::new(Engine::new(engine)?);
+    if let Some(lower) = lower {
+        lower.stack.refresh(engine.tenants());
+    }
     let keeper = assemble::keeper_config(config, Arc::clone(&engine), seed, now)?;
     let keeper = Keeper::start(keeper).context("the policies cannot be kept")?;
     let parts = Parts {

@@ -12,13 +12,16 @@ use super::tenants::{DEFAULT, take_tenant};
 use super::units::ShowDuration;
 use super::{ByteSize, Header, Loader, Tenant};
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 13] = [
     "match",
     "url",
     "tenant",
     "headers",
     "ttl",
     "cache_control",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "early_refresh",
     "absent_ttl",
     "timeout",
     "size_max",
@@ -40,6 +43,8 @@ const TTL: Or<Time> = Or(
     "none",
     Time(Duration::from_secs(1)..=DAY.saturating_mul(365)),
 );
+const STALE: Time = Time(Duration::ZERO..=DAY.saturating_mul(30));
+const EARLY_ALLOWED: &str = "a number from 0 to 10, such as 1.0";
 const ABSENT_TTL: Time = Time(Duration::ZERO..=DAY);
 const TIMEOUT: Time = Time(Duration::from_millis(1)..=Duration::from_secs(3600));
 const SIZE: Size = Size(ByteSize::new(1)..=ByteSize::mib(512));
@@ -97,6 +102,9 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
     let url = take_url(reader, listed);
     let ttl = take(reader, listed, "ttl", &TTL);
     let is_honoured = take(reader, listed, "cache_control", &Switch);
+    let stale_while_revalidate = take(reader, listed, "stale_while_revalidate", &STALE);
+    let stale_if_error = take(reader, listed, "stale_if_error", &STALE);
+    let early = listed.take(reader, "early_refresh", EARLY_ALLOWED, percent);
     let absent_ttl = take(reader, listed, "absent_ttl", &ABSENT_TTL);
     let timeout = take(reader, listed, "timeout", &TIMEOUT);
     let size_max = take(reader, listed, "size_max", &SIZE);
@@ -108,6 +116,9 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
         headers,
         ttl: ttl?,
         honours_cache_control: is_honoured.unwrap_or(true),
+        stale_while_revalidate: stale_while_revalidate.unwrap_or_default(),
+        stale_if_error: stale_if_error.unwrap_or_default(),
+        early_percent: early.unwrap_or(100),
         absent_ttl: absent_ttl.unwrap_or(Duration::from_secs(5)),
         timeout: timeout.unwrap_or(Duration::from_secs(5)),
         size_max: size_max.unwrap_or(ByteSize::mib(1)),
@@ -122,6 +133,14 @@ fn take<K: Kind>(
     kind: &K,
 ) -> Option<K::Value> {
     listed.take(reader, key, &kind.allowed(), |text| kind.read(text))
+}
+
+/// A number of hundredths.
+fn percent(text: &str) -> Option<u32> {
+    let number: f64 = text.parse().ok()?;
+    (0.0..=10.0)
+        .contains(&number)
+        .then(|| (number * 100.0).round() as u32)
 }
 
 fn take_url(reader: &mut Reader<'_>, listed: &Listed<'_>) -> Option<UrlPattern> {
@@ -179,13 +198,17 @@ pub(super) fn table_of(loader: &Loader) -> String {
     let headers: Vec<_> = headers.collect();
     format!(
         "\n[[loader]] # file\nmatch = {}\nurl = {}\ntenant = {}\nheaders = {{ {} }}\nttl = {}\n\
-         cache_control = {}\nabsent_ttl = \"{}\"\ntimeout = \"{}\"\nsize_max = \"{}\"\nconcurrency_max = {}",
+         cache_control = {}\nstale_while_revalidate = \"{}\"\nstale_if_error = \"{}\"\n\
+         early_refresh = {:?}\nabsent_ttl = \"{}\"\ntimeout = \"{}\"\nsize_max = \"{}\"\nconcurrency_max = {}",
         quoted(&loader.pattern),
         quoted(&loader.url.to_string()),
         quoted(&loader.tenant),
         headers.join(", "),
         TTL.literal(&loader.ttl),
         loader.honours_cache_control,
+        ShowDuration(loader.stale_while_revalidate),
+        ShowDuration(loader.stale_if_error),
+        f64::from(loader.early_percent) / 100.0,
         ShowDuration(loader.absent_ttl),
         ShowDuration(loader.timeout),
         loader.size_max,

@@ -183,6 +183,12 @@ pub struct Loader {
     pub ttl: Option<Duration>,
     /// Whether the origin may say how long its values are kept.
     pub honours_cache_control: bool,
+    /// How long after that it is answered while it is loaded anew.
+    pub stale_while_revalidate: Duration,
+    /// How long after that it is answered where it cannot be loaded anew.
+    pub stale_if_error: Duration,
+    /// How eagerly values are loaded anew before their time is over, in percent of the usual.
+    pub early_percent: u32,
     /// How long it is remembered that there is no value.
     pub absent_ttl: Duration,
     /// How long a load may take.

@@ -27,7 +27,20 @@ fn start(origin: &Origin, flags: &[&str]) -> (Server, tempfile::TempDir) {
         match = 'slow:*'
         url = '{url}'
         ttl = '100s'
-        timeout = '50ms'"
+        timeout = '50ms'
+        [[loader]]
+        match = 'while:*'
+        url = '{url}'
+        ttl = '1s'
+        stale_while_revalidate = '1h'
+        timeout = '1m'
+        early_refresh = 0
+        [[loader]]
+        match = 'error:*'
+        url = '{url}'
+        ttl = '1s'
+        stale_if_error = '1h'
+        early_refresh = 0"
     );
     fs::write(&file, text).unwrap();
     let file = file.display().to_string();
@@ -177,4 +190,47 @@ fn what_was_loaded_is_written_to_the_level_below_and_outlives_the_process() {
     let (server, _folder) = start(&origin, &flags);
     assert_eq!(server.client().call(&["GET", "page:1"]), bulk("hello"));
     assert_eq!(origin.requests().len(), 1);
+}
+
+#[test]
+fn stale_values_are_answered_at_once_while_they_are_loaded_anew() {
+    let origin = Origin::start("old");
+    let (server, _folder) = start(&origin, &[]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["GET", "while:1"]), bulk("old"));
+    origin.answer("200 OK", "", "new");
+    origin.hold(true);
+    eventually("it is loaded anew", || {
+        assert_eq!(client.call(&["GET", "while:1"]), bulk("old"));
+        (origin.requests().len() == 2).then_some(())
+    });
+    for _ in 0..100 {
+        assert_eq!(client.call(&["GET", "while:1"]), bulk("old"));
+    }
+    assert_eq!(origin.requests().len(), 2);
+    origin.hold(false);
+    eventually("the new value is there", || {
+        let value = client.call(&["GET", "while:1"]);
+        assert_ne!(value, NIL);
+        (value == bulk("new")).then_some(())
+    });
+}
+
+#[test]
+fn stale_values_are_answered_while_the_origin_is_down() {
+    let origin = Origin::start("old");
+    let (server, _folder) = start(&origin, &[]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["GET", "error:1"]), bulk("old"));
+    origin.break_down();
+    eventually("it was tried to load it anew, twice", || {
+        assert_eq!(client.call(&["GET", "error:1"]), bulk("old"));
+        (server.metric("larder_loader_failures_total") >= 2.0).then_some(())
+    });
+    origin.answer("200 OK", "", "new");
+    eventually("the new value is there", || {
+        let value = client.call(&["GET", "error:1"]);
+        assert_ne!(value, NIL);
+        (value == bulk("new")).then_some(())
+    });
 }

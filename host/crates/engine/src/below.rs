@@ -66,6 +66,11 @@ pub trait Below: Send + Sync {
         false
     }
 
+    /// An entry was read whose label says what it cost to load. Told as [`Self::put`] is.
+    fn was_read(&self, key: Key<'_>, entry: Entry<'_>, now: Millis) {
+        let _ = (key, entry, now);
+    }
+
     /// As [`Self::load`] within the cache, and the thread waits for it; for `patience` at most.
     fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded;
 

@@ -206,6 +206,12 @@ pub struct LoaderFigures {
     pub times: [u64; LOAD_MS_BOUNDS.len() + 1],
     /// Time that they took together.
     pub busy_ms: u64,
+    /// Values that were loaded anew before their time was over.
+    pub refreshed_early: u64,
+    /// Values that were loaded anew when they were stale.
+    pub refreshed_stale: u64,
+    /// Values that were not loaded anew, as too many waited for that.
+    pub refreshes_dropped: u64,
     /// Loads that go on.
     pub in_flight: u64,
     /// Loads that wait for others to end.

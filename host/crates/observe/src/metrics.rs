@@ -261,6 +261,10 @@ metrics! {
         "Loads that failed, by kind: status, connection, timeout, too_large, crowded or refused.";
     LOADER_SECONDS: Histogram "larder_loader_seconds" ["tenant", "loader"]
         "How long loads took, waiting for others included.";
+    LOADER_REFRESHES: Counter "larder_loader_refreshes_total" ["tenant", "loader", "reason"]
+        "Values that were loaded anew while they were answered, by reason: early or stale.";
+    LOADER_REFRESHES_DROPPED: Counter "larder_loader_refreshes_dropped_total" ["tenant", "loader"]
+        "Values that were not loaded anew when they were due, as too many waited for that.";
     LOADER_IN_FLIGHT: Gauge "larder_loader_loads" ["tenant", "loader"]
         "Loads that go on at the moment.";
     LOADER_WAITING: Gauge "larder_loader_waiting_loads" ["tenant", "loader"]

@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use larder_engine::Millis;
 use larder_engine::below::{Below, Loaded, Sight};
 use larder_engine::tier::{
     LevelFigures, Levels, LoaderFigures, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
 };
+use larder_engine::{Millis, Tenant};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle as JoinTask;
 
-use crate::loader::{LoadRule, Source};
+use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
 use crate::queue::{Queue, hash_of};
 use crate::stack::tenant::TenantBelow;
@@ -60,6 +60,8 @@ pub type KeyPattern = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 pub struct StackConfig {
     /// Bytes that may be on their way to a tier before those who write wait.
     pub queue_bytes_max: u64,
+    /// Of what is drawn for values that are loaded anew early.
+    pub seed: u64,
 }
 
 /// Tells the time.
@@ -89,6 +91,7 @@ pub struct Stack {
     loads: Loads,
     /// The loaders of all tenants.
     sources: Mutex<Vec<Arc<Source>>>,
+    pub(crate) refreshes: Refreshes,
     clock: Clock,
     /// Runs what tiers do.
     runtime: Handle,
@@ -124,6 +127,7 @@ impl Stack {
             // Tiers know what they hold.
             loads: Loads::new(Duration::ZERO),
             sources: Mutex::default(),
+            refreshes: Refreshes::new(config.seed),
             clock: Arc::clone(&clock),
             runtime: runtime.handle().clone(),
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
@@ -162,6 +166,20 @@ impl Stack {
             sources,
             clears: AtomicU64::new(0),
         })
+    }
+
+    /// Has what was loaded be loaded anew in these tenants, when it is due. The first call counts.
+    pub fn refresh(self: &Arc<Self>, tenants: &[Arc<Tenant>]) {
+        let tenants = tenants.iter().map(Arc::downgrade).collect();
+        if let Some(orders) = self.refreshes.take_orders() {
+            let refreshing = refresh_all(Arc::clone(self), tenants, orders);
+            self.runtime.spawn(refreshing);
+        }
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Millis {
+        (self.clock)()
     }
 
     /// Entries that went down when they went from memory.
@@ -247,7 +265,7 @@ impl Stack {
     }
 
     /// A key as it is now.
-    fn wanted(&self, key: TierKeyBuf) -> Wanted {
+    pub(crate) fn wanted(&self, key: TierKeyBuf) -> Wanted {
         let clears = self.clears.load(Ordering::Acquire);
         let epoch = self.epoch(key.borrow()).load(Ordering::Acquire);
         (key, clears.wrapping_add(epoch))

@@ -14,6 +14,9 @@ fn a_loader_has_a_pattern_an_address_and_bounds_of_its_own() {
         headers = { Authorization = 'env:API_TOKEN', Accept = 'application/json' }
         ttl = 'none'
         cache_control = false
+        stale_while_revalidate = '10s'
+        stale_if_error = '1h'
+        early_refresh = 0.29
         absent_ttl = '0ms'
         timeout = '250ms'
         size_max = '64KiB'
@@ -32,6 +35,7 @@ fn a_loader_has_a_pattern_an_address_and_bounds_of_its_own() {
     );
     let second = &loaders[1];
     assert_eq!((&*second.tenant, second.ttl), ("a", None));
+    assert_eq!((first.early_percent, second.early_percent), (100, 29));
     assert_eq!((second.in_flight_max, second.size_max.bytes()), (8, 65_536));
     let token = Header::Environment("API_TOKEN".to_owned());
     assert!(

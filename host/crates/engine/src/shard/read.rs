@@ -45,14 +45,26 @@ impl State {
             let expiry = block.expiry();
             if expiry == 0 || expiry > at.now {
                 let result = read(Entry { block, start_ms });
+                let was_loaded = block.label().times.cost_ms > 0;
                 block.set_stamp(stamp(at.now, start_ms));
                 self.count_hit(slot, at);
+                if was_loaded {
+                    self.tell_read(slot, at);
+                }
                 return Some(result);
             }
             self.lapse(slot, at.now);
         }
         self.count_miss(at);
         None
+    }
+
+    /// What was loaded may be due to be loaded anew.
+    #[cold]
+    fn tell_read(&self, slot: Slot, at: &At<'_>) {
+        if let Some((below, entry)) = self.below.as_ref().zip(self.entry(slot)) {
+            below.was_read(at.key, entry, at.now);
+        }
     }
 
     /// A look that leaves no trace.

@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use super::{Locked, Tenant, Watch};
 use crate::below::{Below, Reach, Sight};
-use crate::entry::{Key, Millis};
+use crate::edit::{Access, Edit, Expiry};
+use crate::entry::{Entry, Key, Millis, Times};
 use crate::error::Error;
 use crate::shard::State;
 use crate::shard::block::block_bytes;
 use crate::tier::Stored;
+
+/// The pause after a load that failed, before the next of the key.
+const RETRY_MS: Millis = 1_000;
+/// So much longer a stale value is answered at once, while it is tried again.
+const PROLONGED_MS: Millis = 10_000;
 
 /// The right to put into memory what is found below under a key, unless the key changes before. Ends when
 /// dropped, which locks its shard.
@@ -83,13 +89,36 @@ impl Locked<'_> {
         found: Option<&Stored>,
         now: Millis,
     ) -> Result<bool, Error> {
-        let is_valid =
-            ticket.clears == self.tenant().clears() && self.is_unchanged(&ticket.watch, now);
+        let is_valid = self.is_valid(ticket, now);
         if let Some(stored) = found.filter(|stored| is_valid && !stored.is_expired(now)) {
             self.admit_at_hand(ticket.key(), stored, now)?;
             self.tell_admitted(ticket, now);
         }
         Ok(is_valid)
+    }
+
+    /// Whether the key of a ticket, which must be among those locked, has not changed since the ticket was taken.
+    pub fn is_valid(&mut self, ticket: &Ticket, now: Millis) -> bool {
+        ticket.clears == self.tenant().clears() && self.is_unchanged(&ticket.watch, now)
+    }
+
+    /// A value of the key could not be loaded anew: the one that there is, expired or not, is answered for a while longer, if
+    /// its label says that it is kept for as long, and is due for the next try in a second. Whether there is one.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn prolong(&mut self, key: Key<'_>, now: Millis) -> Result<bool, Error> {
+        let prolonged = self.peek_stale(key, now, |entry, _| prolonged(entry, now));
+        let Some(stored) = prolonged.flatten() else {
+            return Ok(false);
+        };
+        let edit = || Edit::Put {
+            value: (&*stored.value).into(),
+            expiry: stored.expires_at.map_or(Expiry::Never, Expiry::At),
+            label: Some(stored.label()),
+        };
+        self.update(key, now, Access::Write, |_| (edit(), ()))?;
+        Ok(true)
     }
 
     fn tell_admitted(&mut self, ticket: &Ticket, now: Millis) {
@@ -117,6 +146,28 @@ impl Locked<'_> {
             }
         })
     }
+}
+
+/// An entry that lives on after a load that failed, as far as it is kept beyond its expiry.
+fn prolonged(entry: Entry<'_>, now: Millis) -> Option<Stored> {
+    let label = entry.label();
+    let expiry = entry.expires_at()?;
+    let end = expiry + Millis::from(label.times.stale_ms);
+    let until = expiry.max(end.min(now + RETRY_MS + PROLONGED_MS));
+    let due = until.min(now + RETRY_MS);
+    let is_kept = label.times.cost_ms > 0 && label.times.stale_ms > 0 && until > now;
+    is_kept.then(|| Stored {
+        value: entry.value().into(),
+        expires_at: Some(until),
+        priority: label.priority,
+        note: label.note.into(),
+        times: Times {
+            // Both are less than what was a label's before.
+            stale_ms: (end - until) as u32,
+            refresh_ms: u32::try_from(until - due).unwrap_or(u32::MAX),
+            ..label.times
+        },
+    })
 }
 
 #[cfg(test)]

@@ -181,6 +181,9 @@ impl Fetch {
                 self.names.remove(&name);
             } else if stored.is_none() {
                 absent.insert(name);
+                if found.is_err() {
+                    held.prolong(key, now)?;
+                }
             }
         }
         // Those that came last may have taken the room of others.
@@ -257,11 +260,14 @@ pub(crate) async fn read<R>(
             return tenant.peek(key, now, read);
         }
         let ticket = tenant.ticket(key, now);
-        let found = below.load(key, Reach::Origin, now).await.ok().flatten();
-        let stored = found.as_deref();
+        let found = below.load(key, Reach::Origin, now).await;
+        let stored = found.as_ref().ok().and_then(Option::as_deref);
         let room_bytes = stored.map_or(0, |stored| tenant.bytes_of(key, stored));
         let mut held = tenant.lock([key], room_bytes, now).ok()?;
         let is_valid = held.admit(&ticket, stored, now).ok()?;
+        if is_valid && found.is_err() {
+            held.prolong(key, shared.now()).ok()?;
+        }
         let entry = held.peek(key, now, &read);
         // Before the ticket ends.
         drop(held);

@@ -27,6 +27,7 @@ fn server(write: WritePolicy) -> (Server, Arc<Stack>) {
 fn server_over(tier: Arc<dyn Tier>, write: WritePolicy) -> (Server, Arc<Stack>) {
     let settings = StackConfig {
         queue_bytes_max: 1 << 20,
+        seed: 7,
     };
     let stack = Stack::start(vec![tier], &settings, || 1_700_000_000_000).unwrap();
     let rules = Rules {
@@ -379,6 +380,7 @@ fn a_transaction_writes_no_more_than_there_is_room_for_on_the_way_down() {
 fn loading_server() -> Server {
     let settings = StackConfig {
         queue_bytes_max: 1 << 20,
+        seed: 7,
     };
     let stack = Stack::start(Vec::new(), &settings, || 1_700_000_000_000).unwrap();
     let rule = LoadRule {
@@ -390,6 +392,9 @@ fn loading_server() -> Server {
         }),
         limits: LoadLimits {
             ttl: Some(Duration::from_secs(60)),
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            early_percent: 0,
             absent_ttl: Duration::from_secs(60),
             timeout: Duration::from_secs(60),
             value_bytes_max: 100,

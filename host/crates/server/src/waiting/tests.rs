@@ -126,6 +126,7 @@ fn a_pause_holds_what_waits_until_it_ends() {
 fn a_key_that_is_below_is_no_miss() {
     let tier: Arc<dyn Tier> = Arc::new(MemoryTier::new(256 << 20));
     let settings = StackConfig {
+        seed: 7,
         queue_bytes_max: 1 << 20,
     };
     let stack = Stack::start(vec![tier], &settings, || 1_700_000_000_000).unwrap();

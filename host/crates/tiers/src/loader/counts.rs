@@ -14,6 +14,9 @@ pub(super) struct Counts {
     failures: [AtomicU64; LoadFailure::ALL.len()],
     times: [AtomicU64; LOAD_MS_BOUNDS.len() + 1],
     busy_ms: AtomicU64,
+    pub(super) early: AtomicU64,
+    pub(super) stale: AtomicU64,
+    pub(super) dropped: AtomicU64,
 }
 
 impl Counts {
@@ -41,6 +44,9 @@ impl Counts {
             failures: self.failures.each_ref().map(load),
             times: self.times.each_ref().map(load),
             busy_ms: load(&self.busy_ms),
+            refreshed_early: load(&self.early),
+            refreshed_stale: load(&self.stale),
+            refreshes_dropped: load(&self.dropped),
             ..LoaderFigures::default()
         }
     }

@@ -2,6 +2,7 @@
 
 mod counts;
 pub mod http;
+mod refresh;
 mod source;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use larder_engine::loader::Loader;
 
 use crate::stack::KeyPattern;
 
+pub(crate) use refresh::{DRAWN_MAX, Reason, Refreshes, refresh_all};
 pub(crate) use source::Source;
 
 /// Which keys of a tenant are loaded, from where, and within which bounds.
@@ -31,6 +33,13 @@ pub struct LoadRule {
 pub struct LoadLimits {
     /// How long a value is kept where its origin does not say; `None`: until it is evicted.
     pub ttl: Option<Duration>,
+    /// How long after that a value is answered as it is while it is loaded anew.
+    pub stale_while_revalidate: Duration,
+    /// How long after that it is answered where it cannot be loaded anew.
+    pub stale_if_error: Duration,
+    /// How eagerly a value that is read is loaded anew before its time is over, in percent of what XFetch has for usual; 0:
+    /// not at all.
+    pub early_percent: u32,
     /// How long it is remembered that there is none; zero: not at all.
     pub absent_ttl: Duration,
     /// How long a load may take, waiting for others included.

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use larder_engine::below::Loaded;
 use larder_engine::loader::{Fetched, LoadError, LoadFailure};
 use larder_engine::tier::{LoaderFigures, Stored, TierError, TierKeyBuf};
-use larder_engine::{LABEL_NOTE_BYTES_MAX, Millis};
+use larder_engine::{LABEL_NOTE_BYTES_MAX, MILLIS_MAX, Millis, Times};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tracing::warn;
 
 use super::counts::Counts;
-use super::{LoadLimits, LoadRule};
+use super::{LoadLimits, LoadRule, Reason};
 use crate::loads::{Loads, Wanted};
 use crate::stack::Clock;
 
@@ -63,6 +64,21 @@ impl Source {
         self.loads.share(wanted, load).await
     }
 
+    /// How eagerly its values are loaded anew.
+    pub(crate) fn eagerness(&self) -> f64 {
+        f64::from(self.rule.limits.early_percent) / 100.0
+    }
+
+    /// Counts a value that is loaded anew, or is not as too many wait for that.
+    pub(crate) fn count_refresh(&self, reason: Reason, is_taken: bool) {
+        let counter = match reason {
+            _ if !is_taken => &self.counts.dropped,
+            Reason::Early => &self.counts.early,
+            Reason::Stale => &self.counts.stale,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Bytes that it takes beside the loads that go on.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.loads.memory_bytes()
@@ -91,13 +107,14 @@ impl Source {
             Err(LoadError::new(LoadFailure::Timeout, text))
         });
         let now = (self.clock)();
-        self.counts.add_time(now.saturating_sub(began));
+        let cost_ms = now.saturating_sub(began);
+        self.counts.add_time(cost_ms);
         match fetched.and_then(|fetched| fetched.map(|fetched| self.check(fetched)).transpose()) {
             Ok(Some(fetched)) => {
                 let bytes = fetched.value.len() as u64;
                 self.counts.values.fetch_add(1, Ordering::Relaxed);
                 self.counts.value_bytes.fetch_add(bytes, Ordering::Relaxed);
-                Ok(Some(Arc::new(stored(fetched, limits, now))))
+                Ok(Some(Arc::new(stored(fetched, limits, now, cost_ms))))
             }
             Ok(None) => {
                 self.counts.absences.fetch_add(1, Ordering::Relaxed);
@@ -148,24 +165,39 @@ impl Source {
 }
 
 /// What came, as it is kept.
-fn stored(fetched: Fetched, limits: &LoadLimits, now: Millis) -> Stored {
-    let kept = fetched.ttl.or(limits.ttl);
-    let expiry = |ttl: std::time::Duration| {
-        let ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        now.saturating_add(ms.max(KEPT_MS_MIN))
+fn stored(fetched: Fetched, limits: &LoadLimits, now: Millis, cost_ms: u64) -> Stored {
+    let fresh_ms = fetched.ttl.or(limits.ttl).map(millis);
+    // What is not to be kept is not to be stale either.
+    let stale_ms = |time| match fetched.ttl {
+        Some(Duration::ZERO) => 0,
+        _ => millis(time),
     };
-    let note = fetched
-        .data_type
-        .map(|data_type| (limits.note_of)(data_type.as_bytes()));
+    let while_ms = stale_ms(limits.stale_while_revalidate);
+    let error_ms = stale_ms(limits.stale_if_error);
+    let expiry = |ms: Millis| now.saturating_add(ms.max(KEPT_MS_MIN) + while_ms);
+    let brief = |ms: Millis| u32::try_from(ms).unwrap_or(u32::MAX);
+    let is_refreshed = fresh_ms.is_some() && (limits.early_percent > 0 || while_ms + error_ms > 0);
+    let times = Times {
+        stale_ms: brief(error_ms.saturating_sub(while_ms)),
+        refresh_ms: brief(while_ms),
+        cost_ms: brief(cost_ms).max(1),
+    };
+    let data_type = fetched.data_type;
+    let note = data_type.map(|data_type| (limits.note_of)(data_type.as_bytes()));
+    let note = note.filter(|note| note.len() <= LABEL_NOTE_BYTES_MAX);
     Stored {
         value: fetched.value,
-        expires_at: kept.map(expiry),
-        note: note
-            .filter(|note| note.len() <= LABEL_NOTE_BYTES_MAX)
-            .unwrap_or_default()
-            .into(),
+        expires_at: fresh_ms.map(expiry),
+        note: note.unwrap_or_default().into(),
+        times: if is_refreshed { times } else { Times::NONE },
         ..Stored::default()
     }
+}
+
+fn millis(time: Duration) -> Millis {
+    u64::try_from(time.as_millis())
+        .unwrap_or(Millis::MAX)
+        .min(MILLIS_MAX)
 }
 
 /// Counts as one for as long as it is there.

@@ -18,8 +18,11 @@ use crate::{Rules, Stack, StackConfig};
 
 const NOW: Millis = 1_000_000;
 const MEMORY_BYTES: u64 = 4 << 20;
-const LIMITS: LoadLimits = LoadLimits {
+pub(super) const LIMITS: LoadLimits = LoadLimits {
     ttl: Some(Duration::from_secs(60)),
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    early_percent: 0,
     absent_ttl: Duration::from_secs(3600),
     timeout: Duration::from_secs(60),
     value_bytes_max: 100,
@@ -27,24 +30,27 @@ const LIMITS: LoadLimits = LoadLimits {
     note_of: |data_type| data_type.to_vec(),
 };
 
-/// An origin that answers when it is let, with the key: `none:…` has no value, `large:…` has a long one, `panic:…`
-/// panics, `never:…` says nothing.
-struct Origin {
+/// An origin that answers when it is let, with the key: for `…:none` with nothing, for `…:large` with a long value, for
+/// `…:count` with how often it was asked; `…:panic` makes it panic, of `…:never` it says nothing.
+pub(super) struct Origin {
     asked: AtomicU64,
-    lets: Semaphore,
-    fails: AtomicBool,
+    pub(super) lets: Semaphore,
+    pub(super) fails: AtomicBool,
+    pub(super) is_empty: AtomicBool,
 }
 
 impl Origin {
     async fn answer(&self, key: TierKeyBuf) -> Result<Option<Fetched>, LoadError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        let asked = 1 + self.asked.fetch_add(1, Ordering::Relaxed);
         self.lets.acquire().await.unwrap().forget();
         if self.fails.load(Ordering::Relaxed) {
             return Err(LoadError::new(LoadFailure::Status, "503"));
         }
         let name = str::from_utf8(&key.bytes).unwrap();
         match name.split_once(':').unwrap().1 {
+            _ if self.is_empty.load(Ordering::Relaxed) => Ok(None),
             "none" => Ok(None),
+            "count" => Ok(Some(asked.to_string().into_bytes().into())),
             "large" => Ok(Some(vec![0; 101].into())),
             "panic" => panic!("the loader panics"),
             "never" => pending().await,
@@ -57,27 +63,35 @@ impl Origin {
     }
 }
 
-struct Bench {
-    origin: Arc<Origin>,
+pub(super) struct Bench {
+    pub(super) origin: Arc<Origin>,
     tier: Option<Arc<MemoryTier>>,
-    stack: Arc<Stack>,
+    pub(super) stack: Arc<Stack>,
     engine: Engine,
+    clock: Arc<AtomicU64>,
 }
 
 impl Bench {
-    fn new(lets: usize, limits: LoadLimits, has_tier: bool) -> Self {
+    pub(super) fn new(lets: usize, limits: LoadLimits, has_tier: bool) -> Self {
         let origin = Arc::new(Origin {
             asked: AtomicU64::new(0),
             lets: Semaphore::new(lets),
             fails: AtomicBool::new(false),
+            is_empty: AtomicBool::new(false),
         });
+        let clock = Arc::new(AtomicU64::new(NOW));
+        let told = Arc::clone(&clock);
         let tier = has_tier.then(|| Arc::new(MemoryTier::new(1 << 20)));
         let tiers = tier.iter();
         let tiers = tiers.map(|tier| Arc::<MemoryTier>::clone(tier) as Arc<dyn Tier>);
         let settings = StackConfig {
             queue_bytes_max: 1 << 20,
+            seed: 7,
         };
-        let stack = Stack::start(tiers.collect(), &settings, || NOW).unwrap();
+        let stack = Stack::start(tiers.collect(), &settings, move || {
+            told.load(Ordering::Relaxed)
+        });
+        let stack = stack.unwrap();
         let asked = Arc::clone(&origin);
         let rule = LoadRule {
             name: "page:*".into(),
@@ -106,11 +120,14 @@ impl Bench {
                 below: Some(stack.below("default", rules)),
             }],
         });
+        let engine = engine.unwrap();
+        stack.refresh(engine.tenants());
         Self {
             origin,
             tier,
             stack,
-            engine: engine.unwrap(),
+            engine,
+            clock,
         }
     }
 
@@ -118,7 +135,7 @@ impl Bench {
         Self::new(1 << 20, LIMITS, false)
     }
 
-    fn tenant(&self) -> &Arc<Tenant> {
+    pub(super) fn tenant(&self) -> &Arc<Tenant> {
         self.engine.default_tenant()
     }
 
@@ -127,7 +144,7 @@ impl Bench {
     }
 
     fn load(&self, name: &str) -> Answer<'static, Loaded> {
-        self.below().load(key(name), Reach::Origin, NOW)
+        self.below().load(key(name), Reach::Origin, self.now())
     }
 
     fn sight(&self, name: &str) -> Sight {
@@ -135,7 +152,7 @@ impl Bench {
     }
 
     /// What a load comes to: a value, nothing, or why it failed.
-    fn loaded(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+    pub(super) fn loaded(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
         let loaded = wait(self.load(name));
         let value = |stored: Arc<larder_engine::tier::Stored>| stored.value.to_vec();
         loaded
@@ -150,12 +167,42 @@ impl Bench {
             .unwrap();
     }
 
-    fn asked(&self) -> u64 {
+    pub(super) fn asked(&self) -> u64 {
         self.origin.asked.load(Ordering::Relaxed)
     }
 
-    fn figures(&self) -> LoaderFigures {
+    pub(super) fn figures(&self) -> LoaderFigures {
         self.stack.loaders().remove(0)
+    }
+
+    /// So long after [`NOW`].
+    pub(super) fn now(&self) -> Millis {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_time(&self, ms: Millis) {
+        self.clock.store(NOW + ms, Ordering::Relaxed);
+    }
+
+    /// Loads a key and puts what came into memory. Whether there is a value afterwards.
+    pub(super) fn fetch(&self, name: &str) -> bool {
+        let (tenant, now) = (self.tenant(), self.now());
+        let ticket = tenant.ticket(key(name), now);
+        let loaded = wait(self.load(name));
+        let mut held = tenant.lock([key(name)], 0, now).unwrap();
+        let stored = loaded.as_ref().ok().and_then(Option::as_deref);
+        assert!(held.admit(&ticket, stored, now).unwrap());
+        if loaded.is_err() {
+            held.prolong(key(name), now).unwrap();
+        }
+        held.peek(key(name), now, |_| ()).is_some()
+    }
+
+    /// What is in memory under a key, read as clients do.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        let read = |entry: larder_engine::Entry<'_>| entry.value().to_vec();
+        let value = self.tenant().get(key(name), self.now(), read)?;
+        Some(String::from_utf8(value).unwrap())
     }
 
     fn failures(&self, failure: LoadFailure) -> u64 {
@@ -163,7 +210,7 @@ impl Bench {
     }
 }
 
-fn key(name: &str) -> Key<'_> {
+pub(super) fn key(name: &str) -> Key<'_> {
     Key::new(0, name.as_bytes())
 }
 
@@ -174,7 +221,7 @@ fn wait<T>(answer: impl Future<Output = T>) -> T {
         .block_on(answer)
 }
 
-fn until(mut is_so: impl FnMut() -> bool) {
+pub(super) fn until(mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         std::thread::yield_now();
     }

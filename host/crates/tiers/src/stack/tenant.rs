@@ -12,7 +12,10 @@ use larder_engine::tier::{Answer, Stored, TierChange, TierError, TierKey, TierKe
 use larder_engine::{Entry, Key, Millis};
 
 use super::{KeyPattern, Rules, Stack, WritePolicy};
-use crate::loader::Source;
+use crate::loader::{DRAWN_MAX, Reason, Source};
+
+/// No loader is more eager: what has time left beyond it need not be asked whose it is.
+const EAGERNESS_MAX: f64 = 10.0;
 
 thread_local! {
     /// Changes that this thread has told and that are to be waited for.
@@ -136,6 +139,33 @@ impl Below for TenantBelow {
             self.turn(key);
         }
         true
+    }
+
+    fn was_read(&self, key: Key<'_>, entry: Entry<'_>, now: Millis) {
+        let times = entry.label().times;
+        let Some(expiry) = entry.expires_at() else {
+            return;
+        };
+        let good_until = expiry.saturating_sub(times.refresh_ms.into());
+        let left_ms = good_until.saturating_sub(now) as f64;
+        // As a rule there is more time left than could be drawn.
+        if f64::from(times.cost_ms) * DRAWN_MAX * EAGERNESS_MAX < left_ms {
+            return;
+        }
+        let early_ms = self.stack.refreshes.draw_early_ms(times.cost_ms);
+        if early_ms * EAGERNESS_MAX < left_ms {
+            return;
+        }
+        let Some(source) = self.source(key, Reach::Origin) else {
+            return;
+        };
+        let reason = match left_ms > 0.0 {
+            true if early_ms * source.eagerness() < left_ms => return,
+            true => Reason::Early,
+            false => Reason::Stale,
+        };
+        let refreshes = &self.stack.refreshes;
+        refreshes.order(source, self.key_buf(key), reason);
     }
 
     fn clear(&self, db: Option<u8>) {

@@ -121,6 +121,7 @@ impl Bench {
     fn new(tier: Arc<Gated>, rules: Rules) -> Self {
         let config = StackConfig {
             queue_bytes_max: 64 << 10,
+            seed: 7,
         };
         let tiers: Vec<Arc<dyn Tier>> = vec![Arc::<Gated>::clone(&tier)];
         let stack = Stack::start(tiers, &config, || NOW).unwrap();

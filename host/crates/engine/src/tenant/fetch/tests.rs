@@ -216,9 +216,9 @@ fn what_is_fetched_is_as_it_was_and_counts_as_no_change() {
     let label = crate::Label {
         priority: 9,
         note: b"note",
-        times: crate::Times {
+        times: Times {
             stale_ms: 7,
-            ..crate::Times::NONE
+            ..Times::NONE
         },
     };
     edit(

@@ -121,10 +121,12 @@ fn loaders(figures: &Figures<'_>) -> Lines {
     own.enumerate()
         .map(|(nth, loader)| {
             let value = format!(
-                "values={},absences={},failures={},in_flight={},waiting={},bytes={},match={}",
+                "values={},absences={},failures={},refreshed_early={},refreshed_stale={},in_flight={},waiting={},bytes={},match={}",
                 loader.values,
                 loader.absences,
                 loader.failures.iter().sum::<u64>(),
+                loader.refreshed_early,
+                loader.refreshed_stale,
                 loader.in_flight,
                 loader.waiting,
                 loader.value_bytes,
