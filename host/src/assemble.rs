@@ -82,7 +82,7 @@ const INDEX_BYTES_MIN: u64 = 32 << 20;
 /// Changes that may wait to be written to a level before those who write wait, too.
 pub(crate) const QUEUE_BYTES_MAX: u64 = 16 << 20;
 /// How long a read may take that waits for the disk.
-const READ_TIMEOUT: Duration = Duration::from_millis(500);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What lies below the memory.
 pub struct Lower {

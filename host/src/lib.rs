@@ -1,12 +1,13 @@
 //! Larder, a cache server and library.
 //!
 //! The program is [`cli::run`]: it reads a [`config`], assembles a server with [`serve`], and waits
-//! for a signal. To keep a cache inside another program, build an [`Engine`] and work on its
-//! [`Tenant`]s: it has no sockets, threads or clock of its own, so time comes in with each call
-//! and [`Engine::maintain`] is called from wherever it suits.
+//! for a signal. To keep a cache inside another program, build a [`Cache`]; or, where that has a thread too many,
+//! an [`Engine`], and work on its [`Tenant`]s: it has no sockets, threads or clock of its own, so time comes in with
+//! each call and [`Engine::maintain`] is called from wherever it suits.
 
 mod address;
 pub mod assemble;
+mod cache;
 pub mod cli;
 pub mod config;
 mod doctor;
@@ -29,8 +30,11 @@ mod tls;
 pub mod traces;
 pub mod upkeep;
 
+pub use cache::{Cache, CacheBuilder};
+pub use larder_engine::loader::{Fetched, LoadError, LoadFailure, Loader};
+pub use larder_engine::tier::{TierError, TierKeyBuf};
 pub use larder_engine::{
-    Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, Key, Millis,
+    Access, ConfigError, Edit, Engine, EngineConfig, Entry, Error, Expiry, FetchError, Key, Millis,
     SizeClasses, Tenant, TenantConfig, TenantStats, native,
 };
 pub use larder_policy_lru::Lru;

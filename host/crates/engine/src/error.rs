@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::tier::TierError;
+
 /// Why a write was refused. Nothing was changed, but for [`Error::Refused`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
@@ -41,6 +43,17 @@ pub enum Error {
     /// Nothing was left to evict, or the allocator gave nothing.
     #[error("no room is left, and nothing to evict")]
     OutOfMemory,
+}
+
+/// Why an entry could not be brought into memory.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FetchError {
+    /// The memory does not take it.
+    #[error(transparent)]
+    Memory(#[from] Error),
+    /// What lies below could not be read, or its loader failed.
+    #[error(transparent)]
+    Below(#[from] TierError),
 }
 
 /// Why an engine cannot be built.

@@ -34,7 +34,7 @@ pub use engine::{Engine, EngineConfig, MEMORY_BYTES_MIN, RESIDENT_ALLOWANCE_BYTE
 pub use entry::{
     DATABASES, Entry, KEY_BYTES_MAX, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis, Times,
 };
-pub use error::{ConfigError, Error};
+pub use error::{ConfigError, Error, FetchError};
 pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native, native_seeded};
 pub use policies::{
     CALL_NS_BOUNDS, Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState,

@@ -6,10 +6,13 @@ use super::{Locked, Tenant, Watch};
 use crate::below::{Below, Reach, Sight};
 use crate::edit::{Access, Edit, Expiry};
 use crate::entry::{Entry, Key, Millis, Times};
-use crate::error::Error;
+use crate::error::{Error, FetchError};
 use crate::shard::State;
 use crate::shard::block::block_bytes;
-use crate::tier::Stored;
+use crate::tier::{Stored, TierError};
+
+/// How often what was found may be void, because its key changed meanwhile, before it is given up.
+const ROUNDS_MAX: u32 = 16;
 
 /// The pause after a load that failed, before the next of the key.
 const RETRY_MS: Millis = 1_000;
@@ -62,6 +65,48 @@ impl Tenant {
             key.bytes.len(),
             stored.value.len(),
         )
+    }
+
+    /// Reads an entry, and brings it into memory first where it is below, as far down as `reach` says. Nothing is noted
+    /// of the read.
+    ///
+    /// # Errors
+    /// Where what lies below cannot be read, what was found there has no place in memory, or the key changes
+    /// faster than it comes.
+    pub async fn fetch<R>(
+        self: &Arc<Self>,
+        key: Key<'_>,
+        reach: Reach,
+        clock: impl Fn() -> Millis,
+        read: impl Fn(Entry<'_>) -> R,
+    ) -> Result<Option<R>, FetchError> {
+        for _ in 0..ROUNDS_MAX {
+            let now = clock();
+            let below = self.below.as_ref();
+            let Some(below) = below.filter(|_| self.lacks(key, reach, now)) else {
+                return Ok(self.peek(key, now, read));
+            };
+            let ticket = self.ticket(key, now);
+            let found = below.load(key, reach, now).await;
+            let stored = found.as_ref().ok().and_then(Option::as_deref);
+            let room_bytes = stored.map_or(0, |stored| self.bytes_of(key, stored));
+            let mut held = self.lock([key], room_bytes, now)?;
+            let is_valid = held.admit(&ticket, stored, now)?;
+            if is_valid && found.is_err() {
+                held.prolong(key, clock())?;
+            }
+            let entry = held.peek(key, now, &read);
+            // Before the ticket ends.
+            drop(held);
+            match found {
+                _ if entry.is_some() => return Ok(entry),
+                Err(error) if is_valid => return Err(error.into()),
+                Ok(_) if is_valid => return Ok(None),
+                _ => {}
+            }
+        }
+        let text = "the key changes faster than it comes from below".to_owned();
+        Err(TierError::Unavailable(text).into())
     }
 
     fn clears(&self) -> u64 {

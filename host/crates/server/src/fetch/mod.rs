@@ -246,36 +246,16 @@ pub(crate) fn hold<'c>(
     }
 }
 
-/// Reads an entry that is not in memory: it is brought there if it is below.
+/// Reads an entry, which is brought into memory if it is below.
 pub(crate) async fn read<R>(
     tenant: &Arc<Tenant>,
     key: Key<'_>,
     shared: &Shared,
     read: impl Fn(Entry<'_>) -> R,
 ) -> Option<R> {
-    let below = tenant.below()?;
-    for _ in 0..ROUNDS_MAX {
-        let now = shared.now();
-        if !tenant.lacks(key, Reach::Origin, now) {
-            return tenant.peek(key, now, read);
-        }
-        let ticket = tenant.ticket(key, now);
-        let found = below.load(key, Reach::Origin, now).await;
-        let stored = found.as_ref().ok().and_then(Option::as_deref);
-        let room_bytes = stored.map_or(0, |stored| tenant.bytes_of(key, stored));
-        let mut held = tenant.lock([key], room_bytes, now).ok()?;
-        let is_valid = held.admit(&ticket, stored, now).ok()?;
-        if is_valid && found.is_err() {
-            held.prolong(key, shared.now()).ok()?;
-        }
-        let entry = held.peek(key, now, &read);
-        // Before the ticket ends.
-        drop(held);
-        if is_valid || entry.is_some() {
-            return entry;
-        }
-    }
-    None
+    // What cannot be read counts as absent; whoever loaded it has said so.
+    let found = tenant.fetch(key, Reach::Origin, || shared.now(), read);
+    found.await.ok().flatten()
 }
 
 /// Has what a request names be looked for below before it is presented again: it comes with its keys held then.

@@ -1,0 +1,163 @@
+//! What a cache is made with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use larder_engine::loader::Loader;
+use larder_engine::tier::Tier;
+use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig};
+use larder_tiers::disk::{Disk, DiskOptions, Plain};
+use larder_tiers::loader::{LoadLimits, LoadRule};
+use larder_tiers::{Rules, Stack, StackConfig};
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use super::policy::Policies;
+use super::{Cache, TENANT, Upkeep, now};
+use crate::assemble::{QUEUE_BYTES_MAX, READ_TIMEOUT, index_bytes_max};
+use crate::config::{ByteSize, DEFAULT_EVICTION, Eviction};
+
+/// Loads that go on at once.
+const LOADS_MAX: usize = 64;
+
+/// Makes a [`Cache`].
+pub struct CacheBuilder {
+    memory_bytes: u64,
+    disk: Option<(PathBuf, u64)>,
+    policy: Option<PathBuf>,
+    loader: Option<Arc<dyn Loader>>,
+    load_timeout: Duration,
+}
+
+impl CacheBuilder {
+    pub(super) fn new(memory_bytes: u64) -> Self {
+        Self {
+            memory_bytes,
+            disk: None,
+            policy: None,
+            loader: None,
+            load_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Keeps entries in a folder too, in so many bytes: those that memory has no room for, and after the end of the
+    /// process all. The folder is for this cache alone, and made if it is not there. 1 MiB at least.
+    #[must_use]
+    pub fn disk(mut self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
+        self.disk = Some((folder.into(), bytes));
+        self
+    }
+
+    /// Has a policy decide, as `larder policy build` makes it: what is evicted, or what is kept, for how long and what it
+    /// is worth. One that breaks a rule is not asked any more.
+    #[must_use]
+    pub fn policy(mut self, wasm: impl Into<PathBuf>) -> Self {
+        self.policy = Some(wasm.into());
+        self
+    }
+
+    /// Loads what neither memory nor disk has: a closure that takes a key and returns a future.
+    #[must_use]
+    pub fn loader(mut self, loader: impl Loader) -> Self {
+        self.loader = Some(Arc::new(loader));
+        self
+    }
+
+    /// How long a load may take; ten seconds if nothing is said.
+    #[must_use]
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.load_timeout = timeout;
+        self
+    }
+
+    /// The cache.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, the policy is refused, or the system gives no thread; in one sentence.
+    pub fn build(self) -> anyhow::Result<Cache> {
+        let mut seed = [0; 8];
+        SysRng
+            .try_fill_bytes(&mut seed)
+            .context("the system gives no random numbers")?;
+        let seed = u64::from_ne_bytes(seed);
+        let native =
+            Eviction::named(DEFAULT_EVICTION).context("the default policy is compiled in")?;
+        let (policies, evictor) = Policies::load(self.policy.as_deref(), seed)?;
+        let stack = self.stack()?;
+        let below = stack
+            .as_ref()
+            .map(|stack| stack.below(TENANT, self.rules()));
+        let engine = Engine::new(EngineConfig {
+            memory_bytes: self.memory_bytes,
+            threads: std::thread::available_parallelism().map_or(1, Into::into),
+            seed,
+            size_classes: SizeClasses::Sixteen,
+            start_ms: now(),
+            volatile_only: false,
+            tenants: vec![TenantConfig {
+                name: TENANT.to_owned(),
+                memory_bytes: self.memory_bytes,
+                evictor: evictor.unwrap_or_else(|| native.factory()),
+                below,
+            }],
+        })?;
+        let tenant = Arc::clone(engine.default_tenant());
+        let upkeep = Upkeep::start(engine).context("the system gives no thread for the upkeep")?;
+        Ok(Cache {
+            tenant,
+            policies,
+            upkeep: Some(upkeep),
+            stack,
+        })
+    }
+
+    fn stack(&self) -> anyhow::Result<Option<Arc<Stack>>> {
+        if self.disk.is_none() && self.loader.is_none() {
+            return Ok(None);
+        }
+        let disk = self.disk.as_ref().map(|(folder, bytes)| {
+            let options = DiskOptions {
+                folder: folder.clone(),
+                bytes_max: *bytes,
+                index_bytes_max: index_bytes_max(ByteSize::new(self.memory_bytes)),
+                sync_every: None,
+                read_timeout: READ_TIMEOUT,
+            };
+            Disk::open(&options, Arc::new(Plain), now())
+        });
+        let disk = disk
+            .transpose()?
+            .map(|disk| Arc::new(disk) as Arc<dyn Tier>);
+        let settings = StackConfig {
+            queue_bytes_max: QUEUE_BYTES_MAX,
+        };
+        let stack = Stack::start(disk.into_iter().collect(), &settings, now);
+        Ok(Some(stack.context(
+            "the system gives no thread for what lies below the memory",
+        )?))
+    }
+
+    fn rules(&self) -> Rules {
+        let limits = LoadLimits {
+            ttl: None,
+            absent_ttl: Duration::ZERO,
+            timeout: self.load_timeout,
+            value_bytes_max: usize::MAX,
+            in_flight_max: LOADS_MAX,
+            note_of: |_| Vec::new(),
+        };
+        let rule = |loader: &Arc<dyn Loader>| LoadRule {
+            name: "*".into(),
+            fits: Arc::new(|_| true),
+            loader: Arc::clone(loader),
+            limits,
+        };
+        Rules {
+            demotes: true,
+            loaders: self.loader.iter().map(rule).collect(),
+            ..Rules::default()
+        }
+    }
+}
