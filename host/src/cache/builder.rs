@@ -85,7 +85,7 @@ impl CacheBuilder {
         let native =
             Eviction::named(DEFAULT_EVICTION).context("the default policy is compiled in")?;
         let (policies, evictor) = Policies::load(self.policy.as_deref(), seed)?;
-        let stack = self.stack()?;
+        let stack = self.stack(seed)?;
         let below = stack
             .as_ref()
             .map(|stack| stack.below(TENANT, self.rules()));
@@ -113,7 +113,7 @@ impl CacheBuilder {
         })
     }
 
-    fn stack(&self) -> anyhow::Result<Option<Arc<Stack>>> {
+    fn stack(&self, seed: u64) -> anyhow::Result<Option<Arc<Stack>>> {
         if self.disk.is_none() && self.loader.is_none() {
             return Ok(None);
         }
@@ -132,6 +132,7 @@ impl CacheBuilder {
             .map(|disk| Arc::new(disk) as Arc<dyn Tier>);
         let settings = StackConfig {
             queue_bytes_max: QUEUE_BYTES_MAX,
+            seed,
         };
         let stack = Stack::start(disk.into_iter().collect(), &settings, now);
         Ok(Some(stack.context(
@@ -142,6 +143,9 @@ impl CacheBuilder {
     fn rules(&self) -> Rules {
         let limits = LoadLimits {
             ttl: None,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            early_percent: 0,
             absent_ttl: Duration::ZERO,
             timeout: self.load_timeout,
             value_bytes_max: usize::MAX,
