@@ -32,10 +32,10 @@ const UPKEEP: Duration = Duration::from_millis(10);
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use larder::{Cache, Fetched};
+/// use larder::{Cache, Fetched, TierKeyBuf};
 ///
 /// let cache = Cache::builder(16 << 20)
-///     .loader(|key| async move { Ok(Some(Fetched::from(key.bytes.to_vec()))) })
+///     .loader(|key: TierKeyBuf| async move { Ok(Some(Fetched::from(key.bytes.to_vec()))) })
 ///     .build()?;
 /// cache.set(b"greeting", b"hello", None).await?;
 /// assert_eq!(cache.get(b"greeting").await?.as_deref(), Some(&b"hello"[..]));
