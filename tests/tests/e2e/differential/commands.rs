@@ -25,8 +25,9 @@ pub(super) fn names(client: &mut Client) -> Vec<String> {
 }
 
 /// Commands that only Larder has, or a later Redis.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "cache.explain",
+    "cache.get",
     "cache.record",
     "cache.set",
     "delex",

@@ -8,6 +8,9 @@ use larder_resp::Args;
 
 /// How the error for a value begins that its tenant can never hold.
 pub(crate) const VALUE_TOO_LARGE: &str = "ERR value too large";
+/// A value is to be sealed, and there is nothing to seal it with.
+pub(crate) const NO_SEAL: &str = "ERR SECURITY high needs a key ring: set encryption.key_ring to one that `larder keys \
+     new` made, and encryption.encrypt to \"all\" or \"marked\"";
 
 /// An error to be replied, in the words of Redis where it has any.
 #[derive(Debug, Clone)]

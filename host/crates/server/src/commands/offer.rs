@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use larder_engine::decision::{Operation, QuestionParts, TextPair};
 use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis, Times};
 
-use super::Failure;
 use super::condition::Condition;
 use super::note::is_secret;
+use super::{Failure, NO_SEAL};
 use crate::Context;
 use crate::onlookers::{Event, Onlookers};
 
@@ -102,17 +102,12 @@ impl<'a> Offer<'a> {
     }
 }
 
-const NO_SEAL: Failure = Failure::new(
-    "ERR SECURITY high needs a key ring: set encryption.key_ring to one that `larder keys new` made, and \
-     encryption.encrypt to \"all\" or \"marked\"",
-);
-
 impl Context<'_> {
     /// Refuses a value that is to be sealed where there is nothing to seal it with.
     pub(super) fn require_seal(&self, note: &[u8]) -> Result<(), Failure> {
         match self.shared.config.seals || !is_secret(note) {
             true => Ok(()),
-            false => Err(NO_SEAL),
+            false => Err(Failure::new(NO_SEAL)),
         }
     }
 
