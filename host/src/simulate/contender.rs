@@ -122,15 +122,17 @@ impl Contender {
         })
     }
 
+    /// Whether it is a bound that no policy goes beyond, and not a policy.
+    pub(super) fn is_bound(&self) -> bool {
+        matches!(self.evicts, Evicts::Bound(_))
+    }
+
     /// An empty cache of it.
     ///
     /// # Errors
     /// Why a policy cannot be made.
     pub(super) fn cell(&self, form: CellForm) -> anyhow::Result<Box<dyn Cell>> {
         let cell = self.judge(form.seed).and_then(|judge| match &self.evicts {
-            Evicts::Bound(_) if form.below_bytes.is_some() => {
-                Err("a bound is one of a single level; leave out --l2".to_owned())
-            }
             Evicts::Bound(rule) => {
                 let bound = Bound::new(*rule, form.capacity_bytes, form.seed);
                 Ok(Box::new(bound) as Box<_>)

@@ -148,6 +148,12 @@ impl SimulateArgs {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let contenders = self.policies.iter().map(Contender::find);
         let contenders: Vec<_> = contenders.collect::<anyhow::Result<_>>()?;
+        if let (Some(_), Some(bound)) = (&self.l2, contenders.iter().find(|one| one.is_bound())) {
+            bail!(
+                "{}: a bound is one of a single level; leave out --l2",
+                bound.name
+            );
+        }
         for file in [&self.plot, &self.html].into_iter().flatten() {
             // Better told now than after hours.
             let opened = OpenOptions::new().append(true).create(true).open(file);
