@@ -92,7 +92,10 @@ mod tests {
                 "http://{key}.host/{key}",
                 "has {key} in its host, which has to be fixed",
             ),
-            ("http://host:{key}", "is none that HTTP knows"),
+            (
+                "http://host:{key}",
+                "has {key} in its host, which has to be fixed",
+            ),
             (
                 "ftp://host/{key}",
                 "does not begin with http:// or https:// and a host",
