@@ -168,13 +168,8 @@ fn relocate(ctx: &mut Context<'_>, relocation: Relocation<'_>) -> Result<Relocat
             true => Vec::new(),
             false => entry.value().to_vec(),
         };
-        (
-            value,
-            expiry,
-            label.priority,
-            label.note.to_vec(),
-            label.times,
-        )
+        let note = label.note.to_vec();
+        (value, expiry, label.priority, note, label.times)
     };
     let found = match copies {
         true => locked.get(from, now, read),
