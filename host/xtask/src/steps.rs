@@ -30,7 +30,7 @@ const STEPS: [Step; 12] = [
     ("build", || done(process::test_build())),
     ("smoke", smoke::run),
     ("examples", examples),
-    ("tests", || done(process::cargo_members("test"))),
+    ("tests", tests),
 ];
 
 /// How long an example may run.
@@ -73,6 +73,13 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
 
 fn done(mut command: Command) -> Result<Outcome> {
     process::run(&mut command).map(|()| Outcome::Passed)
+}
+
+/// One run names everything that fails, not the first package that does.
+fn tests() -> Result<Outcome> {
+    let mut command = process::cargo_members("test");
+    command.arg("--no-fail-fast");
+    done(command)
 }
 
 fn clippy() -> Result<Outcome> {

@@ -308,6 +308,7 @@ mod tests {
         "seconds",
         "entries",
         "clients",
+        "loads",
         "info",
         "shards",
         "instances",
