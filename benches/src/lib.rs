@@ -8,6 +8,7 @@ mod client;
 pub mod codec;
 pub mod disk;
 pub mod hit_ratio;
+pub mod hybrid;
 pub mod l1;
 pub mod memory;
 pub mod policy;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bench::codec;
 use bench::disk;
 use bench::hit_ratio;
+use bench::hybrid;
 use bench::l1::{self, Operation};
 use bench::policy;
 use bench::report::{Cell, Table};
@@ -173,6 +174,31 @@ fn the_disk_finds_what_it_was_given_after_its_ends() {
     let of_larder = |row: &&Vec<Cell>| matches!(&row[1], Cell::Text(name) if name == "larder");
     let last = tables[0].rows.iter().rfind(of_larder).unwrap();
     assert!(matches!(last[2], Cell::Number(100.0, _)), "{last:?}");
+}
+
+#[test]
+fn a_cache_of_memory_and_disk_is_beside_another() {
+    let options = hybrid::Options {
+        entries: 20_000,
+        value_bytes: 500,
+        memory_mib: 4,
+        reads: 1_000,
+        writes_s: 100_000,
+        runs: 1,
+        seed: 1,
+    };
+    let table = hybrid::run(&options).unwrap();
+    let found = |cache: &str| -> Vec<f64> {
+        let own = |row: &&Vec<Cell>| matches!(&row[1], Cell::Text(name) if name == cache);
+        let found = |row: &Vec<Cell>| match row[6] {
+            Cell::Number(percent, _) => percent,
+            _ => f64::NAN,
+        };
+        table.rows.iter().filter(own).map(found).collect()
+    };
+    assert_eq!(found(hybrid::Kind::Larder.name()), [100.0, 100.0, 0.0]);
+    // What it dropped under pressure is its own affair.
+    assert_eq!(found(hybrid::Kind::Foyer.name()).len(), 3);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use rand::{RngExt, SeedableRng};
 
 pub use store::Kind;
 use store::{KEY_BYTES, Store};
+pub(crate) use store::{key, number, value};
 
 use crate::Sample;
 use crate::report::{Cell, Table};

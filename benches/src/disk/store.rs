@@ -76,12 +76,12 @@ impl Kind {
     }
 }
 
-pub(super) fn key(number: u64) -> Vec<u8> {
+pub(crate) fn key(number: u64) -> Vec<u8> {
     format!("key:{number:012}").into_bytes()
 }
 
 /// Bytes that nothing can make shorter, behind the number.
-pub(super) fn value(number: u64, value_bytes: u64) -> Vec<u8> {
+pub(crate) fn value(number: u64, value_bytes: u64) -> Vec<u8> {
     let mut value = number.to_le_bytes().to_vec();
     let mut random = StdRng::seed_from_u64(number);
     value.resize_with(value_bytes as usize, || random.random());
@@ -89,6 +89,6 @@ pub(super) fn value(number: u64, value_bytes: u64) -> Vec<u8> {
 }
 
 /// The number that a value tells.
-pub(super) fn number(value: &[u8]) -> Option<u64> {
+pub(crate) fn number(value: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(*value.first_chunk()?))
 }

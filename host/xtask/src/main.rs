@@ -86,9 +86,10 @@ fn main() -> ExitCode {
 }
 
 fn soak() -> Result<()> {
-    let mut command = process::cargo(["test", "--package", "e2e", "--test", "e2e", "soak"]);
-    command.args(["--", "--nocapture"]);
+    let mut command = process::cargo(["test", "--package", "e2e", "--test", "e2e", "--"]);
+    command.args(["soak", "killed_processes", "--nocapture"]);
     command.env("E2E_SOAK_DROPS", "10000");
+    command.env("E2E_SOAK_KILLS", "100");
     process::run(&mut command)?;
     let mut command = process::cargo(["test", "--package", "larder-tiers", "--lib", "xaes"]);
     command.env("XAES_MILLION", "1");

@@ -1,6 +1,7 @@
 //! A server with a second level on disk.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::Path;
 
@@ -9,9 +10,8 @@ use larder_resp::{Value, encode_command};
 
 use crate::values::{NIL, bulk, ok};
 
-/// Processes that are killed; more where `LARDER_SOAK` says so.
+/// Processes that are killed, unless the variable `E2E_SOAK_KILLS` says another number.
 const KILLS: usize = 10;
-const KILLS_SOAKING: usize = 100;
 
 /// Values take the room that they have.
 fn start(data: &Path, flags: &[&str]) -> Server {
@@ -79,10 +79,7 @@ struct Key {
 
 #[test]
 fn killed_processes_lose_nothing_that_was_acknowledged_and_bring_nothing_back() {
-    let kills = match std::env::var_os("LARDER_SOAK") {
-        Some(_) => KILLS_SOAKING,
-        None => KILLS,
-    };
+    let kills = env::var("E2E_SOAK_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     for seed in seeds(&[1]) {
         let folder = tempfile::tempdir().unwrap();
         let mut random = Random::new(seed);
