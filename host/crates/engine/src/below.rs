@@ -48,7 +48,7 @@ pub trait Below: Send + Sync {
     /// A database, or all of them, is about to be emptied: nothing that was told before is there any more.
     fn clear(&self, db: Option<u8>);
 
-    /// How often [`Self::clear`] was called. What was loaded before the last time is void.
+    /// Another number when [`Self::clear`] begins and when it is over. What was looked for before is void.
     fn clears(&self) -> u64;
 
     /// What there is of a key, as far as that is known at once. Takes well under a microsecond; it may be
@@ -59,10 +59,10 @@ pub trait Below: Send + Sync {
     /// answer does not end it.
     fn load(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded>;
 
-    /// What was loaded came into memory, by a ticket of [`Self::clears`] as it was then. Told as [`Self::put`]
-    /// is. Whether it is new to the cache, which a loader brought.
-    fn admitted(&self, key: Key<'_>, entry: Entry<'_>, clears: u64) -> bool {
-        let _ = (key, entry, clears);
+    /// What was loaded came into memory. Told as [`Self::put`] is, but not while its database is emptied. Whether it is
+    /// new to the cache, which a loader brought.
+    fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
+        let _ = (key, entry);
         false
     }
 

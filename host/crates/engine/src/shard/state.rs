@@ -72,8 +72,8 @@ pub(crate) struct State {
     pub(super) changes: Arc<Changes>,
     /// What lies below.
     pub(super) below: Option<Arc<dyn Below>>,
-    /// A database, or all, that is being emptied: what goes from it meanwhile does not go down.
-    flushing: Option<Option<u8>>,
+    /// Databases, or all, that are being emptied: what comes to them and goes meanwhile does not go down.
+    flushing: Vec<Option<u8>>,
     pub(super) wants_misses: bool,
     pub(super) random: u64,
     pub(super) block_bytes: u64,
@@ -131,7 +131,7 @@ impl State {
             recorder: None,
             changes,
             below,
-            flushing: None,
+            flushing: Vec::new(),
             wants_misses,
             random: config.random_seed | 1,
             block_bytes: 0,
@@ -400,14 +400,14 @@ impl State {
         earliest
     }
 
-    fn is_flushing(&self, db: u8) -> bool {
-        self.flushing
-            .is_some_and(|flushed| flushed.is_none_or(|flushed| flushed == db))
+    pub(super) fn is_flushing(&self, db: u8) -> bool {
+        let mut flushing = self.flushing.iter();
+        flushing.any(|flushed| flushed.is_none_or(|flushed| flushed == db))
     }
 
     /// A database, or all, is about to be emptied.
     pub(crate) fn begin_flush(&mut self, db: Option<u8>) {
-        self.flushing = Some(db);
+        self.flushing.push(db);
     }
 
     /// Removes the entries of the database in `place` (or of all) from `from` on, `count` slots at most.
@@ -426,7 +426,11 @@ impl State {
             }
         }
         if from.saturating_add(count) >= self.slots() {
-            self.flushing = None;
+            // Where this is known, databases stay in their places.
+            let own = self.flushing.iter().position(|flushed| *flushed == place);
+            if let Some(own) = own {
+                self.flushing.swap_remove(own);
+            }
         }
     }
 

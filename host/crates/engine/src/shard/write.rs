@@ -374,11 +374,12 @@ impl State {
     }
 
     /// Tells what lies below that a key came into memory from there, and who remembers that there was none if it is
-    /// new.
-    pub(crate) fn tell_admitted(&self, at: &At<'_>, clears: u64) {
+    /// new. While its database is emptied it would stay there when it goes from here.
+    pub(crate) fn tell_admitted(&self, at: &At<'_>) {
         let entry = self.slot_of(at).and_then(|slot| self.entry(slot));
         let below = self.below.as_ref().zip(entry);
-        if below.is_some_and(|(below, entry)| below.admitted(at.key, entry, clears)) {
+        let below = below.filter(|_| !self.is_flushing(at.key.db));
+        if below.is_some_and(|(below, entry)| below.admitted(at.key, entry)) {
             self.changes.tell(self.places, at.key, Change::Written);
         }
     }

@@ -169,7 +169,7 @@ impl Locked<'_> {
     fn tell_admitted(&mut self, ticket: &Ticket, now: Millis) {
         let at = self.tenant().at(ticket.key(), now);
         if let Some(state) = self.state(at.hash) {
-            state.tell_admitted(&at, ticket.clears);
+            state.tell_admitted(&at);
         }
     }
 

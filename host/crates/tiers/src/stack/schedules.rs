@@ -38,6 +38,8 @@ enum Flaw {
     Queue,
     /// An eviction while its database is emptied goes down.
     Flushing,
+    /// What a loader brings while its database is emptied goes down.
+    Bringing,
 }
 
 /// `shard::State`, as far as one key goes.
@@ -193,6 +195,7 @@ impl Model {
     /// `Tenant::flush`: begun in the shard, told below, then the shard is emptied.
     fn flush(&self) {
         self.shard().is_flushing = true;
+        self.clears.fetch_add(1, SeqCst);
         self.push(Change::Clear);
         self.stack_clears.fetch_add(1 << 32, SeqCst);
         self.clears.fetch_add(1, SeqCst);
@@ -278,6 +281,31 @@ impl Model {
         }
     }
 
+    /// A loader brings 4, as no level has the key: `Tenant::ticket`, `Locked::admit`, `State::tell_admitted` and
+    /// `Below::admitted`.
+    fn bring(&self) {
+        let clears = self.clears.load(SeqCst);
+        let mut shard = self.shard();
+        shard.watchers += 1;
+        let changes = shard.changes;
+        drop(shard);
+        let mut shard = self.shard();
+        let is_valid = clears == self.clears.load(SeqCst) && shard.changes == changes;
+        let is_below = self.coming().is_some() || self.may_hold();
+        if is_valid && shard.entry.is_none() && !is_below {
+            shard.entry = Some(4);
+            shard.truths.push(Some(4));
+            if !shard.is_flushing || self.flaw == Flaw::Bringing {
+                self.push(Change::Put(4));
+                self.epoch.fetch_add(1, SeqCst);
+            }
+        }
+        shard.watchers -= 1;
+        if shard.watchers == 0 {
+            shard.changes = 0;
+        }
+    }
+
     #[track_caller]
     fn answer(&self, since: usize, answer: Value) {
         let shard = self.shard();
@@ -352,6 +380,7 @@ fn writes_and_deletes(model: &Model) {
 const WRITERS: &[fn(&Model)] = &[deletes, writes];
 const DELETERS: &[fn(&Model)] = &[writes_and_deletes, Model::evict];
 const FLUSHERS: &[fn(&Model)] = &[Model::flush, Model::evict];
+const BRINGERS: &[fn(&Model)] = &[Model::flush, Model::bring];
 
 #[test]
 fn nothing_late_comes_back_whatever_the_schedule() {
@@ -360,6 +389,7 @@ fn nothing_late_comes_back_whatever_the_schedule() {
             explore(Flaw::None, is_resident, is_coming, WRITERS);
             explore(Flaw::None, is_resident, is_coming, DELETERS);
             explore(Flaw::None, is_resident, is_coming, FLUSHERS);
+            explore(Flaw::None, is_resident, is_coming, BRINGERS);
         }
     }
 }
@@ -397,4 +427,10 @@ fn without_a_look_at_the_queue_it_does() {
 #[should_panic = "truths ["]
 fn with_evictions_that_go_down_while_all_is_emptied_it_does() {
     explore(Flaw::Flushing, true, false, FLUSHERS);
+}
+
+#[test]
+#[should_panic = "truths ["]
+fn with_what_is_brought_while_all_is_emptied_it_does() {
+    explore(Flaw::Bringing, false, false, BRINGERS);
 }

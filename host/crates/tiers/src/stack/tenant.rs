@@ -126,16 +126,12 @@ impl Below for TenantBelow {
     }
 
     /// What no level has was brought by a loader: it goes down, too.
-    fn admitted(&self, key: Key<'_>, entry: Entry<'_>, clears: u64) -> bool {
+    fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
         if self.sources.is_empty() || self.is_below(key) {
             return false;
         }
         if !self.stack.levels.is_empty() && !self.stack.is_full() {
             self.put_down(key, entry);
-            if self.clears() != clears {
-                // It may have come behind what empties its database.
-                self.stack.push(&TierChange::Delete(self.key_buf(key)));
-            }
             self.turn(key);
         }
         true
@@ -169,6 +165,9 @@ impl Below for TenantBelow {
     }
 
     fn clear(&self, db: Option<u8>) {
+        // Before and behind: what was there is neither to come into memory when it is gone from below, nor to be found by
+        // who comes a moment before.
+        self.clears.fetch_add(1, Ordering::Relaxed);
         self.stack
             .push(&TierChange::Clear(Arc::clone(&self.tenant), db));
         // Behind that, as in `turn`.

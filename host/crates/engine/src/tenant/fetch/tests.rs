@@ -285,6 +285,11 @@ fn what_goes_while_its_database_is_emptied_does_not_go_down() {
     }
     let begun = tenant.flush(Some(0), FlushCursor::default());
     assert!(begun.is_some(), "one step does not empty it");
+    // Another one is emptied meanwhile, from its beginning to its end.
+    let mut other = tenant.flush(Some(1), FlushCursor::default());
+    while let Some(at) = other {
+        other = tenant.flush(Some(1), at);
+    }
     assert!(shelf.kept.lock().unwrap().is_empty());
     let before = shelf.evicted.load(Ordering::Relaxed);
     tenant.set_memory(1 << 20);
