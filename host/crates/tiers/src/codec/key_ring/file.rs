@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -33,7 +34,12 @@ impl KeyRing {
             io::ErrorKind::NotFound => RingError::Missing { path: path.into() },
             _ => io_error(path, "read", error),
         };
-        let file = File::open(path).map_err(of)?;
+        let mut options = File::options();
+        // A pipe would have this wait for somebody who writes to it.
+        options
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits() as i32);
+        let file = options.open(path).map_err(of)?;
         let found = file.metadata().map_err(of)?;
         let own = rustix::process::geteuid().as_raw();
         if let Some(why) = exposure(found.is_file(), found.uid(), found.mode(), own) {

@@ -2,6 +2,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use super::*;
 
 struct Place(tempfile::TempDir);
@@ -148,10 +150,14 @@ fn what_is_wrong_with_a_file_is_told_in_a_sentence() {
             )
         );
     }
-    assert_eq!(
-        said(place.0.path(), KeyRing::load(place.0.path()).unwrap_err()),
-        "the key ring is no file"
-    );
+    let pipe = place.0.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    for path in [place.0.path(), &pipe] {
+        assert_eq!(
+            said(path, KeyRing::load(path).unwrap_err()),
+            "the key ring is no file"
+        );
+    }
 }
 
 #[test]
