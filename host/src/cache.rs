@@ -46,9 +46,9 @@ const UPKEEP: Duration = Duration::from_millis(10);
 pub struct Cache {
     tenant: Arc<Tenant>,
     policies: Policies,
-    // Ends before the stack, as an entry that it removes may go there.
-    upkeep: Option<Upkeep>,
-    stack: Option<Arc<Stack>>,
+    // Ends before what lies below, as an entry that it removes may go there.
+    _upkeep: Upkeep,
+    _lower: Option<Lower>,
 }
 
 impl Cache {
@@ -127,12 +127,12 @@ impl Cache {
     }
 }
 
-impl Drop for Cache {
+/// What lies below the memory; it ends when this is dropped, also where the rest of a cache cannot be had.
+struct Lower(Arc<Stack>);
+
+impl Drop for Lower {
     fn drop(&mut self) {
-        drop(self.upkeep.take());
-        if let Some(stack) = &self.stack {
-            stack.stop();
-        }
+        self.0.stop();
     }
 }
 

@@ -15,7 +15,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::policy::Policies;
-use super::{Cache, TENANT, Upkeep, now};
+use super::{Cache, Lower, TENANT, Upkeep, now};
 use crate::assemble::{QUEUE_BYTES_MAX, READ_TIMEOUT, index_bytes_max};
 use crate::config::{ByteSize, DEFAULT_EVICTION, Eviction};
 
@@ -85,10 +85,10 @@ impl CacheBuilder {
         let native =
             Eviction::named(DEFAULT_EVICTION).context("the default policy is compiled in")?;
         let (policies, evictor) = Policies::load(self.policy.as_deref(), seed)?;
-        let stack = self.stack(seed)?;
-        let below = stack
+        let lower = self.stack(seed)?.map(Lower);
+        let below = lower
             .as_ref()
-            .map(|stack| stack.below(TENANT, self.rules()));
+            .map(|Lower(stack)| stack.below(TENANT, self.rules()));
         let engine = Engine::new(EngineConfig {
             memory_bytes: self.memory_bytes,
             threads: std::thread::available_parallelism().map_or(1, Into::into),
@@ -108,8 +108,8 @@ impl CacheBuilder {
         Ok(Cache {
             tenant,
             policies,
-            upkeep: Some(upkeep),
-            stack,
+            _upkeep: upkeep,
+            _lower: lower,
         })
     }
 

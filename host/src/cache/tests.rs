@@ -95,4 +95,9 @@ fn what_cannot_be_is_said() {
     let file = tempfile::NamedTempFile::new().unwrap();
     assert!(said(builder().policy(file.path())).contains("is refused"));
     assert!(said(builder().disk(file.path(), 1 << 20)).contains("cannot be opened"));
+    // Who tries again finds the folder as free as before.
+    let folder = tempfile::tempdir().unwrap();
+    let small = Cache::builder(1).disk(folder.path(), 1 << 20);
+    assert!(said(small).contains("memory is 1 bytes"));
+    builder().disk(folder.path(), 1 << 20).build().unwrap();
 }
