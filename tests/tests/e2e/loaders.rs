@@ -102,6 +102,7 @@ fn fifty_clients_who_want_a_key_ask_the_origin_once_and_no_secret_is_shown() {
         head.contains(&format!("authorization: bearer {SECRET}")),
         "{head}"
     );
+    assert!(head.contains("accept-encoding: identity\r\n"), "{head}");
     assert_eq!(server.metric("larder_loader_values_total"), 1.0);
     let file = folder.path().join("larder.toml").display().to_string();
     let mut print = larder(["print-config", "--config", &file]);
@@ -135,6 +136,7 @@ fn an_absence_is_remembered_and_a_failure_is_not() {
     let failures = [
         ("503 Service Unavailable", ""),
         ("302 Found", "location: http://127.0.0.1:1/\r\n"),
+        ("200 OK", "content-encoding: gzip\r\n"),
     ];
     for (status, headers) in failures {
         origin.answer(status, headers, "");
@@ -145,7 +147,7 @@ fn an_absence_is_remembered_and_a_failure_is_not() {
     origin.answer("200 OK", "", &"v".repeat((100 << 10) + 1));
     assert_eq!(client.call(&["GET", "page:2"]), NIL);
     let page = server.get("/metrics").body;
-    for (kind, count) in [("status", 2), ("connection", 1), ("too_large", 1)] {
+    for (kind, count) in [("status", 3), ("connection", 1), ("too_large", 1)] {
         let line = format!(
             "larder_loader_failures_total{{tenant=\"default\",loader=\"page:*\",kind=\"{kind}\"}} {count}"
         );

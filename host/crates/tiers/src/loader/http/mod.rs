@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::{Request, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -31,6 +31,8 @@ const IDLE_MAX: usize = 32;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Threads that look up names.
 const LOOK_UPS_MAX: usize = 4;
+/// A value as it is, not compressed.
+const AS_IT_IS: &str = "identity";
 /// Longest type of a value that is kept with it.
 const TYPE_BYTES_MAX: usize = 64;
 
@@ -55,8 +57,10 @@ pub struct HttpOptions {
 }
 
 impl HttpLoader {
-    /// One that asks through `client`.
-    pub fn new(client: &Arc<HttpClient>, options: HttpOptions) -> Self {
+    /// One that asks through `client`, for values as they are unless its headers ask for others.
+    pub fn new(client: &Arc<HttpClient>, mut options: HttpOptions) -> Self {
+        let encoding = options.headers.entry(ACCEPT_ENCODING);
+        encoding.or_insert(HeaderValue::from_static(AS_IT_IS));
         Self {
             client: Arc::clone(client),
             options: Arc::new(options),
@@ -79,6 +83,10 @@ impl HttpLoader {
             }
         }
         let (head, body) = response.into_parts();
+        if is_encoded(&head.headers) && options.headers[ACCEPT_ENCODING] == AS_IT_IS {
+            let text = format!("{} answers with a value that is compressed", options.url);
+            return Err(LoadError::new(LoadFailure::Status, text));
+        }
         let body = Limited::new(body, options.value_bytes_max).collect().await;
         let value = body.map_err(|error| match error.is::<LengthLimitError>() {
             true => {
@@ -128,6 +136,16 @@ impl Loader for HttpLoader {
             })
         })
     }
+}
+
+/// Whether a value is not what came.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings.any(|encoding| {
+        !encoding
+            .as_bytes()
+            .eq_ignore_ascii_case(AS_IT_IS.as_bytes())
+    })
 }
 
 /// How long a value is good, if its origin says so: what is not to be kept is good for no time.

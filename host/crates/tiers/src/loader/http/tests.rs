@@ -43,6 +43,13 @@ fn the_type_of_a_value_has_no_parameters() {
 }
 
 #[test]
+fn a_value_that_is_compressed_is_told() {
+    assert!(!is_encoded(&headers(&[])));
+    assert!(!is_encoded(&headers(&[("content-encoding", "Identity")])));
+    assert!(is_encoded(&headers(&[("content-encoding", "gzip")])));
+}
+
+#[test]
 fn headers_are_checked_and_never_shown() {
     let (name, value) = header("Authorization", "Bearer secret").unwrap();
     assert_eq!(name, "authorization");
