@@ -10,7 +10,7 @@ mod single;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::task::{Context as Waking, Poll, Waker};
+use std::task::{Context as Waking, Poll, Waker, ready};
 
 use larder_engine::below::{Below, Loaded, Reach};
 use larder_engine::tier::Answer;
@@ -37,9 +37,11 @@ const TOO_MUCH: Failure = Failure::new(
     "ERR what has to come from a slower tier takes more than half of the memory: ask for fewer keys at once",
 );
 
-/// What one command loads.
+/// What one command loads, or waits for otherwise.
 #[derive(Default)]
 pub(crate) struct Fetch {
+    /// Ready when what was on its way down is there, so that there may be room for more.
+    room: Option<Answer<'static, ()>>,
     parts: Vec<Part>,
     /// The keys of `parts`, by hash.
     names: HashSet<u64>,
@@ -264,6 +266,17 @@ pub(crate) fn look_below(session: &mut Session) -> Flow {
     Flow::Fetch
 }
 
+/// Whether a command that writes has to wait: so much is on its way down that more of it is to stay with whoever brings
+/// it. Has that be waited for before the request is presented again.
+fn awaits_room(ctx: &mut Context<'_>) -> bool {
+    let below = ctx.store.tenant().below().filter(|below| below.is_full());
+    let Some(settled) = below.and_then(|below| below.settled()) else {
+        return false;
+    };
+    ctx.session.fetch.get_or_insert_default().room = Some(settled);
+    true
+}
+
 /// How many changes were told to what lies below, at a moment.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Told(u64);
@@ -286,6 +299,10 @@ pub(crate) fn poll(session: &mut Session, shared: &Shared, cx: &mut Waking<'_>) 
     let below = session.tenant.below().cloned();
     match (&mut session.fetch, below) {
         (Some(fetch), Some(below)) => {
+            if let Some(room) = &mut fetch.room {
+                ready!(room.as_mut().poll(cx));
+                fetch.room = None;
+            }
             fetch.poll(&*below, bytes_max(&session.tenant), shared.now(), cx)
         }
         _ => Poll::Ready(()),

@@ -7,7 +7,7 @@ use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
 use larder_resp::Args;
 use smallvec::SmallVec;
 
-use super::{Complete, Wanted, hold};
+use super::{Complete, Wanted, awaits_room, hold};
 use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
 use crate::{Context, Flow};
 
@@ -25,10 +25,15 @@ type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
     let command = found.command;
     // What removes something goes down whatever waits there.
-    if ctx.store.is_held() && command.flags.contains(&Flag::DenyOom) {
-        await_room(ctx)?;
+    if command.flags.contains(&Flag::DenyOom) {
+        if ctx.store.is_held() {
+            await_room(ctx)?;
+        } else if awaits_room(ctx) {
+            return Ok(Flow::Fetch);
+        }
     }
     if is_blind(command, args) {
+        ctx.session.fetch = None;
         return found.execute(ctx, args);
     }
     if ctx.store.is_held() {

@@ -376,6 +376,29 @@ fn a_transaction_writes_no_more_than_there_is_room_for_on_the_way_down() {
     client.ask("STRLEN b\r\nEXISTS c\r\n", ":716800\r\n:0\r\n");
 }
 
+#[test]
+fn many_who_write_leave_what_there_is_no_room_for_with_their_clients() {
+    let shut = Arc::new(Shut(Semaphore::new(0)));
+    let (server, stack) = server_over(shut.clone(), WritePolicy::Through);
+    let shared = &*server.shared;
+    let value = "v".repeat(700 << 10);
+    let mut sessions: Vec<_> = (0..20).map(|_| session(shared, Version::V2)).collect();
+    let mut write = |n: usize| carry_out(shared, &mut sessions[n], &format!("SET k{n} {value}"));
+    let ok = Some("+OK\r\n".to_owned());
+    assert_eq!([write(0), write(1)], [ok.clone(), ok.clone()]);
+    let queued_bytes = || stack.figures()[0].queued_bytes;
+    let before = queued_bytes();
+    for n in 2..20 {
+        assert_eq!(write(n), None, "{n}");
+    }
+    assert_eq!(queued_bytes(), before);
+    shut.0.add_permits(1 << 20);
+    for n in 2..20 {
+        eventually(|| !stack.below("default", Rules::default()).is_full());
+        assert_eq!(write(n), ok);
+    }
+}
+
 /// A server without levels, whose keys that begin with `page:` come from a loader.
 fn loading_server() -> Server {
     let settings = StackConfig {
