@@ -5,7 +5,8 @@
 //! sealed  header ‖ nonce (24) ‖ content, encrypted ‖ tag (16)
 //! ```
 //!
-//! A seal proves content and header, and that the record stands where it was written: tenant, database and key. It does
+//! A seal proves content and header, the dictionary that it was compressed with, and that the record stands where it was
+//! written: tenant, database and key. It does
 //! not prove that a record is the latest of its key. A record that is not sealed has no checksum of its own:
 //! a tier that may lose or change bytes has to see to that, as the disk does. [`Codec::decode`] takes any bytes all
 //! the same: it allocates no more than twice the record and [`Settings::content_bytes_max`] together, and what is
@@ -168,9 +169,9 @@ impl Codec {
             handling.is_marked,
             cipher.as_ref().map(|(id, _)| *id),
         );
-        let content_start = self.write(header, &kind, &content, handling.heat, out);
+        let written = self.write(header, &kind, &content, handling.heat, out);
         if let Some((_, cipher)) = cipher {
-            let sealed = sealer::seal(&cipher, key, out, start, content_start);
+            let sealed = sealer::seal(&cipher, key, out, start, &written);
             sealed.inspect_err(|_| out.truncate(start))?;
             self.counters.sealed.fetch_add(1, Ordering::Relaxed);
         }
@@ -197,6 +198,11 @@ impl Codec {
             Some(id) if self.sealer.is_old(id) => Form::Outdated,
             _ => Form::Current,
         }
+    }
+
+    /// Bytes that value and note of a record have, by its header; 0 where it is none.
+    pub fn content_bytes(record: &[u8]) -> u64 {
+        Header::read(record).map_or(0, |(header, _)| header.content_bytes())
     }
 
     /// What may be told of the keys in force, in the order in which they were made.

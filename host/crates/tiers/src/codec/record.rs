@@ -1,10 +1,12 @@
 //! One record, written and read.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use larder_engine::tier::{Stored, TierKey};
 
+use super::dictionary::Dictionary;
 use super::figures::Why;
 use super::header::{Header, Packing};
 use super::kind::{Choice, Kind};
@@ -12,8 +14,16 @@ use super::packer::{Method, Packed};
 use super::xaes::NONCE_BYTES;
 use super::{Codec, Damage, Heat};
 
+/// What was written of a record that may have to be sealed.
+pub(super) struct Written {
+    /// Where the content begins.
+    pub(super) content_start: usize,
+    /// What it was compressed with.
+    pub(super) dictionary: Option<Arc<Dictionary>>,
+}
+
 impl Codec {
-    /// Writes header and content, compressed if that pays; where the content begins.
+    /// Writes header and content, compressed if that pays.
     pub(super) fn write(
         &self,
         mut header: Header,
@@ -21,7 +31,7 @@ impl Codec {
         content: &[u8],
         heat: Heat,
         out: &mut Vec<u8>,
-    ) -> usize {
+    ) -> Written {
         let start = out.len();
         let choice = match self.settings.compress {
             true => kind.choose(content.len(), heat),
@@ -33,7 +43,14 @@ impl Codec {
                 header.packing = packing(&choice);
                 let content_start = begin(&header, out);
                 if self.pack(&choice, kind, content, out) {
-                    return content_start;
+                    let dictionary = match choice {
+                        Choice::Dictionary(dictionary) => Some(dictionary),
+                        _ => None,
+                    };
+                    return Written {
+                        content_start,
+                        dictionary,
+                    };
                 }
                 out.truncate(start);
                 Why::InVain
@@ -43,7 +60,10 @@ impl Codec {
         let content_start = begin(&header, out);
         out.extend_from_slice(content);
         kind.counters.leave(why, content.len());
-        content_start
+        Written {
+            content_start,
+            dictionary: None,
+        }
     }
 
     /// Appends the content compressed, where that saves a sixteenth.
@@ -90,16 +110,6 @@ impl Codec {
         if bytes > self.settings.content_bytes_max as u64 {
             return Err(Damage::TooLarge(bytes));
         }
-        let packed = match header.sealed_under {
-            None if self.is_to_be_sealed(header.is_marked) => return Err(Damage::Unsealed),
-            None => Cow::Borrowed(rest),
-            Some(id) => {
-                let header_bytes = record.len() - rest.len();
-                let opened = self.sealer.open(key, id, &record[..header_bytes], rest)?;
-                self.counters.opened.fetch_add(1, Ordering::Relaxed);
-                Cow::Owned(opened)
-            }
-        };
         let dictionary;
         let how = match header.packing {
             Packing::Plain => Packed::Plain,
@@ -109,6 +119,20 @@ impl Codec {
                 let known = self.dictionaries.get(id);
                 dictionary = known.ok_or(Damage::UnknownDictionary(id))?;
                 Packed::Dictionary(&dictionary)
+            }
+        };
+        let packed = match header.sealed_under {
+            None if self.is_to_be_sealed(header.is_marked) => return Err(Damage::Unsealed),
+            None => Cow::Borrowed(rest),
+            Some(id) => {
+                let header = &record[..record.len() - rest.len()];
+                let dictionary = match how {
+                    Packed::Dictionary(dictionary) => Some(dictionary),
+                    _ => None,
+                };
+                let opened = self.sealer.open(key, id, (header, dictionary), rest)?;
+                self.counters.opened.fetch_add(1, Ordering::Relaxed);
+                Cow::Owned(opened)
             }
         };
         let content = self.packer.unpack(how, packed, bytes as usize);

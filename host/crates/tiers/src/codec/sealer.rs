@@ -11,6 +11,8 @@ use rand::rngs::SysRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::dictionary::Dictionary;
+use super::record::Written;
 use super::xaes::{Broken, KEY_BYTES, NONCE_BYTES, Xaes};
 use super::{Damage, KeyEntry, KeyId, KeyRing, Refusal};
 
@@ -64,7 +66,7 @@ impl Sealer {
         &self,
         key: TierKey<'_>,
         id: KeyId,
-        header: &[u8],
+        (header, dictionary): (&[u8], Option<&Dictionary>),
         sealed: &[u8],
     ) -> Result<Vec<u8>, Damage> {
         let cipher = self.cipher(key.tenant, |_| id);
@@ -72,7 +74,8 @@ impl Sealer {
         let (nonce, rest) = sealed.split_first_chunk().ok_or(Damage::Malformed)?;
         let (content, tag) = rest.split_last_chunk().ok_or(Damage::Malformed)?;
         let mut content = content.to_vec();
-        match cipher.open(nonce, &associated(header, key), &mut content, tag) {
+        let associated = associated(header, dictionary, key);
+        match cipher.open(nonce, &associated, &mut content, tag) {
             Ok(()) => Ok(content),
             Err(_) => Err(Damage::Forged),
         }
@@ -105,15 +108,16 @@ impl Sealer {
     }
 }
 
-/// Seals what `out` holds from `content` on. Before that stand the header, from `start` on, and room for the nonce.
+/// Seals what `out` holds from where `written` says. Before that stand the header, from `start` on, and room for the
+/// nonce.
 pub(super) fn seal(
     cipher: &Xaes,
     key: TierKey<'_>,
     out: &mut Vec<u8>,
     start: usize,
-    content: usize,
+    written: &Written,
 ) -> Result<(), Refusal> {
-    let (head, content) = out[start..].split_at_mut(content - start);
+    let (head, content) = out[start..].split_at_mut(written.content_start - start);
     let (header, room) = head.split_at_mut(head.len() - NONCE_BYTES);
     let mut nonce = [0; NONCE_BYTES];
     SysRng
@@ -121,8 +125,9 @@ pub(super) fn seal(
         .map_err(|error| Refusal::NoRandomness(error.to_string()))?;
     room.copy_from_slice(&nonce);
     let (bytes, bytes_max) = (content.len(), u32::MAX as usize);
+    let dictionary = written.dictionary.as_deref();
     let tag = cipher
-        .seal(&nonce, &associated(header, key), content)
+        .seal(&nonce, &associated(header, dictionary, key), content)
         .map_err(|Broken| Refusal::TooLarge(bytes, bytes_max))?;
     out.extend_from_slice(&tag);
     Ok(())
@@ -136,11 +141,14 @@ fn derive(secret: &[u8; KEY_BYTES], tenant: &str) -> Option<Xaes> {
     Some(Xaes::new(&key))
 }
 
-/// What a seal proves beside the content: the header, and where the record belongs.
-fn associated(header: &[u8], key: TierKey<'_>) -> Vec<u8> {
+/// What a seal proves beside the content: the header, the dictionary that it names, and where the record belongs. With
+/// another dictionary of the same id, which is short, the content would become another value.
+fn associated(header: &[u8], dictionary: Option<&Dictionary>, key: TierKey<'_>) -> Vec<u8> {
     let tenant_bytes = (key.tenant.len() as u64).to_le_bytes();
+    let digest = dictionary.map_or(&[][..], Dictionary::digest);
     [
         header,
+        digest,
         &tenant_bytes,
         key.tenant.as_bytes(),
         &[key.db],

@@ -4,6 +4,7 @@ mod store;
 
 use std::sync::OnceLock;
 
+use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use zstd::zstd_safe::{CDict, DDict, train_from_buffer};
 
@@ -23,6 +24,8 @@ pub(super) struct Dictionary {
     id: DictionaryId,
     origin: Origin,
     bytes: Vec<u8>,
+    /// Of the bytes: no two that anybody can make have the same.
+    digest: [u8; 32],
     unpacks: DDict<'static>,
     /// Made when something is compressed with it, as only the newest of a kind is.
     packs: OnceLock<Option<CDict<'static>>>,
@@ -49,6 +52,7 @@ impl Dictionary {
         }
         Some(Self {
             id: DictionaryId(digest.digest() as u32),
+            digest: Sha256::digest(&bytes).into(),
             unpacks: DDict::try_create(&bytes)?,
             packs: OnceLock::new(),
             origin,
@@ -62,6 +66,23 @@ impl Dictionary {
 
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    pub(super) fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+
+    /// Another one of the same id, as who can write to its file may make one.
+    #[cfg(test)]
+    pub(super) fn forged(&self) -> Self {
+        let mut bytes = self.bytes.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle..].iter_mut().for_each(|byte| *byte ^= 1);
+        let id = self.id;
+        Self {
+            id,
+            ..Self::new(self.origin.clone(), bytes).unwrap()
+        }
     }
 
     pub(super) fn unpacks(&self) -> &DDict<'static> {

@@ -81,6 +81,39 @@ fn a_record_is_worth_nothing_anywhere_else() {
 }
 
 #[test]
+fn a_seal_is_broken_where_the_dictionary_is_another_one_of_the_same_name() {
+    let ring = KeyRing::generate(0).unwrap();
+    let codec = || {
+        let settings = settings(Encrypt::Marked);
+        Codec::new(settings, Some(ring.clone()), Dictionaries::default())
+    };
+    let own = codec();
+    let mut documents = Documents::new(1);
+    for _ in 0..1100 {
+        encoded(&own, &entry(documents.make(Topic::Track)), WARM);
+    }
+    assert_eq!(own.train(), 1);
+    let stored = entry(documents.make(Topic::Track));
+    let [sealed, open] = [MARKED, WARM].map(|handling| encoded(&own, &stored, handling));
+    let id = Named::by(&sealed).unwrap().dictionary.unwrap();
+    let dictionary = own.dictionaries.get(id).unwrap();
+
+    let place = own_key();
+    let other = codec();
+    let gone = other.decode(place.borrow(), &sealed);
+    assert_eq!(gone, Err(Damage::UnknownDictionary(id)));
+    other.dictionaries.keep(dictionary.forged().into()).unwrap();
+    let forged = other.decode(place.borrow(), &sealed);
+    assert_eq!(forged, Err(Damage::Forged));
+    // What is not sealed has nothing but the checksums of its tier.
+    assert_ne!(other.decode(place.borrow(), &open), Ok(stored.clone()));
+    other.dictionaries.keep(dictionary).unwrap();
+    for record in [&sealed, &open] {
+        assert_eq!(other.decode(place.borrow(), record), Ok(stored.clone()));
+    }
+}
+
+#[test]
 fn the_same_entry_is_never_sealed_alike_and_shows_nothing() {
     let codec = codec(Encrypt::All);
     let stored = entry(vec![b'x'; 40]);
