@@ -49,6 +49,10 @@ impl Encoding for Records {
         Named::by(bytes).unwrap_or_default()
     }
 
+    fn entry_bytes(&self, bytes: &[u8]) -> u64 {
+        Codec::content_bytes(bytes)
+    }
+
     fn memory_bytes(&self) -> u64 {
         self.codec.memory_bytes() as u64
     }

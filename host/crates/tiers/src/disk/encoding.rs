@@ -39,6 +39,11 @@ pub trait Encoding: Send + Sync + 'static {
         Named::default()
     }
 
+    /// About how many bytes the entry of a form has.
+    fn entry_bytes(&self, bytes: &[u8]) -> u64 {
+        bytes.len() as u64
+    }
+
     /// Bytes of memory that making and reading forms takes.
     fn memory_bytes(&self) -> u64 {
         0

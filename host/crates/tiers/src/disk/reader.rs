@@ -15,8 +15,10 @@ use super::shared::{Forgotten, Shared};
 
 /// Looks into the index when the segment that it named was reclaimed meanwhile. Once is enough in all likelihood.
 const ATTEMPTS: usize = 4;
-/// Bytes of a record that are read at once by whoever asks; more is for a thread that may take its time.
+/// Bytes of a record that are read at once by whoever asks, and of its entry; more is for a thread that may take its
+/// time.
 const PROMPT_BYTES_MAX: u64 = 64 * 1024;
+const PROMPT_ENTRY_BYTES_MAX: u64 = 512 * 1024;
 
 /// How a read went.
 pub(super) enum Looked {
@@ -55,6 +57,10 @@ impl Reader {
                 true => return Looked::Waits,
                 false => segment.file.read_at(&mut record, place.offset()),
             };
+            let seed = segment.seed(place.offset());
+            if is_prompt && self.entry_bytes(&record, seed) > PROMPT_ENTRY_BYTES_MAX {
+                return Looked::Waits;
+            }
             return Looked::Done(match read {
                 Ok(()) => self.open(key, &found, &segment, &record, now),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -64,6 +70,12 @@ impl Reader {
             });
         }
         Looked::Done(Ok(None))
+    }
+
+    /// Bytes of a record's entry; 0 where it is damaged.
+    fn entry_bytes(&self, record: &[u8], seed: u64) -> u64 {
+        let payload = Head::read(record, seed).and_then(|head| parts(record, &head));
+        payload.map_or(0, |(_, payload)| self.encoding.entry_bytes(payload))
     }
 
     fn open(
@@ -76,13 +88,8 @@ impl Reader {
     ) -> Result<Option<Stored>, TierError> {
         let seed = segment.seed(found.place.offset());
         let head = Head::read(record, seed).filter(|_| record::is_intact(record, seed));
-        let parts = head.and_then(|head| {
-            let (key, rest) = record
-                .get(HEAD_BYTES..)?
-                .split_at_checked(head.key_bytes as usize)?;
-            Some((head, key, rest.get(..head.payload_bytes as usize)?))
-        });
-        let Some((head, of, payload)) = parts else {
+        let parts = head.and_then(|head| Some((head, parts(record, &head)?)));
+        let Some((head, (of, payload))) = parts else {
             return Err(self.damaged(found, "its checksum is wrong"));
         };
         let is_expired = head.expires_at != 0 && head.expires_at <= now;
@@ -116,6 +123,13 @@ impl Reader {
             self.shared.path.display()
         ))
     }
+}
+
+/// Key and payload of a record.
+fn parts<'r>(record: &'r [u8], head: &Head) -> Option<(&'r [u8], &'r [u8])> {
+    let body = record.get(HEAD_BYTES..)?;
+    let (key, rest) = body.split_at_checked(head.key_bytes as usize)?;
+    Some((key, rest.get(..head.payload_bytes as usize)?))
 }
 
 /// What the index said.

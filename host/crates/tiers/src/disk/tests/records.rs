@@ -63,6 +63,19 @@ async fn sealed_it_does_what_every_tier_does() {
     check(|| Sealed(tempfile::tempdir().unwrap(), ring.clone())).await;
 }
 
+#[tokio::test]
+async fn what_becomes_large_when_it_is_read_is_not_read_on_the_spot() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(folder.path(), 64 << 20, records(None, true, Encrypt::None));
+    let large = stored(&[0; 4 << 20]);
+    let change = TierChange::Put(key("k"), Arc::new(large.clone()));
+    assert_eq!(disk.write(&[change], NOW).await, [Ok(())]);
+    assert!(disk.figures().put_bytes < 64 << 10);
+    assert_eq!(disk.read_now(key("k").borrow(), NOW), None);
+    assert_eq!(disk.read(&key("k"), NOW).await, Ok(Some(large)));
+    disk.close().await;
+}
+
 /// Whether any file of the tier has these bytes.
 fn shows(path: &Path, bytes: &[u8]) -> bool {
     let mut files = fs::read_dir(path.join("disk")).unwrap();
