@@ -66,7 +66,7 @@ impl Shared {
         let path = self.path.display();
         let mend = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room there",
-            io::ErrorKind::NotFound => "put the folder back, or restart the server",
+            io::ErrorKind::NotFound => "restart the server",
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                 "let the server write there"
             }

@@ -1,12 +1,14 @@
 //! The port to the file system: as much of a folder as the log needs, so that tests can break it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{
+    AtFlags, Dir, FallocateFlags, Mode, OFlags, fallocate, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 /// A folder.
@@ -41,9 +43,11 @@ pub(super) trait VolumeFile: Send + Sync {
     fn has_name(&self) -> io::Result<bool>;
 }
 
-/// A folder of the operating system, locked against other processes.
+/// A folder of the operating system, locked against other processes. It is held open: should it be moved, another may
+/// be at its path, which is none of ours.
 pub(super) struct Folder {
     path: PathBuf,
+    folder: File,
     _lock: File,
 }
 
@@ -57,12 +61,9 @@ impl Folder {
             .recursive(true)
             .mode(0o700)
             .create(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-        let lock = private()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))?;
+        let folder = File::open(path)?;
+        folder.set_permissions(fs::Permissions::from_mode(0o700))?;
+        let lock = file_in(&folder, "lock", OFlags::CREATE | OFlags::WRONLY)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
@@ -70,15 +71,20 @@ impl Folder {
         }
         Ok(Self {
             path: path.into(),
+            folder,
             _lock: lock,
         })
     }
+
+    fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        file_in(&self.folder, name, flags)
+    }
 }
 
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
+/// Opens a file; one that is made is for its user alone.
+fn file_in(folder: &File, name: &str, flags: OFlags) -> io::Result<File> {
+    let private = Mode::RUSR | Mode::WUSR;
+    Ok(openat(folder, name, flags | OFlags::CLOEXEC, private)?.into())
 }
 
 impl Volume for Folder {
@@ -87,20 +93,16 @@ impl Volume for Folder {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(&self.path)?.map(|file| Ok(file?.file_name().into_string()));
+        let files = Dir::read_from(&self.folder)?;
         // Names that are no text are none of ours.
-        names
-            .filter_map(|name| name.map(Result::ok).transpose())
+        let name = |file: rustix::fs::DirEntry| Some(file.file_name().to_str().ok()?.to_owned());
+        files
+            .filter_map(|file| file.map(name).map_err(io::Error::from).transpose())
             .collect()
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn VolumeFile>> {
-        let path = self.path.join(name);
-        let file = private()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .open(&path)?;
+        let file = self.file(name, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR)?;
         let placed = match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
             // Some file systems cannot: there a full disk shows when records are written.
             Err(Errno::OPNOTSUPP) => file.set_len(bytes),
@@ -108,45 +110,41 @@ impl Volume for Folder {
         };
         if let Err(error) = placed {
             // If this fails as well, the next start finds a file without records.
-            let _ = fs::remove_file(&path);
+            let _ = self.remove(name);
             return Err(error);
         }
         Ok(Arc::new(file))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn VolumeFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path.join(name))?;
-        Ok(Arc::new(file))
+        Ok(Arc::new(self.file(name, OFlags::RDWR)?))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
+        match unlinkat(&self.folder, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            removed => Ok(removed?),
         }
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.path.join(name))
+        let mut contents = Vec::new();
+        let mut file = self.file(name, OFlags::RDONLY)?;
+        file.read_to_end(&mut contents)?;
+        Ok(contents)
     }
 
     fn replace(&self, name: &str, contents: &[u8], is_synced: bool) -> io::Result<()> {
-        let unfinished = self.path.join(format!("{name}.new"));
-        let file = private()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .open(&unfinished)?;
+        let unfinished = format!("{name}.new");
+        let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY;
+        let file = self.file(&unfinished, flags)?;
         file.write_all_at(contents, 0)?;
         if is_synced {
             file.sync_all()?;
         }
-        fs::rename(&unfinished, self.path.join(name))?;
+        renameat(&self.folder, unfinished, &self.folder, name)?;
         if is_synced {
-            File::open(&self.path)?.sync_all()?;
+            self.folder.sync_all()?;
         }
         Ok(())
     }

@@ -173,10 +173,35 @@ fn a_folder_that_is_gone_is_named() {
     let results = store.write(&[put("a", "new")]);
     let text = unavailable(&results[0]);
     assert!(
-        text.contains(path.to_str().unwrap()) && text.contains("put the folder back"),
+        text.contains(path.to_str().unwrap()) && text.contains("restart the server"),
         "{text}"
     );
     assert_eq!(store.value(&key("a")), None);
+}
+
+#[test]
+fn a_folder_that_was_moved_stays_its_own_and_the_one_in_its_place_anothers() {
+    let parent = tempfile::tempdir().unwrap();
+    let (path, moved) = (parent.path().join("disk"), parent.path().join("moved"));
+    let mut first = Store::open(&path, ROOMY);
+    first.wrote(&[put("a", "1")]);
+    fs::rename(&path, &moved).unwrap();
+    let mut second = Store::open(&path, ROOMY);
+    second.wrote(&[put("a", "2")]);
+    // Both make new files, and write down what these are.
+    for n in 0..20_u64 {
+        first.wrote(&[put(n.to_le_bytes(), [1; 1000])]);
+        second.wrote(&[put(n.to_le_bytes(), [2; 1000])]);
+    }
+    drop((first, second));
+    for (path, value) in [(moved, 1), (path, 2)] {
+        let store = Store::open(&path, ROOMY);
+        assert_eq!(store.reader.shared.figures().damaged, 0);
+        assert_eq!(store.value(&key("a")), Some(value.to_string().into()));
+        for n in 0..20_u64 {
+            assert_eq!(store.value(&key(n.to_le_bytes())), Some(vec![value; 1000]));
+        }
+    }
 }
 
 #[test]
