@@ -179,6 +179,10 @@ impl Log {
                 return true;
             }
         }
+        if let Some(survey) = &self.survey {
+            let named = self.encoding.named(self.payload(start, &head));
+            survey.count_ahead(segment, place, named);
+        }
         self.stage(start, &head, Origin::Copy(place)).is_ok()
     }
 

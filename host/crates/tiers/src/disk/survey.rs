@@ -1,7 +1,8 @@
 //! Going over all that lives, oldest first, a step at a time: what it names is counted, what would have another form now
 //! is written anew, what is damaged or will not be read again is deleted. Segments in which nothing lives any more go on the way.
 //!
-//! What is written meanwhile has the form of its time and is not gone over.
+//! What is written meanwhile has the form of its time and is not gone over. What is reclaimed before its turn comes is
+//! counted then.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::log::{Log, Origin};
 use super::place::Place;
 use super::reclaim::list;
 use super::segment::{Entry, START_BYTES, Segment};
-use crate::codec::{Census, Form};
+use crate::codec::{Census, Form, Named};
 
 /// How far a survey has come.
 #[derive(Debug)]
@@ -40,6 +41,14 @@ impl Survey {
     /// How many records are listed.
     pub(super) fn records(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Counts what a record names that goes from a place which was not gone over yet: where it goes nobody comes by.
+    pub(super) fn count_ahead(&self, segment: &Segment, place: Place, named: Named) {
+        let is_ahead = (segment.number, place.offset()) >= (self.number, self.offset);
+        if is_ahead && segment.number <= self.last {
+            self.census.add(named);
+        }
     }
 }
 
@@ -144,7 +153,7 @@ impl Log {
     ) -> Result<(), Unfinished> {
         let start = self.buffer.len();
         let Some(mut head) = self.lift(segment, place)? else {
-            self.stage_delete(entry.space, entry.hash, Origin::Forgotten)?;
+            self.forget(entry.space, entry.hash);
             return Ok(());
         };
         let form = self.encoding.form(self.payload(start, &head));
@@ -159,7 +168,7 @@ impl Log {
             Form::Outdated => self.stage(start, &head, Origin::Copy(place))?,
             Form::Void => {
                 self.buffer.truncate(start);
-                self.stage_delete(entry.space, entry.hash, Origin::Forgotten)?;
+                self.forget(entry.space, entry.hash);
             }
         }
         Ok(())

@@ -101,7 +101,11 @@ impl Writer {
         }
         self.log.flush();
         let written_before = self.log.written_bytes;
-        let surveyed = self.log.survey_step(bytes);
+        let surveyed = match (self.log.survey_step(bytes), self.settle()) {
+            (surveyed, Ok(())) => surveyed,
+            // What is forgotten has to be gone from the disk, too.
+            (_, Err(_)) => Surveyed::Stuck,
+        };
         self.log.flush();
         self.log
             .reclaim_step(self.log.written_bytes - written_before);
@@ -112,6 +116,8 @@ impl Writer {
 
     /// Ends the segment that is written to, so that the next start finds a footer.
     pub(super) fn close(&mut self) {
+        // What cannot be brought to the disk any more was counted where it failed.
+        let _ = self.settle();
         self.log.flush();
         self.sync();
         self.log.seal_active();

@@ -9,12 +9,15 @@ use larder_engine::tier::{Stored, TierKey};
 use super::support::{NOW, ROOMY, Store, folder};
 use crate::codec::{Census, Form, Heat, KeyId, Named};
 use crate::conformance::{key, put};
+use crate::disk::log::Limits;
 use crate::disk::segment::{START_BYTES, Segment};
 use crate::disk::{Encoding, Plain, Surveyed};
 
 const KEYS: u64 = 300;
 /// Forms of this generation are not read any more.
 const VOID: u8 = 1;
+/// While it is the turn of this one all forms are as good.
+const LENIENT: u8 = 7;
 
 /// Entries as they are, behind the generation of their form.
 struct Generations(AtomicU8);
@@ -45,6 +48,7 @@ impl Encoding for Generations {
 
     fn form(&self, bytes: &[u8]) -> Form {
         match bytes[0] {
+            _ if self.current() == LENIENT => Form::Current,
             current if current == self.current() => Form::Current,
             VOID => Form::Void,
             _ => Form::Outdated,
@@ -180,6 +184,35 @@ fn what_will_not_be_read_again_is_deleted_for_good() {
     assert_eq!(store.writer.log.ledger.entries(), KEYS / 2);
     drop(store);
     assert_eq!(count(&open(folder.path(), &generations)), KEYS / 2);
+}
+
+#[test]
+fn what_is_reclaimed_before_its_turn_comes_is_counted_once() {
+    let folder_path = tempfile::tempdir().unwrap();
+    let generations = Arc::new(Generations(AtomicU8::new(3)));
+    let tight = Limits {
+        bytes_max: 1 << 20,
+        segment_bytes: 16 << 10,
+        ..ROOMY
+    };
+    let volume = Arc::new(folder(folder_path.path()));
+    let mut store = Store::with(volume, generations.clone(), tight).unwrap();
+    let cold = 10 * KEYS;
+    fill(&mut store, 0..cold);
+    generations.0.store(LENIENT, Relaxed);
+    let first = store.writer.survey(true, 2048, NOW);
+    assert!(matches!(first, Surveyed::Ongoing(_)), "{first:?}");
+    let last = store.writer.log.manifest.newest;
+    // So much is written that all there was is passed over.
+    while store.writer.log.sealed[0].segment.number <= last {
+        fill(&mut store, cold..cold + 100);
+    }
+    let census = match store.writer.survey(false, u64::MAX, NOW) {
+        Surveyed::Done(census) => census,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(census.keys(), [(Some(id(3)), cold)]);
+    assert_eq!(store.writer.log.ledger.entries(), cold + 100);
 }
 
 #[test]
