@@ -163,17 +163,26 @@ fn disk(
     codec: &Arc<Codec>,
     clock: fn() -> Millis,
 ) -> anyhow::Result<Arc<Disk>> {
-    let options = DiskOptions {
+    let records = Records::new(Arc::clone(codec), larder_server::is_secret);
+    let disk = Disk::open(&disk_options(config, below), Arc::new(records), clock());
+    let disk = disk.map_err(|error| anyhow!("{error}; --l2 none keeps entries in memory alone"))?;
+    Ok(Arc::new(disk))
+}
+
+fn disk_options(config: &Config, below: &Below) -> DiskOptions {
+    DiskOptions {
         folder: config.folders.data.join(DISK),
         bytes_max: below.size.bytes(),
         index_bytes_max: index_bytes_max(config.store.memory),
         sync_every: below.sync,
         read_timeout: READ_TIMEOUT,
-    };
-    let records = Records::new(Arc::clone(codec), larder_server::is_secret);
-    let disk = Disk::open(&options, Arc::new(records), clock());
-    let disk = disk.map_err(|error| anyhow!("{error}; --l2 none keeps entries in memory alone"))?;
-    Ok(Arc::new(disk))
+    }
+}
+
+/// Files that what lies below the memory may have open.
+pub(crate) fn files_below_max(config: &Config) -> u64 {
+    let level = config.store.below.as_ref();
+    level.map_or(0, |level| disk_options(config, level).files_max())
 }
 
 /// Bytes of memory that finding entries of the second level may take, beside those of the memory itself.

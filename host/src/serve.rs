@@ -53,7 +53,7 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     let ring = ring(config)?;
     prepare(&config.folders)?;
     let lock = lock(&config.folders.data)?;
-    raise_descriptors(config.limits.clients_max);
+    raise_descriptors(config);
     let seed = seed(config)?;
     let (ring_file, ring) = ring.unzip();
     let codec = assemble::codec(config, ring, seed)?;
@@ -262,17 +262,18 @@ impl Signals {
     }
 }
 
-/// Descriptors for everything that is not a client.
+/// Descriptors for everything that is no client and no file of the second level.
 const OWN_DESCRIPTORS: u64 = 256;
 
-/// Descriptors that a server with so many clients may have open at once.
-pub(crate) fn descriptors(clients_max: usize) -> u64 {
-    clients_max as u64 + OWN_DESCRIPTORS
+/// Descriptors that a server may have open at once.
+pub(crate) fn descriptors(config: &Config) -> u64 {
+    let clients_max = config.limits.clients_max as u64;
+    clients_max + assemble::files_below_max(config) + OWN_DESCRIPTORS
 }
 
-/// Allows as many open descriptors as the clients may need, as far as the system lets us.
-fn raise_descriptors(clients_max: usize) {
-    let wanted = descriptors(clients_max);
+/// Allows as many open descriptors as clients and second level may need, as far as the system lets us.
+fn raise_descriptors(config: &Config) {
+    let (wanted, clients_max) = (descriptors(config), config.limits.clients_max);
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < wanted) else {
         return;

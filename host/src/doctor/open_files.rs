@@ -1,4 +1,4 @@
-//! Each client takes a descriptor, and the server can raise its limit only up to the hard one.
+//! Each client takes a descriptor, and each file of the second level; the server can raise its limit only up to the hard one.
 
 use super::machine::Machine;
 use super::{Judged, Verdict};
@@ -21,15 +21,15 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
         None => return Err(Machine::unknown(PATH, "it tells no \"Max open files\"")),
     };
     let clients = config.limits.clients_max;
-    let needed = descriptors(clients);
+    let needed = descriptors(config);
     if limit >= needed {
         return Ok(Verdict::fine(format!(
-            "{clients} clients need {needed} of them, and may have them"
+            "{clients} clients and what lies on disk need {needed} of them, and may have them"
         )));
     }
     Ok(Verdict::wrong(
         format!(
-            "{limit} may be open, {clients} clients need {needed}; the last will be turned away"
+            "{limit} may be open, {clients} clients and what lies on disk need {needed}; the last clients will be turned away"
         ),
         format!(
             "sudo prlimit --pid $$ --nofile={needed}:{needed}    # this shell; LimitNOFILE={needed} \
@@ -47,7 +47,8 @@ mod tests {
         let text =
             format!("Limit Soft Hard Units\nMax open files            256       {hard}  files\n");
         let (_root, machine) = machine(&[(PATH, &text)]);
-        check(&machine, &config(&[("limits.clients_max", clients)]))
+        let flags = [("limits.clients_max", clients), ("l2", "none")];
+        check(&machine, &config(&flags))
     }
 
     #[test]
@@ -57,6 +58,10 @@ mod tests {
         let mend = "prlimit --pid $$ --nofile=10256:10256";
         assert_wrong(check_with("10255", "10000"), "10255 may be open", mend);
         assert_unknown(check_with("many", "1"), "no number");
+        let text = "Max open files            256       10256  files\n";
+        let (_root, few) = machine(&[(PATH, text)]);
+        let found = check(&few, &config(&[]));
+        assert_wrong(found, "need 10432", "--nofile=10432:10432");
         let (_root, none) = machine(&[]);
         assert_unknown(
             check(&none, &config(&[])),

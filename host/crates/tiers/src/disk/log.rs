@@ -21,8 +21,8 @@ use super::volume::Volume;
 
 /// Bytes of records that are written at once, but for one that is larger.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
-/// Segments there may be, however small; places tell 65,536 apart.
-const SEGMENTS_MAX: usize = 8192;
+/// Segments there may be beside half as many again as the bound has room for: some are small.
+const SEGMENTS_SPARE: u64 = 64;
 
 /// How large things may get.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,13 @@ impl Limits {
     /// Bytes of the largest record.
     pub(super) fn record_bytes_max(self) -> u64 {
         (self.bytes_max / 8).min(super::place::RECORD_BYTES_MAX)
+    }
+
+    /// How many segments there may be, each an open file. Those are small that have many records, or were ended early.
+    /// Places tell 65,536 of them apart.
+    pub(super) fn segments_max(self) -> u64 {
+        let whole = self.bytes_max / self.segment_bytes;
+        whole + whole / 2 + SEGMENTS_SPARE
     }
 
     /// Records of a segment: where they are many, what is listed of them is small beside the index.
@@ -364,7 +371,7 @@ impl Log {
             }
             self.seal_active();
             let is_full = self.used_bytes + file_bytes > bytes_max;
-            if is_full || self.sealed.len() >= SEGMENTS_MAX {
+            if is_full || self.sealed.len() as u64 >= self.limits.segments_max() {
                 // Passing over all of it without gain is enough.
                 let is_dropped = copied > self.sealed.len();
                 copied += 1;

@@ -25,13 +25,15 @@ use super::writer::Writer;
 
 /// The smallest bound.
 pub const BYTES_MIN: u64 = 1 << 20;
-/// The largest bound: each 64 MiB are an open file.
+/// The largest bound: each 64 MiB are an open file, and half as many may be open besides.
 pub const BYTES_MAX: u64 = 512 << 30;
 
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// What finding an entry takes at most, in memory.
 const INDEX_BYTES: u64 = 32;
 const SEGMENTS: u64 = 64;
+/// The lock, the manifest as it is replaced, the segment that is written to, and some that are gone but are still read.
+const FILES_BESIDE: u64 = 16;
 
 /// What a disk tier is made from.
 #[derive(Debug, Clone)]
@@ -96,14 +98,7 @@ impl Disk {
             io::ErrorKind::WouldBlock => OpenError::InUse(path.clone()),
             _ => io_error(path, error),
         })?;
-        let bytes_max = options.bytes_max;
-        let limits = Limits {
-            bytes_max,
-            segment_bytes: (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX),
-            entries_max: usize::try_from(options.index_bytes_max / INDEX_BYTES)
-                .unwrap_or(usize::MAX),
-            is_synced: options.sync_every.is_some(),
-        };
+        let limits = limits(options);
         let (log, damaged) = restore(Arc::new(volume), encoding.clone(), limits, now).map_err(
             |fault| match fault {
                 Unrestored::Newer(version) => OpenError::Newer(path.clone(), version),
@@ -126,6 +121,24 @@ impl Disk {
             threads: threads.map_err(|error| io_error(path, error))?,
             read_timeout: options.read_timeout,
         })
+    }
+}
+
+impl DiskOptions {
+    /// Files that the tier may have open.
+    pub fn files_max(&self) -> u64 {
+        limits(self).segments_max() + FILES_BESIDE
+    }
+}
+
+fn limits(options: &DiskOptions) -> Limits {
+    let bytes_max = options.bytes_max;
+    let index_entries = options.index_bytes_max / INDEX_BYTES;
+    Limits {
+        bytes_max,
+        segment_bytes: (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX),
+        entries_max: usize::try_from(index_entries).unwrap_or(usize::MAX),
+        is_synced: options.sync_every.is_some(),
     }
 }
 

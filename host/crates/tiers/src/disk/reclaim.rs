@@ -49,12 +49,14 @@ impl Victim {
 }
 
 impl Log {
-    /// A step, if room is getting short, after so many bytes were written.
+    /// A step, if room or files are getting short, after so many bytes were written.
     pub(super) fn reclaim_step(&mut self, written_bytes: u64) {
         let reserve = self.limits.segment_bytes * 2;
         let watermark =
             (self.limits.bytes_max - self.limits.bytes_max / 16).saturating_sub(reserve);
-        if self.used_bytes > watermark || self.is_crowded() {
+        let segments_max = self.limits.segments_max();
+        let are_many = self.sealed.len() as u64 > segments_max - segments_max / 16;
+        if self.used_bytes > watermark || are_many || self.is_crowded() {
             let is_over = self.walk((written_bytes * PACE).max(STEP_BYTES_MIN));
             // What was copied is found where it is now, before the segment goes.
             self.flush();

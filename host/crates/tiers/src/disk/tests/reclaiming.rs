@@ -162,6 +162,38 @@ fn a_smaller_bound_holds_from_the_start() {
 }
 
 #[test]
+fn files_are_few_however_small_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = Limits {
+        bytes_max: 8 << 20,
+        segment_bytes: 128 << 10,
+        entries_max: 1000,
+        ..TIGHT
+    };
+    let mut store = Store::open(folder.path(), listed);
+    store.wrote(&[put("cold", "v")]);
+    for version in 0..1_500_u64 {
+        let changes: Vec<_> = (0..10_u64)
+            .map(|n| put(n.to_le_bytes(), version.to_le_bytes()))
+            .collect();
+        store.wrote(&changes);
+        let files = store.writer.log.sealed.len() as u64;
+        assert!(files <= listed.segments_max(), "{files} files");
+    }
+    assert_eq!(listed.segments_max(), 160);
+    assert_eq!(store.writer.log.evictions, 0);
+    assert_eq!(store.value(&key("cold")), Some(b"v".to_vec()));
+    // A start that ends soon leaves a file as well.
+    for n in 0..200_u64 {
+        drop(store);
+        store = Store::open(folder.path(), listed);
+        store.wrote(&[put(n.to_le_bytes(), "v")]);
+    }
+    assert!(store.writer.log.sealed.len() <= 160);
+    assert_eq!(store.value(&key("cold")), Some(b"v".to_vec()));
+}
+
+#[test]
 fn what_finding_entries_may_take_bounds_how_many_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let crowded = Limits {
