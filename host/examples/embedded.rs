@@ -25,6 +25,7 @@ fn main() -> anyhow::Result<()> {
             memory_bytes: MEMORY_BYTES,
             evictor: native("s3-fifo", S3Fifo::default),
             below: None,
+            vault: None,
         }],
     })?;
     let cache = engine.default_tenant();

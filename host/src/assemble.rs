@@ -11,31 +11,39 @@ use larder_engine::below;
 use larder_engine::glob::Pattern;
 use larder_engine::tier::Tier;
 use larder_engine::{
-    Engine, EngineConfig, LABEL_NOTE_BYTES_MAX, Millis, SizeClasses, TenantConfig,
+    Engine, EngineConfig, LABEL_NOTE_BYTES_MAX, Millis, SizeClasses, TenantConfig, Vault,
 };
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
 use larder_tiers::codec::{Codec, Dictionaries, Encrypt, KeyRing, Settings};
 use larder_tiers::disk::{Disk, DiskOptions};
 use larder_tiers::loader::LoadRule;
-use larder_tiers::{KeyPattern, Records, Rules, Stack, StackConfig};
+use larder_tiers::{KeyPattern, Records, Rules, Safe, Stack, StackConfig};
 
 use crate::config::{Below, ByteSize, Config, Loaded, Tenant, User};
 use crate::loaders;
 
-/// What to build the engine with, in a process whose allocator has these size classes.
+/// What to build the engine with, in a process whose allocator has these size classes. `codec` seals what is to lie sealed in
+/// memory, where there is a key ring.
 pub fn engine_config(
     config: &Config,
     size_classes: SizeClasses,
     seed: u64,
     start_ms: Millis,
+    codec: Option<&Arc<Codec>>,
     lower: Option<&Lower>,
 ) -> EngineConfig {
+    let codec = codec.filter(|_| config.codec.key_ring.is_some());
+    let safe = |codec: &Arc<Codec>, tenant: &Tenant| {
+        let safe = Safe::new(Arc::clone(codec), &tenant.name, larder_server::is_secret);
+        Arc::new(safe) as Arc<dyn Vault>
+    };
     let tenant = |tenant: &Tenant| TenantConfig {
         name: tenant.name.clone(),
         memory_bytes: tenant.memory.bytes(),
         evictor: tenant.eviction.factory(),
         below: lower.and_then(|lower| lower.below(config, tenant)),
+        vault: codec.map(|codec| safe(codec, tenant)),
     };
     EngineConfig {
         memory_bytes: config.store.memory.bytes(),
@@ -380,7 +388,7 @@ mod tests {
     #[test]
     fn the_engine_gets_the_tenants_with_the_policy_that_they_name() {
         let loaded = loaded(&[("memory", "8MiB"), ("eviction", "lru"), ("threads", "3")]);
-        let engine = engine_config(&loaded.config, SizeClasses::Sixteen, 9, 1, None);
+        let engine = engine_config(&loaded.config, SizeClasses::Sixteen, 9, 1, None, None);
         assert_eq!(
             (engine.memory_bytes, engine.threads, engine.seed),
             (8 << 20, 3, 9)

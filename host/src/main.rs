@@ -57,6 +57,7 @@ mod tests {
                 memory_bytes: 8 << 20,
                 evictor: native("s3-fifo", S3Fifo::default),
                 below: None,
+                vault: None,
             }],
         })
         .unwrap();

@@ -18,7 +18,7 @@ use larder_policy_runtime::Keeper;
 
 use larder_server::{Health, LogControl, Parts, Running, Shared};
 use larder_tiers::Stack;
-use larder_tiers::codec::KeyRing;
+use larder_tiers::codec::{Codec, KeyRing};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use rustix::process::{Resource, Rlimit, Signal as SystemSignal, getrlimit, setrlimit};
@@ -58,7 +58,7 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     let (ring_file, ring) = ring.unzip();
     let codec = assemble::codec(config, ring, seed)?;
     let lower = assemble::lower(config, &codec, seed, now)?;
-    let shared = Arc::new(shared(loaded, seed, lower.as_ref())?);
+    let shared = Arc::new(shared(loaded, seed, &codec, lower.as_ref())?);
     let upkeep = Upkeep::new(codec);
     let disk = lower.as_ref().and_then(|lower| lower.disk.clone());
     let working = upkeep
@@ -136,11 +136,23 @@ fn seed(config: &Config) -> anyhow::Result<u64> {
     Ok(config.store.seed.unwrap_or(u64::from_ne_bytes(drawn)))
 }
 
-fn shared(loaded: &Loaded, seed: u64, lower: Option<&Lower>) -> anyhow::Result<Shared> {
+fn shared(
+    loaded: &Loaded,
+    seed: u64,
+    codec: &Arc<Codec>,
+    lower: Option<&Lower>,
+) -> anyhow::Result<Shared> {
     let mut run_id = [0; 20];
     fill_random(&mut run_id).context("the system gives no random numbers")?;
     let config = &loaded.config;
-    let engine = assemble::engine_config(config, SizeClasses::Jemalloc, seed, now(), lower);
+    let engine = assemble::engine_config(
+        config,
+        SizeClasses::Jemalloc,
+        seed,
+        now(),
+        Some(codec),
+        lower,
+    );
     let engine = Arc::new(Engine::new(engine)?);
     if let Some(lower) = lower {
         lower.stack.refresh(engine.tenants());

@@ -155,7 +155,7 @@ impl Upkeep {
     fn raise_alarm(&self, told: &mut [u64; Damage::KINDS.len()]) {
         let damaged = self.codec.figures().damaged;
         if let Some(text) = alarm(told, &damaged) {
-            warn!("values below the memory could not be read and count as absent: {text}");
+            warn!("values could not be read and count as absent: {text}");
         }
         *told = damaged;
     }

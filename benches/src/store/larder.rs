@@ -95,6 +95,7 @@ pub(crate) fn engine(policy: Policy, memory_bytes: u64, threads: usize) -> Resul
         memory_bytes,
         evictor,
         below: None,
+        vault: None,
     };
     Ok(Engine::new(EngineConfig {
         memory_bytes,

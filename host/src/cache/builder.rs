@@ -101,6 +101,7 @@ impl CacheBuilder {
                 memory_bytes: self.memory_bytes,
                 evictor: evictor.unwrap_or_else(|| native.factory()),
                 below,
+                vault: None,
             }],
         })?;
         let tenant = Arc::clone(engine.default_tenant());

@@ -80,7 +80,7 @@ impl Policies for OnePolicy {
 
 fn shared() -> Shared {
     let loaded = config::load(Sources::default()).unwrap();
-    let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1, None);
+    let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1, None, None);
     let parts = Parts {
         engine: Arc::new(Engine::new(engine).unwrap()),
         deciders: Arc::new(Undecided),

@@ -1,12 +1,12 @@
 //! Drives a tenant through any sequence of operations, beside a model that is obviously right.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use larder_engine::{
     Access, Edit, Engine, EngineConfig, Error, EvictorFactory, Expiry, FlushCursor, Key, Label,
-    Millis, SizeClasses, Tenant, TenantConfig, Times, native,
+    Millis, SizeClasses, Tenant, TenantConfig, Times, Vault, native,
 };
 use larder_policy_s3_fifo::S3Fifo;
 
@@ -17,8 +17,8 @@ pub(super) const LITTLE_BYTES: u64 = 1 << 20;
 const START: Millis = 1_700_000_000_000;
 
 /// Operations on few keys: what is there must be what was written last. The first byte chooses
-/// between memory for everything, where nothing may be missing either, and memory for little; and
-/// whether only what expires is evicted.
+/// between memory for everything, where nothing may be missing either, and memory for little; whether
+/// only what expires is evicted; and whether some values are kept shut.
 ///
 /// # Panics
 /// Where the tenant and the model differ.
@@ -45,6 +45,7 @@ pub fn successions(data: &[u8], evictors: &[Arc<dyn EvictorFactory>]) {
     let terms = Terms {
         roomy: false,
         volatile_only: true,
+        shuts: true,
     };
     let mut world = World::new(terms, 1, Arc::clone(evictor)).allow(LITTLE_BYTES / 2);
     world.steps(first);
@@ -67,6 +68,8 @@ pub(super) struct Terms {
     /// There is memory for everything.
     roomy: bool,
     volatile_only: bool,
+    /// Some values are kept shut.
+    shuts: bool,
 }
 
 impl Terms {
@@ -74,6 +77,7 @@ impl Terms {
         Self {
             roomy: byte & 1 == 0,
             volatile_only: byte & 2 != 0,
+            shuts: byte & 4 != 0,
         }
     }
 
@@ -93,6 +97,27 @@ impl Terms {
     /// Whether a write may find no room.
     fn may_refuse(self) -> bool {
         !self.roomy && self.volatile_only
+    }
+}
+
+/// Keeps two of three values turned, with the key before them.
+struct Turned;
+
+fn head(key: Key<'_>) -> Vec<u8> {
+    [&[key.db], key.bytes].concat()
+}
+
+impl Vault for Turned {
+    fn shut(&self, key: Key<'_>, _: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let turned = value.iter().map(|byte| !byte);
+        let shut = || head(key).into_iter().chain(turned).collect();
+        Ok((!value.len().is_multiple_of(3)).then(shut))
+    }
+
+    fn open(&self, key: Key<'_>, shut: &[u8]) -> Option<Vec<u8>> {
+        let turned = shut.strip_prefix(&*head(key));
+        let turned = turned.expect("it was shut under another key");
+        Some(turned.iter().map(|byte| !byte).collect())
     }
 }
 
@@ -145,6 +170,7 @@ impl World {
                 memory_bytes: if roomy { memory_bytes } else { LITTLE_BYTES },
                 evictor,
                 below: None,
+                vault: terms.shuts.then(|| Arc::new(Turned) as Arc<dyn Vault>),
             }],
         });
         Self {
@@ -468,18 +494,18 @@ impl World {
         let names: Vec<Name> = self.model.keys().cloned().collect();
         names.iter().for_each(|name| self.check(name));
         for db in 0..2 {
-            let (mut seen, mut cursor) = (BTreeMap::new(), 0);
+            let (mut seen, mut cursor) = (BTreeSet::new(), 0);
             loop {
-                cursor = self.tenant().scan(db, cursor, 7, self.now, &mut |entry| {
-                    seen.insert((db, entry.key().to_vec()), entry.value().to_vec());
+                cursor = self.tenant().scan(db, cursor, 7, self.now, &mut |key| {
+                    seen.insert((db, key.to_vec()));
                 });
                 if cursor == 0 {
                     break;
                 }
             }
-            let expected = self.model.iter().filter(|((of, _), _)| *of == db);
-            let expected = expected.map(|(name, (value, _))| (name.clone(), value.clone()));
-            assert_eq!(seen, expected.collect(), "a scan of database {db}");
+            let expected = self.model.keys().filter(|(of, _)| *of == db);
+            let expected = expected.cloned().collect();
+            assert_eq!(seen, expected, "a scan of database {db}");
         }
     }
 }

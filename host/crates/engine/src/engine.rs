@@ -9,6 +9,7 @@ use crate::error::ConfigError;
 use crate::evictor::EvictorFactory;
 use crate::size_class::SizeClasses;
 use crate::tenant::{Shared, TENANT_BYTES_MIN, Tenant};
+use crate::vault::Vault;
 
 /// The least memory an engine can work with.
 pub const MEMORY_BYTES_MIN: u64 = 4 * 1024 * 1024;
@@ -58,6 +59,8 @@ pub struct TenantConfig {
     pub evictor: Arc<dyn EvictorFactory>,
     /// What lies below its memory, if anything does.
     pub below: Option<Arc<dyn Below>>,
+    /// Keeps values shut that are not to lie open in memory.
+    pub vault: Option<Arc<dyn Vault>>,
 }
 
 /// The in-memory level: its tenants.

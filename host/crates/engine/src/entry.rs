@@ -78,7 +78,7 @@ impl Label<'_> {
 
     /// Bytes that an entry takes for it.
     pub fn bytes(self) -> usize {
-        label_len(self)
+        label_len(self, false)
     }
 }
 
@@ -86,6 +86,8 @@ impl Label<'_> {
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
     pub(crate) block: &'a Block,
+    /// The value, where the block has it shut.
+    pub(crate) opened: Option<&'a [u8]>,
     pub(crate) start_ms: Millis,
 }
 
@@ -96,8 +98,12 @@ impl<'a> Entry<'a> {
     }
 
     /// The value.
+    #[inline]
     pub fn value(&self) -> &'a [u8] {
-        self.block.value()
+        match self.opened {
+            Some(value) => value,
+            None => self.block.value(),
+        }
     }
 
     /// What it carries beside its value.
@@ -112,9 +118,14 @@ impl<'a> Entry<'a> {
 
     /// Milliseconds since it was last read or written, in steps of 16.
     pub fn idle_ms(&self, now: Millis) -> u64 {
-        let now = stamp(now, self.start_ms);
-        u64::from(now.wrapping_sub(self.block.stamp())) * STAMP_MS
+        idle_ms(self.block, self.start_ms, now)
     }
+}
+
+/// Milliseconds since an entry was last read or written.
+pub(crate) fn idle_ms(block: &Block, start_ms: Millis, now: Millis) -> u64 {
+    let now = stamp(now, start_ms);
+    u64::from(now.wrapping_sub(block.stamp())) * STAMP_MS
 }
 
 /// Resolution of the last-access stamp; 32 bits of it last two years.

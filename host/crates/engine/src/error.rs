@@ -40,6 +40,9 @@ pub enum Error {
     /// The eviction policy would rather keep what is there. The key is absent now.
     #[error("the eviction policy does not keep it")]
     Refused,
+    /// The value is to be kept sealed alone, and cannot be, with the reason.
+    #[error("the value cannot be sealed: {0}")]
+    NotSealed(String),
     /// Nothing was left to evict, or the allocator gave nothing.
     #[error("no room is left, and nothing to evict")]
     OutOfMemory,

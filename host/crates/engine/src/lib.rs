@@ -27,6 +27,7 @@ mod size_class;
 mod stats;
 mod tenant;
 pub mod tier;
+mod vault;
 
 pub use decision::{Decider, Deciders, Undecided, Verdict};
 pub use edit::{Access, Edit, Expiry};
@@ -45,3 +46,4 @@ pub use stats::TenantStats;
 pub use tenant::{
     FlushCursor, Locked, Several, Standing, Store, TENANT_BYTES_MIN, Tenant, Ticket, Watch,
 };
+pub use vault::Vault;

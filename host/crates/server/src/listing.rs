@@ -46,10 +46,10 @@ impl Listing {
             pattern, keys, out, ..
         } = self;
         for _ in 0..LOCKS {
-            let visit = &mut |entry: larder_engine::Entry<'_>| {
-                if pattern.matches(entry.key()) {
+            let visit = &mut |key: &[u8]| {
+                if pattern.matches(key) {
                     *keys += 1;
-                    Reply::new(out, version).bulk(entry.key());
+                    Reply::new(out, version).bulk(key);
                 }
             };
             self.cursor = store.scan(db, self.cursor, STEP, now, visit);

@@ -38,6 +38,7 @@ pub(crate) fn parts_over(
         memory_bytes: MEMORY_BYTES / tenants.len() as u64,
         evictor: native("s3-fifo", S3Fifo::default),
         below: below(name),
+        vault: None,
     };
     let engine = Engine::new(EngineConfig {
         memory_bytes: MEMORY_BYTES,

@@ -12,7 +12,9 @@ mod queue;
 mod records;
 mod stack;
 pub mod testing;
+mod vault;
 mod writer;
 
 pub use records::Records;
 pub use stack::{KeyPattern, Rules, Stack, StackConfig, WritePolicy};
+pub use vault::Safe;

@@ -97,6 +97,7 @@ fn engine(memory_bytes: u64, evictor: &Arc<dyn EvictorFactory>) -> Engine {
             memory_bytes,
             evictor: Arc::clone(evictor),
             below: None,
+            vault: None,
         }],
     })
     .expect("the configuration is sound")

@@ -34,6 +34,8 @@ const TIMES_BYTES: usize = 12;
 const TIMED: u8 = 1;
 /// The flag of a label whose entry has expired, which was told, and is kept.
 const LAPSED: u8 = 2;
+/// The flag of a label whose value is what a vault made of it.
+const SHUT: u8 = 4;
 
 const _: () = assert!(1 << DB_BITS == DATABASES);
 const _: () = assert!(MILLIS_MAX == (1 << (64 - EXPIRY_SHIFT)) - 1);
@@ -56,11 +58,30 @@ unsafe impl Sync for Block {}
 pub(crate) struct Content<'a> {
     pub(crate) key: Key<'a>,
     pub(crate) label: Label<'a>,
-    /// The value, in two parts that are put together.
-    pub(crate) value: [&'a [u8]; 2],
+    pub(crate) value: Laid<'a>,
+    /// Stands behind the value and is a part of it.
+    pub(crate) more: &'a [u8],
     /// 0: never.
     pub(crate) expiry: Millis,
     pub(crate) stamp: u32,
+}
+
+/// A value as it lies in a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Laid<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// It is what a vault made of the value.
+    pub(crate) is_shut: bool,
+}
+
+impl<'a> Laid<'a> {
+    /// The value itself.
+    pub(crate) fn plain(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            is_shut: false,
+        }
+    }
 }
 
 /// Bytes that a block takes from the allocator; `label_len` is what [`label_len`] says.
@@ -74,10 +95,10 @@ pub(crate) fn block_bytes(
     classes.usable(HEADER_BYTES + label_len + key_len + value_len)
 }
 
-/// Bytes that a label takes in a block.
+/// Bytes that a label takes in a block. One is there also where nothing is said but that the value is shut.
 #[inline]
-pub(crate) fn label_len(label: Label<'_>) -> usize {
-    if label == Label::NONE {
+pub(crate) fn label_len(label: Label<'_>, is_shut: bool) -> usize {
+    if label == Label::NONE && !is_shut {
         0
     } else {
         LABEL_HEAD_BYTES + times_len(label.times) + label.note.len()
@@ -89,13 +110,14 @@ fn times_len(times: Times) -> usize {
 }
 
 /// What stands before a label's note; as much of it is written as the label takes.
-fn label_head(label: Label<'_>) -> [u8; LABEL_HEAD_BYTES + TIMES_BYTES] {
+fn label_head(label: Label<'_>, is_shut: bool) -> [u8; LABEL_HEAD_BYTES + TIMES_BYTES] {
     let Times {
         stale_ms,
         refresh_ms,
         cost_ms,
     } = label.times;
-    let flags = if times_len(label.times) > 0 { TIMED } else { 0 };
+    let timed = if times_len(label.times) > 0 { TIMED } else { 0 };
+    let flags = if is_shut { timed | SHUT } else { timed };
     let mut head = [0; LABEL_HEAD_BYTES + TIMES_BYTES];
     head[..2].copy_from_slice(&[label.priority, flags]);
     head[2..4].copy_from_slice(&(label.note.len() as u16).to_le_bytes());
@@ -111,7 +133,8 @@ impl Block {
         let Content {
             key,
             label,
-            value: [first, second],
+            value: Laid { bytes, is_shut },
+            more,
             expiry,
             stamp,
         } = *content;
@@ -119,8 +142,8 @@ impl Block {
             key.bytes.len() <= crate::KEY_BYTES_MAX && label.note.len() <= LABEL_NOTE_BYTES_MAX,
             "the caller checks keys and notes"
         );
-        let value_len = u32::try_from(first.len() + second.len()).ok()?;
-        let label_len = label_len(label);
+        let value_len = u32::try_from(bytes.len() + more.len()).ok()?;
+        let label_len = label_len(label, is_shut);
         let layout = layout(classes, label_len, key.bytes.len(), value_len as usize)?;
         // SAFETY: the layout's size is not zero, a header is part of it.
         let header = NonNull::new(unsafe { alloc(layout) })?.cast::<Header>();
@@ -129,7 +152,7 @@ impl Block {
             | labelled
             | (key.bytes.len() as u64) << DB_BITS
             | u64::from(key.db % DATABASES);
-        let head = label_head(label);
+        let head = label_head(label, is_shut);
         let head_len = label_len - label.note.len();
         // SAFETY: the allocation is aligned for a header and holds one, then label, key and value,
         // whose lengths the layout was made from (a label takes its head, with times or without, and
@@ -148,10 +171,10 @@ impl Block {
             let key_start = label_start.add(label_len);
             key_start.copy_from_nonoverlapping(key.bytes.as_ptr(), key.bytes.len());
             let value_start = key_start.add(key.bytes.len());
-            value_start.copy_from_nonoverlapping(first.as_ptr(), first.len());
+            value_start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             value_start
-                .add(first.len())
-                .copy_from_nonoverlapping(second.as_ptr(), second.len());
+                .add(bytes.len())
+                .copy_from_nonoverlapping(more.as_ptr(), more.len());
         }
         Some(Self(header))
     }
@@ -167,15 +190,17 @@ impl Block {
     }
 
     /// Writes another value over the old one if the allocation is of the right size class for it and
-    /// the label (`None` for the one it has) stays.
+    /// the label (`None` for the one it has) stays, and so does whether the value is shut.
     pub(crate) fn overwrite(
         &mut self,
         classes: SizeClasses,
         label: Option<Label<'_>>,
-        value: &[u8],
+        value: Laid<'_>,
     ) -> bool {
-        label.is_none_or(|label| label == self.label()) && self.fits(classes, value.len()) && {
-            self.write_value(0, value);
+        let stays = label.is_none_or(|label| label == self.label());
+        let stays = stays && value.is_shut == self.is_shut();
+        stays && self.fits(classes, value.bytes.len()) && {
+            self.write_value(0, value.bytes);
             true
         }
     }
@@ -243,11 +268,20 @@ impl Block {
     /// Bytes between header and key.
     #[inline]
     pub(crate) fn label_len(&self) -> usize {
-        if self.header().meta & LABELLED == 0 {
-            0
-        } else {
-            label_len(self.label())
+        match self.label_head() {
+            None => 0,
+            Some((_, flags, note_len)) => {
+                let times_len = if flags & TIMED == 0 { 0 } else { TIMES_BYTES };
+                LABEL_HEAD_BYTES + times_len + note_len
+            }
         }
+    }
+
+    /// Whether the value is what a vault made of it.
+    #[inline]
+    pub(crate) fn is_shut(&self) -> bool {
+        self.label_head()
+            .is_some_and(|(_, flags, _)| flags & SHUT != 0)
     }
 
     /// The label's priority, its flags and the length of its note, where it has a label.

@@ -3,9 +3,10 @@
 
 use larder_sdk::{Removal, Slot};
 
+use super::block::Block;
 use super::state::{At, State};
 use super::wheel::GROUP;
-use crate::entry::{Entry, Millis};
+use crate::entry::{Millis, idle_ms};
 use crate::tenant::Standing;
 
 /// Entries compared for one victim, as many as Redis compares.
@@ -29,14 +30,14 @@ impl State {
     /// caller's to say.
     pub(crate) fn standing(&mut self, at: &At<'_>, samples: usize) -> Option<Standing> {
         let slot = self.live_slot(at)?;
-        let idle_ms = self.entry(slot)?.idle_ms(at.now);
+        let idle_ms = self.idle_ms(slot, at.now)?;
         let bytes = self.slab.get(slot)?.bytes(self.config.classes);
         let (mut compared, mut idle_longer) = (0, 0);
         for _ in 0..samples {
             let other = self.random_slot();
-            if let Some(entry) = self.entry(other).filter(|_| other != slot) {
+            if let Some(others_ms) = self.idle_ms(other, at.now).filter(|_| other != slot) {
                 compared += 1;
-                idle_longer += usize::from(entry.idle_ms(at.now) > idle_ms);
+                idle_longer += usize::from(others_ms > idle_ms);
             }
         }
         Some(Standing {
@@ -49,9 +50,14 @@ impl State {
         })
     }
 
-    /// A live entry of `db` by chance, if there is one: looks at some slots drawn at random, then from
-    /// another one on at all of them.
-    pub(crate) fn random_entry(&mut self, db: u8, now: Millis) -> Option<Entry<'_>> {
+    fn idle_ms(&self, slot: Slot, now: Millis) -> Option<u64> {
+        let block = self.slab.get(slot)?;
+        Some(idle_ms(block, self.config.start_ms, now))
+    }
+
+    /// The key of a live entry of `db` by chance, if there is one: looks at some slots drawn at random, then
+    /// from another one on at all of them.
+    pub(crate) fn random_key(&mut self, db: u8, now: Millis) -> Option<&[u8]> {
         if self.stats.entries[usize::from(self.places.place_of(db))] == 0 {
             return None;
         }
@@ -64,7 +70,7 @@ impl State {
             let mut all = (from..slots).chain(0..from);
             all.find(|&slot| self.visit(slot, db, now).is_some())
         });
-        slot.and_then(|slot| self.entry(slot))
+        slot.and_then(|slot| self.slab.get(slot)).map(Block::key)
     }
 
     fn random_slot(&mut self) -> Slot {

@@ -14,6 +14,7 @@ mod stale;
 mod state;
 mod succession;
 mod tap;
+mod vault;
 mod watch;
 mod wheel;
 mod write;
@@ -27,6 +28,7 @@ use parking_lot::Mutex;
 use crate::below::Below;
 use crate::changes::Changes;
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
+use crate::vault::Vault;
 pub use lease::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub(crate) use recorder::Recorder;
 pub(crate) use state::{At, Garbage, ShardConfig, State, hash};
@@ -123,13 +125,14 @@ impl Shard {
         evictor: Box<dyn Evictor>,
         changes: Arc<Changes>,
         below: Option<Arc<dyn Below>>,
+        vault: Option<Arc<dyn Vault>>,
     ) -> Self {
         let wants_misses = evictor.wants_misses();
         Self {
             is_prompt: AtomicBool::new(evictor.is_prompt()),
             is_unfit: AtomicBool::new(false),
             evictor_bytes: AtomicU64::new(0),
-            state: Mutex::new(State::new(config, wants_misses, changes, below)),
+            state: Mutex::new(State::new(config, wants_misses, changes, below, vault)),
             evictor: Mutex::new(EvictorSide::new(evictor)),
         }
     }

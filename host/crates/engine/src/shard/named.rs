@@ -136,7 +136,7 @@ mod tests {
             start_ms: 1,
             volatile_only,
         };
-        let mut state = State::new(config, false, Arc::default(), None);
+        let mut state = State::new(config, false, Arc::default(), None, None);
         for n in 0..ENTRIES {
             update(&mut state, n, &Edit::put(&[1; 50][..], Expiry::At(9)));
         }

@@ -31,11 +31,6 @@ impl State {
         Some(slot)
     }
 
-    pub(super) fn entry(&self, slot: Slot) -> Option<Entry<'_>> {
-        let start_ms = self.config.start_ms;
-        self.slab.get(slot).map(|block| Entry { block, start_ms })
-    }
-
     /// A read that counts. The entry is shown as it was before this read touched it.
     #[inline]
     pub(crate) fn get<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
@@ -44,7 +39,14 @@ impl State {
         if let Some((slot, block)) = found.and_then(|slot| Some((slot, self.slab.get_mut(slot)?))) {
             let expiry = block.expiry();
             if expiry == 0 || expiry > at.now {
-                let result = read(Entry { block, start_ms });
+                if block.is_shut() {
+                    return self.get_shut(slot, at, read);
+                }
+                let result = read(Entry {
+                    block,
+                    opened: None,
+                    start_ms,
+                });
                 let was_loaded = block.label().times.cost_ms > 0;
                 block.set_stamp(stamp(at.now, start_ms));
                 self.count_hit(slot, at);
@@ -61,16 +63,16 @@ impl State {
 
     /// What was loaded may be due to be loaded anew.
     #[cold]
-    fn tell_read(&self, slot: Slot, at: &At<'_>) {
-        if let Some((below, entry)) = self.below.as_ref().zip(self.entry(slot)) {
-            below.was_read(at.key, entry, at.now);
+    pub(super) fn tell_read(&self, slot: Slot, at: &At<'_>) {
+        if let Some(below) = &self.below {
+            self.show(slot, |entry| below.was_read(at.key, entry, at.now));
         }
     }
 
     /// A look that leaves no trace.
     pub(crate) fn peek<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let slot = self.live_slot(at)?;
-        self.entry(slot).map(read)
+        self.show_or_lose(slot, read)
     }
 
     /// Counts a hit and notes it for the evictor and whoever records.

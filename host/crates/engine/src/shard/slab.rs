@@ -144,14 +144,15 @@ fn free_place(next: u32) -> Place {
 mod tests {
     use super::*;
     use crate::Key;
-    use crate::shard::block::Content;
+    use crate::shard::block::{Content, Laid};
 
     fn block(n: u32) -> Block {
         let key = n.to_le_bytes();
         let content = Content {
             label: crate::Label::NONE,
             key: Key::new(0, &key),
-            value: [b"", b""],
+            value: Laid::plain(b""),
+            more: b"",
             expiry: 0,
             stamp: n,
         };

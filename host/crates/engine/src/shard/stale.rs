@@ -47,8 +47,10 @@ impl State {
     ) -> Option<R> {
         // What is not kept any more is gone after this.
         let _ = self.live_slot(at);
-        let entry = self.slot_of(at).and_then(|slot| self.entry(slot))?;
-        let expiry = entry.expires_at().unwrap_or(at.now);
-        Some(read(entry, at.now.saturating_sub(expiry)))
+        let slot = self.slot_of(at)?;
+        self.show_or_lose(slot, |entry| {
+            let expiry = entry.expires_at().unwrap_or(at.now);
+            read(entry, at.now.saturating_sub(expiry))
+        })
     }
 }

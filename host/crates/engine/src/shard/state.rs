@@ -17,10 +17,11 @@ use super::watch::Watches;
 use super::wheel::{Step, Wheel};
 use crate::below::Below;
 use crate::changes::Changes;
-use crate::entry::{Entry, Key, Millis};
+use crate::entry::{Key, Millis};
 use crate::places::Places;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
+use crate::vault::Vault;
 
 /// What a shard is made with.
 #[derive(Clone, Copy)]
@@ -72,6 +73,8 @@ pub(crate) struct State {
     pub(super) changes: Arc<Changes>,
     /// What lies below.
     pub(super) below: Option<Arc<dyn Below>>,
+    /// Keeps values shut.
+    pub(super) vault: Option<Arc<dyn Vault>>,
     /// Databases, or all, that are being emptied: what comes to them and goes meanwhile does not go down.
     flushing: Vec<Option<u8>>,
     pub(super) wants_misses: bool,
@@ -115,6 +118,7 @@ impl State {
         wants_misses: bool,
         changes: Arc<Changes>,
         below: Option<Arc<dyn Below>>,
+        vault: Option<Arc<dyn Vault>>,
     ) -> Self {
         Self {
             config,
@@ -131,6 +135,7 @@ impl State {
             recorder: None,
             changes,
             below,
+            vault,
             flushing: Vec::new(),
             wants_misses,
             random: config.random_seed | 1,
@@ -297,11 +302,13 @@ impl State {
             let key = Key::new(block.db(), block.key());
             self.changes.tell(self.places, key, why.into());
             if let Some(below) = &self.below {
-                let start_ms = self.config.start_ms;
                 match why {
                     Removal::Deleted => below.delete(key),
                     Removal::Evicted if self.is_flushing(key.db) => {}
-                    Removal::Evicted => below.evicted(key, Entry { block, start_ms }),
+                    Removal::Evicted => {
+                        // What cannot be opened has nothing to go down with.
+                        let _ = self.show(slot, |entry| below.evicted(key, entry));
+                    }
                     // It ends there at the same time.
                     Removal::Expired => {}
                 }
@@ -434,12 +441,13 @@ impl State {
         }
     }
 
-    /// The live entry in `slot`, if it is in `db`.
-    pub(crate) fn visit(&self, slot: Slot, db: u8, now: Millis) -> Option<Entry<'_>> {
+    /// The key of the live entry in `slot`, if it is in `db`.
+    pub(crate) fn visit(&self, slot: Slot, db: u8, now: Millis) -> Option<&[u8]> {
         let place = self.places.place_of(db);
-        self.entry(slot).filter(|entry| {
-            entry.block.db() == place && entry.expires_at().is_none_or(|expiry| expiry > now)
-        })
+        let block = self.slab.get(slot).filter(|block| {
+            block.db() == place && block.expires_at().is_none_or(|expiry| expiry > now)
+        });
+        block.map(Block::key)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use larder_sdk::{Event, EventKind, Removal, Slot};
 
-use super::block::{Block, Content, block_bytes, label_len};
+use super::block::{Block, Content, Laid, block_bytes, label_len};
 use super::state::{At, State};
 use crate::changes::Change;
 use crate::edit::{Access, Edit, Expiry};
@@ -45,8 +45,11 @@ impl State {
             self.check_lease(at, token)?;
         }
         let slot = self.live_slot(at);
-        let (edit, result) = edit(slot.and_then(|slot| self.entry(slot)));
-        if let Some(lens) = self.lens_after(slot, &edit, at.now) {
+        let (slot, opened) = self.open_slot(slot);
+        let block = slot.and_then(|slot| self.slab.get(slot));
+        let (edit, result) = edit(block.map(|block| self.entry(block, opened.as_deref())));
+        let (edit, is_shut) = self.shut(at, slot, opened, edit)?;
+        if let Some(lens) = self.lens_after(slot, &edit, is_shut, at.now) {
             self.check_room(at, slot, lens, room_bytes)?;
         }
         match (access, slot) {
@@ -76,12 +79,18 @@ impl State {
                 value,
                 expiry,
                 label,
-            } => match expiry {
-                Expiry::At(expiry) if expiry <= at.now => self.remove_live(at, slot),
-                Expiry::At(expiry) => self.put(at, slot, &value, label, Some(expiry))?,
-                Expiry::Never => self.put(at, slot, &value, label, Some(0))?,
-                Expiry::Keep => self.put(at, slot, &value, label, None)?,
-            },
+            } => {
+                let value = Laid {
+                    bytes: &value,
+                    is_shut,
+                };
+                match expiry {
+                    Expiry::At(expiry) if expiry <= at.now => self.remove_live(at, slot),
+                    Expiry::At(expiry) => self.put(at, slot, value, label, Some(expiry))?,
+                    Expiry::Never => self.put(at, slot, value, label, Some(0))?,
+                    Expiry::Keep => self.put(at, slot, value, label, None)?,
+                }
+            }
             Edit::Append(more) => self.append(at, slot, more)?,
             Edit::Patch { at: from, bytes } => self.patch(at, slot, from, &bytes)?,
         }
@@ -114,6 +123,7 @@ impl State {
         &self,
         slot: Option<Slot>,
         edit: &Edit<'_>,
+        is_shut: bool,
         now: Millis,
     ) -> Option<(usize, usize)> {
         match edit {
@@ -122,8 +132,8 @@ impl State {
                 ..
             } if *expiry <= now => None,
             Edit::Put { value, label, .. } => {
-                let label_len = label.map_or_else(|| self.label_len(slot), label_len);
-                Some((label_len, value.len()))
+                let label = label.unwrap_or_else(|| self.label(slot));
+                Some((label_len(label, is_shut), value.len()))
             }
             Edit::Append(more) => Some((self.label_len(slot), self.value_len(slot) + more.len())),
             Edit::Patch { at, bytes } => {
@@ -176,7 +186,7 @@ impl State {
         &mut self,
         at: &At<'_>,
         slot: Option<Slot>,
-        value: &[u8],
+        value: Laid<'_>,
         label: Option<Label<'_>>,
         expiry: Option<Millis>,
     ) -> Result<(), Refusal> {
@@ -190,9 +200,8 @@ impl State {
             .get_mut(slot)
             .is_some_and(|block| block.overwrite(classes, label, value));
         if !in_place {
-            let kept = self.slab.get(slot).map_or(Label::NONE, Block::label);
-            let label = label.unwrap_or(kept);
-            let block = self.block(at, label, [value, b""], self.expiry(slot))?;
+            let label = label.unwrap_or_else(|| self.label(Some(slot)));
+            let block = self.block(at, label, value, b"", self.expiry(slot))?;
             self.swap(slot, block);
         }
         if let Some(expiry) = expiry {
@@ -204,7 +213,7 @@ impl State {
 
     fn append(&mut self, at: &At<'_>, slot: Option<Slot>, more: &[u8]) -> Result<(), Refusal> {
         let Some(slot) = slot else {
-            return self.insert(at, more, Label::NONE, 0);
+            return self.insert(at, Laid::plain(more), Label::NONE, 0);
         };
         let before = self.before(slot);
         self.extend(at, slot, more)?;
@@ -221,9 +230,9 @@ impl State {
             .is_some_and(|block| block.extend(classes, more));
         if !in_place {
             let old = self.slab.get(slot);
-            let value = old.map_or(&b""[..], Block::value);
+            let value = Laid::plain(old.map_or(&b""[..], Block::value));
             let label = old.map_or(Label::NONE, Block::label);
-            let block = self.block(at, label, [value, more], self.expiry(slot))?;
+            let block = self.block(at, label, value, more, self.expiry(slot))?;
             self.swap(slot, block);
         }
         Ok(())
@@ -242,7 +251,7 @@ impl State {
         let mut tail = vec![0; from.saturating_sub(len)];
         tail.extend_from_slice(beyond);
         let Some(slot) = slot else {
-            return self.insert(at, &tail, Label::NONE, 0);
+            return self.insert(at, Laid::plain(&tail), Label::NONE, 0);
         };
         let before = self.before(slot);
         if !tail.is_empty() {
@@ -277,11 +286,11 @@ impl State {
     fn insert(
         &mut self,
         at: &At<'_>,
-        value: &[u8],
+        value: Laid<'_>,
         label: Label<'_>,
         expiry: Millis,
     ) -> Result<(), Refusal> {
-        let block = self.block(at, label, [value, b""], expiry)?;
+        let block = self.block(at, label, value, b"", expiry)?;
         let size = block.bytes(self.config.classes);
         self.drop_stale(at);
         let slot = self
@@ -291,11 +300,13 @@ impl State {
         Ok(())
     }
 
+    /// A block of this value, with `more` behind it.
     fn block(
         &self,
         at: &At<'_>,
         label: Label<'_>,
-        value: [&[u8]; 2],
+        value: Laid<'_>,
+        more: &[u8],
         expiry: Millis,
     ) -> Result<Block, Refusal> {
         let stamp = stamp(at.now, self.config.start_ms);
@@ -303,6 +314,7 @@ impl State {
             key: at.key,
             label,
             value,
+            more,
             expiry,
             stamp,
         };
@@ -343,8 +355,10 @@ impl State {
 
     /// Tells what lies below how the entry in `slot` is now; where it is not to stay here, it goes.
     fn tell_below(&mut self, at: &At<'_>, slot: Slot) {
-        let below = self.below.as_ref().zip(self.entry(slot));
-        if below.is_some_and(|(below, entry)| !below.put(at.key, entry)) {
+        let Some(below) = &self.below else {
+            return;
+        };
+        if self.show(slot, |entry| below.put(at.key, entry)) == Some(false) {
             self.empty_slot(slot, Removal::Evicted);
         }
     }
@@ -358,9 +372,15 @@ impl State {
         room_bytes: usize,
     ) -> Result<(), Refusal> {
         let label = stored.label();
-        self.check_room(at, None, (label_len(label), stored.value.len()), room_bytes)?;
+        let shut = self.shut_value(at, label.note, &stored.value)?;
+        let value = Laid {
+            bytes: shut.as_deref().unwrap_or(&stored.value),
+            is_shut: shut.is_some(),
+        };
+        let lens = (label_len(label, value.is_shut), value.bytes.len());
+        self.check_room(at, None, lens, room_bytes)?;
         let expiry = stored.expires_at.unwrap_or(0);
-        let block = self.block(at, label, [&stored.value, b""], expiry)?;
+        let block = self.block(at, label, value, b"", expiry)?;
         let size = block.bytes(self.config.classes);
         self.drop_stale(at);
         let slot = self
@@ -376,10 +396,11 @@ impl State {
     /// Tells what lies below that a key came into memory from there, and who remembers that there was none if it is
     /// new. While its database is emptied it would stay there when it goes from here.
     pub(crate) fn tell_admitted(&self, at: &At<'_>) {
-        let entry = self.slot_of(at).and_then(|slot| self.entry(slot));
-        let below = self.below.as_ref().zip(entry);
-        let below = below.filter(|_| !self.is_flushing(at.key.db));
-        if below.is_some_and(|(below, entry)| below.admitted(at.key, entry)) {
+        let below = self.below.as_ref().filter(|_| !self.is_flushing(at.key.db));
+        let Some((below, slot)) = below.zip(self.slot_of(at)) else {
+            return;
+        };
+        if self.show(slot, |entry| below.admitted(at.key, entry)) == Some(true) {
             self.changes.tell(self.places, at.key, Change::Written);
         }
     }

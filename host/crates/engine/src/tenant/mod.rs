@@ -115,7 +115,8 @@ impl Tenant {
                 .build(random_seed, config.memory_bytes / shards);
             evictor
                 .map(|evictor| {
-                    Shard::new(shard, evictor, Arc::clone(&changes), config.below.clone())
+                    let (below, vault) = (config.below.clone(), config.vault.clone());
+                    Shard::new(shard, evictor, Arc::clone(&changes), below, vault)
                 })
                 .map_err(|unfit| ConfigError::Evictor {
                     tenant: config.name.clone(),

@@ -183,7 +183,7 @@ impl<'t> Store<'t> {
         cursor: u64,
         count: usize,
         now: Millis,
-        visit: &mut dyn FnMut(Entry<'_>),
+        visit: &mut dyn FnMut(&[u8]),
     ) -> u64 {
         match &mut self.mode {
             Mode::Open(tenant, _) => tenant.scan(db, cursor, count, now, visit),
@@ -192,12 +192,7 @@ impl<'t> Store<'t> {
     }
 
     /// See [`Tenant::random`].
-    pub fn random<R>(
-        &mut self,
-        db: u8,
-        now: Millis,
-        read: impl FnMut(Entry<'_>) -> R,
-    ) -> Option<R> {
+    pub fn random<R>(&mut self, db: u8, now: Millis, read: impl FnMut(&[u8]) -> R) -> Option<R> {
         match &mut self.mode {
             Mode::Open(tenant, _) => tenant.random(db, now, read),
             Mode::Held(locked) => locked.random(db, now, read),

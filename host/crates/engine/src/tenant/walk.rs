@@ -3,7 +3,7 @@
 use parking_lot::MutexGuard;
 
 use super::{Locked, Tenant};
-use crate::entry::{Entry, Millis};
+use crate::entry::Millis;
 use crate::shard::{Shard, State};
 use crate::stats::TenantStats;
 
@@ -52,16 +52,16 @@ impl Walk {
     }
 
     /// Visits what is left of the shard it is at, and goes on to the next. Where it ended before that, the cursor.
-    fn visit(&mut self, state: &State, visit: &mut dyn FnMut(Entry<'_>)) -> Option<u64> {
+    fn visit(&mut self, state: &State, visit: &mut dyn FnMut(&[u8])) -> Option<u64> {
         while self.slot < state.slots() {
             if self.count == 0 || self.looks == 0 || self.key_bytes == 0 {
                 return Some(u64::from(self.slot) << SHARD_BITS | self.shard as u64);
             }
             self.looks -= 1;
-            if let Some(entry) = state.visit(self.slot, self.db, self.now) {
+            if let Some(key) = state.visit(self.slot, self.db, self.now) {
                 self.count -= 1;
-                self.key_bytes = self.key_bytes.saturating_sub(entry.key().len());
-                visit(entry);
+                self.key_bytes = self.key_bytes.saturating_sub(key.len());
+                visit(key);
             }
             self.slot += 1;
         }
@@ -72,7 +72,7 @@ impl Walk {
 }
 
 impl Tenant {
-    /// Visits about `count` live entries of `db`, less where keys are long, from `cursor` on (0: the beginning) and returns
+    /// Visits the keys of about `count` live entries of `db`, less where keys are long, from `cursor` on (0: the beginning) and returns
     /// where to go on (0: done), below 2^53. An entry that is there from the first call to the last
     /// is visited; one that comes or goes meanwhile may be. `visit` runs under the shard's lock.
     pub fn scan(
@@ -81,7 +81,7 @@ impl Tenant {
         cursor: u64,
         count: usize,
         now: Millis,
-        visit: &mut dyn FnMut(Entry<'_>),
+        visit: &mut dyn FnMut(&[u8]),
     ) -> u64 {
         let mut walk = Walk::new(db, cursor, count, now);
         while let Some(shard) = self.shards.get(walk.shard) {
@@ -92,21 +92,16 @@ impl Tenant {
         0
     }
 
-    /// A live entry of `db` by chance; `None` where there is none. Leaves no trace. `read` runs under the
+    /// The key of a live entry of `db` by chance; `None` where there is none. Leaves no trace. `read` runs under the
     /// shard's lock. All slots of a shard are looked at where entries are few among them, one shard after
     /// another.
-    pub fn random<R>(
-        &self,
-        db: u8,
-        now: Millis,
-        mut read: impl FnMut(Entry<'_>) -> R,
-    ) -> Option<R> {
+    pub fn random<R>(&self, db: u8, now: Millis, mut read: impl FnMut(&[u8]) -> R) -> Option<R> {
         let draw = |shard: &Shard| shard.state.lock().next_random() as usize;
         let first = self.shards.first().map_or(0, draw);
         let shards = (0..self.shards.len()).map(|turn| (first + turn) % self.shards.len());
         let mut found = shards.filter_map(|shard| {
             let mut state = self.shards[shard].state.lock();
-            state.random_entry(db, now).map(&mut read)
+            state.random_key(db, now).map(&mut read)
         });
         found.next()
     }
@@ -170,7 +165,7 @@ impl Locked<'_> {
         cursor: u64,
         count: usize,
         now: Millis,
-        visit: &mut dyn FnMut(Entry<'_>),
+        visit: &mut dyn FnMut(&[u8]),
     ) -> u64 {
         let mut walk = Walk::new(db, cursor, count, now);
         for (number, state) in &self.states {
@@ -191,13 +186,13 @@ impl Locked<'_> {
         &mut self,
         db: u8,
         now: Millis,
-        mut read: impl FnMut(Entry<'_>) -> R,
+        mut read: impl FnMut(&[u8]) -> R,
     ) -> Option<R> {
         let count = self.states.len();
         let first = self.states.first_mut()?.1.next_random() as usize;
         (0..count).find_map(|turn| {
             let (_, state) = &mut self.states[(first + turn) % count];
-            state.random_entry(db, now).map(&mut read)
+            state.random_key(db, now).map(&mut read)
         })
     }
 

@@ -11,6 +11,8 @@ pub(crate) const VALUE_TOO_LARGE: &str = "ERR value too large";
 /// A value is to be sealed, and there is nothing to seal it with.
 pub(crate) const NO_SEAL: &str = "ERR SECURITY high needs a key ring: set encryption.key_ring to one that `larder keys \
      new` made, and encryption.encrypt to \"all\" or \"marked\"";
+/// How the error for a value begins that cannot be sealed though there is something to seal it with.
+pub(crate) const NOT_SEALED: &str = "ERR the value cannot be sealed";
 
 /// An error to be replied, in the words of Redis where it has any.
 #[derive(Debug, Clone)]
@@ -119,6 +121,7 @@ impl From<Error> for Failure {
             Error::LeaseOver => Self::new(
                 "NOLEASE the lease is over: the key was written or removed since, or its time is up",
             ),
+            Error::NotSealed(reason) => Self::from(format!("{NOT_SEALED}: {reason}")),
             Error::Refused => Self::new("ERR the eviction policy does not keep it"),
             Error::OutOfMemory => {
                 Self::new("OOM command not allowed when used memory > 'maxmemory'.")

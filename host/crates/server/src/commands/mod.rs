@@ -93,7 +93,7 @@ pub(crate) use auth::finish as finish_sign_in;
 pub(crate) use cache_set::brings_secret;
 pub(crate) use command::{Named, categories};
 pub(crate) use condition::digest;
-pub(crate) use failure::{Failure, NO_SEAL, VALUE_TOO_LARGE};
+pub(crate) use failure::{Failure, NO_SEAL, NOT_SEALED, VALUE_TOO_LARGE};
 pub(crate) use metadata::{Command, Flag, Group, Run};
 pub use note::note_of_type;
 pub(crate) use note::{Item, items};

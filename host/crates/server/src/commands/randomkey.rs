@@ -1,6 +1,5 @@
 //! RANDOMKEY.
 
-use larder_engine::Entry;
 use larder_resp::Args;
 
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
@@ -20,8 +19,9 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     let reply = &mut ctx.reply;
-    let read = |entry: Entry<'_>| reply.bulk(entry.key());
-    let found = ctx.store.random(ctx.session.db, ctx.now, read);
+    let found = ctx
+        .store
+        .random(ctx.session.db, ctx.now, |key| reply.bulk(key));
     if found.is_none() {
         ctx.reply.null();
     }

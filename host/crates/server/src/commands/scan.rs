@@ -47,9 +47,8 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let step = (options.count - visited).min(STEP);
         cursor = ctx
             .store
-            .scan(ctx.session.db, cursor, step, ctx.now, &mut |entry| {
+            .scan(ctx.session.db, cursor, step, ctx.now, &mut |key| {
                 visited += 1;
-                let key = entry.key();
                 looked_bytes += key.len();
                 let pattern = options.pattern.as_ref();
                 if options.type_exists && pattern.is_none_or(|pattern| pattern.matches(key)) {

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::commands::{NO_SEAL, VALUE_TOO_LARGE};
+use crate::commands::{NO_SEAL, NOT_SEALED, VALUE_TOO_LARGE};
 use crate::users::Refused;
 
 /// Why a request is not answered with what it asked for.
@@ -105,7 +105,7 @@ impl Problem {
             "NOAUTH" | "WRONGPASS" => return Self::unauthorized(detail),
             "NOPERM" => StatusCode::FORBIDDEN,
             "BUSY" | "LOADING" => StatusCode::SERVICE_UNAVAILABLE,
-            _ if text == NO_SEAL => StatusCode::CONFLICT,
+            _ if text == NO_SEAL || text.starts_with(NOT_SEALED) => StatusCode::CONFLICT,
             _ if text.starts_with(VALUE_TOO_LARGE) => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };

@@ -70,6 +70,19 @@ impl Header {
         }
     }
 
+    /// Of a marked value alone, which is sealed as it is.
+    pub(super) fn of_value(value_bytes: u32, sealed_under: KeyId) -> Self {
+        Self {
+            packing: Packing::Plain,
+            sealed_under: Some(sealed_under),
+            is_marked: true,
+            expires_at: None,
+            priority: 0,
+            value_bytes,
+            note_bytes: 0,
+        }
+    }
+
     /// Bytes of value and note.
     pub(super) fn content_bytes(&self) -> u64 {
         u64::from(self.value_bytes) + u64::from(self.note_bytes)

@@ -158,7 +158,7 @@ fn packing(choice: &Choice) -> Packing {
 }
 
 /// Appends the header, and room for the nonce of a record that will be sealed; where the content begins.
-fn begin(header: &Header, out: &mut Vec<u8>) -> usize {
+pub(super) fn begin(header: &Header, out: &mut Vec<u8>) -> usize {
     header.write(out);
     if header.sealed_under.is_some() {
         out.extend_from_slice(&[0; NONCE_BYTES]);

@@ -137,6 +137,7 @@ impl Bench {
                 memory_bytes: MEMORY_BYTES,
                 evictor: native("s3-fifo", S3Fifo::default),
                 below: Some(stack.below("default", rules)),
+                vault: None,
             }],
         });
         Self {

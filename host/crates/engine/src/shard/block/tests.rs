@@ -6,7 +6,8 @@ fn block(key: &[u8], value: &[u8], expiry: Millis) -> Block {
     let content = Content {
         key: Key::new(3, key),
         label: Label::NONE,
-        value: [value, b"!"],
+        value: Laid::plain(value),
+        more: b"!",
         expiry,
         stamp: 7,
     };
@@ -41,12 +42,12 @@ fn holds_what_it_was_given() {
 fn a_value_changes_in_place_only_within_its_size_class() {
     let mut block = block(b"0123456789abcdef", &[1; 63], 0);
     assert_eq!(block.bytes(CLASSES), 96);
-    assert!(block.overwrite(CLASSES, Some(Label::NONE), &[2; 49]));
+    assert!(block.overwrite(CLASSES, Some(Label::NONE), Laid::plain(&[2; 49])));
     assert_eq!(block.value(), [2; 49]);
     assert!(block.extend(CLASSES, &[3; 15]));
     assert!(!block.extend(CLASSES, &[4]));
-    assert!(!block.overwrite(CLASSES, Some(Label::NONE), &[5; 48]));
-    assert!(!block.overwrite(CLASSES, Some(Label::NONE), &[5; 65]));
+    assert!(!block.overwrite(CLASSES, Some(Label::NONE), Laid::plain(&[5; 48])));
+    assert!(!block.overwrite(CLASSES, Some(Label::NONE), Laid::plain(&[5; 65])));
     assert_eq!(block.value(), [&[2; 49][..], &[3; 15]].concat());
     block.free(CLASSES);
 }
@@ -81,7 +82,8 @@ fn a_label_is_kept_and_a_block_without_one_pays_nothing_for_it() {
         let content = Content {
             key: Key::new(3, b"0123456789abcdef"),
             label,
-            value: [&[1; 64], b""],
+            value: Laid::plain(&[1; 64]),
+            more: b"",
             expiry: 5,
             stamp: 7,
         };
@@ -93,8 +95,9 @@ fn a_label_is_kept_and_a_block_without_one_pays_nothing_for_it() {
         );
         assert!(block.is_key(content.key) && block.expires_at() == Some(5));
         assert!(block.bytes(CLASSES) >= 96 + LABEL_HEAD_BYTES + note.len());
-        assert!(!block.overwrite(CLASSES, Some(Label::NONE), &[2; 64]));
-        assert!(block.overwrite(CLASSES, None, &[2; 64]) && block.value() == [2; 64]);
+        let other = Laid::plain(&[2; 64]);
+        assert!(!block.overwrite(CLASSES, Some(Label::NONE), other));
+        assert!(block.overwrite(CLASSES, None, other) && block.value() == [2; 64]);
         assert_eq!(block.label(), label);
         block.set_lapsed(true);
         assert!(block.is_lapsed() && block.label() == label && block.value() == [2; 64]);
@@ -106,5 +109,42 @@ fn a_label_is_kept_and_a_block_without_one_pays_nothing_for_it() {
     assert_eq!((plain.label(), plain.bytes(CLASSES)), (Label::NONE, 96));
     plain.set_lapsed(true);
     assert!(!plain.is_lapsed() && plain.goes_at() == 0 && plain.label() == Label::NONE);
+    plain.free(CLASSES);
+}
+
+#[test]
+fn a_value_that_is_shut_has_a_label_that_says_so() {
+    let note = Label {
+        note: b"n",
+        ..Label::NONE
+    };
+    let (shut, open) = (
+        Laid {
+            bytes: &[1; 64],
+            is_shut: true,
+        },
+        Laid::plain(&[2; 64]),
+    );
+    for label in [Label::NONE, note] {
+        let content = Content {
+            key: Key::new(3, b"0123456789abcdef"),
+            label,
+            value: shut,
+            more: b"",
+            expiry: 5,
+            stamp: 7,
+        };
+        let mut block = Block::new(CLASSES, &content).unwrap();
+        assert!(block.is_shut() && block.label() == label);
+        assert_eq!(block.label_len(), label_len(label, true));
+        assert!(block.is_key(content.key) && block.value() == [1; 64]);
+        assert!(!block.overwrite(CLASSES, None, open));
+        assert!(block.overwrite(CLASSES, Some(label), shut));
+        block.set_lapsed(true);
+        assert!(block.is_shut() && block.is_lapsed() && block.value() == [1; 64]);
+        block.free(CLASSES);
+    }
+    let plain = block(b"k", b"v", 0);
+    assert!(!plain.is_shut());
     plain.free(CLASSES);
 }

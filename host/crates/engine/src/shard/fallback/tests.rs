@@ -32,14 +32,15 @@ fn state() -> State {
         start_ms: 1,
         volatile_only: true,
     };
-    let mut state = State::new(config, false, Arc::default(), None);
+    let mut state = State::new(config, false, Arc::default(), None, None);
     for n in 0..ENTRIES {
-        let mut put = |_: Option<Entry<'_>>| (Edit::put(&b"v"[..], Expiry::At(1_000_000)), ());
+        let mut put =
+            |_: Option<crate::Entry<'_>>| (Edit::put(&b"v"[..], Expiry::At(1_000_000)), ());
         let put = state.update(&at(&name(n)), Access::Write, 4096, &mut put);
         assert!(put.is_ok());
     }
     for n in (0..ENTRIES).filter(|n| n % (ENTRIES / EXPIRING) != 7) {
-        let mut persist = |_: Option<Entry<'_>>| (Edit::Expire(None), ());
+        let mut persist = |_: Option<crate::Entry<'_>>| (Edit::Expire(None), ());
         let persisted = state.update(&at(&name(n)), Access::Write, 4096, &mut persist);
         assert!(persisted.is_ok());
     }

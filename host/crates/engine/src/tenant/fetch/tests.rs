@@ -119,6 +119,7 @@ fn engine(shelf: &Arc<Shelf>) -> Engine {
             memory_bytes: MEMORY_BYTES,
             evictor: native("s3-fifo", S3Fifo::default),
             below: Some(Arc::<Shelf>::clone(shelf)),
+            vault: None,
         }],
     })
     .unwrap()

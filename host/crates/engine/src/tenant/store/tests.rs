@@ -26,14 +26,14 @@ fn what_is_held_is_seen_and_changed_as_what_is_open() {
         };
         let (mut names, mut cursor) = (HashSet::new(), 0);
         loop {
-            cursor = store.scan(0, cursor, 7, NOW + 1, &mut |entry| {
-                names.insert(entry.key().to_vec());
+            cursor = store.scan(0, cursor, 7, NOW + 1, &mut |found| {
+                names.insert(found.to_vec());
             });
             if cursor == 0 {
                 break;
             }
         }
-        let random = store.random(0, NOW + 1, |entry| names.contains(entry.key()));
+        let random = store.random(0, NOW + 1, |found| names.contains(found));
         assert_eq!((names.len(), random), (1000, Some(true)));
         assert!(store.standing(key("k1"), NOW).is_some());
         let mut several = store.lock([key("k1"), key("k2")], 0, NOW).unwrap();

@@ -174,6 +174,7 @@ fn engine() -> Arc<Engine> {
         memory_bytes: 4 << 20,
         evictor: lru(),
         below: None,
+        vault: None,
     };
     let engine = Engine::new(EngineConfig {
         memory_bytes: 8 << 20,
