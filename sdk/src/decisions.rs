@@ -3,7 +3,7 @@
 //! Each thread of the server has an instance of its own, which sees the writes of that thread
 //! alone: what it counts is a sample. Methods take `&mut self` for that; most need none of it.
 
-use crate::{Policy, Question, TTL_MS_MAX, TtlAnswer, units};
+use crate::{Policy, Question, SecurityAnswer, TTL_MS_MAX, TtlAnswer, units};
 
 /// Decides whether a value is kept at all.
 ///
@@ -150,6 +150,48 @@ pub trait Ttl: Policy {
 pub trait Priority: Policy {
     /// What the value is worth: 0 to 255, higher is worth more.
     fn priority(&mut self, question: &Question<'_>) -> u8;
+}
+
+/// Decides whether a value is nobody's to see but its readers': as `CACHE.SET … SECURITY high` says.
+///
+/// Of several policies one that says [`SecurityAnswer::High`] suffices; those behind it see no byte of the value. Without
+/// a key ring nothing can be sealed: the value is kept as it is then, which the server counts and warns of.
+///
+/// ```
+/// use larder_sdk::testing::Ask;
+/// use larder_sdk::{Policy, Question, Security, SecurityAnswer};
+///
+/// /// What is of the type `token` is a secret.
+/// #[derive(Default)]
+/// pub struct Tokens;
+///
+/// impl Policy for Tokens {
+///     type Parameters = ();
+///
+///     fn new(_parameters: (), _seed: u64) -> Result<Self, String> {
+///         Ok(Self)
+///     }
+/// }
+///
+/// impl Security for Tokens {
+///     fn security(&mut self, question: &Question<'_>) -> SecurityAnswer {
+///         match question.data_type() {
+///             b"token" => SecurityAnswer::High,
+///             _ => SecurityAnswer::Keep,
+///         }
+///     }
+/// }
+///
+/// larder_sdk::export! { name: "tokens", about: "Seals tokens", security: Tokens }
+///
+/// // In a test:
+/// let mut policy = Tokens::default();
+/// assert_eq!(policy.security(&Ask::key("a").data_type("token").question()), SecurityAnswer::High);
+/// assert_eq!(policy.security(&Ask::key("a").question()), SecurityAnswer::Keep);
+/// ```
+pub trait Security: Policy {
+    /// Whether the value is a secret.
+    fn security(&mut self, question: &Question<'_>) -> SecurityAnswer;
 }
 
 /// Reads a TTL as a person writes it in a parameter: `never`, or a number with its unit, such as `30m`.

@@ -12,7 +12,7 @@ use larder_abi::{
     EVENT_BYTES, Event, EventKind, Kind, Question, Request, Setup, Slot, pack_victims,
 };
 
-use crate::{Eviction, Parameters, Policy, Priority, ShouldCache, Ttl, Victims, log};
+use crate::{Eviction, Parameters, Policy, Priority, Security, ShouldCache, Ttl, Victims, log};
 
 pub use buffer::buffer;
 
@@ -135,6 +135,14 @@ pub fn priority<P: Priority>(guest: &Guest<P>, bytes: u32) -> u32 {
         guest.with(|policy| policy.priority(question))
     });
     u32::from(priority)
+}
+
+/// Takes a question; the answer as the contract has it.
+pub fn security<P: Security>(guest: &Guest<P>, bytes: u32) -> u32 {
+    let answer = ask(bytes, |question| {
+        guest.with(|policy| policy.security(question))
+    });
+    answer.to_raw()
 }
 
 fn ask<R>(bytes: u32, answer: impl FnOnce(&Question<'_>) -> R) -> R {

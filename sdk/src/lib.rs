@@ -1,6 +1,6 @@
 //! What the author of a Larder policy sees.
 //!
-//! A policy decides; the host stores. There are four kinds, and a crate may be several of them:
+//! A policy decides; the host stores. There are five kinds, and a crate may be several of them:
 //!
 //! | trait | decides |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | [`ShouldCache`] | whether a value is kept at all |
 //! | [`Ttl`] | for how long |
 //! | [`Priority`] | what it is worth |
+//! | [`Security`] | whether it is nobody's to see but its readers' |
 //!
 //! Each trait's page has a complete example. A policy implements [`Policy`] and one of these,
 //! declares its parameters with [`#[derive(Parameters)]`](macro@Parameters), and is exported by
@@ -48,12 +49,12 @@ pub mod table;
 pub mod testing;
 mod victims;
 
-pub use decisions::{Priority, ShouldCache, Ttl, read_ttl};
+pub use decisions::{Priority, Security, ShouldCache, Ttl, read_ttl};
 pub use eviction::Eviction;
 pub use larder_abi::{
     Attributes, Entry, Event, EventKind, Kind, Kinds, NEWCOMER, Operation, Question, QuestionParts,
-    Removal, Request, Setup, Slot, TTL_MS_MAX, Tags, TextPair, TtlAnswer, VICTIMS_MAX, Value,
-    units,
+    Removal, Request, SecurityAnswer, Setup, Slot, TTL_MS_MAX, Tags, TextPair, TtlAnswer,
+    VICTIMS_MAX, Value, units,
 };
 pub use larder_sdk_macros::{Parameters, export};
 pub use parameters::{Parameters, Size};

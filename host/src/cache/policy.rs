@@ -62,6 +62,7 @@ impl Policies {
             keep: true,
             ttl_ms,
             priority: 0,
+            is_secret: false,
         };
         let Some((kinds, decisions)) = &self.deciding else {
             return verdict;

@@ -20,6 +20,7 @@ pub(super) fn add(snapshot: &mut Snapshot, shared: &Shared) {
     snapshot.set(&m::CLIENT_BUFFERS_MAX, &[], buffers_max);
     snapshot.set(&m::READY, &[state(shared.health())], 1);
     snapshot.set(&m::SLOW_COMMANDS, &[], shared.slow_commands());
+    snapshot.set(&m::SECRETS_UNSEALED, &[], shared.unsealed_secrets());
     add_totals(snapshot, &shared.totals());
     add_census(snapshot, &shared.census());
     add_errors(snapshot, &shared.errors_by_code());

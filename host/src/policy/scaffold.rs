@@ -43,6 +43,8 @@ enum Kind {
     Ttl,
     /// What a value is worth
     Priority,
+    /// Whether a value is a secret
+    Security,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::ShouldCache => include_str!("../../../sdk/template/src/should-cache.rs"),
             Self::Ttl => include_str!("../../../sdk/template/src/ttl.rs"),
             Self::Priority => include_str!("../../../sdk/template/src/priority.rs"),
+            Self::Security => include_str!("../../../sdk/template/src/security.rs"),
         }
     }
 }

@@ -169,8 +169,8 @@ fn find(piece: &Piece) -> anyhow::Result<(Option<Evicts>, Option<Decides>)> {
     if name.ends_with(".wasm") {
         let policy = load(name, &settings)?;
         let kinds = policy.kinds();
-        let deciding = [Kind::ShouldCache, Kind::Ttl, Kind::Priority].into_iter();
-        let deciding = deciding.filter(|kind| kinds.has(*kind));
+        let deciding = Kind::ALL.into_iter();
+        let deciding = deciding.filter(|kind| *kind != Kind::Eviction && kinds.has(*kind));
         let deciding = deciding.fold(Kinds::NONE, Kinds::with);
         let evicts = kinds.has(Kind::Eviction);
         let evicts = evicts.then(|| Evicts::Wasm(Arc::clone(&policy)));

@@ -5,8 +5,8 @@ use larder_engine::Unfit;
 use larder_policy_runtime::chain::Answers;
 use larder_policy_runtime::{Settings, native_setup};
 use larder_sdk::{
-    Kind, Kinds, Parameters as _, Policy, Priority, Question, QuestionParts, Setup, ShouldCache,
-    Ttl, TtlAnswer,
+    Kind, Kinds, Parameters as _, Policy, Priority, Question, QuestionParts, Security,
+    SecurityAnswer, Setup, ShouldCache, Ttl, TtlAnswer,
 };
 
 use super::judge::Chain;
@@ -41,6 +41,7 @@ macro_rules! deciders {
 deciders! {
     "adaptive-ttl": Ttl larder_policy_adaptive_ttl::AdaptiveTtl,
     "business-priority": Priority larder_policy_business_priority::Rules,
+    "mark-by-prefix": Security larder_policy_mark_by_prefix::MarkByPrefix,
     "second-hit": ShouldCache larder_policy_second_hit::SecondHit,
     "size-gate": ShouldCache larder_policy_size_gate::SizeGate,
     "tinylfu-gate": ShouldCache larder_policy_tinylfu_gate::TinyLfuGate,
@@ -91,5 +92,6 @@ mod answers {
         ShouldCache: should_cache -> bool,
         Ttl: ttl -> TtlAnswer,
         Priority: priority -> u8,
+        Security: security -> SecurityAnswer,
     }
 }

@@ -29,6 +29,7 @@ impl Judge for Chain {
             keep: true,
             ttl_ms: question.ttl_ms,
             priority: 0,
+            is_secret: false,
         };
         for (answers, kinds) in &mut self.links {
             // As without a side-car: what the trace says may not be lengthened.

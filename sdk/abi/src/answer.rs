@@ -42,6 +42,34 @@ impl TtlAnswer {
     }
 }
 
+/// Whether a value is nobody's to see but its readers'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecurityAnswer {
+    /// It stays what the client, or the policy before, said.
+    Keep,
+    /// It is kept sealed, and shown to nobody but its readers.
+    High,
+}
+
+impl SecurityAnswer {
+    /// As a policy returns it.
+    pub fn to_raw(self) -> u32 {
+        match self {
+            Self::Keep => 0,
+            Self::High => 1,
+        }
+    }
+
+    /// What a policy returned; `None` where that means nothing.
+    pub fn from_raw(raw: u32) -> Option<Self> {
+        match raw {
+            0 => Some(Self::Keep),
+            1 => Some(Self::High),
+            _ => None,
+        }
+    }
+}
+
 /// The answer to a request for room: the address of the first of `count` slots, u32 each.
 pub const fn pack_victims(address: u32, count: u32) -> u64 {
     (address as u64) << 32 | count as u64
@@ -69,6 +97,14 @@ mod tests {
         for raw in [-1, 0, -4, i64::MIN, TTL_MS_MAX as i64 + 1, i64::MAX] {
             assert_eq!(TtlAnswer::from_raw(raw), None);
         }
+    }
+
+    #[test]
+    fn a_level_of_security_means_something_or_nothing() {
+        for answer in [SecurityAnswer::Keep, SecurityAnswer::High] {
+            assert_eq!(SecurityAnswer::from_raw(answer.to_raw()), Some(answer));
+        }
+        assert_eq!(SecurityAnswer::from_raw(2), None);
     }
 
     #[test]

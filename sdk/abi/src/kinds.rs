@@ -1,4 +1,4 @@
-//! The four kinds of decision.
+//! The five kinds of decision.
 
 use crate::export;
 
@@ -14,11 +14,19 @@ pub enum Kind {
     Ttl = 2,
     /// What it is worth.
     Priority = 3,
+    /// Whether it is nobody's to see but its readers'.
+    Security = 4,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are decided and listed.
-    pub const ALL: [Self; 4] = [Self::Eviction, Self::ShouldCache, Self::Ttl, Self::Priority];
+    pub const ALL: [Self; 5] = [
+        Self::Eviction,
+        Self::ShouldCache,
+        Self::Ttl,
+        Self::Priority,
+        Self::Security,
+    ];
 
     /// Its name in manifests, listings and figures.
     pub const fn name(self) -> &'static str {
@@ -27,6 +35,7 @@ impl Kind {
             Self::ShouldCache => "should_cache",
             Self::Ttl => "ttl",
             Self::Priority => "priority",
+            Self::Security => "security",
         }
     }
 
@@ -42,6 +51,7 @@ impl Kind {
             Self::ShouldCache => &[export::SHOULD_CACHE],
             Self::Ttl => &[export::TTL],
             Self::Priority => &[export::PRIORITY],
+            Self::Security => &[export::SECURITY],
         }
     }
 }
@@ -59,7 +69,7 @@ impl Kinds {
         Self(bits)
     }
 
-    /// Its bits: 1 for eviction, 2 for should_cache, 4 for ttl, 8 for priority.
+    /// Its bits: 1 for eviction, 2 for should_cache, 4 for ttl, 8 for priority, 16 for security.
     pub const fn bits(self) -> u32 {
         self.0
     }

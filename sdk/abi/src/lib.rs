@@ -20,7 +20,9 @@ mod setup;
 pub mod units;
 mod wire;
 
-pub use answer::{TTL_KEEP, TTL_MS_MAX, TTL_NEVER, TtlAnswer, pack_victims, unpack_victims};
+pub use answer::{
+    SecurityAnswer, TTL_KEEP, TTL_MS_MAX, TTL_NEVER, TtlAnswer, pack_victims, unpack_victims,
+};
 pub use event::{EVENT_BYTES, Event, EventKind, Removal, Slot};
 pub use kinds::{Kind, Kinds};
 pub use question::{
@@ -73,6 +75,9 @@ pub mod export {
     pub const TTL: &str = "larder_ttl";
     /// `(bytes: i32) -> i32`: takes the [`crate::Question`] in the buffer; 0 to 255.
     pub const PRIORITY: &str = "larder_priority";
+    /// `(bytes: i32) -> i32`: takes the [`crate::Question`] in the buffer; answers with
+    /// [`crate::SecurityAnswer`].
+    pub const SECURITY: &str = "larder_security";
 }
 
 /// What a policy may import.

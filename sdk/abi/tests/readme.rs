@@ -27,6 +27,7 @@ fn names_are_those_of_the_crate() {
         export::SHOULD_CACHE,
         export::TTL,
         export::PRIORITY,
+        export::SECURITY,
         MANIFEST_SECTION,
     ] {
         assert!(README.contains(&format!("`{name}`")), "{name}");

@@ -38,8 +38,8 @@ impl Parse for Export {
                 ("about", _) => about = Some(input.parse::<LitStr>()?.value()),
                 ("value_prefix_bytes", _) => prefix = Some(prefix_bytes(&input.parse()?)?),
                 _ => {
-                    let message = "expected name, about, eviction, should_cache, ttl, priority or \
-                                   value_prefix_bytes";
+                    let message = "expected name, about, eviction, should_cache, ttl, priority, \
+                                   security or value_prefix_bytes";
                     return Err(Error::new(key.span(), message));
                 }
             }
@@ -51,7 +51,7 @@ impl Parse for Export {
         let missing = |what: &str| Error::new(Span::call_site(), format!("`{what}` is missing"));
         if kinds.is_empty() {
             return Err(missing(
-                "eviction: …, should_cache: …, ttl: … or priority: …",
+                "eviction: …, should_cache: …, ttl: …, priority: … or security: …",
             ));
         }
         kinds.sort_by_key(|(kind, _)| *kind);
@@ -147,6 +147,7 @@ impl Export {
                 Kind::ShouldCache => "ShouldCache",
                 Kind::Ttl => "Ttl",
                 Kind::Priority => "Priority",
+                Kind::Security => "Security",
             };
             let wanted = Ident::new(name, policy.span());
             quote_spanned! {policy.span()=>
@@ -241,6 +242,7 @@ fn calls(kind: Kind, cell: &Ident) -> TokenStream {
         Kind::ShouldCache => call(export::SHOULD_CACHE, "bytes", Some("u32")),
         Kind::Ttl => call(export::TTL, "bytes", Some("i64")),
         Kind::Priority => call(export::PRIORITY, "bytes", Some("u32")),
+        Kind::Security => call(export::SECURITY, "bytes", Some("u32")),
     }
 }
 

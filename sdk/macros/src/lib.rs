@@ -35,11 +35,12 @@ pub fn derive_parameters(input: TokenStream) -> TokenStream {
 /// larder_sdk::export! {
 ///     name: "s3-fifo",             // 1 to 64 of a-z 0-9 _ -
 ///     about: "one line",
-///     eviction: S3Fifo,            // at least one of these four; the types may be the same, and
+///     eviction: S3Fifo,            // at least one of these five; the types may be the same, and
 ///     should_cache: Gate,          // must have the same `Policy::Parameters`
 ///     ttl: Rules,
 ///     priority: Rules,
-///     value_prefix_bytes: 64,      // optional: how much of a value the last three see, up to 4096
+///     security: Rules,
+///     value_prefix_bytes: 64,      // optional: how much of a value the last four see, up to 4096
 /// }
 /// ```
 ///

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use e2e::harness::{PATIENCE, Server, eventually, larder, run};
 use larder_resp::Value;
 
+use crate::policies::deploy;
 use crate::values::{NIL, bulk, error_text, ok};
 
 /// Stands in values, and nowhere else.
@@ -241,6 +242,43 @@ fn a_secret_is_seen_by_nobody_but_its_readers() {
     let server = start(folder.path(), &[]);
     let refused = error_text(server.client().call(&set));
     assert!(refused.contains("encryption.key_ring"), "{refused}");
+}
+
+#[test]
+fn what_a_policy_finds_to_be_a_secret_is_seen_by_nobody_but_its_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = ring(folder.path());
+    let flags = [
+        "--encryption-key-ring",
+        &path,
+        "--encryption-encrypt",
+        "marked",
+        "--compression-enabled=false",
+    ];
+    let server = start(folder.path(), &flags);
+    let side_car = "[parameters]\nprefixes = [\"k\"]\n";
+    deploy(&server, "00-mark", "mark-by-prefix", Some(side_car));
+    let row = server.await_policy("00-mark", "active");
+    assert_eq!(row["kinds"], "security");
+    let mut client = server.client();
+    client.call(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
+    let mut watcher = server.client();
+    assert_eq!(watcher.call(&["MONITOR"]), ok());
+    assert_eq!(client.call(&["SET", "k", SECRET]), ok());
+    assert_eq!(client.call(&["GET", "k"]), bulk(SECRET));
+    let Some(Value::Simple(line)) = watcher.receive() else {
+        panic!("nothing is shown");
+    };
+    assert!(line.contains("\"SET\" \"k\" \"(redacted)\""), "{line}");
+    let slow = format!("{:?}", client.call(&["SLOWLOG", "GET", "-1"]));
+    let shown = |text: &str| format!("{:?}", text.as_bytes());
+    assert!(slow.contains(&shown("(redacted)")) && !slow.contains(&shown(SECRET)));
+    let said = format!("{:?}", client.call(&["CACHE.EXPLAIN", "k"]));
+    assert!(said.contains(&shown("security=high")), "{said}");
+    assert!(!is_in_plain_sight(folder.path()));
+    assert_eq!(client.call(&["SET", "other", SECRET]), ok());
+    assert!(is_in_plain_sight(folder.path()));
+    assert!(server.stop().success());
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Verdict {
     pub ttl_ms: Option<u64>,
     /// 0 to 255, higher is worth more.
     pub priority: u8,
+    /// Whether it is nobody's to see but its readers'.
+    pub is_secret: bool,
 }
 
 /// Decides over the values that one thread writes.
@@ -48,6 +50,7 @@ impl Decider for Undecided {
             keep: true,
             ttl_ms: question.ttl_ms,
             priority: 0,
+            is_secret: false,
         }
     }
 }

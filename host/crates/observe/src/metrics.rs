@@ -151,6 +151,8 @@ metrics! {
         "Commands that were carried out and answered with an error.";
     COMMANDS_REJECTED: Counter "larder_commands_rejected_total" ["operation"]
         "Commands that were refused before they were carried out.";
+    SECRETS_UNSEALED: Counter "larder_secrets_unsealed_total" []
+        "Values that a policy found to be secrets and that were kept as they are, as there is no key ring.";
     SLOW_COMMANDS: Counter "larder_slow_commands_total" []
         "Commands that were noted in a slow log.";
     COMMANDS: Counter "larder_commands_total" []

@@ -1,7 +1,7 @@
 //! How the answers of several policies make one verdict: admissions are ANDed, TTLs are piped, the
-//! last priority wins.
+//! last priority wins, and one that finds a secret suffices.
 
-use larder_abi::{Kind, Kinds, QuestionParts, TtlAnswer};
+use larder_abi::{Kind, Kinds, QuestionParts, SecurityAnswer, TtlAnswer};
 use larder_engine::decision::Verdict;
 use larder_engine::evictor::Unfit;
 
@@ -31,6 +31,14 @@ pub trait Answers: Send {
     fn priority(&mut self, _question: &QuestionParts<'_>) -> Result<u8, Unfit> {
         Err(undecided(Kind::Priority))
     }
+
+    /// Whether it is a secret.
+    ///
+    /// # Errors
+    /// As [`Self::should_cache`].
+    fn security(&mut self, _question: &QuestionParts<'_>) -> Result<SecurityAnswer, Unfit> {
+        Err(undecided(Kind::Security))
+    }
 }
 
 /// That something does not decide over `kind`.
@@ -52,6 +60,8 @@ pub enum Said {
         ttl: Option<TtlSaid>,
         /// What it is worth.
         priority: Option<u8>,
+        /// Whether it is a secret.
+        security: Option<SecurityAnswer>,
     },
     /// It broke a rule, so it has no say.
     Failed,
@@ -90,7 +100,8 @@ pub fn pipe(standing: Option<u64>, answer: TtlAnswer, may_extend: bool) -> TtlSa
     }
 }
 
-/// Asks one policy what it decides, and changes `verdict` accordingly.
+/// Asks one policy what it decides, and changes `verdict` accordingly. Once one said that the value is a secret, the
+/// next see none of it.
 ///
 /// # Errors
 /// When it breaks a rule; `verdict` is as it was.
@@ -103,10 +114,14 @@ pub fn ask(
 ) -> Result<Said, Unfit> {
     let question = QuestionParts {
         ttl_ms: verdict.ttl_ms,
+        value: match verdict.is_secret {
+            true => &[],
+            false => question.value,
+        },
         ..*question
     };
     let mut next = *verdict;
-    let (mut keep, mut ttl, mut priority) = (None, None, None);
+    let (mut keep, mut ttl, mut priority, mut security) = (None, None, None, None);
     if kinds.has(Kind::ShouldCache) {
         next.keep = answers.should_cache(&question)?;
         keep = Some(next.keep);
@@ -122,11 +137,17 @@ pub fn ask(
         next.priority = answers.priority(&question)?;
         priority = Some(next.priority);
     }
+    if next.keep && kinds.has(Kind::Security) {
+        let answer = answers.security(&question)?;
+        next.is_secret |= answer == SecurityAnswer::High;
+        security = Some(answer);
+    }
     *verdict = next;
     Ok(Said::Answer {
         keep,
         ttl,
         priority,
+        security,
     })
 }
 
@@ -151,6 +172,46 @@ mod tests {
             let case = format!("{standing:?} {answer:?}");
             assert_eq!(pipe(standing, answer, false), without_leave, "{case}");
             assert_eq!(pipe(standing, answer, true), with_leave, "{case}");
+        }
+    }
+
+    /// Finds a secret in what begins with a number, and remembers what it saw.
+    #[derive(Default)]
+    struct Finder {
+        seen: Vec<Vec<u8>>,
+    }
+
+    impl Answers for Finder {
+        fn security(&mut self, question: &QuestionParts<'_>) -> Result<SecurityAnswer, Unfit> {
+            self.seen.push(question.value.to_vec());
+            Ok(match question.value.first() {
+                Some(b'0'..=b'9') => SecurityAnswer::High,
+                _ => SecurityAnswer::Keep,
+            })
+        }
+    }
+
+    #[test]
+    fn one_that_finds_a_secret_suffices_and_the_next_see_nothing_of_it() {
+        let kinds = Kinds::NONE.with(Kind::Security);
+        for (value, is_secret, second_sees) in
+            [(&b"1234"[..], true, &b""[..]), (b"abc", false, b"abc")]
+        {
+            let (mut first, mut second) = (Finder::default(), Finder::default());
+            let question = QuestionParts {
+                value,
+                ..QuestionParts::default()
+            };
+            let mut verdict = Verdict {
+                keep: true,
+                ttl_ms: None,
+                priority: 0,
+                is_secret: false,
+            };
+            ask(&mut first, kinds, false, &question, &mut verdict).unwrap();
+            ask(&mut second, kinds, false, &question, &mut verdict).unwrap();
+            assert_eq!(verdict.is_secret, is_secret);
+            assert_eq!((&*first.seen[0], &*second.seen[0]), (value, second_sees));
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::sandbox::{Refusal, Sandbox, SandboxConfig, Settings};
 const PARTS: &[(&str, &str)] = &[
     (
         "manifest",
-        r#"{"name":"honest","kinds":["eviction","should_cache","ttl","priority"]}"#,
+        r#"{"name":"honest","kinds":["eviction","should_cache","ttl","priority","security"]}"#,
     ),
     ("imports", ""),
     ("memory", r#"(memory (export "memory") 16)"#),
@@ -28,6 +28,7 @@ const PARTS: &[(&str, &str)] = &[
     ("should_cache", "(i32.const 1)"),
     ("ttl", "(i64.const -2)"),
     ("priority", "(i32.const 7)"),
+    ("security", "(i32.const 1)"),
     ("more", ""),
 ];
 
@@ -104,6 +105,7 @@ pub(crate) fn guest(parts: &[(&str, &str)]) -> Vec<u8> {
         ("should_cache", "(result i32)"),
         ("ttl", "(result i64)"),
         ("priority", "(result i32)"),
+        ("security", "(result i32)"),
     ] {
         let body = part(name);
         if body.starts_with("(func") {

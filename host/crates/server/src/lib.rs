@@ -32,6 +32,7 @@ mod registry;
 mod run;
 mod sampler;
 mod scripts;
+mod secrets;
 mod session;
 mod shared;
 mod slowlog;

@@ -22,6 +22,7 @@ use crate::onlookers::{Onlookers, TrackingFigures, set_events};
 use crate::pubsub::Hub;
 use crate::sampler::Sampler;
 use crate::scripts::{ScriptFigures, Scripts};
+use crate::secrets::Secrets;
 use crate::slowlog::SlowLog;
 use crate::stats::{Counters, MaintenanceCounters, MaintenanceFigures, Totals, WorkerCounters};
 use crate::tls::Tls;
@@ -111,6 +112,7 @@ pub struct Shared {
     pub(crate) latency: LatencyMonitor,
     pub(crate) log: LogControl,
     pub(crate) sampler: Sampler,
+    pub(crate) secrets: Secrets,
     pub(crate) slowlog: SlowLog,
     pub(crate) tuning: Tuning,
     pub(crate) buffers: Budgets,
@@ -181,6 +183,7 @@ impl Shared {
             latency: LatencyMonitor::default(),
             log: parts.log,
             sampler: Sampler::new(tenants, (parts.monotonic_ns)()),
+            secrets: Secrets::default(),
             engine: parts.engine,
             deciders: parts.deciders,
             policies: parts.policies,
@@ -240,6 +243,11 @@ impl Shared {
     /// Resident memory of the process in bytes, if it can be measured.
     pub fn resident_bytes(&self) -> Option<u64> {
         Some((self.resident)()?.bytes)
+    }
+
+    /// Values that policies found to be secrets and that were kept as they are, for want of a key ring.
+    pub fn unsealed_secrets(&self) -> u64 {
+        self.secrets.unsealed()
     }
 
     /// What the server is ready for.

@@ -27,6 +27,7 @@ fn a_new_policy_of_each_kind_builds_passes_its_test_and_works_as_it_is() {
         ("should-cache", "should_cache"),
         ("ttl", "ttl"),
         ("priority", "priority"),
+        ("security", "security"),
     ] {
         let name = format!("my-{kind}");
         let dir = work.path().join(&name);

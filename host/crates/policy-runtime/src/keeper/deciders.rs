@@ -228,6 +228,7 @@ impl Desk {
             keep: true,
             ttl_ms: question.ttl_ms,
             priority: 0,
+            is_secret: false,
         };
         let mut failed = false;
         let mut notes = None;

@@ -1,5 +1,6 @@
 //! What one thread decided last for the keys it was asked about.
 
+use larder_abi::SecurityAnswer;
 use larder_engine::Millis;
 
 use crate::chain::{Said, TtlSaid};
@@ -83,6 +84,7 @@ fn describe(said: Said) -> String {
         keep,
         ttl,
         priority,
+        security,
     } = said
     else {
         return "failed, and had no say".to_owned();
@@ -97,7 +99,12 @@ fn describe(said: Said) -> String {
         }
     });
     let priority = priority.map(|priority| format!("priority {priority}"));
-    let parts: Vec<_> = [keep, ttl, priority].into_iter().flatten().collect();
+    let security = security.map(|security| match security {
+        SecurityAnswer::Keep => "security as it stood".to_owned(),
+        SecurityAnswer::High => "security high".to_owned(),
+    });
+    let parts = [keep, ttl, priority, security].into_iter().flatten();
+    let parts: Vec<_> = parts.collect();
     parts.join(", ")
 }
 
@@ -116,16 +123,18 @@ mod tests {
             keep: Some(true),
             ttl: None,
             priority: Some(9),
+            security: Some(SecurityAnswer::High),
         };
         said.push((gate, keep));
         let set = Said::Answer {
             keep: None,
             ttl: Some(TtlSaid::Set(Some(500))),
             priority: None,
+            security: None,
         };
         said.push((ttl, set));
         let lines = vec![
-            "10-gate, 300 ms ago: to be kept, priority 9".to_owned(),
+            "10-gate, 300 ms ago: to be kept, priority 9, security high".to_owned(),
             "20-ttl, 300 ms ago: TTL 500 ms".to_owned(),
         ];
         assert_eq!(memory.recall(7, 2300), Some((2000, lines)));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use larder_abi::{
-    Kind, Kinds, QUESTION_BYTES_MAX, QuestionParts, TtlAnswer, export, fill_question,
-    question_bytes,
+    Kind, Kinds, QUESTION_BYTES_MAX, QuestionParts, SecurityAnswer, TtlAnswer, export,
+    fill_question, question_bytes,
 };
 use larder_engine::Unfit;
 
@@ -19,6 +19,7 @@ pub struct Decisions {
     should_cache: Option<Export<u32, u32>>,
     ttl: Option<Export<u32, i64>>,
     priority: Option<Export<u32, u32>>,
+    security: Option<Export<u32, u32>>,
     value_prefix_bytes: usize,
     /// The kinds that it was asked about the present question.
     asked: Kinds,
@@ -42,6 +43,9 @@ impl Decisions {
                 .transpose()?,
             priority: has(Kind::Priority)
                 .map(|()| instance.export(export::PRIORITY))
+                .transpose()?,
+            security: has(Kind::Security)
+                .map(|()| instance.export(export::SECURITY))
                 .transpose()?,
             instance,
             value_prefix_bytes: policy.manifest.value_prefix_bytes,
@@ -133,6 +137,21 @@ impl Answers for Decisions {
         u8::try_from(answer).map_err(|_| {
             let why = format!("answered {}, which is not in 0 to 255", answer as i32);
             self.wrong(export::PRIORITY, why)
+        })
+    }
+
+    fn security(&mut self, question: &QuestionParts<'_>) -> Result<SecurityAnswer, Unfit> {
+        let bytes = self.put(question, Kind::Security)?;
+        let Some(export) = &self.security else {
+            return Err(undecided(Kind::Security));
+        };
+        let answer = self.instance.call(export, bytes)?;
+        SecurityAnswer::from_raw(answer).ok_or_else(|| {
+            let why = format!(
+                "answered {}, which is neither 0 to keep it nor 1 for high",
+                answer as i32
+            );
+            self.wrong(export::SECURITY, why)
         })
     }
 }

@@ -4,7 +4,9 @@ use super::*;
 use crate::chain::Answers;
 use crate::sandbox::{Given, Settings};
 use crate::testing::{FOREVER, LOG, guest, insert, load, sandbox, untried};
-use larder_abi::{EVENTS_MAX, Event, EventKind, Kind, NEWCOMER, QuestionParts, Request, TtlAnswer};
+use larder_abi::{
+    EVENTS_MAX, Event, EventKind, Kind, NEWCOMER, QuestionParts, Request, SecurityAnswer, TtlAnswer,
+};
 use larder_engine::{PolicyFigures, WrongAnswer};
 
 /// Of a shard that can afford whatever the limits allow.
@@ -13,7 +15,8 @@ const SHARE_BYTES: u64 = u64::MAX;
 const DECIDES: Kinds = Kinds::NONE
     .with(Kind::ShouldCache)
     .with(Kind::Ttl)
-    .with(Kind::Priority);
+    .with(Kind::Priority)
+    .with(Kind::Security);
 
 fn request(bytes: u64) -> Request {
     Request {
@@ -79,6 +82,7 @@ fn decisions_are_made_and_counted() {
     // The question goes on with another TTL, which the guest has to see.
     question.ttl_ms = Some(20);
     assert_eq!(decisions.priority(&question), Ok(7));
+    assert_eq!(decisions.security(&question), Ok(SecurityAnswer::High));
     assert_eq!(decisions.ttl(&question), Ok(TtlAnswer::Millis(21)));
     question.value_bytes = 5;
     assert_eq!(decisions.should_cache(&question), Ok(false));

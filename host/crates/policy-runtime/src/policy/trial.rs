@@ -78,6 +78,7 @@ fn ask(mut decisions: Decisions, kinds: Kinds) -> Result<Vec<String>, Unfit> {
                     Kind::ShouldCache => decisions.should_cache(&question)?.to_string(),
                     Kind::Ttl => format!("{:?}", decisions.ttl(&question)?),
                     Kind::Priority => decisions.priority(&question)?.to_string(),
+                    Kind::Security => format!("{:?}", decisions.security(&question)?),
                 };
                 answers.push(answer);
             }

@@ -6,7 +6,7 @@ use wasmtime::{ExternType, FuncType, Module};
 use super::Refusal;
 
 /// All functions of the contract take one i32; this is what they return.
-const RESULTS: [(&str, &str); 7] = [
+const RESULTS: [(&str, &str); 8] = [
     (export::BUFFER, "(i32)"),
     (export::INIT, "(i32)"),
     (export::EVENTS, "()"),
@@ -14,6 +14,7 @@ const RESULTS: [(&str, &str); 7] = [
     (export::SHOULD_CACHE, "(i32)"),
     (export::TTL, "(i64)"),
     (export::PRIORITY, "(i32)"),
+    (export::SECURITY, "(i32)"),
 ];
 
 /// Checks the functions that a policy of these kinds exports.

@@ -6,7 +6,7 @@ use larder_resp::{Args, parse_integer};
 
 use super::condition::{Condition, parse_hex};
 use super::moment::Scale;
-use super::note::{self, Item, PART_BYTES_MAX};
+use super::note::{self, Item, Note, PART_BYTES_MAX};
 use super::offer::{About, Offer};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::onlookers::Event;
@@ -68,7 +68,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Some((scale, text)) => Expiry::At(scale.deadline(text, ctx.now, "cache.set")?),
         None => Expiry::Never,
     };
-    let note = options.note()?;
+    let mut note = options.note()?;
     ctx.require_seal(&note)?;
     let offer = Offer {
         key: ctx.key(&args[1]),
@@ -80,7 +80,7 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             tags: options.tags.as_deref().unwrap_or_default(),
             cost_ms: options.cost_ms,
             attributes: options.attributes.as_deref().unwrap_or_default(),
-            note: &note,
+            note: Note::new(&mut note),
             stale_ms: options.stale_ms.unwrap_or(0),
         },
     };

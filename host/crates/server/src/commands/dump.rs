@@ -4,7 +4,7 @@ use larder_engine::{Access, Edit, Expiry};
 use larder_resp::{Args, parse_integer};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::note::{Item, items};
+use super::note::{Item, Note, items};
 use super::offer::{About, Offer, is_past};
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
 use crate::onlookers::Event;
@@ -93,8 +93,9 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         (ttl, false) => Expiry::At(ctx.now.saturating_add(ttl)),
     };
     let (mut tags, mut attributes) = (Vec::new(), Vec::new());
+    let mut kept = note.to_vec();
     let mut about = About {
-        note,
+        note: Note::new(&mut kept),
         ..About::default()
     };
     for item in items(note) {

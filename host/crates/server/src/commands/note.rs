@@ -19,6 +19,49 @@ const NAME: u8 = 4;
 const VALUE: u8 = 5;
 const SECRET: u8 = 6;
 
+/// The end of a note that says that its value is secret, and the whole of one that says nothing else.
+const SECRET_END: &[u8] = &[SECRET, 0, 0];
+
+/// A note as its client sent it and, in the same bytes, as it is where a policy finds that its value is secret.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Note<'a> {
+    marked: &'a [u8],
+    said_bytes: usize,
+}
+
+impl Default for Note<'_> {
+    fn default() -> Self {
+        Self {
+            marked: SECRET_END,
+            said_bytes: 0,
+        }
+    }
+}
+
+impl<'a> Note<'a> {
+    /// Of the bytes that `note` has; it is marked there from now on.
+    pub(super) fn new(note: &'a mut Vec<u8>) -> Self {
+        let said_bytes = note.len();
+        if !is_secret(note) {
+            note.extend_from_slice(SECRET_END);
+        }
+        Self {
+            marked: note,
+            said_bytes,
+        }
+    }
+
+    /// As its client sent it.
+    pub(super) fn said(self) -> &'a [u8] {
+        &self.marked[..self.said_bytes]
+    }
+
+    /// Saying that the value is secret.
+    pub(super) fn marked(self) -> &'a [u8] {
+        self.marked
+    }
+}
+
 /// Longer parts are refused before they come here.
 pub(super) const PART_BYTES_MAX: usize = u16::MAX as usize;
 
@@ -109,6 +152,20 @@ mod tests {
         assert!(items(&note).eq(given));
         assert!(is_secret(&note) && !is_secret(&note[..20]) && !is_secret(b""));
         assert_eq!(data_type(&note), Some(&b"json"[..]));
+        let said = note.clone();
+        let both = Note::new(&mut note);
+        assert_eq!(
+            (both.said(), both.marked()),
+            (&*said, &*said),
+            "it is marked"
+        );
+        let mut plain = note_of_type(b"t");
+        let said = plain.clone();
+        let both = Note::new(&mut plain);
+        assert!(both.said() == said && !is_secret(both.said()) && is_secret(both.marked()));
+        assert_eq!(data_type(both.marked()), Some(&b"t"[..]));
+        let none = Note::default();
+        assert!(none.said().is_empty() && is_secret(none.marked()));
         assert_eq!(data_type(&note[..4]), None);
         for len in 0..40 {
             assert!(items(&note[..len]).count() <= given.len());

@@ -6,7 +6,7 @@ use larder_engine::decision::{Operation, QuestionParts, TextPair};
 use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis, Times};
 
 use super::condition::Condition;
-use super::note::is_secret;
+use super::note::{Note, is_secret};
 use super::{Failure, NO_SEAL};
 use crate::Context;
 use crate::onlookers::{Event, Onlookers};
@@ -38,17 +38,20 @@ pub(super) struct About<'a> {
     pub(super) cost_ms: Option<u64>,
     pub(super) attributes: &'a [TextPair<'a>],
     /// All of it, as it is kept with the entry.
-    pub(super) note: &'a [u8],
+    pub(super) note: Note<'a>,
     /// How long it is kept beyond its expiry.
     pub(super) stale_ms: u32,
 }
 
 impl<'a> About<'a> {
-    /// What is kept of it with the entry.
-    fn label(&self, priority: u8) -> Label<'a> {
+    /// What is kept of it with the entry; `is_marked` where a policy found that the value is secret.
+    fn label(&self, priority: u8, is_marked: bool) -> Label<'a> {
         Label {
             priority,
-            note: self.note,
+            note: match is_marked {
+                true => self.note.marked(),
+                false => self.note.said(),
+            },
             times: Times {
                 stale_ms: self.stale_ms,
                 ..Times::NONE
@@ -80,7 +83,7 @@ impl<'a> Offer<'a> {
     fn as_wished(&self) -> Kept<'a> {
         Kept {
             expiry: self.expiry,
-            label: self.about.label(0),
+            label: self.about.label(0, false),
         }
     }
 
@@ -144,7 +147,7 @@ impl Context<'_> {
                 tenant: self.store.tenant().name(),
                 value_bytes: offer.value.len() as u64,
                 // Policies have logs.
-                value: match is_secret(offer.about.note) {
+                value: match is_secret(offer.about.note.said()) {
                     true => &[],
                     false => offer.value,
                 },
@@ -161,8 +164,20 @@ impl Context<'_> {
             Some(ttl_ms) => Expiry::At(now.saturating_add(ttl_ms)),
             None => Expiry::Never,
         };
-        let label = offer.about.label(verdict.priority);
+        let is_marked = verdict.keep && verdict.is_secret && self.mark(offer);
+        let label = offer.about.label(verdict.priority, is_marked);
         verdict.keep.then_some(Kept { expiry, label })
+    }
+
+    /// A policy has found that a value is secret: what of the request is behind its key is shown to nobody. Whether it
+    /// can be sealed.
+    fn mark(&mut self, offer: &Offer<'_>) -> bool {
+        self.watch.holds_secret = true;
+        let is_marked = self.shared.config.seals;
+        if !is_marked && !is_secret(offer.about.note.said()) {
+            self.shared.secrets.count_unsealed(self.now);
+        }
+        is_marked
     }
 
     /// Writes a value as the policies say. One that they refuse is gone, with the one before it; the

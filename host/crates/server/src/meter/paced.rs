@@ -41,6 +41,7 @@ impl Paced {
                 command,
                 ns: self.took_ns,
                 together: 1,
+                holds_secret: false,
             };
             slowlog::note_args(shared, session, shared.now(), slow, args);
         }

@@ -29,6 +29,8 @@ pub(crate) struct Slow {
     pub(crate) ns: u64,
     /// How many were timed together, itself included; it is the last of them.
     pub(crate) together: usize,
+    /// A policy found a secret among its arguments.
+    pub(crate) holds_secret: bool,
 }
 
 /// How a command that was entered is timed.
@@ -51,6 +53,8 @@ pub(crate) struct Watch {
     last: Option<u16>,
     /// Whether somebody is shown what this turn carries out.
     pub(crate) showing: Showing,
+    /// Whether a policy found a secret in the command that was begun last, or in one within it.
+    pub(crate) holds_secret: bool,
     is_long_request: bool,
     slow: Option<Slow>,
 }
@@ -69,6 +73,7 @@ impl Watch {
             depth: 0,
             last: None,
             showing: Showing::default(),
+            holds_secret: false,
             is_long_request: false,
             slow: None,
         }
@@ -105,6 +110,7 @@ impl Watch {
             && !self.is_long_request
             && self.slow_ns >= CLOSE_LOOK_BELOW_NS;
         if is_brief && self.depth == 0 && !shared.meters[self.worker].looks_closely() {
+            self.holds_secret = false;
             return Timing::Run { command };
         }
         self.enter_alone(shared, command)
@@ -116,6 +122,7 @@ impl Watch {
             (shared.monotonic_ns)()
         } else {
             self.close_run(shared);
+            self.holds_secret = false;
             self.mark_ns
         };
         self.depth += 1;
@@ -210,6 +217,7 @@ impl Watch {
             command,
             ns,
             together,
+            holds_secret: self.holds_secret,
         })
     }
 

@@ -139,7 +139,7 @@ fn line(ctx: &Context<'_>, args: Args<'_>) -> Vec<u8> {
             break;
         }
         line.extend_from_slice(b" \"");
-        match is_secret(args, at) {
+        match is_secret(args, at) || at > 1 && ctx.watch.holds_secret {
             true => line.extend_from_slice(REDACTED.as_bytes()),
             false => append_escaped(&mut line, arg),
         }

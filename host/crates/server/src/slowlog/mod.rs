@@ -96,7 +96,7 @@ pub(crate) fn note_args(
     if slow.ns < shared.tuning.slowlog_ns() || !is_logged(slow.command) {
         return;
     }
-    let mut args = shorten(args);
+    let mut args = shorten(args, slow.holds_secret);
     if slow.together > 1 {
         let note = format!(
             "... (the last of {} commands that took this together)",
@@ -132,11 +132,11 @@ pub(crate) fn add(
     }
 }
 
-/// The beginning of a request, as Redis shows it.
-fn shorten(args: Args<'_>) -> Vec<Vec<u8>> {
+/// The beginning of a request, as Redis shows it; what is behind its key only unless that `holds_secret`.
+fn shorten(args: Args<'_>, holds_secret: bool) -> Vec<Vec<u8>> {
     let is = |name: &str| args.name().eq_ignore_ascii_case(name.as_bytes());
     let is_secret = is("AUTH") || is("HELLO") || is("ACL");
-    let brings_secret = brings_secret(args);
+    let brings_secret = holds_secret || brings_secret(args);
     let shown = if args.len() > ARGS_MAX {
         ARGS_MAX - 1
     } else {

@@ -5,7 +5,7 @@ use crate::testing::{config, parts, session};
 
 fn short(args: &[&[u8]]) -> Vec<String> {
     let buffer: ArgsBuf = args.iter().copied().collect();
-    let short = shorten(buffer.args());
+    let short = shorten(buffer.args(), false);
     let texts = short.iter().map(|arg| arg.escape_ascii().to_string());
     texts.collect()
 }

@@ -107,6 +107,7 @@ impl Below {
                 keep: true,
                 ttl_ms: found.expires_at.map(|expiry| (expiry - now) * 1000),
                 priority: found.priority,
+                is_secret: false,
             },
         })
     }

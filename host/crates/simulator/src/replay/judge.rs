@@ -36,6 +36,7 @@ impl Door {
                 keep: true,
                 ttl_ms,
                 priority: 0,
+                is_secret: false,
             }),
         }
     }

@@ -222,6 +222,7 @@ mod tests {
             keep: true,
             ttl_ms: Some(seconds * 1000),
             priority: 0,
+            is_secret: false,
         };
         for object in 0..50_000 {
             let request = Request {

@@ -11,7 +11,7 @@ use larder_resp::{Value, decode};
 use larder_sdk::Kind;
 
 /// Keeps what has the tag `keep` or no tags, for the milliseconds of the attribute `ttl`, with the cost
-/// as priority; and writes down what it was asked.
+/// as priority; finds secrets in keys that begin with `secret`; and writes down what it was asked.
 struct Scripted(Arc<parking_lot::Mutex<Vec<String>>>);
 
 impl Decider for Scripted {
@@ -39,6 +39,7 @@ impl Decider for Scripted {
             keep: question.tags.is_empty() || question.tags.contains(&&b"keep"[..]),
             ttl_ms: ttl.or(question.ttl_ms),
             priority: question.cost_ms.unwrap_or(0) as u8,
+            is_secret: question.key.starts_with(b"secret"),
         }
     }
 }
@@ -122,6 +123,60 @@ fn secrets_need_a_seal_and_are_shown_to_no_policy() {
         "k db=0 bytes=1 ttl=None type=t",
     ];
     assert_eq!(*asked.lock(), expected);
+}
+
+/// What the label of an entry says of its value: whether it is secret, and its type.
+fn told(bed: &mut Bed, key: &str) -> (bool, Option<Vec<u8>>) {
+    let tenant = bed.shared.engine.default_tenant();
+    let read = |entry: larder_engine::Entry<'_>| {
+        let note = entry.label().note;
+        let data_type = crate::data_type(note).map(<[u8]>::to_vec);
+        (crate::is_secret(note), data_type)
+    };
+    let now = bed.shared.now();
+    tenant
+        .peek(larder_engine::Key::new(0, key.as_bytes()), now, read)
+        .unwrap()
+}
+
+#[test]
+fn what_a_policy_finds_to_be_a_secret_is_marked_whoever_writes_it() {
+    let (mut bed, _) = scripted();
+    bed.shared.config.seals = true;
+    for line in [
+        "SET secret1 v",
+        "SET secret1 v EX 5 XX",
+        "SETEX secret1 5 v",
+        "SETNX secret2 v",
+        "GETSET secret3 v",
+        "MSET other v secret4 v",
+        "MSETNX secret5 v other2 v",
+        "CACHE.SET secret6 v IFNE w",
+    ] {
+        let (reply, _) = bed.line(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    for number in 1..=6 {
+        assert_eq!(told(&mut bed, &format!("secret{number}")), (true, None));
+    }
+    assert_eq!(told(&mut bed, "other"), (false, None));
+    bed.check("CACHE.SET secret7 v TYPE t", "+OK\r\n");
+    let is_typed = (true, Some(b"t".to_vec()));
+    assert_eq!(told(&mut bed, "secret7"), is_typed);
+    bed.check("CACHE.SET secret7 v TYPE t SECURITY high", "+OK\r\n");
+    assert_eq!(told(&mut bed, "secret7"), is_typed);
+    bed.check("APPEND secret7 w", ":2\r\n");
+    assert_eq!(told(&mut bed, "secret7"), is_typed);
+    assert_eq!(bed.shared.unsealed_secrets(), 0);
+}
+
+#[test]
+fn without_a_key_ring_what_a_policy_finds_to_be_a_secret_is_kept_and_counted() {
+    let (mut bed, _) = scripted();
+    bed.check("SET secret v", "+OK\r\n");
+    bed.check("SET other v", "+OK\r\n");
+    assert_eq!(told(&mut bed, "secret"), (false, None));
+    assert_eq!(bed.shared.unsealed_secrets(), 1);
 }
 
 #[test]

@@ -313,6 +313,7 @@ impl Decider for OnThread {
             keep: question.tags.contains(&self.0.to_string().as_bytes()),
             ttl_ms: Some(self.0 as u64 * 1000),
             priority: 9,
+            is_secret: false,
         }
     }
 }

@@ -4,6 +4,7 @@ const VERDICT: Verdict = Verdict {
     keep: true,
     ttl_ms: None,
     priority: 0,
+    is_secret: false,
 };
 
 fn put(below: &mut Below, object: u32, size_bytes: u32) {

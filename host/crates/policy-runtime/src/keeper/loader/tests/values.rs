@@ -47,6 +47,7 @@ fn policies_answer_in_file_order() {
         keep: true,
         ttl_ms: Some(700),
         priority: 8,
+        is_secret: false,
     };
     assert_eq!(verdict, expected);
     assert_eq!(
