@@ -196,9 +196,12 @@ impl Codec {
             .active_cipher(key.tenant)
             .ok_or(Refusal::NoKey)?;
         let mut out = Vec::with_capacity(VALUE_SEAL_BYTES + value.len());
-        let content_start = record::begin(&Header::of_value(value.len() as u32, id), &mut out);
+        let written = record::Written {
+            content_start: record::begin(&Header::of_value(value.len() as u32, id), &mut out),
+            dictionary: None,
+        };
         out.extend_from_slice(value);
-        sealer::seal(&cipher, key, &mut out, 0, content_start)?;
+        sealer::seal(&cipher, key, &mut out, 0, &written)?;
         self.counters.sealed.fetch_add(1, Ordering::Relaxed);
         Ok(out)
     }
