@@ -30,7 +30,7 @@ const KEYS: [&str; 13] = [
 
 /// Patterns stand in metrics.
 const PATTERN_BYTES_MAX: usize = 128;
-const PATTERN_ALLOWED: &str = "a pattern of keys of 1 to 128 characters, such as playlist:*, that no other loader of the tenant has";
+const PATTERN_ALLOWED: &str = "a pattern of keys of 1 to 128 characters in one line, such as playlist:*, that no other loader of the tenant has";
 const URL_ALLOWED: &str = "an address such as http://127.0.0.1:8000/playlists/{key}";
 const HEADERS_ALLOWED: &str = "a table of texts, such as { Authorization = \"env:API_TOKEN\" } for what a variable of the environment holds";
 /// What says so is taken from the environment.
@@ -86,9 +86,8 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
         }
     }
     let pattern = listed.take(reader, "match", PATTERN_ALLOWED, |text| {
-        (1..=PATTERN_BYTES_MAX)
-            .contains(&text.len())
-            .then(|| text.to_owned())
+        let is_fit = (1..=PATTERN_BYTES_MAX).contains(&text.len());
+        (is_fit && !text.contains(char::is_control)).then(|| text.to_owned())
     });
     let tenant = take_tenant(reader, listed, tenants);
     let headers = listed.take_found(reader, "headers", HEADERS_ALLOWED, |found: &Found| {

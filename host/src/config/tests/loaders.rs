@@ -70,6 +70,8 @@ fn what_is_wrong_with_loaders_is_told_line_by_line_and_no_secret_with_it() {
         match = 'a*'
         url = 'http://host/{key}'
         ttl = 'none'
+        [[loader]]
+        match = \"a\\nb*\"
         [loader.x]";
     let problems = check(&layers(text, &[], &[])).unwrap_err().to_string();
     for line in [
@@ -83,6 +85,7 @@ fn what_is_wrong_with_loaders_is_told_line_by_line_and_no_secret_with_it() {
         "l.toml:12: loader.headers: \"a b\" is no name of a header; allowed",
         "l.toml:17: loader.headers: found \"x\"; allowed: a table of texts",
         "l.toml:19: loader.match: found \"a*\" again; allowed",
+        "l.toml:23: loader.match: found ",
     ] {
         assert!(problems.contains(line), "{line} is not in\n{problems}");
     }

@@ -78,19 +78,22 @@ impl HttpLoader {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
             status => {
-                let text = format!("{} answers {status}", options.url);
+                let text = format!("{} answers {status}", options.url.place());
                 return Err(LoadError::new(LoadFailure::Status, text));
             }
         }
         let (head, body) = response.into_parts();
         if is_encoded(&head.headers) && options.headers[ACCEPT_ENCODING] == AS_IT_IS {
-            let text = format!("{} answers with a value that is compressed", options.url);
+            let text = format!(
+                "{} answers with a value that is compressed",
+                options.url.place()
+            );
             return Err(LoadError::new(LoadFailure::Status, text));
         }
         let body = Limited::new(body, options.value_bytes_max).collect().await;
         let value = body.map_err(|error| match error.is::<LengthLimitError>() {
             true => {
-                let (url, bytes) = (&options.url, options.value_bytes_max);
+                let (url, bytes) = (options.url.place(), options.value_bytes_max);
                 let text = format!("{url} answers with a value of more than {bytes} bytes");
                 LoadError::new(LoadFailure::TooLarge, text)
             }
@@ -105,7 +108,7 @@ impl HttpLoader {
     }
 
     fn broken(&self, error: &(dyn Error + 'static)) -> LoadError {
-        let mut text = format!("{}: {error}", self.options.url);
+        let mut text = format!("{}: {error}", self.options.url.place());
         let mut source = error.source();
         while let Some(cause) = source {
             text = format!("{text}: {cause}");

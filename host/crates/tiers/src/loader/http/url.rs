@@ -54,6 +54,11 @@ impl UrlPattern {
         self.is_tls
     }
 
+    /// What is told of it: a query may hold secrets.
+    pub(super) fn place(&self) -> &str {
+        self.text.split('?').next().unwrap_or_default()
+    }
+
     /// The address of a key. One of which a part means the folder itself or the one above could lead out of the
     /// address's folder, so it has none.
     pub(super) fn of(&self, key: &[u8]) -> Result<Uri, LoadError> {
@@ -135,6 +140,7 @@ mod tests {
             of(b"\xff\0 /?#&=%\r\n{key}").unwrap(),
             "http://host/a/%FF%00%20%2F%3F%23%26%3D%25%0D%0A%7Bkey%7D.json?of=%FF%00%20%2F%3F%23%26%3D%25%0D%0A%7Bkey%7D"
         );
+        assert_eq!(url.place(), "http://host/a/{key}.json");
         assert!(of(b"a..b/...").is_ok());
         for key in ["..", ".", "a/../b", "../b", "a\\..", "a/."] {
             assert!(of(key.as_bytes()).is_err(), "{key}");
