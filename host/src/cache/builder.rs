@@ -58,7 +58,8 @@ impl CacheBuilder {
         self
     }
 
-    /// Loads what neither memory nor disk has: a closure that takes a key and returns a future.
+    /// Loads what neither memory nor disk has: a closure that takes a key and returns a future. It goes on in the thread
+    /// that writes to the disk, so it is to await and not to block.
     #[must_use]
     pub fn loader(mut self, loader: impl Loader) -> Self {
         self.loader = Some(Arc::new(loader));
