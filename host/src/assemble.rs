@@ -18,7 +18,7 @@ use larder_server::{ServerConfig, TenantLimits, UserConfig};
 use larder_tiers::codec::{Codec, Dictionaries, Encrypt, KeyRing, Settings};
 use larder_tiers::disk::{Disk, DiskOptions};
 use larder_tiers::loader::LoadRule;
-use larder_tiers::{KeyPattern, Records, Rules, Safe, Stack, StackConfig};
+use larder_tiers::{KeyPattern, Records, Rules, Safe, Stack, StackConfig, TagFile};
 
 use crate::config::{Below, ByteSize, Config, Loaded, Tenant, User};
 use crate::loaders;
@@ -84,6 +84,8 @@ pub fn codec(config: &Config, ring: Option<KeyRing>, seed: u64) -> anyhow::Resul
 
 /// The folder of the second level within the data folder.
 pub(crate) const DISK: &str = "disk";
+/// The file of invalidated tags within the data folder.
+const TAGS: &str = "tags";
 /// What finding its entries may take: half as much as the memory, and so much at least.
 const INDEX_PART: u64 = 2;
 const INDEX_BYTES_MIN: u64 = 32 << 20;
@@ -158,6 +160,10 @@ pub fn lower(
     let tiers = tiers.map(|disk| Arc::<Disk>::clone(disk) as Arc<dyn Tier>);
     let stack = Stack::start(tiers.collect(), &settings, clock)
         .context("the system gives no thread for what lies below the memory")?;
+    if disk.is_some() {
+        let file = TagFile::open(config.folders.data.join(TAGS), clock())?;
+        stack.keep_tags(file);
+    }
     Ok(Some(Lower {
         stack,
         disk,

@@ -2,7 +2,9 @@
 
 use larder_engine::loader::LoadFailure;
 use larder_engine::tier::{LOAD_MS_BOUNDS, LevelFigures, LoaderFigures};
-use larder_engine::{CALL_NS_BOUNDS, PolicyFigures, PolicyRow, PolicyRuntime, Tenant, TenantStats};
+use larder_engine::{
+    CALL_NS_BOUNDS, Invalidation, PolicyFigures, PolicyRow, PolicyRuntime, Tenant, TenantStats,
+};
 use larder_observe::{Distribution, Snapshot, metrics as m};
 use larder_server::Shared;
 
@@ -30,6 +32,7 @@ pub fn render(shared: &Shared, upkeep: &Upkeep) -> String {
     for level in shared.levels() {
         add_level(&mut snapshot, &level);
     }
+    snapshot.set(&m::TAG_WRITE_ERRORS, &[], shared.tag_errors());
     codec::add(&mut snapshot, upkeep);
     for loader in shared.loaders() {
         add_loader(&mut snapshot, &loader);
@@ -149,6 +152,9 @@ fn add_tenant(snapshot: &mut Snapshot, tenant: &Tenant) {
         (m::UPDATES, stats.updates),
         (m::REFUSED, stats.refused),
         (m::EXPIRED, stats.expired),
+        (m::INVALIDATED, stats.invalidated),
+        (m::TAGS, stats.tags.known),
+        (m::TAG_FLOOR_RAISES, stats.tags.floor_raises),
         (m::EVENTS_DROPPED, stats.events_dropped),
         (m::WRONG_VICTIMS, stats.wrong_victims),
         (m::REFUSED_NEWCOMERS, stats.refused_newcomers),
@@ -167,6 +173,10 @@ fn add_tenant(snapshot: &mut Snapshot, tenant: &Tenant) {
     ];
     for (metric, value) in rows {
         snapshot.set(&metric, &[name], value);
+    }
+    for kind in Invalidation::ALL {
+        let count = stats.invalidations[kind as usize];
+        snapshot.set(&m::INVALIDATIONS, &[name, kind.name()], count);
     }
     // `evictions` counts both.
     let by_policy = stats.evictions.saturating_sub(stats.fallback_evictions);

@@ -7,6 +7,7 @@ mod console;
 mod contract;
 mod differential;
 mod hostile;
+mod invalidate;
 mod leases;
 mod load;
 mod loaders;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::entry::{Entry, Key, Millis};
+use crate::tags::Tags;
 use crate::tier::{Answer, Stored, TierError};
 
 /// What is known of a key without waiting.
@@ -65,6 +66,14 @@ pub trait Below: Send + Sync {
         let _ = (key, entry);
         false
     }
+
+    /// The tenant's tags, where they outlast the process as what is below does.
+    fn tags(&self) -> Option<Arc<Tags>> {
+        None
+    }
+
+    /// Tags were invalidated, which is to outlast the process.
+    fn tags_changed(&self) {}
 
     /// An entry was read whose label says what it cost to load. Told as [`Self::put`] is.
     fn was_read(&self, key: Key<'_>, entry: Entry<'_>, now: Millis) {

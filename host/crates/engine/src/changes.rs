@@ -22,6 +22,8 @@ pub enum Change {
     Expired,
     /// It went to make room.
     Evicted,
+    /// It went with others, by a tag or a prefix.
+    Invalidated,
 }
 
 impl From<Removal> for Change {

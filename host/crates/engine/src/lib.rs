@@ -4,7 +4,7 @@
 //! seed with the configuration, memory measurements through [`Engine::govern`]; policies come in
 //! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`];
 //! what lies [`below`] the memory are [`tier`]s and
-//! [`loader`]s.
+//! [`loader`]s. By their [`tags`] many entries go at once.
 //!
 //! A [`Tenant`] is a store of its own: shards, byte budget, evictors and statistics. A read that
 //! hits takes one lock, copies out, and notes the access in a buffer.
@@ -25,6 +25,7 @@ pub mod recording;
 mod shard;
 mod size_class;
 mod stats;
+pub mod tags;
 mod tenant;
 pub mod tier;
 mod vault;
@@ -42,7 +43,7 @@ pub use policies::{
 };
 pub use shard::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub use size_class::SizeClasses;
-pub use stats::TenantStats;
+pub use stats::{Invalidation, TenantStats};
 pub use tenant::{
     FlushCursor, Locked, Several, Standing, Store, TENANT_BYTES_MIN, Tenant, Ticket, Watch,
 };

@@ -1,6 +1,32 @@
 //! What a tenant counts.
 
 use crate::places::Places;
+use crate::tags::TagFigures;
+
+/// What many entries may go by at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invalidation {
+    /// Tags of theirs.
+    Tag,
+    /// What their keys begin with.
+    Prefix,
+    /// All of them.
+    Tenant,
+}
+
+impl Invalidation {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Tag, Self::Prefix, Self::Tenant];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tag => "tag",
+            Self::Prefix => "prefix",
+            Self::Tenant => "tenant",
+        }
+    }
+}
 
 /// A tenant's figures at one moment, summed over its shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +51,12 @@ pub struct TenantStats {
     pub refused_newcomers: u64,
     /// Entries removed because their time had come.
     pub expired: u64,
+    /// Entries removed by a tag or a prefix.
+    pub invalidated: u64,
+    /// Invalidations, by [`Invalidation`].
+    pub invalidations: [u64; Invalidation::ALL.len()],
+    /// How its tags stand.
+    pub tags: TagFigures,
     /// Hits and misses that the evictor was not told of because its buffer was full.
     pub events_dropped: u64,
     /// Leases that were given.
@@ -64,6 +96,7 @@ impl TenantStats {
         self.refused += shard.refused;
         self.refused_newcomers += shard.refused_newcomers;
         self.expired += shard.expired;
+        self.invalidated += shard.invalidated;
         self.events_dropped += shard.events_dropped;
         self.leases += shard.leases;
         self.leases_over += shard.leases_over;
@@ -94,12 +127,18 @@ impl TenantStats {
             (&mut self.refused, before.refused),
             (&mut self.refused_newcomers, before.refused_newcomers),
             (&mut self.expired, before.expired),
+            (&mut self.invalidated, before.invalidated),
             (&mut self.events_dropped, before.events_dropped),
             (&mut self.leases, before.leases),
             (&mut self.leases_over, before.leases_over),
         ] {
             *count = count.saturating_sub(before);
         }
+        for (count, before) in self.invalidations.iter_mut().zip(before.invalidations) {
+            *count = count.saturating_sub(before);
+        }
+        let raises = &mut self.tags.floor_raises;
+        *raises = raises.saturating_sub(before.tags.floor_raises);
     }
 
     /// All entries.

@@ -231,6 +231,11 @@ pub trait Levels: Send + Sync {
         Vec::new()
     }
 
+    /// Times that invalidated tags could not be written down.
+    fn tag_errors(&self) -> u64 {
+        0
+    }
+
     /// Bytes of memory that they take, beside that of the entries in memory.
     fn memory_bytes(&self) -> u64;
 }

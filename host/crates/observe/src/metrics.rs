@@ -57,6 +57,16 @@ metrics! {
         "Writes refused because they were too large or no room could be made.";
     EXPIRED: Counter "larder_expired_total" ["tenant"]
         "Entries removed because their time to live had passed.";
+    INVALIDATIONS: Counter "larder_invalidations_total" ["tenant", "kind"]
+        "Orders to remove many entries at once, by what names them: tag, prefix, tenant.";
+    INVALIDATED: Counter "larder_invalidated_total" ["tenant"]
+        "Entries removed because a tag of theirs, or what their key begins with, was invalidated.";
+    TAGS: Gauge "larder_invalidated_tags" ["tenant"]
+        "Invalidated tags that are known.";
+    TAG_FLOOR_RAISES: Counter "larder_tag_floor_raises_total" ["tenant"]
+        "Times that invalidated tags were forgotten: entries with tags that were written before count as removed.";
+    TAG_WRITE_ERRORS: Counter "larder_tag_write_errors_total" []
+        "Times that invalidated tags could not be written to the data folder.";
     EVENTS_DROPPED: Counter "larder_events_dropped_total" ["tenant"]
         "Accesses that the eviction policy was not told of because its buffer was full.";
     WRONG_VICTIMS: Counter "larder_wrong_victims_total" ["tenant"]
@@ -309,6 +319,7 @@ mod tests {
         "bytes",
         "seconds",
         "entries",
+        "tags",
         "clients",
         "loads",
         "info",

@@ -9,6 +9,7 @@ mod conditions;
 mod console;
 mod figures;
 mod history;
+mod invalidate;
 mod keys;
 mod link;
 mod openapi;

@@ -316,6 +316,12 @@ impl Shared {
         levels.map(|levels| levels.figures()).unwrap_or_default()
     }
 
+    /// Times that invalidated tags could not be written down.
+    pub fn tag_errors(&self) -> u64 {
+        let levels = self.levels.as_ref();
+        levels.map_or(0, |levels| levels.tag_errors())
+    }
+
     /// How the loaders of all tenants stand.
     pub fn loaders(&self) -> Vec<LoaderFigures> {
         let levels = self.levels.as_ref();

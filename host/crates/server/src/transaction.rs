@@ -245,7 +245,8 @@ impl Queued {
 pub(crate) fn is_boundless(command: &Command, len: usize) -> bool {
     match command.name {
         "MOVE" | "SELECT" | "SWAPDB" => true,
-        "TIME" => false,
+        // Tags are the tenant's, and no shard has to be held for them.
+        "TIME" | "TAG" => false,
         // With the option DB.
         "COPY" => len > 4,
         _ => {

@@ -11,10 +11,12 @@ mod loads;
 mod queue;
 mod records;
 mod stack;
+mod tag_file;
 pub mod testing;
 mod vault;
 mod writer;
 
 pub use records::Records;
 pub use stack::{KeyPattern, Rules, Stack, StackConfig, WritePolicy};
+pub use tag_file::{TagFile, TagFileError};
 pub use vault::Safe;

@@ -3,12 +3,13 @@
 
 mod tenant;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use larder_engine::below::{Below, Loaded, Sight};
+use larder_engine::tags::{Known, Tags};
 use larder_engine::tier::{
     LevelFigures, Levels, LoaderFigures, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
 };
@@ -22,6 +23,7 @@ use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
 use crate::queue::{Queue, hash_of};
 use crate::stack::tenant::TenantBelow;
+use crate::tag_file::TagFile;
 use crate::writer::write;
 
 /// Groups of keys that are told apart where a load has to be of a key as it is now.
@@ -60,7 +62,7 @@ pub type KeyPattern = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 pub struct StackConfig {
     /// Bytes that may be on their way to a tier before those who write wait.
     pub queue_bytes_max: u64,
-    /// Of what is drawn for values that are loaded anew early.
+    /// Of what is drawn for values that are loaded anew early, and of hashes that do not outlast the process.
     pub seed: u64,
 }
 
@@ -98,6 +100,9 @@ pub struct Stack {
     /// How often something changed in each group of keys.
     epochs: Box<[AtomicU64]>,
     clears: AtomicU64,
+    /// Where invalidated tags are written down, if they are.
+    tag_file: OnceLock<Arc<TagFile>>,
+    seed: u64,
     demotions: AtomicU64,
     is_ending: AtomicBool,
     ends: Notify,
@@ -132,6 +137,8 @@ impl Stack {
             runtime: runtime.handle().clone(),
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             clears: AtomicU64::new(0),
+            tag_file: OnceLock::new(),
+            seed: config.seed,
             demotions: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
             ends: Notify::new(),
@@ -150,6 +157,15 @@ impl Stack {
         Ok(stack)
     }
 
+    /// Has invalidated tags be written down, in all tenants that are asked for afterwards. The first call counts.
+    pub fn keep_tags(&self, file: TagFile) {
+        let file = Arc::new(file);
+        if self.tag_file.set(Arc::clone(&file)).is_ok() {
+            let clock = Arc::clone(&self.clock);
+            self.runtime.spawn(file.keep(move || clock()));
+        }
+    }
+
     /// What lies below the memory of a tenant.
     pub fn below(self: &Arc<Self>, tenant: &str, rules: Rules) -> Arc<dyn Below> {
         let sources = rules.loaders.iter().map(|rule| {
@@ -159,9 +175,14 @@ impl Stack {
         let sources: Vec<_> = sources.collect();
         let own = sources.iter().map(|(_, source)| Arc::clone(source));
         self.sources.lock().extend(own);
+        let tags = match self.tag_file.get() {
+            Some(file) => file.tags(tenant),
+            None => Arc::new(Tags::new([self.seed, !self.seed], &Known::default())),
+        };
         Arc::new(TenantBelow {
             stack: Arc::clone(self),
             tenant: tenant.into(),
+            tags,
             rules,
             sources,
             clears: AtomicU64::new(0),
@@ -207,13 +228,20 @@ impl Stack {
             }
             level.tier.close().await;
         }
+        if let Some(settled) = self.tag_file.get().and_then(|file| file.settled()) {
+            settled.await;
+        }
     }
 
-    /// What there is of a key on the way down, or in a tier that can say so at once.
-    fn sight(&self, key: TierKey<'_>, now: Millis) -> Sight {
+    /// What there is of a key on the way down, or in a tier that can say so at once. What is void counts as absent here as
+    /// below.
+    fn sight(&self, key: TierKey<'_>, tags: &Tags, now: Millis) -> Sight {
         for level in &self.levels {
             match level.queue.coming(key) {
-                Some(coming) => return coming.stored(now).map_or(Sight::Absent, Sight::There),
+                Some(coming) => {
+                    let stored = coming.stored(now).filter(|stored| !is_void(tags, stored));
+                    return stored.map_or(Sight::Absent, Sight::There);
+                }
                 None if level.tier.may_hold(key) => return Sight::Maybe,
                 None => {}
             }
@@ -222,13 +250,15 @@ impl Stack {
     }
 
     /// What a look from level to level would find, where that can be told at once.
-    fn search_now(&self, key: TierKey<'_>, now: Millis) -> Option<Loaded> {
+    fn search_now(&self, key: TierKey<'_>, tags: &Tags, now: Millis) -> Option<Loaded> {
         for level in &self.levels {
             if let Some(coming) = level.queue.coming(key) {
-                return Some(Ok(coming.stored(now)));
+                let stored = coming.stored(now).filter(|stored| !is_void(tags, stored));
+                return Some(Ok(stored));
             }
             if level.tier.may_hold(key) {
                 let found = level.tier.read_now(key, now)?;
+                let found = found.map(|found| found.filter(|stored| !is_void(tags, stored)));
                 level.count(&found);
                 match found {
                     Ok(None) => {}
@@ -240,16 +270,17 @@ impl Stack {
     }
 
     /// Looks for a key from level to level.
-    async fn search(&self, key: &TierKeyBuf, now: Millis) -> Loaded {
+    async fn search(&self, key: &TierKeyBuf, tags: &Tags, now: Millis) -> Loaded {
         let mut trouble = None;
         for level in &self.levels {
             if let Some(coming) = level.queue.coming(key.borrow()) {
-                return Ok(coming.stored(now));
+                return Ok(coming.stored(now).filter(|stored| !is_void(tags, stored)));
             }
             if !level.tier.may_hold(key.borrow()) {
                 continue;
             }
             let found = level.tier.read(key, now).await;
+            let found = found.map(|found| found.filter(|stored| !is_void(tags, stored)));
             level.count(&found);
             match found {
                 Ok(Some(stored)) => return Ok(Some(Arc::new(stored))),
@@ -275,13 +306,14 @@ impl Stack {
     fn load(
         self: &Arc<Self>,
         key: TierKeyBuf,
+        tags: Arc<Tags>,
         source: Option<Arc<Source>>,
         now: Millis,
     ) -> JoinTask<Loaded> {
         let wanted = self.wanted(key);
         let stack = Arc::clone(self);
         self.runtime.spawn(async move {
-            let search = stack.search(&wanted.0, now);
+            let search = stack.search(&wanted.0, &tags, now);
             let found = stack.loads.share(wanted.clone(), search).await;
             match source {
                 Some(source) if !matches!(found, Ok(Some(_))) => source.load(wanted).await,
@@ -301,6 +333,11 @@ impl Stack {
     }
 }
 
+/// Whether an entry is void, by a tag of its own.
+fn is_void(tags: &Tags, stored: &Stored) -> bool {
+    tags.is_void(&stored.note)
+}
+
 impl Levels for Stack {
     fn figures(&self) -> Vec<LevelFigures> {
         self.levels.iter().map(Level::figures).collect()
@@ -309,6 +346,10 @@ impl Levels for Stack {
     fn loaders(&self) -> Vec<LoaderFigures> {
         let sources = self.sources.lock();
         sources.iter().map(|source| source.figures()).collect()
+    }
+
+    fn tag_errors(&self) -> u64 {
+        self.tag_file.get().map_or(0, |file| file.errors())
     }
 
     fn memory_bytes(&self) -> u64 {

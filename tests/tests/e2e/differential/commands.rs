@@ -25,9 +25,10 @@ pub(super) fn names(client: &mut Client) -> Vec<String> {
 }
 
 /// Commands that only Larder has, or a later Redis.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "cache.explain",
     "cache.get",
+    "cache.invalidate",
     "cache.record",
     "cache.set",
     "delex",

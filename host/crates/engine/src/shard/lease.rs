@@ -67,6 +67,8 @@ struct Given {
     /// The place of the key's database.
     place: u8,
     token: u64,
+    /// Of when it was given: what is made by it is as old.
+    stamp: u64,
     until: Millis,
     ending: Ending,
 }
@@ -111,15 +113,17 @@ impl State {
                 return Lease::Refused;
             }
         }
-        let token = self.token();
+        let (token, stamp) = (self.token(), self.tags.now());
         let given = self.leases.keys.entry(at.hash).or_insert_with(|| Given {
             place: at.key.db,
             token,
+            stamp,
             until: 0,
             ending: Ending::default(),
         });
         // Who waits for the one before looks again when its time is up.
-        (given.token, given.until) = (token, at.now.saturating_add(time_ms));
+        (given.token, given.stamp) = (token, stamp);
+        given.until = at.now.saturating_add(time_ms);
         self.stats.leases += 1;
         Lease::Won(token)
     }
@@ -132,15 +136,15 @@ impl State {
         hasher.finish()
     }
 
-    /// Whether that is the token of the key's lease.
+    /// The stamp of when the key's lease was given.
     ///
     /// # Errors
-    /// If not.
-    pub(super) fn check_lease(&mut self, at: &At<'_>, token: u64) -> Result<(), Refusal> {
+    /// If that is not its token.
+    pub(super) fn check_lease(&mut self, at: &At<'_>, token: u64) -> Result<u64, Refusal> {
         let given = self.leases.keys.get(&at.hash);
-        match given.is_some_and(|given| given.token == token && given.until > at.now) {
-            true => Ok(()),
-            false => {
+        match given.filter(|given| given.token == token && given.until > at.now) {
+            Some(given) => Ok(given.stamp),
+            None => {
                 self.stats.leases_over += 1;
                 Err(Refusal::Never(Error::LeaseOver))
             }

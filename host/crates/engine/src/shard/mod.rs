@@ -19,19 +19,15 @@ mod watch;
 mod wheel;
 mod write;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder_sdk::{Event, NEWCOMER, Request, Slot, VICTIMS_MAX};
 use parking_lot::Mutex;
 
-use crate::below::Below;
-use crate::changes::Changes;
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
-use crate::vault::Vault;
 pub use lease::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub(crate) use recorder::Recorder;
-pub(crate) use state::{At, Garbage, ShardConfig, State, hash};
+pub(crate) use state::{Around, At, Garbage, ShardConfig, State, hash};
 pub(crate) use succession::{Setback, Successor};
 pub(crate) use write::Refusal;
 
@@ -120,19 +116,13 @@ impl EvictorSide {
 }
 
 impl Shard {
-    pub(crate) fn new(
-        config: ShardConfig,
-        evictor: Box<dyn Evictor>,
-        changes: Arc<Changes>,
-        below: Option<Arc<dyn Below>>,
-        vault: Option<Arc<dyn Vault>>,
-    ) -> Self {
+    pub(crate) fn new(config: ShardConfig, evictor: Box<dyn Evictor>, around: Around) -> Self {
         let wants_misses = evictor.wants_misses();
         Self {
             is_prompt: AtomicBool::new(evictor.is_prompt()),
             is_unfit: AtomicBool::new(false),
             evictor_bytes: AtomicU64::new(0),
-            state: Mutex::new(State::new(config, wants_misses, changes, below, vault)),
+            state: Mutex::new(State::new(config, wants_misses, around)),
             evictor: Mutex::new(EvictorSide::new(evictor)),
         }
     }

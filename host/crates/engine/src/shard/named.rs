@@ -112,10 +112,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::ShardConfig;
-    use super::super::state::{At, hash};
+    use super::super::state::{Around, At, hash};
     use super::*;
     use crate::{Access, Edit, Expiry, Key, SizeClasses};
 
@@ -136,7 +134,7 @@ mod tests {
             start_ms: 1,
             volatile_only,
         };
-        let mut state = State::new(config, false, Arc::default(), None, None);
+        let mut state = State::new(config, false, Around::nothing());
         for n in 0..ENTRIES {
             update(&mut state, n, &Edit::put(&[1; 50][..], Expiry::At(9)));
         }

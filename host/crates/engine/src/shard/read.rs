@@ -18,13 +18,14 @@ impl State {
         self.index.find(at.hash, is_it)
     }
 
-    /// The slot of a key that has not expired. One that has goes, unless it is kept for who asks for stale
-    /// values.
+    /// The slot of a key that has not expired and is not void. One that is goes, unless it is kept for who asks for
+    /// stale values.
     #[inline]
     pub(crate) fn live_slot(&mut self, at: &At<'_>) -> Option<Slot> {
         let slot = self.slot_of(at)?;
-        let expiry = self.slab.get(slot)?.expiry();
-        if expiry != 0 && expiry <= at.now {
+        let block = self.slab.get(slot)?;
+        let expiry = block.expiry();
+        if expiry != 0 && expiry <= at.now || self.is_void(block) {
             self.lapse(slot, at.now);
             return None;
         }
@@ -38,16 +39,17 @@ impl State {
         let start_ms = self.config.start_ms;
         if let Some((slot, block)) = found.and_then(|slot| Some((slot, self.slab.get_mut(slot)?))) {
             let expiry = block.expiry();
-            if expiry == 0 || expiry > at.now {
+            let label = block.label();
+            if (expiry == 0 || expiry > at.now) && !self.tags.is_void(label.note) {
                 if block.is_shut() {
                     return self.get_shut(slot, at, read);
                 }
+                let was_loaded = label.times.cost_ms > 0;
                 let result = read(Entry {
                     block,
                     opened: None,
                     start_ms,
                 });
-                let was_loaded = block.label().times.cost_ms > 0;
                 block.set_stamp(stamp(at.now, start_ms));
                 self.count_hit(slot, at);
                 if was_loaded {

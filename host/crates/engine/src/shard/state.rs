@@ -21,6 +21,7 @@ use crate::entry::{Key, Millis};
 use crate::places::Places;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
+use crate::tags::Tags;
 use crate::vault::Vault;
 
 /// What a shard is made with.
@@ -34,6 +35,28 @@ pub(crate) struct ShardConfig {
     pub(crate) start_ms: Millis,
     /// Entries that never expire are never evicted, and no evictor knows of them.
     pub(crate) volatile_only: bool,
+}
+
+/// What a tenant's shards share.
+#[derive(Clone)]
+pub(crate) struct Around {
+    pub(crate) changes: Arc<Changes>,
+    pub(crate) tags: Arc<Tags>,
+    pub(crate) below: Option<Arc<dyn Below>>,
+    pub(crate) vault: Option<Arc<dyn Vault>>,
+}
+
+#[cfg(test)]
+impl Around {
+    /// Nobody and nothing.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            changes: Arc::default(),
+            tags: Arc::new(Tags::new([1, 2], &crate::tags::Known::default())),
+            below: None,
+            vault: None,
+        }
+    }
 }
 
 /// Where and when an operation takes place.
@@ -71,6 +94,8 @@ pub(crate) struct State {
     pub(super) recorder: Option<Arc<Recorder>>,
     /// Who hears of changes.
     pub(super) changes: Arc<Changes>,
+    /// The tenant's tags.
+    pub(super) tags: Arc<Tags>,
     /// What lies below.
     pub(super) below: Option<Arc<dyn Below>>,
     /// Keeps values shut.
@@ -116,9 +141,12 @@ impl State {
     pub(super) fn new(
         config: ShardConfig,
         wants_misses: bool,
-        changes: Arc<Changes>,
-        below: Option<Arc<dyn Below>>,
-        vault: Option<Arc<dyn Vault>>,
+        Around {
+            changes,
+            tags,
+            below,
+            vault,
+        }: Around,
     ) -> Self {
         Self {
             config,
@@ -134,6 +162,7 @@ impl State {
             tap: None,
             recorder: None,
             changes,
+            tags,
             below,
             vault,
             flushing: Vec::new(),
@@ -445,7 +474,9 @@ impl State {
     pub(crate) fn visit(&self, slot: Slot, db: u8, now: Millis) -> Option<&[u8]> {
         let place = self.places.place_of(db);
         let block = self.slab.get(slot).filter(|block| {
-            block.db() == place && block.expires_at().is_none_or(|expiry| expiry > now)
+            let expiry = block.expires_at();
+            let is_past = expiry.is_some_and(|expiry| expiry <= now);
+            block.db() == place && !is_past && !self.is_void(block)
         });
         block.map(Block::key)
     }

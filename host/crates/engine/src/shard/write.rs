@@ -9,6 +9,7 @@ use crate::edit::{Access, Edit, Expiry};
 use crate::entry::{Entry, LABEL_NOTE_BYTES_MAX, Label, Millis, stamp};
 use crate::error::Error;
 use crate::recording::Kind;
+use crate::tags::stamped;
 use crate::tier::Stored;
 
 /// Bytes that any value may have.
@@ -41,9 +42,10 @@ impl State {
         room_bytes: usize,
         edit: &mut impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
     ) -> Result<R, Refusal> {
-        if let Access::Lease(token) = access {
-            self.check_lease(at, token)?;
-        }
+        let stamp = match access {
+            Access::Lease(token) => self.check_lease(at, token)?,
+            Access::Read | Access::Write | Access::Offer(_) => self.tags.now(),
+        };
         let slot = self.live_slot(at);
         let (slot, opened) = self.open_slot(slot);
         let block = slot.and_then(|slot| self.slab.get(slot));
@@ -80,6 +82,11 @@ impl State {
                 expiry,
                 label,
             } => {
+                let note = label.and_then(|label| stamped(label.note, stamp));
+                let label = label.map(|label| Label {
+                    note: note.as_deref().unwrap_or(label.note),
+                    ..label
+                });
                 let value = Laid {
                     bytes: &value,
                     is_shut,

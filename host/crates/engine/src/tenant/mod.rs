@@ -2,6 +2,7 @@
 
 mod fetch;
 mod install;
+mod invalidate;
 mod lease;
 mod locked;
 mod record;
@@ -25,11 +26,13 @@ use crate::error::{ConfigError, Error};
 use crate::evictor::EvictorFactory;
 use crate::places::{Places, Table};
 use crate::shard::block::block_bytes;
-use crate::shard::{At, Refusal, Shard, ShardConfig, State, hash};
+use crate::shard::{Around, At, Refusal, Shard, ShardConfig, State, hash};
 use crate::size_class::SizeClasses;
-use crate::stats::TenantStats;
+use crate::stats::{Invalidation, TenantStats};
+use crate::tags::{Known, Tags};
 
 pub use fetch::Ticket;
+use invalidate::Sweep;
 pub use locked::Locked;
 pub use record::Recording;
 pub use standing::Standing;
@@ -77,6 +80,11 @@ pub struct Tenant {
     is_recorded: AtomicBool,
     /// Who hears of its changes.
     changes: Arc<Changes>,
+    tags: Arc<Tags>,
+    /// How far void entries were removed.
+    sweep: Mutex<Sweep>,
+    /// Invalidations, by [`Invalidation`].
+    invalidations: [AtomicU64; Invalidation::ALL.len()],
     below: Option<Arc<dyn Below>>,
 }
 
@@ -98,7 +106,18 @@ impl Tenant {
     ) -> Result<Self, ConfigError> {
         let shards = shard_count(shared.threads, config.memory_bytes);
         let hash_seed = shared.seed;
-        let changes = Arc::new(Changes::default());
+        let (changes, below) = (Arc::new(Changes::default()), config.below.clone());
+        let kept = below.as_ref().and_then(|below| below.tags());
+        let tags = kept.unwrap_or_else(|| {
+            let key = [shared.seed, seed_of(shared.seed, shards)];
+            Arc::new(Tags::new(key, &Known::default()))
+        });
+        let around = Around {
+            changes: Arc::clone(&changes),
+            tags: Arc::clone(&tags),
+            below: below.clone(),
+            vault: config.vault.clone(),
+        };
         let shard = |number: u64| {
             let random_seed = seed_of(shared.seed, number);
             let shard = ShardConfig {
@@ -114,10 +133,7 @@ impl Tenant {
                 .evictor
                 .build(random_seed, config.memory_bytes / shards);
             evictor
-                .map(|evictor| {
-                    let (below, vault) = (config.below.clone(), config.vault.clone());
-                    Shard::new(shard, evictor, Arc::clone(&changes), below, vault)
-                })
+                .map(|evictor| Shard::new(shard, evictor, around.clone()))
                 .map_err(|unfit| ConfigError::Evictor {
                     tenant: config.name.clone(),
                     reason: unfit.to_string(),
@@ -141,9 +157,13 @@ impl Tenant {
             next_shard: AtomicU64::new(0),
             volatile_only: shared.volatile_only,
             is_recorded: AtomicBool::new(false),
-            changes: Arc::clone(&changes),
-            below: config.below.clone(),
+            changes,
+            sweep: Mutex::new(Sweep::new(tags.now())),
+            tags,
+            invalidations: Default::default(),
+            below,
         };
+        tenant.use_bytes(tenant.tags.memory_bytes() as i64);
         for shard in &tenant.shards {
             tenant.use_bytes(shard.state.lock().settle());
         }
@@ -327,6 +347,8 @@ impl Tenant {
             used_bytes: self.used_bytes.load(Ordering::Relaxed),
             memory_bytes: self.memory_bytes(),
             shards: self.shards.len() as u64,
+            invalidations: self.invalidations(),
+            tags: self.tags.figures(),
             evictor_bytes: self.shards.iter().map(Shard::evictor_bytes).sum(),
             ..TenantStats::default()
         }

@@ -214,7 +214,7 @@ impl Tenant {
         }
     }
 
-    /// One bounded step of maintenance: expires, tells the evictors, evicts what the budget no
+    /// One bounded step of maintenance: expires, tells the evictors, removes what is void, evicts what the budget no
     /// longer allows. Whether more is waiting.
     pub(crate) fn maintain(&self, now: Millis) -> bool {
         let mut more = false;
@@ -230,6 +230,7 @@ impl Tenant {
                 self.deliver_if_free(shard);
             }
         }
+        self.sweep();
         let excess = self.excess_bytes().min(STEP_BYTES_MAX);
         if excess > 0 {
             let next = self.next_shard.fetch_add(1, Ordering::Relaxed);

@@ -186,10 +186,9 @@ impl Options<'_> {
         let attributes = attributes.map(|(name, value)| Item::Attribute(name, value));
         let secret = self.level.map(|_| Item::Secret);
         let mut note = Vec::new();
-        for item in data_type
-            .into_iter()
+        for item in tags
+            .chain(data_type)
             .chain(cost)
-            .chain(tags)
             .chain(attributes)
             .chain(secret)
         {

@@ -1,5 +1,6 @@
 //! DUMP and RESTORE: a value, and what its client said of it, as bytes of Larder's own form.
 
+use larder_engine::tags::unstamp;
 use larder_engine::{Access, Edit, Expiry};
 use larder_resp::{Args, parse_integer};
 use xxhash_rust::xxh3::xxh3_64;
@@ -87,6 +88,10 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let ttl =
         u64::try_from(ttl).map_err(|_| Failure::new("ERR Invalid TTL value, must be >= 0"))?;
     let (value, note) = open(&args[3]).ok_or(WRONG_PAYLOAD)?;
+    // It may come from elsewhere, and is as new as what is written here.
+    let mut note = note.to_vec();
+    unstamp(&mut note);
+    let note = &note[..];
     let expiry = match (ttl, options.is_absolute) {
         (0, _) => Expiry::Never,
         (ttl, true) => Expiry::At(ttl),

@@ -10,6 +10,7 @@ mod bitfield;
 mod bitop;
 mod cache_explain;
 mod cache_get;
+mod cache_invalidate;
 mod cache_record;
 mod cache_set;
 mod client;

@@ -1,5 +1,7 @@
 //! What a client says of a value, as it is kept with the entry: one item after the other, each its kind
-//! in a byte, its length in two, and its bytes.
+//! in a byte, its length in two, and its bytes. Tags come first, behind the engine's stamp.
+
+use larder_engine::tags::{STAMP_PART, TAG_PART, UNSTAMPED};
 
 /// One thing that a client said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +15,6 @@ pub(crate) enum Item<'a> {
 }
 
 const TYPE: u8 = 1;
-const TAG: u8 = 2;
 const COST: u8 = 3;
 const NAME: u8 = 4;
 const VALUE: u8 = 5;
@@ -72,11 +73,14 @@ pub fn note_of_type(data_type: &[u8]) -> Vec<u8> {
     note
 }
 
-/// Appends an item.
+/// Appends an item; tags have to come before all others.
 pub(super) fn push(note: &mut Vec<u8>, item: Item<'_>) {
+    if note.is_empty() && matches!(item, Item::Tag(_)) {
+        note.extend_from_slice(&UNSTAMPED);
+    }
     match item {
         Item::Type(name) => part(note, TYPE, name),
-        Item::Tag(tag) => part(note, TAG, tag),
+        Item::Tag(tag) => part(note, TAG_PART, tag),
         Item::CostMs(cost_ms) => part(note, COST, &cost_ms.to_le_bytes()),
         Item::Attribute(name, value) => {
             part(note, NAME, name);
@@ -97,10 +101,14 @@ fn part(note: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
 pub(crate) fn items(note: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut rest = note;
     std::iter::from_fn(move || {
-        let (kind, bytes) = next_part(&mut rest)?;
+        let mut part = next_part(&mut rest)?;
+        if part.0 == STAMP_PART {
+            part = next_part(&mut rest)?;
+        }
+        let (kind, bytes) = part;
         match kind {
             TYPE => Some(Item::Type(bytes)),
-            TAG => Some(Item::Tag(bytes)),
+            TAG_PART => Some(Item::Tag(bytes)),
             COST => Some(Item::CostMs(u64::from_le_bytes(bytes.try_into().ok()?))),
             NAME => match next_part(&mut rest)? {
                 (VALUE, value) => Some(Item::Attribute(bytes, value)),
@@ -141,11 +149,11 @@ mod tests {
         let long = vec![7; PART_BYTES_MAX];
         let given = [
             Item::Tag(b"a"),
+            Item::Tag(&long),
             Item::Attribute(b"name", b""),
             Item::Type(b"json"),
             Item::CostMs(u64::MAX),
             Item::Secret,
-            Item::Tag(&long),
         ];
         let mut note = Vec::new();
         given.iter().for_each(|item| push(&mut note, *item));

@@ -7,6 +7,7 @@ mod connection;
 mod errors;
 mod generic;
 mod introspection;
+mod invalidate;
 mod leases;
 mod monitor;
 mod notifications;

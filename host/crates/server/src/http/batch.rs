@@ -146,6 +146,27 @@ struct Batch {
 
 /// Reads a batch whose items stand under `name`.
 async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch)> {
+    let (caller, mut fields, body) = object(api, request, &["db", name]).await?;
+    match fields.remove(name) {
+        Some(Value::Array(items)) if items.len() <= ITEMS_MAX => {
+            // One request is paid for already.
+            let more = items.len().saturating_sub(1);
+            api.pay(caller.user(), more as u64).await?;
+            Ok((caller, Batch { items, _paid: body }))
+        }
+        Some(Value::Array(_)) => Err(Problem::too_large(format!(
+            "a batch has {ITEMS_MAX} items at most"
+        ))),
+        _ => Err(Problem::bad(format!("'{name}' is a list, and is missing"))),
+    }
+}
+
+/// The object of JSON that a request brings, who brings it and for which database, and what pays for it.
+pub(super) async fn object(
+    api: &Api,
+    request: Request,
+    known: &[&str],
+) -> Answer<(Caller, Map<String, Value>, Charged)> {
     Query::new(request.uri().query(), &[])?;
     let caller = api.caller(request.extensions())?;
     check_json(request.headers())?;
@@ -154,12 +175,12 @@ async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch
     let tree_bytes = tree_bytes(&body.bytes);
     // Each string once as it was read, once decoded, once on its way to the command.
     body.also_hold(3 * body.bytes.len() + tree_bytes)?;
-    let mut fields = match serde_json::from_slice(&body.bytes) {
+    let fields = match serde_json::from_slice(&body.bytes) {
         Ok(Value::Object(fields)) => fields,
-        Ok(_) => return Err(Problem::bad("a batch is an object of JSON")),
+        Ok(_) => return Err(Problem::bad("this is sent as an object of JSON")),
         Err(error) => return Err(Problem::bad(format!("this is no JSON: {error}"))),
     };
-    check_fields(&fields, &["db", name])?;
+    check_fields(&fields, known)?;
     let db = match fields.get("db") {
         None => 0,
         Some(db) => whole(db)
@@ -167,18 +188,7 @@ async fn batch(api: &Api, request: Request, name: &str) -> Answer<(Caller, Batch
             .filter(|db| *db < larder_engine::DATABASES)
             .ok_or_else(|| Problem::bad(DB_RANGE))?,
     };
-    match fields.remove(name) {
-        Some(Value::Array(items)) if items.len() <= ITEMS_MAX => {
-            // One request is paid for already.
-            let more = items.len().saturating_sub(1);
-            api.pay(caller.user(), more as u64).await?;
-            Ok((caller.on(db), Batch { items, _paid: body }))
-        }
-        Some(Value::Array(_)) => Err(Problem::too_large(format!(
-            "a batch has {ITEMS_MAX} items at most"
-        ))),
-        _ => Err(Problem::bad(format!("'{name}' is a list, and is missing"))),
-    }
+    Ok((caller.on(db), fields, body))
 }
 
 /// A form of a web page cannot send this type, so that a browser asks before it sends it for one.
@@ -191,7 +201,7 @@ fn check_json(headers: &HeaderMap) -> Answer<()> {
         true => Ok(()),
         false => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "a batch is sent as Content-Type: application/json",
+            "this is sent as Content-Type: application/json",
         )),
     }
 }
@@ -282,7 +292,7 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 /// A string, or `{"base64": "…"}`.
-fn bytes(value: &Value) -> Answer<Vec<u8>> {
+pub(super) fn bytes(value: &Value) -> Answer<Vec<u8>> {
     let encoded = |fields: &Map<String, Value>| match fields.get("base64") {
         Some(Value::String(text)) if fields.len() == 1 => BASE64_STANDARD.decode(text).ok(),
         _ => None,
@@ -292,7 +302,7 @@ fn bytes(value: &Value) -> Answer<Vec<u8>> {
         Value::Object(fields) => encoded(fields),
         _ => None,
     }
-    .ok_or_else(|| Problem::bad("keys and values are strings, or {\"base64\": \"…\"}"))
+    .ok_or_else(|| Problem::bad("keys, values and tags are strings, or {\"base64\": \"…\"}"))
 }
 
 /// The other way round: a string where it is text.

@@ -15,11 +15,11 @@ use axum::routing::{MethodRouter, get, post, put};
 use super::api::Api;
 use super::link::Link;
 use super::problem::{Answer, Problem};
-use super::{batch, console, history, keys, openapi, policies, reports, timing};
+use super::{batch, console, history, invalidate, keys, openapi, policies, reports, timing};
 use crate::Health;
 
 /// All there is to be asked for under `/v1`, in the order of the description.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 15] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 16] {
     [
         (
             "/v1/keys/{key}",
@@ -28,6 +28,7 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 15] {
         ("/v1/keys", axum::routing::delete(keys::flush)),
         ("/v1/batch/get", post(batch::get)),
         ("/v1/batch/set", post(batch::set)),
+        ("/v1/invalidate", post(invalidate::invalidate)),
         ("/v1/policies", get(policies::list)),
         ("/v1/policies/reload", post(policies::reload)),
         ("/v1/policies/history", get(history::list)),

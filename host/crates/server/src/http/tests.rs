@@ -2,6 +2,7 @@
 
 mod api;
 mod description;
+mod invalidate;
 mod timing;
 mod users;
 

@@ -36,6 +36,7 @@ impl Event {
     pub(crate) const EXPIRED: Self = Self::new(EXPIRED, "expired");
     pub(crate) const INCRBY: Self = Self::new(STRING, "incrby");
     pub(crate) const INCRBYFLOAT: Self = Self::new(STRING, "incrbyfloat");
+    pub(crate) const INVALIDATED: Self = Self::new(GENERIC, "invalidated");
     pub(crate) const KEYMISS: Self = Self::new(MISS, "keymiss");
     pub(crate) const MOVE_FROM: Self = Self::new(GENERIC, "move_from");
     pub(crate) const MOVE_TO: Self = Self::new(GENERIC, "move_to");

@@ -127,6 +127,7 @@ impl Listener for Onlookers {
         match change {
             Change::Expired => self.notify(Event::EXPIRED, key),
             Change::Evicted => self.notify(Event::EVICTED, key),
+            Change::Invalidated => self.notify(Event::INVALIDATED, key),
             // Commands tell of what they do, as the same change has several names.
             Change::Written | Change::Expiry | Change::Removed => {}
         }
@@ -140,8 +141,9 @@ impl Listener for Onlookers {
 /// Changes which events are told; all tenants' entries are looked at for those that come of themselves.
 pub(crate) fn set_events(told: &AtomicU32, engine: &Engine, classes: KeyspaceEvents) {
     let before = KeyspaceEvents(told.swap(classes.0, Ordering::Relaxed));
-    let wants = [before, classes]
-        .map(|classes| classes.include(Event::EXPIRED) || classes.include(Event::EVICTED));
+    let own = [Event::EXPIRED, Event::EVICTED, Event::INVALIDATED];
+    let wants =
+        [before, classes].map(|classes| own.into_iter().any(|event| classes.include(event)));
     for tenant in engine.tenants() {
         match wants {
             [false, true] => tenant.changes().want(),

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use larder_engine::below::{Below, Loaded, Reach, Sight};
+use larder_engine::tags::Tags;
 use larder_engine::tier::{Answer, Stored, TierChange, TierError, TierKey, TierKeyBuf};
 use larder_engine::{Entry, Key, Millis};
 
@@ -26,6 +27,7 @@ thread_local! {
 pub(super) struct TenantBelow {
     pub(super) stack: Arc<Stack>,
     pub(super) tenant: Arc<str>,
+    pub(super) tags: Arc<Tags>,
     pub(super) rules: Rules,
     /// The loaders among the rules.
     pub(super) sources: Vec<(KeyPattern, Arc<Source>)>,
@@ -176,12 +178,23 @@ impl Below for TenantBelow {
         self.told();
     }
 
+    fn tags(&self) -> Option<Arc<Tags>> {
+        Some(Arc::clone(&self.tags))
+    }
+
+    fn tags_changed(&self) {
+        if let Some(file) = self.stack.tag_file.get() {
+            file.note_change();
+            self.told();
+        }
+    }
+
     fn clears(&self) -> u64 {
         self.clears.load(Ordering::Relaxed)
     }
 
     fn sight(&self, key: Key<'_>, reach: Reach, now: Millis) -> Sight {
-        let sight = self.stack.sight(self.key(key), now);
+        let sight = self.stack.sight(self.key(key), &self.tags, now);
         if sight != Sight::Absent {
             return sight;
         }
@@ -197,20 +210,24 @@ impl Below for TenantBelow {
 
     fn load(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded> {
         let source = self.source(key, reach);
-        if let Some(found) = self.stack.search_now(self.key(key), now)
+        if let Some(found) = self.stack.search_now(self.key(key), &self.tags, now)
             && (source.is_none() || matches!(found, Ok(Some(_))))
         {
             return Box::pin(ready(found));
         }
-        let loading = self.stack.load(self.key_buf(key), source.cloned(), now);
+        let tags = Arc::clone(&self.tags);
+        let loading = self
+            .stack
+            .load(self.key_buf(key), tags, source.cloned(), now);
         Box::pin(async move { loading.await.unwrap_or_else(|_| Err(given_up())) })
     }
 
     fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded {
-        if let Some(found) = self.stack.search_now(self.key(key), now) {
+        if let Some(found) = self.stack.search_now(self.key(key), &self.tags, now) {
             return found;
         }
-        let loading = self.stack.load(self.key_buf(key), None, now);
+        let tags = Arc::clone(&self.tags);
+        let loading = self.stack.load(self.key_buf(key), tags, None, now);
         let (answer, answered) = mpsc::sync_channel(1);
         self.stack.runtime.spawn(async move {
             let loaded = loading.await.unwrap_or_else(|_| Err(given_up()));
@@ -230,12 +247,16 @@ impl Below for TenantBelow {
     fn settled(&self) -> Option<Answer<'static, ()>> {
         let levels = self.stack.levels.iter();
         let waits: Vec<_> = levels.filter_map(|level| level.queue.settled()).collect();
-        if waits.is_empty() {
+        let written = self.stack.tag_file.get().and_then(|file| file.settled());
+        if waits.is_empty() && written.is_none() {
             return None;
         }
         Some(Box::pin(async move {
             for wait in waits {
                 wait.await;
+            }
+            if let Some(written) = written {
+                written.await;
             }
         }))
     }

@@ -1,3 +1,5 @@
+mod tags;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
@@ -125,6 +127,10 @@ impl Bench {
         };
         let tiers: Vec<Arc<dyn Tier>> = vec![Arc::<Gated>::clone(&tier)];
         let stack = Stack::start(tiers, &config, || NOW).unwrap();
+        Self::over(tier, stack, rules)
+    }
+
+    fn over(tier: Arc<Gated>, stack: Arc<Stack>, rules: Rules) -> Self {
         let engine = Engine::new(EngineConfig {
             memory_bytes: MEMORY_BYTES,
             threads: 1,

@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use super::super::ShardConfig;
-use super::super::state::hash;
+use super::super::state::{Around, hash};
 use super::*;
 use crate::{Access, Edit, Expiry, Key, SizeClasses};
 
@@ -32,7 +30,7 @@ fn state() -> State {
         start_ms: 1,
         volatile_only: true,
     };
-    let mut state = State::new(config, false, Arc::default(), None, None);
+    let mut state = State::new(config, false, Around::nothing());
     for n in 0..ENTRIES {
         let mut put =
             |_: Option<crate::Entry<'_>>| (Edit::put(&b"v"[..], Expiry::At(1_000_000)), ());

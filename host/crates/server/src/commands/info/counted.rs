@@ -1,5 +1,7 @@
 //! What is counted of connections, commands and the process.
 
+use larder_engine::Invalidation;
+
 use super::sections::{Figures, Lines, line};
 use crate::TrackingFigures;
 use crate::process::ProcessStat;
@@ -39,6 +41,7 @@ pub(super) fn stats(figures: &Figures<'_>) -> Lines {
     let rates = figures.shared.sampler.rates();
     let [channels, patterns, shard_channels] = figures.shared.hub(figures.session).counts();
     let tracking = tracking(figures);
+    let by = |kind: Invalidation| tenant.invalidations[kind as usize];
     let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     vec![
         line("total_connections_received", totals.accepted),
@@ -62,6 +65,12 @@ pub(super) fn stats(figures: &Figures<'_>) -> Lines {
         line("evicted_keys_by_fallback", tenant.fallback_evictions),
         line("eviction_wrong_victims", tenant.wrong_victims),
         line("eviction_events_dropped", tenant.events_dropped),
+        line("invalidated_keys", tenant.invalidated),
+        line("invalidations_by_tag", by(Invalidation::Tag)),
+        line("invalidations_by_prefix", by(Invalidation::Prefix)),
+        line("invalidations_by_tenant", by(Invalidation::Tenant)),
+        line("invalidated_tags_known", tenant.tags.known),
+        line("invalidated_tags_forgotten", tenant.tags.floor_raises),
         line("keyspace_hits", tenant.hits),
         line("keyspace_misses", tenant.misses),
         line("keyspace_inserts", tenant.inserts),

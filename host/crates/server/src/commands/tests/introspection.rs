@@ -37,9 +37,22 @@ fn pairs(value: Value) -> BTreeMap<String, Value> {
         .collect()
 }
 
-const CONTAINERS: [&str; 14] = [
-    "acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module",
-    "object", "policy", "pubsub", "script", "slowlog",
+const CONTAINERS: [&str; 15] = [
+    "acl",
+    "cache.invalidate",
+    "client",
+    "cluster",
+    "command",
+    "config",
+    "function",
+    "latency",
+    "memory",
+    "module",
+    "object",
+    "policy",
+    "pubsub",
+    "script",
+    "slowlog",
 ];
 
 #[test]
