@@ -165,7 +165,7 @@ impl TagFile {
         let wanted = self.wanted.load(Ordering::Acquire);
         let mut done = self.done.subscribe();
         let is_done = *done.borrow() >= wanted;
-        (!is_done).then(|| async move {
+        (!is_done).then_some(async move {
             // The file is there for as long as whoever waits.
             let _ = done.wait_for(|done| *done >= wanted).await;
         })
