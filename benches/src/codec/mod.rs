@@ -29,6 +29,7 @@ pub struct Options {
 const WARM: Handling = Handling {
     is_marked: false,
     heat: Heat::Warm,
+    is_portable: false,
 };
 
 /// Runs it all.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use larder_engine::tier::{Stored, Tier, TierChange, TierKey, TierKeyBuf};
-use larder_tiers::disk::{Disk, DiskOptions, Plain};
+use larder_tiers::Plain;
+use larder_tiers::disk::{Disk, DiskOptions};
 use tokio::runtime::{Builder, Runtime};
 
 use super::store::{Store, number, value};

@@ -38,6 +38,7 @@ pub fn codec(data: &[u8]) {
     let handling = Handling {
         is_marked: *encrypt == Encrypt::Marked,
         heat: [Heat::Cold, Heat::Warm, Heat::Hot][usize::from(place % 3)],
+        is_portable: place % 2 == 0,
     };
     let mut record = Vec::new();
     codec
@@ -93,6 +94,7 @@ fn codecs() -> &'static [(Codec, Encrypt); 3] {
         let warm = Handling {
             is_marked: false,
             heat: Heat::Warm,
+            is_portable: false,
         };
         let mut documents = Documents::new(1);
         for number in 0..1100 {

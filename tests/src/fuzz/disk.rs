@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_engine::tier::{Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf};
-use larder_tiers::disk::{BYTES_MIN, Disk, DiskOptions, OpenError, Plain};
+use larder_tiers::Plain;
+use larder_tiers::disk::{BYTES_MIN, Disk, DiskOptions, OpenError};
 use tokio::runtime::{Builder, Runtime};
 
 const NOW: u64 = 1_700_000_000_000;

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod conformance;
 pub mod disk;
 pub mod documents;
+mod encoding;
 pub mod loader;
 mod loads;
 mod queue;
@@ -16,6 +17,7 @@ pub mod testing;
 mod vault;
 mod writer;
 
+pub use encoding::{Encoding, Plain};
 pub use records::Records;
 pub use stack::{KeyPattern, Rules, Stack, StackConfig, WritePolicy};
 pub use tag_file::{TagFile, TagFileError};

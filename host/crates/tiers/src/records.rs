@@ -1,22 +1,35 @@
-//! The disk keeps records of the codec.
+//! Tiers keep records of the codec.
 
 use std::sync::Arc;
 
 use larder_engine::tier::{Stored, TierKey};
 
 use crate::codec::{Codec, Form, Handling, Heat, Named};
-use crate::disk::Encoding;
+use crate::encoding::Encoding;
 
-/// The records of a [`Codec`] as the form in which entries lie on the disk.
+/// The records of a [`Codec`] as the form in which entries lie in a tier.
 pub struct Records {
     codec: Arc<Codec>,
     is_marked: fn(note: &[u8]) -> bool,
+    is_portable: bool,
 }
 
 impl Records {
     /// Of this codec; `is_marked` tells by its note whether an entry may leave the process only sealed.
     pub fn new(codec: Arc<Codec>, is_marked: fn(note: &[u8]) -> bool) -> Self {
-        Self { codec, is_marked }
+        Self {
+            codec,
+            is_marked,
+            is_portable: false,
+        }
+    }
+
+    /// Without the dictionaries that are kept here: for a tier that others read as well, or that outlasts them.
+    pub fn portable(self) -> Self {
+        Self {
+            is_portable: true,
+            ..self
+        }
     }
 }
 
@@ -31,6 +44,7 @@ impl Encoding for Records {
         let handling = Handling {
             is_marked: (self.is_marked)(&stored.note),
             heat,
+            is_portable: self.is_portable,
         };
         let encoded = self.codec.encode(key, stored, handling, out);
         encoded.map_err(|refusal| refusal.to_string())

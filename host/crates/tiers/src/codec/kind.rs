@@ -7,13 +7,13 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{info, warn};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::Heat;
 use super::dictionary::{Dictionaries, Dictionary, Origin, train};
 use super::figures::{KindCounters, KindFigures, Why};
 use super::packer::{Method, Packer};
 use super::samples::{Budget, SAMPLE_BYTES_MAX, SAMPLE_BYTES_MIN, Samples};
 use super::sniff::sniff;
 use super::standing::{Contest, Standing};
+use super::{Handling, Heat};
 
 /// Types of a tenant that are told apart; values of others go by what they look like.
 const TYPES_MAX: usize = 64;
@@ -44,6 +44,8 @@ pub(super) struct Kind {
     tenant: Box<str>,
     data_type: Box<str>,
     small: Mutex<Standing>,
+    /// Small values that get no dictionary.
+    portable: Mutex<Standing>,
     large: Mutex<Standing>,
     contest: Mutex<Contest>,
     samples: Mutex<Samples>,
@@ -57,8 +59,12 @@ impl Kind {
         self.samples.lock().offer(content);
     }
 
-    pub(super) fn choose(&self, bytes: usize, heat: Heat) -> Choice {
-        if (SAMPLE_BYTES_MIN..=SAMPLE_BYTES_MAX).contains(&bytes)
+    pub(super) fn choose(&self, bytes: usize, handling: Handling) -> Choice {
+        let Handling {
+            heat, is_portable, ..
+        } = handling;
+        if !is_portable
+            && (SAMPLE_BYTES_MIN..=SAMPLE_BYTES_MAX).contains(&bytes)
             && let Some(dictionary) = self.dictionary.read().as_ref()
         {
             return match self.small.lock().is_worth_it() {
@@ -69,7 +75,7 @@ impl Kind {
         if bytes < BYTES_MIN {
             return Choice::Leave(Why::Small);
         }
-        if !self.standing(bytes).lock().is_worth_it() {
+        if !self.standing(bytes, is_portable).lock().is_worth_it() {
             return Choice::Leave(Why::Resting);
         }
         let level = level(bytes, heat);
@@ -84,8 +90,9 @@ impl Kind {
     }
 
     /// What came of trying to compress a value.
-    pub(super) fn tell(&self, bytes_in: usize, bytes_out: usize) {
-        self.standing(bytes_in).lock().tell(bytes_in, bytes_out);
+    pub(super) fn tell(&self, bytes_in: usize, bytes_out: usize, is_portable: bool) {
+        let standing = self.standing(bytes_in, is_portable);
+        standing.lock().tell(bytes_in, bytes_out);
     }
 
     /// What came of a contest.
@@ -93,11 +100,11 @@ impl Kind {
         self.contest.lock().tell(bytes_in, zstd, lz4);
     }
 
-    fn standing(&self, bytes: usize) -> &Mutex<Standing> {
-        if bytes <= SAMPLE_BYTES_MAX {
-            &self.small
-        } else {
-            &self.large
+    fn standing(&self, bytes: usize, is_portable: bool) -> &Mutex<Standing> {
+        match bytes <= SAMPLE_BYTES_MAX {
+            true if is_portable => &self.portable,
+            true => &self.small,
+            false => &self.large,
         }
     }
 
@@ -244,6 +251,7 @@ impl Kinds {
             tenant: tenant.into(),
             data_type: data_type.into(),
             small: Mutex::default(),
+            portable: Mutex::default(),
             large: Mutex::default(),
             contest: Mutex::default(),
             samples: Mutex::new(Samples::new(seed, self.budget.clone())),

@@ -90,6 +90,8 @@ pub struct Handling {
     pub is_marked: bool,
     /// How often it is likely to be read.
     pub heat: Heat,
+    /// Whether it is also for those who lack the dictionaries that are kept here.
+    pub is_portable: bool,
 }
 
 /// Finds the type of a value in its entry's note, whose form is the business of whoever writes it.
@@ -163,7 +165,7 @@ impl Codec {
             [] => Cow::Borrowed(value),
             note => Cow::Owned([value, note].concat()),
         };
-        if cipher.is_none() && self.settings.compress {
+        if cipher.is_none() && self.settings.compress && !handling.is_portable {
             kind.offer(&content);
         }
         let start = out.len();
@@ -172,7 +174,7 @@ impl Codec {
             handling.is_marked,
             cipher.as_ref().map(|(id, _)| *id),
         );
-        let written = self.write(header, &kind, &content, handling.heat, out);
+        let written = self.write(header, &kind, &content, handling, out);
         if let Some((_, cipher)) = cipher {
             let sealed = sealer::seal(&cipher, key, out, start, &written);
             sealed.inspect_err(|_| out.truncate(start))?;

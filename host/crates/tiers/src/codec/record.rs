@@ -12,7 +12,7 @@ use super::header::{Header, Packing};
 use super::kind::{Choice, Kind};
 use super::packer::{Method, Packed};
 use super::xaes::NONCE_BYTES;
-use super::{Codec, Damage, Heat};
+use super::{Codec, Damage, Handling};
 
 /// What was written of a record that may have to be sealed.
 pub(super) struct Written {
@@ -29,12 +29,12 @@ impl Codec {
         mut header: Header,
         kind: &Kind,
         content: &[u8],
-        heat: Heat,
+        handling: Handling,
         out: &mut Vec<u8>,
     ) -> Written {
         let start = out.len();
         let choice = match self.settings.compress {
-            true => kind.choose(content.len(), heat),
+            true => kind.choose(content.len(), handling),
             false => Choice::Leave(Why::Off),
         };
         let why = match choice {
@@ -42,7 +42,7 @@ impl Codec {
             choice => {
                 header.packing = packing(&choice);
                 let content_start = begin(&header, out);
-                if self.pack(&choice, kind, content, out) {
+                if self.pack(&choice, kind, content, handling.is_portable, out) {
                     let dictionary = match choice {
                         Choice::Dictionary(dictionary) => Some(dictionary),
                         _ => None,
@@ -67,7 +67,14 @@ impl Codec {
     }
 
     /// Appends the content compressed, where that saves a sixteenth.
-    fn pack(&self, choice: &Choice, kind: &Kind, content: &[u8], out: &mut Vec<u8>) -> bool {
+    fn pack(
+        &self,
+        choice: &Choice,
+        kind: &Kind,
+        content: &[u8],
+        is_portable: bool,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let start = out.len();
         let bytes_max = content.len() - content.len() / 16;
         let (method, counter, id_bytes) = match choice {
@@ -85,7 +92,7 @@ impl Codec {
             true => out.len() - start,
             false => content.len(),
         };
-        kind.tell(content.len(), left);
+        kind.tell(content.len(), left, is_portable);
         if let Choice::Contest(_) = choice {
             let mut rival = Vec::new();
             self.packer

@@ -10,6 +10,7 @@ use crate::documents::{Documents, Topic};
 const WARM: Handling = Handling {
     is_marked: false,
     heat: Heat::Warm,
+    is_portable: false,
 };
 const MARKED: Handling = Handling {
     is_marked: true,
@@ -101,10 +102,11 @@ proptest! {
         is_marked: bool,
         heat in prop_oneof![Just(Heat::Cold), Just(Heat::Warm), Just(Heat::Hot)],
         is_sealing: bool,
+        is_portable: bool,
     ) {
         let codec = codec(if is_sealing { Encrypt::Marked } else { Encrypt::None });
         let key = key("a tenant", 3, &key_bytes);
-        let handling = Handling { is_marked: is_marked && is_sealing, heat };
+        let handling = Handling { is_marked: is_marked && is_sealing, heat, is_portable };
         let mut record = b"before".to_vec();
         codec.encode(key.borrow(), &stored, handling, &mut record).unwrap();
         let overhead = 23 + if handling.is_marked { 40 } else { 0 };

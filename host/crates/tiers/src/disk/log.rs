@@ -7,7 +7,6 @@ use std::sync::Arc;
 use larder_engine::Millis;
 use larder_engine::tier::TierError;
 
-use super::encoding::Encoding;
 use super::manifest::Manifest;
 use super::place::Place;
 use super::reclaim::Victim;
@@ -18,6 +17,7 @@ use super::shared::{Forgotten, Shared};
 use super::spaces::Ledger;
 use super::survey::Survey;
 use super::volume::Volume;
+use crate::encoding::Encoding;
 
 /// Bytes of records that are written at once, but for one that is larger.
 const BUFFER_BYTES_MAX: usize = 1 << 20;

@@ -7,7 +7,6 @@
 //! One thread writes, batch by batch. Whoever reads does so on the spot while the page cache has the record, and hands
 //! the read to one of a few threads otherwise.
 
-mod encoding;
 mod index;
 mod log;
 mod manifest;
@@ -37,7 +36,6 @@ use larder_engine::tier::{
     Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
 };
 
-pub use encoding::{Encoding, Plain};
 pub use open::{BYTES_MAX, BYTES_MIN, DiskOptions, OpenError};
 use reader::{Looked, Reader};
 use shared::Shared;

@@ -11,7 +11,6 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::Disk;
-use super::encoding::Encoding;
 use super::index::Index;
 use super::log::{Limits, Log};
 use super::manifest::{self, Fault, Manifest};
@@ -22,6 +21,7 @@ use super::spaces::{Ledger, Spaces};
 use super::threads::Threads;
 use super::volume::{Folder, Volume};
 use super::writer::Writer;
+use crate::encoding::Encoding;
 
 /// The smallest bound.
 pub const BYTES_MIN: u64 = 1 << 20;

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use larder_engine::Millis;
 use larder_engine::tier::{Stored, TierError, TierKey};
 
-use super::encoding::Encoding;
 use super::place::Place;
 use super::record::{self, HEAD_BYTES, Head};
 use super::segment::Segment;
 use super::shared::{Forgotten, Shared};
+use crate::encoding::Encoding;
 
 /// Looks into the index when the segment that it named was reclaimed meanwhile. Once is enough in all likelihood.
 const ATTEMPTS: usize = 4;

@@ -166,3 +166,22 @@ fn dictionaries_outlast_the_codec_while_records_name_them() {
     );
     assert_eq!(open().figures().dictionaries, 1);
 }
+
+#[test]
+fn what_others_read_as_well_names_no_dictionary_and_trains_none() {
+    let codec = codec(Encrypt::None);
+    let portable = Handling {
+        is_portable: true,
+        ..WARM
+    };
+    feed(&codec, &mut Documents::new(1), Topic::Track, 1100, portable);
+    assert_eq!(codec.train(), 0);
+    feed(&codec, &mut Documents::new(1), Topic::Track, 1100, WARM);
+    assert_eq!(codec.train(), 1);
+    let other = Codec::new(settings(Encrypt::None), None, Dictionaries::default());
+    for (stored, record) in feed(&codec, &mut Documents::new(2), Topic::Track, 200, portable) {
+        assert_eq!(other.decode(own_key().borrow(), &record), Ok(stored));
+    }
+    let (_, record) = feed(&codec, &mut Documents::new(3), Topic::Track, 1, WARM).remove(0);
+    assert!(Named::by(&record).unwrap().dictionary.is_some());
+}

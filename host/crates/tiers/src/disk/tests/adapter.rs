@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use super::support::{NOW, opened};
 use crate::conformance::{Subject, check, key, put, stored};
-use crate::disk::{Disk, DiskOptions, OpenError, Plain};
+use crate::disk::{Disk, DiskOptions, OpenError};
+use crate::encoding::Plain;
 
 fn options(path: &Path, bytes_max: u64) -> DiskOptions {
     DiskOptions {

@@ -15,7 +15,8 @@ use crate::disk::open::{Unrestored, restore};
 use crate::disk::reader::{Looked, Reader};
 use crate::disk::volume::{Folder, Volume, VolumeFile};
 use crate::disk::writer::Writer;
-use crate::disk::{Disk, DiskOptions, Encoding, OpenError, Plain};
+use crate::disk::{Disk, DiskOptions, OpenError};
+use crate::encoding::{Encoding, Plain};
 
 pub(super) const NOW: u64 = 1_700_000_000_000;
 

@@ -9,9 +9,10 @@ use larder_engine::tier::{Stored, TierKey};
 use super::support::{NOW, ROOMY, Store, folder};
 use crate::codec::{Census, Form, Heat, KeyId, Named};
 use crate::conformance::{key, put};
+use crate::disk::Surveyed;
 use crate::disk::log::Limits;
 use crate::disk::segment::{START_BYTES, Segment};
-use crate::disk::{Encoding, Plain, Surveyed};
+use crate::encoding::{Encoding, Plain};
 
 const KEYS: u64 = 300;
 /// Forms of this generation are not read any more.

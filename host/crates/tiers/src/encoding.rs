@@ -1,13 +1,12 @@
-//! What becomes of values on their way to the disk and back.
+//! What becomes of values on their way out of the process and back.
 
 use larder_engine::LABEL_NOTE_BYTES_MAX;
 use larder_engine::tier::{Stored, TierKey};
 
-use super::record::{u32_at, u64_at};
 use crate::codec::{Form, Heat, Named};
 
-/// Gives entries the form in which they lie on the disk. The disk's checksums are over that form, so it may be
-/// anything that its own decoding understands.
+/// Gives entries the form in which they lie in a tier. The tier's checksums are over that form, so it may be anything that
+/// its own decoding understands.
 pub trait Encoding: Send + Sync + 'static {
     /// Appends an entry's form to `out`. `heat` is how often it is likely to be read.
     ///
@@ -54,8 +53,6 @@ pub trait Encoding: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plain;
 
-const HEAD_BYTES: usize = 13;
-
 impl Encoding for Plain {
     fn encode(
         &self,
@@ -76,17 +73,18 @@ impl Encoding for Plain {
     }
 
     fn decode(&self, _: TierKey<'_>, bytes: &[u8]) -> Result<Stored, String> {
-        let (head, body) = bytes
-            .split_at_checked(HEAD_BYTES)
-            .ok_or("it is cut short")?;
-        let note_bytes = u32_at(head, 8) as usize;
-        let (note, value) = body
+        const CUT: &str = "it is cut short";
+        let (expiry, rest) = bytes.split_first_chunk().ok_or(CUT)?;
+        let (note_bytes, rest) = rest.split_first_chunk().ok_or(CUT)?;
+        let (priority, rest) = rest.split_first().ok_or(CUT)?;
+        let note_bytes = u32::from_le_bytes(*note_bytes) as usize;
+        let (note, value) = rest
             .split_at_checked(note_bytes)
             .ok_or("its note is cut short")?;
         Ok(Stored {
             value: value.into(),
-            expires_at: Some(u64_at(head, 0)).filter(|expiry| *expiry != 0),
-            priority: head[12],
+            expires_at: Some(u64::from_le_bytes(*expiry)).filter(|expiry| *expiry != 0),
+            priority: *priority,
             note: note.into(),
             ..Stored::default()
         })
