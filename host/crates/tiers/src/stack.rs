@@ -1,6 +1,7 @@
 //! The tiers below the memory, one under the other: what is written goes down to all of them, what is looked for is taken
 //! from the first that has it.
 
+mod brought;
 mod tenant;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle as JoinTask;
 use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
 use crate::queue::{Queue, hash_of};
+use crate::stack::brought::Brought;
 use crate::stack::tenant::TenantBelow;
 use crate::tag_file::TagFile;
 use crate::writer::write;
@@ -91,6 +93,7 @@ pub(crate) struct Counts {
 pub struct Stack {
     pub(crate) levels: Vec<Level>,
     loads: Loads,
+    pub(crate) brought: Brought,
     /// The loaders of all tenants.
     sources: Mutex<Vec<Arc<Source>>>,
     pub(crate) refreshes: Refreshes,
@@ -131,6 +134,7 @@ impl Stack {
             levels: tiers.into_iter().map(level).collect(),
             // Tiers know what they hold.
             loads: Loads::new(Duration::ZERO),
+            brought: Brought::default(),
             sources: Mutex::default(),
             refreshes: Refreshes::new(config.seed),
             clock: Arc::clone(&clock),
@@ -316,8 +320,19 @@ impl Stack {
             let search = stack.search(&wanted.0, &tags, now);
             let found = stack.loads.share(wanted.clone(), search).await;
             match source {
-                Some(source) if !matches!(found, Ok(Some(_))) => source.load(wanted).await,
-                _ => found,
+                Some(source) if !matches!(found, Ok(Some(_))) => {
+                    let hash = hash_of(wanted.0.borrow());
+                    let loaded = source.load(wanted).await;
+                    if matches!(loaded, Ok(Some(_))) {
+                        stack.brought.add(hash);
+                    }
+                    loaded
+                }
+                Some(_) => {
+                    stack.brought.take(wanted.0.borrow());
+                    found
+                }
+                None => found,
             }
         })
     }

@@ -14,6 +14,7 @@ const ENTRY_BYTES: u64 = 64;
 /// A tier in memory, that can be told to fail. Above its bound the entries go that came first.
 pub struct MemoryTier {
     bytes_max: u64,
+    is_unsure: bool,
     state: Mutex<State>,
 }
 
@@ -33,7 +34,16 @@ impl MemoryTier {
     pub fn new(bytes_max: u64) -> Self {
         Self {
             bytes_max,
+            is_unsure: false,
             state: Mutex::default(),
+        }
+    }
+
+    /// One that may always hold something, as it cannot know what others put there.
+    pub fn unsure(bytes_max: u64) -> Self {
+        Self {
+            is_unsure: true,
+            ..Self::new(bytes_max)
         }
     }
 
@@ -103,7 +113,7 @@ impl Tier for MemoryTier {
     }
 
     fn may_hold(&self, key: TierKey<'_>) -> bool {
-        self.state.lock().entries.contains_key(&key.to_owned())
+        self.is_unsure || self.state.lock().entries.contains_key(&key.to_owned())
     }
 
     fn read<'a>(

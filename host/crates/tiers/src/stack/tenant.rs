@@ -12,7 +12,7 @@ use larder_engine::tags::Tags;
 use larder_engine::tier::{Answer, Stored, TierChange, TierError, TierKey, TierKeyBuf};
 use larder_engine::{Entry, Key, Millis};
 
-use super::{KeyPattern, Rules, Stack, WritePolicy};
+use super::{KeyPattern, Level, Rules, Stack, WritePolicy};
 use crate::loader::{DRAWN_MAX, Reason, Source};
 
 /// No loader is more eager: what has time left beyond it need not be asked whose it is.
@@ -63,7 +63,7 @@ impl TenantBelow {
         found.map_or(self.rules.write, |(_, policy)| *policy)
     }
 
-    fn put_down(&self, key: Key<'_>, entry: Entry<'_>) {
+    fn change(&self, key: Key<'_>, entry: Entry<'_>) -> TierChange {
         let label = entry.label();
         let stored = Stored {
             value: entry.value().into(),
@@ -72,15 +72,14 @@ impl TenantBelow {
             note: label.note.into(),
             times: label.times,
         };
-        let change = TierChange::Put(self.key_buf(key), Arc::new(stored));
-        self.stack.push(&change);
+        TierChange::Put(self.key_buf(key), Arc::new(stored))
     }
 
-    /// Whether a level may hold something under a key, or is about to.
-    fn is_below(&self, key: Key<'_>) -> bool {
+    /// The levels that hold nothing under a key, nor are about to.
+    fn lacking<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = &'a Level> {
         let own = self.key(key);
-        let mut levels = self.stack.levels.iter();
-        levels.any(|level| level.queue.coming(own).is_some() || level.tier.may_hold(own))
+        let levels = self.stack.levels.iter();
+        levels.filter(move |level| level.queue.coming(own).is_none() && !level.tier.may_hold(own))
     }
 
     /// A change of a key is on its way: whoever looks for it from now on takes no part in an older load. Not before: who
@@ -102,7 +101,7 @@ impl Below for TenantBelow {
             return true;
         }
         let policy = self.policy(key);
-        self.put_down(key, entry);
+        self.stack.push(&self.change(key, entry));
         self.turn(key);
         if policy != WritePolicy::Behind || self.stack.is_full() {
             self.told();
@@ -111,7 +110,7 @@ impl Below for TenantBelow {
     }
 
     fn delete(&self, key: Key<'_>) {
-        if self.is_below(key) {
+        if self.lacking(key).count() < self.stack.levels.len() {
             self.stack.push(&TierChange::Delete(self.key_buf(key)));
             self.told();
         }
@@ -119,21 +118,28 @@ impl Below for TenantBelow {
     }
 
     fn evicted(&self, key: Key<'_>, entry: Entry<'_>) {
+        if !self.rules.demotes {
+            return;
+        }
         // What is below is as it is in memory, as all changes were told.
-        if self.rules.demotes && !self.is_below(key) {
+        let mut change = None;
+        for level in self.lacking(key) {
+            let change = change.get_or_insert_with(|| self.change(key, entry));
+            level.queue.push(change.clone());
+        }
+        if change.is_some() {
             self.stack.demotions.fetch_add(1, Ordering::Relaxed);
-            self.put_down(key, entry);
             self.turn(key);
         }
     }
 
     /// What no level has was brought by a loader: it goes down, too.
     fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
-        if self.sources.is_empty() || self.is_below(key) {
+        if self.sources.is_empty() || !self.stack.brought.take(self.key(key)) {
             return false;
         }
         if !self.stack.levels.is_empty() && !self.stack.is_full() {
-            self.put_down(key, entry);
+            self.stack.push(&self.change(key, entry));
             self.turn(key);
         }
         true
