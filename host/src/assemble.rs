@@ -1,10 +1,11 @@
 //! From the configuration to what engine and server are made with.
 
-use std::env;
+use std::io::BufReader;
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{env, fs, thread};
 
 use anyhow::{Context, anyhow};
 use larder_engine::below;
@@ -18,9 +19,12 @@ use larder_server::{ServerConfig, TenantLimits, UserConfig};
 use larder_tiers::codec::{Codec, Dictionaries, Encrypt, KeyRing, Settings};
 use larder_tiers::disk::{Disk, DiskOptions};
 use larder_tiers::loader::LoadRule;
+use larder_tiers::redis::{RedisOptions, RedisTier};
 use larder_tiers::{KeyPattern, Records, Rules, Safe, Stack, StackConfig, TagFile};
+use zeroize::Zeroizing;
 
-use crate::config::{Below, ByteSize, Config, Loaded, Tenant, User};
+use crate::config::{Below, ByteSize, Config, DiskLevel, Loaded, RedisLevel, Tenant, User};
+use crate::hash_password::read_password;
 use crate::loaders;
 
 /// What to build the engine with, in a process whose allocator has these size classes. `codec` seals what is to lie sealed in
@@ -74,7 +78,8 @@ pub fn codec(config: &Config, ring: Option<KeyRing>, seed: u64) -> anyhow::Resul
         seed,
     };
     let folder = config.folders.data.join(DICTIONARIES);
-    let dictionaries = match config.store.below {
+    let disk = config.store.below.as_ref().and_then(|below| below.disk);
+    let dictionaries = match disk {
         Some(_) => Dictionaries::open(folder.clone())
             .with_context(|| format!("the folder {} cannot be used", folder.display()))?,
         None => Dictionaries::default(),
@@ -98,7 +103,7 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct Lower {
     /// All of it; without levels where there are loaders alone.
     pub stack: Arc<Stack>,
-    /// The second level.
+    /// The level on disk.
     pub disk: Option<Arc<Disk>>,
     /// Each with its tenant.
     loaders: Vec<(String, LoadRule)>,
@@ -125,10 +130,10 @@ impl Lower {
     fn below(&self, config: &Config, tenant: &Tenant) -> Option<Arc<dyn below::Below>> {
         let own = self.loaders.iter().filter(|(of, _)| *of == tenant.name);
         let loaders: Vec<_> = own.map(|(_, rule)| rule.clone()).collect();
-        let level = config.store.below.filter(|_| self.disk.is_some());
+        let level = config.store.below.as_ref();
         let rules = Rules {
             loaders,
-            ..writes(level.as_ref(), tenant)
+            ..writes(level, tenant)
         };
         let is_there = level.is_some() || !rules.loaders.is_empty();
         is_there.then(|| self.stack.below(&tenant.name, rules))
@@ -138,7 +143,7 @@ impl Lower {
 /// Opens what lies below the memory, if something is to.
 ///
 /// # Errors
-/// When the folder cannot be used or a loader not be made, in one sentence.
+/// When the folder cannot be used, Redis not be signed in to or a loader not be made, in one sentence.
 pub fn lower(
     config: &Config,
     codec: &Arc<Codec>,
@@ -146,21 +151,28 @@ pub fn lower(
     clock: fn() -> Millis,
 ) -> anyhow::Result<Option<Lower>> {
     let loaders = loaders::rules(config, |name| env::var_os(name))?;
-    let level = config.store.below;
-    if level.is_none() && loaders.is_empty() {
+    let below = config.store.below.as_ref();
+    if below.is_none() && loaders.is_empty() {
         return Ok(None);
     }
-    let disk = level.map(|level| disk(config, &level, codec, clock));
+    let disk = below.and_then(|below| below.disk);
+    let disk = disk.map(|level| open_disk(config, &level, codec, clock));
     let disk = disk.transpose()?;
+    let mut tiers: Vec<Arc<dyn Tier>> = Vec::new();
+    tiers.extend(
+        disk.iter()
+            .map(|disk| Arc::<Disk>::clone(disk) as Arc<dyn Tier>),
+    );
+    for level in below.map(|below| &below.redis[..]).unwrap_or_default() {
+        tiers.push(Arc::new(open_redis(level, codec)?));
+    }
     let settings = StackConfig {
         queue_bytes_max: QUEUE_BYTES_MAX,
         seed,
     };
-    let tiers = disk.iter();
-    let tiers = tiers.map(|disk| Arc::<Disk>::clone(disk) as Arc<dyn Tier>);
-    let stack = Stack::start(tiers.collect(), &settings, clock)
+    let stack = Stack::start(tiers, &settings, clock)
         .context("the system gives no thread for what lies below the memory")?;
-    if disk.is_some() {
+    if below.is_some() {
         let file = TagFile::open(config.folders.data.join(TAGS), clock())?;
         stack.keep_tags(file);
     }
@@ -171,32 +183,63 @@ pub fn lower(
     }))
 }
 
-fn disk(
+fn open_disk(
     config: &Config,
-    below: &Below,
+    level: &DiskLevel,
     codec: &Arc<Codec>,
     clock: fn() -> Millis,
 ) -> anyhow::Result<Arc<Disk>> {
     let records = Records::new(Arc::clone(codec), larder_server::is_secret);
-    let disk = Disk::open(&disk_options(config, below), Arc::new(records), clock());
+    let disk = Disk::open(&disk_options(config, level), Arc::new(records), clock());
     let disk = disk.map_err(|error| anyhow!("{error}; --l2 none keeps entries in memory alone"))?;
     Ok(Arc::new(disk))
 }
 
-fn disk_options(config: &Config, below: &Below) -> DiskOptions {
+fn disk_options(config: &Config, level: &DiskLevel) -> DiskOptions {
     DiskOptions {
         folder: config.folders.data.join(DISK),
-        bytes_max: below.size.bytes(),
+        bytes_max: level.size.bytes(),
         index_bytes_max: index_bytes_max(config.store.memory),
-        sync_every: below.sync,
+        sync_every: level.sync,
         read_timeout: READ_TIMEOUT,
     }
 }
 
 /// Files that what lies below the memory may have open.
 pub(crate) fn files_below_max(config: &Config) -> u64 {
-    let level = config.store.below.as_ref();
-    level.map_or(0, |level| disk_options(config, level).files_max())
+    let disk = config.store.below.as_ref().and_then(|below| below.disk);
+    disk.map_or(0, |level| disk_options(config, &level).files_max())
+}
+
+fn open_redis(level: &RedisLevel, codec: &Arc<Codec>) -> anyhow::Result<RedisTier> {
+    let password = level.password_file.as_deref().map(password).transpose()?;
+    let tls_ca = level.tls_ca.as_deref().map(|path| {
+        fs::read(path)
+            .with_context(|| format!("no authorities for {} in {}", level.address, path.display()))
+    });
+    let options = RedisOptions {
+        address: level.address.clone(),
+        password,
+        tls_ca: tls_ca.transpose()?,
+        connections: level.connections,
+        timeout: level.timeout,
+        prefix: level.prefix.clone(),
+        buckets: level.hash_tags,
+        ttl_max: level.ttl_max,
+        consistency: level.consistency,
+        is_required: level.is_required,
+    };
+    let records = Records::new(Arc::clone(codec), larder_server::is_secret).portable();
+    Ok(RedisTier::open(&options, Arc::new(records))?)
+}
+
+/// The password that a file holds.
+fn password(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let wrong = || format!("no password in {}", path.display());
+    let file = fs::File::open(path).with_context(wrong)?;
+    let password = read_password(&mut BufReader::new(file)).with_context(wrong)?;
+    let password = String::from_utf8(password).map_err(|_| anyhow!("it is no UTF-8"));
+    password.map(Zeroizing::new).with_context(wrong)
 }
 
 /// Bytes of memory that finding entries of the second level may take, beside those of the memory itself.
@@ -305,8 +348,6 @@ mod tests {
     use super::*;
     use crate::config::{self, Sources, Writes};
     use larder_tiers::WritePolicy;
-    use std::path::Path;
-    use std::time::Duration;
 
     fn loaded(flags: &[(&str, &str)]) -> Loaded {
         let flags = flags

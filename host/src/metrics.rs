@@ -59,6 +59,8 @@ fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
         (m::TIER_WRITE_ERRORS, level.write_errors),
         (m::TIER_EVICTIONS, tier.evictions),
         (m::TIER_DAMAGED, tier.damaged),
+        (m::TIER_OVERTAKEN, tier.overtaken),
+        (m::TIER_UNREPLICATED, tier.unreplicated),
         (m::TIER_WRITTEN, tier.written_bytes),
         (m::TIER_PUT, tier.put_bytes),
     ] {

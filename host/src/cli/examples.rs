@@ -38,6 +38,9 @@ pub(super) const SERVE: &str = "\
 Examples:
   larder serve                                   on 127.0.0.1:6379, with 256 MiB and 4 GiB on disk
   larder serve --l2 none                         in memory alone
+  larder serve --l2 redis://127.0.0.1:6380       what memory has no room for is in Redis
+  larder serve --l3 redis-cluster://10.0.0.1:7000,10.0.0.2:7000
+                                                 on disk, and in a Redis Cluster behind it
   larder serve --memory 4GiB --threads 4 --eviction gdsf
   larder serve --config larder.toml --log-level debug
   larder serve --listen 127.0.0.1:0 --http none  on a free port, which the ready line tells

@@ -7,7 +7,6 @@ use std::time::Duration;
 use larder_engine::MEMORY_BYTES_MIN;
 use larder_observe::LogFormat;
 use larder_server::ClientAuth;
-use larder_tiers::disk;
 
 use super::environment;
 use super::kinds::{
@@ -16,10 +15,9 @@ use super::kinds::{
 use super::reader::Reader;
 use super::tenants;
 use super::{
-    Below, ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls,
-    User,
+    ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls, User,
 };
-use super::{codec, loaders, tls, users, writes};
+use super::{codec, levels, loaders, tls, users};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -38,20 +36,8 @@ const FORMAT: Choice<LogFormat> = Choice {
     note: "",
 };
 
-const LEVEL_BELOW: Choice<LevelBelow> = Choice {
-    words: &[("none", LevelBelow::None), ("disk", LevelBelow::Disk)],
-    note: "",
-};
-
 /// Far beyond any machine, and small enough that sums of sizes do not overflow.
 pub(super) const SIZE_MAX: ByteSize = ByteSize::mib(16 << 20);
-/// What lies below the memory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum LevelBelow {
-    None,
-    #[default]
-    Disk,
-}
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -177,7 +163,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         Or("auto", Whole(1..=256)),
         "Worker threads; auto is one a processor",
     );
-    let below = below(reader);
+    let below = levels::read(reader);
     let eviction = reader.read(
         "eviction",
         DEFAULT_EVICTION,
@@ -215,48 +201,6 @@ fn store(reader: &mut Reader<'_>) -> Store {
         tenants,
         users,
         loaders,
-    }
-}
-
-fn below(reader: &mut Reader<'_>) -> Option<Below> {
-    let level = reader.read(
-        "l2",
-        "disk",
-        LEVEL_BELOW,
-        "Second level below the memory, in the data folder",
-    );
-    let size = reader.read(
-        "l2_size",
-        "4GiB",
-        Size(ByteSize::new(disk::BYTES_MIN)..=ByteSize::new(disk::BYTES_MAX)),
-        "What the second level may take",
-    );
-    let write = reader.read(
-        "l2_write",
-        "through",
-        writes::WORDS,
-        "When a write is acknowledged: below too, or at once; or kept below alone",
-    );
-    let demotes = reader.read(
-        "l2_demote",
-        "true",
-        Switch,
-        "What is evicted from memory, and is not below, goes down",
-    );
-    let sync = reader.read(
-        "l2_sync",
-        "none",
-        Or("none", Time(MS * 10..=DAY)),
-        "How often the second level is brought to the disk itself; none leaves it to the system",
-    );
-    match level {
-        LevelBelow::None => None,
-        LevelBelow::Disk => Some(Below {
-            size,
-            write,
-            demotes,
-            sync,
-        }),
     }
 }
 

@@ -32,6 +32,11 @@ pub(super) trait Kind {
 
     /// The placeholder in `--help`.
     fn placeholder(&self) -> &'static str;
+
+    /// What may be told of something that is not allowed: all of it, where it can hold no secret.
+    fn told(&self, shown: &str) -> String {
+        shown.to_owned()
+    }
 }
 
 /// An IP address with a port.

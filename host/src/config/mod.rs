@@ -9,6 +9,7 @@ mod declared;
 mod environment;
 mod file;
 mod kinds;
+mod levels;
 mod listed;
 mod loaders;
 mod print;
@@ -37,6 +38,7 @@ use larder_server::{ClientAuth, KeyspaceEvents};
 use larder_tiers::WritePolicy;
 use larder_tiers::codec::Encrypt;
 use larder_tiers::loader::http::UrlPattern;
+use larder_tiers::redis::{Consistency, RedisAddress};
 
 pub(crate) use environment::PASSWORD_VARIABLE;
 pub use environment::unknown_variables;
@@ -104,7 +106,7 @@ pub struct Store {
     pub volatile_only: bool,
     /// Which changes of keys are published.
     pub notify_keyspace_events: KeyspaceEvents,
-    /// The second level, on disk.
+    /// The levels below the memory, if there are any.
     pub below: Option<Below>,
     /// The tenants, their shares at most `memory` together; the first is `default`.
     pub tenants: Vec<Tenant>,
@@ -114,17 +116,51 @@ pub struct Store {
     pub loaders: Vec<Loader>,
 }
 
-/// The second level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What lies below the memory: at least one level.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Below {
-    /// What it may take.
-    pub size: ByteSize,
     /// When a write is acknowledged, and where it is kept.
     pub write: WritePolicy,
     /// Whether what is evicted goes down where it is not below.
     pub demotes: bool,
+    /// The disk, which comes first.
+    pub disk: Option<DiskLevel>,
+    /// Redis, from the top.
+    pub redis: Vec<RedisLevel>,
+}
+
+/// A level on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskLevel {
+    /// What it may take.
+    pub size: ByteSize,
     /// How often it is brought to the disk itself.
     pub sync: Option<Duration>,
+}
+
+/// A level in Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisLevel {
+    /// Where it is.
+    pub address: RedisAddress,
+    /// What is signed in with, in place of the address's own.
+    pub password_file: Option<PathBuf>,
+    /// Authorities of its certificate; `None`: the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// Connections that are read over, to each server.
+    pub connections: usize,
+    /// How long an operation may take.
+    pub timeout: Duration,
+    /// Whether nothing starts without it.
+    pub is_required: bool,
+    /// What all names begin with.
+    pub prefix: String,
+    /// How long an entry is kept at most.
+    pub ttl_max: Duration,
+    /// Who has a write when it is done.
+    pub consistency: Consistency,
+    /// In how many slots a tenant's entries are; `None`: all.
+    pub hash_tags: Option<u32>,
 }
 
 /// A tenant and its share.

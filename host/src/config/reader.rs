@@ -90,8 +90,12 @@ impl<'a> Reader<'a> {
                 Some(read) => (value, origin) = (read, from),
                 None => {
                     self.faulty.push(key);
-                    self.problems
-                        .push(self.problem(key, from, &found.shown, &kind.allowed()));
+                    self.problems.push(self.problem(
+                        key,
+                        from,
+                        &kind.told(&found.shown),
+                        &kind.allowed(),
+                    ));
                 }
             }
         }

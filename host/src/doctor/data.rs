@@ -34,11 +34,12 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
     let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
     let kind = file_system(machine, &there)?;
     let verdict = judge(data, kind.as_deref(), free_bytes);
-    let (Verdict::Fine(_), Some(below)) = (&verdict, config.store.below) else {
+    let disk = config.store.below.as_ref().and_then(|below| below.disk);
+    let (Verdict::Fine(_), Some(disk)) = (&verdict, disk) else {
         return Ok(verdict);
     };
     let held_bytes = held_bytes(&data.join(DISK));
-    Ok(cramped(data, below.size, held_bytes, free_bytes).unwrap_or(verdict))
+    Ok(cramped(data, disk.size, held_bytes, free_bytes).unwrap_or(verdict))
 }
 
 /// What the files of a folder take; nothing where there is no such folder.

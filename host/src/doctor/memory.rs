@@ -20,7 +20,8 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
     };
     let memory = config.store.memory;
     let buffers = config.limits.client_buffers_max;
-    let below = config.store.below.map(|_| below_bytes(memory));
+    let disk = config.store.below.as_ref().and_then(|below| below.disk);
+    let below = disk.map(|_| below_bytes(memory));
     let needed = own_bytes(memory) + below.unwrap_or(0) + buffers.bytes();
     let level = below.map_or(String::new(), |below| {
         format!(", {} MiB for finding what is on disk", below >> 20)

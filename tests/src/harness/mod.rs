@@ -15,6 +15,7 @@ mod process;
 mod program;
 mod random;
 mod redis;
+mod redis_cluster;
 mod server;
 mod tool;
 
@@ -28,6 +29,7 @@ pub use process::{Finished, Process, raise_descriptor_limit, run};
 pub use program::{larder, target};
 pub use random::{Random, seeds};
 pub use redis::Redis;
+pub use redis_cluster::RedisCluster;
 pub use rustix::process::Signal;
 pub use server::Server;
 pub use tool::{announce, tool};

@@ -136,6 +136,13 @@ impl Process {
         assert!(limited.is_ok(), "no limit for {}: {limited:?}", self.shown);
     }
 
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        // Fails when it has ended and was waited for, as it should have been.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// How it ended, if it has.
     ///
     /// # Panics
@@ -184,9 +191,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails when it has ended and was waited for, as it should have been.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -17,6 +17,7 @@ mod operations;
 mod policies;
 mod pubsub;
 mod record;
+mod redis_tier;
 mod samples;
 mod scripts;
 mod sealed;

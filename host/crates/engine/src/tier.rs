@@ -158,6 +158,10 @@ pub struct TierFigures {
     pub put_bytes: u64,
     /// Entries that could not be read as what was written.
     pub damaged: u64,
+    /// Changes that came too late: another host had written something newer.
+    pub overtaken: u64,
+    /// Changes that fewer replicas have taken in time than was asked for.
+    pub unreplicated: u64,
     /// What was asked of it and failed.
     pub errors: u64,
     /// Why it does nothing at the moment, if so.

@@ -233,6 +233,10 @@ metrics! {
         "Entries that went there to make room.";
     TIER_DAMAGED: Counter "larder_tier_damaged_total" ["tier"]
         "Entries that could not be read as what was written.";
+    TIER_OVERTAKEN: Counter "larder_tier_overtaken_total" ["tier"]
+        "Changes that came there too late: another server had written something newer.";
+    TIER_UNREPLICATED: Counter "larder_tier_unreplicated_total" ["tier"]
+        "Changes that fewer replicas had in time than was asked for; the primary has them.";
     TIER_WRITTEN: Counter "larder_tier_written_bytes_total" ["tier"]
         "Bytes that were written to it, whatever for.";
     CODEC_RECORDS: Counter "larder_codec_records_total" ["type", "algorithm"]

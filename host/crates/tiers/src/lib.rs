@@ -11,6 +11,7 @@ pub mod loader;
 mod loads;
 mod queue;
 mod records;
+pub mod redis;
 mod stack;
 mod tag_file;
 pub mod testing;

@@ -41,7 +41,7 @@ fn every_setting_says_what_was_found_and_what_is_allowed() {
         l.toml:6: policies: found a table; allowed: a path that is not empty
         l.toml:7: memory: found "12XB"; allowed: a size from 4MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
         l.toml:8: threads: found 0; allowed: a whole number from 1 to 256, or "auto"
-        l.toml:9: l2: found "redis"; allowed: "none" or "disk"
+        l.toml:9: l2: found "redis"; allowed: "none", "disk" or an address such as redis://127.0.0.1:6379, rediss://HOST:PORT or redis-cluster://HOST:PORT,HOST:PORT
         l.toml:10: eviction: found "random"; allowed: "arc", "business-priority", "clock", "clock2q-plus", "fifo", "gdsf", "lfu", "lhd", "lirs", "lru", "s3-fifo", "sieve", "slru", "two-q" or "w-tinylfu"
         l.toml:11: seed: found -1; allowed: a whole number from 0 to 18446744073709551615, or "random"
         l.toml:12: insecure: found "yes"; allowed: true or false
@@ -97,9 +97,9 @@ fn unknown_keys_and_tables_are_refused() {
             &[],
             &[],
         ),
-        "l.toml:1: memroy: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
-        l.toml:2: a.b: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
-        l.toml:3: limits: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
+        "l.toml:1: memroy: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, l2_password_file, l2_tls_ca, l2_pool, l2_timeout, l2_required, l2_prefix, l2_ttl_max, l2_consistency, l2_hash_tags, l3, l3_password_file, l3_tls_ca, l3_pool, l3_timeout, l3_required, l3_prefix, l3_ttl_max, l3_consistency, l3_hash_tags, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
+        l.toml:2: a.b: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, l2_password_file, l2_tls_ca, l2_pool, l2_timeout, l2_required, l2_prefix, l2_ttl_max, l2_consistency, l2_hash_tags, l3, l3_password_file, l3_tls_ca, l3_pool, l3_timeout, l3_required, l3_prefix, l3_ttl_max, l3_consistency, l3_hash_tags, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
+        l.toml:3: limits: unknown key; allowed: listen, http, unix_socket, insecure, data, policies, memory, threads, l2, l2_size, l2_write, l2_demote, l2_sync, l2_password_file, l2_tls_ca, l2_pool, l2_timeout, l2_required, l2_prefix, l2_ttl_max, l2_consistency, l2_hash_tags, l3, l3_password_file, l3_tls_ca, l3_pool, l3_timeout, l3_required, l3_prefix, l3_ttl_max, l3_consistency, l3_hash_tags, eviction, volatile_only, seed, notify_keyspace_events, [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]
         l.toml:5: log.colour: unknown key; allowed in [log]: level, format
         l.toml:6: log.level: found a table; allowed: \"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"
         l.toml:7: [cache]: unknown table; allowed: [compression], [encryption], [limits], [log], [lua], [tls], [[tenant]], [[user]], [[loader]]

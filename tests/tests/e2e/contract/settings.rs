@@ -40,7 +40,7 @@ fn every_problem_is_reported_at_once_with_its_line() {
         format!("error: {path}:8: tenant.memory: missing; allowed:"),
         format!("error: {path}:9: tenant.name: found \"A\"; allowed:"),
         "error: LARDER_THREADS: threads: found \"none\"; allowed:".to_owned(),
-        "error: --l2: l2: found \"tape\"; allowed: \"none\" or \"disk\"".to_owned(),
+        "error: --l2: l2: found \"tape\"; allowed: \"none\", \"disk\" or an address such as redis://127.0.0.1:6379, rediss://HOST:PORT or redis-cluster://HOST:PORT,HOST:PORT".to_owned(),
     ];
     for place in &places {
         assert!(

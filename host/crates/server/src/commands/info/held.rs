@@ -90,7 +90,7 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
             if is_admin {
                 value += &format!(
                     ",entries={},used={},max={},index={},queued={},hits={},misses={},read_errors={},writes={},\
-                     write_errors={},evicted={},damaged={},written={},put={}",
+                     write_errors={},evicted={},damaged={},overtaken={},unreplicated={},written={},put={}",
                     tier.entries,
                     tier.used_bytes,
                     tier.bytes_max,
@@ -103,6 +103,8 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
                     level.write_errors,
                     tier.evictions,
                     tier.damaged,
+                    tier.overtaken,
+                    tier.unreplicated,
                     tier.written_bytes,
                     tier.put_bytes,
                 );

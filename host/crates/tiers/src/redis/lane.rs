@@ -1,0 +1,158 @@
+//! One way to Redis: a connection that is made when it is needed and thrown away when it is broken.
+
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_engine::tier::TierError;
+use redis::{Cmd, RedisError, RedisResult, Value};
+use tokio::sync::Mutex;
+
+use super::connect::Dialer;
+use super::connection::Connection;
+use super::fault::ConnectError;
+use super::script::Call;
+use super::standing::Standing;
+
+/// What may be sent in a second more.
+const BYTES_A_SECOND: u64 = 16 << 20;
+
+/// See the module.
+pub(super) struct Lane {
+    dialer: Arc<Dialer>,
+    standing: Arc<Standing>,
+    timeout: Duration,
+    held: Mutex<Option<Connection>>,
+}
+
+/// Why nothing was answered.
+enum Fault {
+    Connect(ConnectError),
+    Lost(RedisError),
+}
+
+impl Lane {
+    pub(super) fn new(dialer: &Arc<Dialer>, standing: &Arc<Standing>, timeout: Duration) -> Self {
+        Self {
+            dialer: Arc::clone(dialer),
+            standing: Arc::clone(standing),
+            timeout,
+            held: Mutex::default(),
+        }
+    }
+
+    /// Makes the connection now.
+    pub(super) async fn open(&self) -> Result<(), ConnectError> {
+        let mut held = self.held.lock().await;
+        *held = Some(self.dialer.dial_patiently().await?);
+        Ok(())
+    }
+
+    /// Sends commands and brings their answers within the time that it may take; see [`Connection::send`].
+    pub(super) async fn send(
+        &self,
+        commands: &[Cmd],
+    ) -> Result<Vec<RedisResult<Value>>, TierError> {
+        self.send_within(commands, None, self.timeout).await
+    }
+
+    /// Carries out scripts and brings their answers; behind them, over the same connection, `wait` and its answer.
+    pub(super) async fn call(
+        &self,
+        calls: &[Call],
+        wait: Option<&Cmd>,
+    ) -> Result<Vec<RedisResult<Value>>, TierError> {
+        let bytes: usize = calls.iter().map(Call::bytes).sum();
+        let more = Duration::from_millis((bytes as u64 * 1000) / BYTES_A_SECOND);
+        let waits = wait.map_or(Duration::ZERO, |_| self.timeout);
+        let timeout = self.timeout + more + waits;
+        let commands: Vec<_> = calls.iter().map(|call| call.command(false)).collect();
+        let mut answers = self.send_within(&commands, wait, timeout).await?;
+        let is_unknown = |answer: &RedisResult<Value>| {
+            let error = answer.as_ref().err();
+            error.is_some_and(|error| error.code() == Some("NOSCRIPT"))
+        };
+        let unknown: Vec<_> = (0..calls.len())
+            .filter(|at| is_unknown(&answers[*at]))
+            .collect();
+        if !unknown.is_empty() {
+            let commands: Vec<_> = unknown.iter().map(|at| calls[*at].command(true)).collect();
+            let again = self.send_within(&commands, wait, timeout).await?;
+            let waited = wait.map(|_| calls.len());
+            for (at, answer) in unknown.into_iter().chain(waited).zip(again) {
+                answers[at] = answer;
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn send_within(
+        &self,
+        commands: &[Cmd],
+        wait: Option<&Cmd>,
+        timeout: Duration,
+    ) -> Result<Vec<RedisResult<Value>>, TierError> {
+        let text = match tokio::time::timeout(timeout, self.try_send(commands, wait)).await {
+            Ok(Ok(answers)) => {
+                self.standing.works();
+                return Ok(answers);
+            }
+            Ok(Err(Fault::Connect(error))) => error.to_string(),
+            Ok(Err(Fault::Lost(error))) => {
+                format!(
+                    "{} broke off: {error}; look at it and at the network",
+                    self.dialer.place
+                )
+            }
+            Err(_) => format!(
+                "{} has not answered within {} ms; look at it and at the network",
+                self.dialer.place,
+                timeout.as_millis()
+            ),
+        };
+        Err(self.standing.fails(text))
+    }
+
+    /// The connection is put back when all went well: one whose answers nobody waited for is not used again.
+    async fn try_send(
+        &self,
+        commands: &[Cmd],
+        wait: Option<&Cmd>,
+    ) -> Result<Vec<RedisResult<Value>>, Fault> {
+        let mut held = self.held.lock().await;
+        if let Some(mut connection) = held.take()
+            && let Ok(answers) = send_over(&mut connection, commands, wait).await
+        {
+            *held = Some(connection);
+            return Ok(answers);
+        }
+        // It may have been closed while nothing was asked of it; all that is asked may be asked twice.
+        let mut connection = self.dialer.dial().await.map_err(Fault::Connect)?;
+        let sent = send_over(&mut connection, commands, wait).await;
+        let answers = sent.map_err(Fault::Lost)?;
+        *held = Some(connection);
+        Ok(answers)
+    }
+}
+
+/// An error where the connection is of no use any more.
+async fn send_over(
+    connection: &mut Connection,
+    commands: &[Cmd],
+    wait: Option<&Cmd>,
+) -> RedisResult<Vec<RedisResult<Value>>> {
+    let mut answers = connection.send(commands).await?;
+    if !answers.is_empty() && answers.iter().all(is_lost) {
+        answers.truncate(1);
+        answers.pop().transpose()?;
+    }
+    if let Some(wait) = wait {
+        answers.extend(connection.send(slice::from_ref(wait)).await?);
+    }
+    Ok(answers)
+}
+
+fn is_lost(answer: &RedisResult<Value>) -> bool {
+    let error = answer.as_ref().err();
+    error.is_some_and(|error| error.is_io_error() || error.is_unrecoverable_error())
+}

@@ -1,0 +1,254 @@
+//! Writes: a round of changes becomes as few messages as its bytes allow.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use larder_engine::Millis;
+use larder_engine::tier::{TierChange, TierError, TierKeyBuf};
+use redis::{Cmd, Value, cmd};
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::Inner;
+use super::script::{Call, KEEP};
+use super::value;
+use crate::codec::Heat;
+
+/// What goes in one message.
+const MESSAGE_BYTES: usize = 4 << 20;
+const MESSAGE_CHANGES: usize = 256;
+/// So much is made ready before others have their turn.
+const TURN_BYTES: usize = 64 << 10;
+/// How long a deletion is remembered: longer than a change may wait at its host.
+const DELETION_KEPT: Duration = Duration::from_secs(60);
+
+/// When a write counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// When the primary has it.
+    #[default]
+    One,
+    /// When most of the servers that are to have it do.
+    Quorum,
+    /// When all of them do.
+    All,
+}
+
+impl Consistency {
+    /// How many of its replicas a primary waits for.
+    fn replicas(self, replicas: u32) -> u32 {
+        match self {
+            Self::One => 0,
+            Self::Quorum => replicas.div_ceil(2),
+            Self::All => replicas,
+        }
+    }
+}
+
+/// A change that is ready to be sent.
+struct Ready {
+    /// Its place in the round.
+    at: usize,
+    name: Vec<u8>,
+    body: Vec<u8>,
+    px: u64,
+    /// Why it is a deletion only, where it was to be more.
+    refused: Option<String>,
+}
+
+impl Inner {
+    /// Carries out a round.
+    pub(super) async fn write(
+        &self,
+        changes: &[TierChange],
+        now: Millis,
+    ) -> Vec<Result<(), TierError>> {
+        let told = Instant::now();
+        let is_of_key = |change: &TierChange| !matches!(change, TierChange::Clear(..));
+        let mut results = Vec::with_capacity(changes.len());
+        for part in changes.chunk_by(|one, next| is_of_key(one) && is_of_key(next)) {
+            match part {
+                [TierChange::Clear(tenant, db)] => {
+                    let raised = self.generations.raise(&self.asking(), tenant, *db).await;
+                    if raised.is_ok() {
+                        self.is_swept.notify_one();
+                    }
+                    results.push(raised);
+                }
+                part => results.extend(self.write_part(part, now, told).await),
+            }
+        }
+        results
+    }
+
+    /// Carries out what concerns keys: the last change of each alone, so that their order does not matter.
+    async fn write_part(
+        &self,
+        changes: &[TierChange],
+        now: Millis,
+        told: Instant,
+    ) -> Vec<Result<(), TierError>> {
+        let mut names = Vec::with_capacity(changes.len());
+        for change in changes {
+            match self.name_of(change).await {
+                Ok(name) => names.push(name),
+                Err(error) => return vec![Err(error); changes.len()],
+            }
+        }
+        let places = names.iter().enumerate().map(|(at, name)| (&**name, at));
+        let last: HashMap<&[u8], usize> = places.collect();
+        let mut results = vec![Ok(()); changes.len()];
+        let (mut ready, mut bytes, mut turn_bytes) = (Vec::new(), 0, 0);
+        for (at, change) in changes.iter().enumerate() {
+            if last.get(&*names[at]) != Some(&at) {
+                continue;
+            }
+            let one = self.ready(at, names[at].clone(), change, now);
+            bytes += one.body.len();
+            turn_bytes += one.body.len();
+            ready.push(one);
+            if bytes >= MESSAGE_BYTES || ready.len() == MESSAGE_CHANGES {
+                self.send(mem::take(&mut ready), told, &mut results).await;
+                (bytes, turn_bytes) = (0, 0);
+            } else if turn_bytes >= TURN_BYTES {
+                turn_bytes = 0;
+                yield_now().await;
+            }
+        }
+        self.send(ready, told, &mut results).await;
+        (0..changes.len())
+            .map(|at| results[last[&*names[at]]].clone())
+            .collect()
+    }
+
+    async fn name_of(&self, change: &TierChange) -> Result<Vec<u8>, TierError> {
+        match change {
+            TierChange::Put(key, _) | TierChange::Delete(key) => self.name(key).await,
+            TierChange::Clear(..) => Ok(Vec::new()),
+        }
+    }
+
+    /// The name of a key in the generation that counts.
+    pub(super) async fn name(&self, key: &TierKeyBuf) -> Result<Vec<u8>, TierError> {
+        let generation = self
+            .generations
+            .of(&self.asking(), &key.tenant, key.db)
+            .await?;
+        Ok(self.names.entry(key.borrow(), generation))
+    }
+
+    fn ready(&self, at: usize, name: Vec<u8>, change: &TierChange, now: Millis) -> Ready {
+        let mut ready = Ready {
+            at,
+            name,
+            body: Vec::new(),
+            px: DELETION_KEPT.as_millis() as u64,
+            refused: None,
+        };
+        let TierChange::Put(key, stored) = change else {
+            return ready;
+        };
+        let ttl_max = self.ttl_max.as_millis() as u64;
+        let px = match stored.expires_at {
+            Some(expiry) => expiry.saturating_sub(now).min(ttl_max),
+            None => ttl_max,
+        };
+        if px == 0 {
+            return ready;
+        }
+        let mut body = value::begin();
+        match self
+            .encoding
+            .encode(key.borrow(), stored, Heat::Warm, &mut body)
+        {
+            Ok(()) => {
+                value::finish(&ready.name, &mut body);
+                (ready.body, ready.px) = (body, px);
+            }
+            Err(reason) => ready.refused = Some(reason),
+        }
+        ready
+    }
+
+    async fn send(&self, ready: Vec<Ready>, told: Instant, results: &mut [Result<(), TierError>]) {
+        if ready.is_empty() {
+            return;
+        }
+        let age_us = told.elapsed().as_micros().to_string().into_bytes();
+        let (mut calls, mut places) = (Vec::new(), Vec::new());
+        for one in ready {
+            let bytes = (one.name.len() + one.body.len()) as u64;
+            self.standing.written_bytes.fetch_add(bytes, Relaxed);
+            if !one.body.is_empty() {
+                self.standing.put_bytes.fetch_add(bytes, Relaxed);
+            }
+            calls.push(Call {
+                script: &KEEP,
+                name: one.name,
+                args: vec![one.body, age_us.clone(), one.px.to_string().into_bytes()],
+            });
+            places.push((one.at, one.refused));
+        }
+        let wait = self.wait();
+        let mut answers = match self
+            .writer
+            .call(&calls, wait.as_ref().map(|(wait, _)| wait))
+            .await
+        {
+            Ok(answers) => answers,
+            Err(error) => {
+                for (at, _) in places {
+                    results[at] = Err(error.clone());
+                }
+                return;
+            }
+        };
+        if let Some((_, wanted)) = wait {
+            let reached = answers.pop();
+            let is_reached = matches!(reached, Some(Ok(Value::Int(count))) if count >= wanted);
+            if !is_reached {
+                let written = answers.iter().filter(|answer| answer.is_ok()).count();
+                self.standing
+                    .unreplicated
+                    .fetch_add(written as u64, Relaxed);
+            }
+        }
+        for ((at, refused), answer) in places.into_iter().zip(answers) {
+            results[at] = match (answer, refused) {
+                (Err(error), _) => Err(self.standing.refuses(&error)),
+                (Ok(_), Some(reason)) => Err(TierError::Refused(reason)),
+                (Ok(answer), None) => {
+                    if answer == Value::Int(0) {
+                        self.standing.overtaken.fetch_add(1, Relaxed);
+                    }
+                    Ok(())
+                }
+            };
+        }
+    }
+
+    /// What waits until replicas have what was written over the same connection, and how many; `None` where none is waited
+    /// for.
+    fn wait(&self) -> Option<(Cmd, i64)> {
+        let wanted = self.consistency.replicas(self.dialer.replicas());
+        let mut wait = cmd("WAIT");
+        wait.arg(wanted).arg(self.timeout.as_millis() as u64);
+        (wanted > 0).then_some((wait, wanted.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_of_the_servers_are_the_primary_and_half_of_the_replicas() {
+        let wanted =
+            |consistency: Consistency| [0, 1, 2, 3, 4].map(|count| consistency.replicas(count));
+        assert_eq!(wanted(Consistency::One), [0; 5]);
+        assert_eq!(wanted(Consistency::Quorum), [0, 1, 1, 2, 2]);
+        assert_eq!(wanted(Consistency::All), [0, 1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,134 @@
+//! A Redis Cluster of three primaries with a replica each.
+
+use std::net::SocketAddr;
+
+use larder_resp::Value;
+
+use super::client::Client;
+use super::patience::eventually;
+use super::port::free_address;
+use super::redis::Redis;
+
+const PRIMARIES: usize = 3;
+const SLOTS: usize = 16_384;
+/// Long enough for a machine with other things to do.
+const NODE_TIMEOUT_MS: &str = "15000";
+
+/// Six `redis-server`s that are one cluster. Killed when dropped.
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// Starts one for `test`; `None` where Redis is not installed.
+    ///
+    /// # Panics
+    /// When it does not come to work.
+    #[track_caller]
+    pub fn start(test: &str) -> Option<Self> {
+        let mut nodes = Vec::new();
+        let mut buses = Vec::new();
+        for _ in 0..2 * PRIMARIES {
+            let bus = free_address().port().to_string();
+            let args = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+            let timeout = ["--cluster-node-timeout", NODE_TIMEOUT_MS];
+            nodes.push(Redis::start_with(test, &[&args[..], &timeout].concat())?);
+            buses.push(bus);
+        }
+        let cluster = Self { nodes };
+        cluster.meet(&buses);
+        cluster.follow();
+        cluster.await_work();
+        Some(cluster)
+    }
+
+    /// The nodes, primaries first.
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
+    }
+
+    /// Its address in the settings of a tier.
+    pub fn url(&self) -> String {
+        let addrs: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| node.addr().to_string())
+            .collect();
+        format!("redis-cluster://{}", addrs.join(","))
+    }
+
+    /// Shares the slots out among the primaries, and has all know all others.
+    fn meet(&self, buses: &[String]) {
+        for (nth, node) in self.nodes.iter().enumerate() {
+            let mut client = node.client();
+            if nth < PRIMARIES {
+                let first = (nth * SLOTS / PRIMARIES).to_string();
+                let last = ((nth + 1) * SLOTS / PRIMARIES - 1).to_string();
+                said_ok(&mut client, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+            }
+            said_ok(
+                &mut client,
+                &["CLUSTER", "SET-CONFIG-EPOCH", &(nth + 1).to_string()],
+            );
+        }
+        let mut first = self.nodes[0].client();
+        for (node, bus) in self.nodes.iter().zip(buses).skip(1) {
+            let SocketAddr::V4(addr) = node.addr() else {
+                panic!("free addresses are of version 4");
+            };
+            let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+            said_ok(&mut first, &["CLUSTER", "MEET", &ip, &port, bus]);
+        }
+    }
+
+    /// Has each of the other nodes follow a primary.
+    fn follow(&self) {
+        let ids: Vec<_> = self.nodes[..PRIMARIES]
+            .iter()
+            .map(|node| id(&mut node.client()))
+            .collect();
+        for (node, id) in self.nodes[PRIMARIES..].iter().zip(ids) {
+            let mut client = node.client();
+            eventually("a replica knows its primary", || {
+                let reply = client.call(&["CLUSTER", "REPLICATE", &id]);
+                (reply == Value::Simple("OK".into())).then_some(())
+            });
+        }
+    }
+
+    fn await_work(&self) {
+        for (nth, node) in self.nodes.iter().enumerate() {
+            let mut client = node.client();
+            eventually("a node works and knows its place", || {
+                let state = text(&client.call(&["CLUSTER", "INFO"]));
+                let place = text(&client.call(&["INFO", "replication"]));
+                let wanted = match nth < PRIMARIES {
+                    true => "connected_slaves:1",
+                    false => "master_link_status:up",
+                };
+                let nodes = text(&client.call(&["CLUSTER", "NODES"]));
+                let replicas = nodes.lines().filter(|line| line.contains("slave")).count();
+                let works = state.contains("cluster_state:ok") && place.contains(wanted);
+                (works && replicas == PRIMARIES).then_some(())
+            });
+        }
+    }
+}
+
+#[track_caller]
+fn said_ok(client: &mut Client, args: &[&str]) {
+    let reply = client.call(args);
+    assert_eq!(reply, Value::Simple("OK".into()), "{args:?}");
+}
+
+fn id(client: &mut Client) -> String {
+    text(&client.call(&["CLUSTER", "MYID"]))
+}
+
+#[track_caller]
+fn text(reply: &Value) -> String {
+    match reply {
+        Value::Bulk(Some(text)) => String::from_utf8_lossy(text).into_owned(),
+        other => panic!("no text: {other:?}"),
+    }
+}

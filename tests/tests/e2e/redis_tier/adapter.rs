@@ -1,0 +1,355 @@
+//! What the adapter does, and what it leaves alone.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use e2e::harness::{Client, PATIENCE, Redis, RedisCluster, Signal, eventually};
+use larder_engine::tier::{Tier, TierChange, TierError};
+use larder_resp::Value;
+use larder_tiers::conformance::{Subject, check, key, put};
+use larder_tiers::redis::{Consistency, RedisOptions};
+
+use super::{Asked, open, options, runtime};
+use crate::values::{bulk, ok};
+
+/// Tiers with a prefix of their own each.
+struct Place(RedisOptions);
+
+impl Subject for Place {
+    fn open(&self) -> Arc<dyn Tier> {
+        Arc::new(open(&self.0).unwrap())
+    }
+
+    fn open_bounded(&self) -> Option<Arc<dyn Tier>> {
+        None
+    }
+
+    fn is_certain(&self) -> bool {
+        false
+    }
+}
+
+fn conforms(url: &str, buckets: Option<u32>) {
+    let count = Cell::new(0);
+    let fresh = || {
+        count.set(count.get() + 1);
+        let prefix = format!("part-{}", count.get());
+        Place(RedisOptions {
+            buckets,
+            ..options(url, &prefix)
+        })
+    };
+    runtime().block_on(check(fresh));
+}
+
+#[test]
+fn redis_does_what_every_tier_does() {
+    let Some(redis) = Redis::start("redis_does_what_every_tier_does") else {
+        return;
+    };
+    let mut client = redis.client();
+    assert_eq!(client.call(&["SET", "theirs", "1"]), ok());
+    conforms(&format!("redis://{}", redis.addr()), None);
+    assert_eq!(client.call(&["GET", "theirs"]), bulk("1"));
+}
+
+#[test]
+fn a_cluster_does_what_every_tier_does() {
+    let Some(cluster) = RedisCluster::start("a_cluster_does_what_every_tier_does") else {
+        return;
+    };
+    conforms(&cluster.url(), Some(3));
+    let tier = Asked::open(&RedisOptions {
+        consistency: Consistency::All,
+        ..options(&cluster.url(), "all")
+    });
+    let changes: Vec<_> = (0..300).map(|n| put(format!("{{{n}}}"), "v")).collect();
+    tier.wrote(&changes);
+    for n in 0..300 {
+        assert_eq!(tier.value(&key(format!("{{{n}}}"))), Some(b"v".to_vec()));
+    }
+    let held: Vec<_> = cluster
+        .nodes()
+        .iter()
+        .map(|node| names(&mut node.client()).len())
+        .collect();
+    assert!(held.iter().all(|count| *count > 0), "{held:?}");
+    assert_eq!(tier.tier.figures().unreplicated, 0);
+    // What was cleared goes from all nodes.
+    tier.wrote(&[TierChange::Clear("t".into(), None)]);
+    assert_eq!(tier.value(&key("{7}")), None);
+    eventually("what was cleared is gone", || {
+        let left = |node: &Redis| {
+            let names = names(&mut node.client()).into_iter();
+            names.filter(|name| name.starts_with("all:t:0.")).count()
+        };
+        (cluster.nodes().iter().map(left).sum::<usize>() == 0).then_some(())
+    });
+}
+
+fn names(client: &mut Client) -> Vec<String> {
+    let Value::Array(names) = client.call(&["KEYS", "*"]) else {
+        panic!("no names");
+    };
+    let text = |name| match name {
+        Value::Bulk(Some(name)) => String::from_utf8_lossy(&name).into_owned(),
+        other => panic!("no name: {other:?}"),
+    };
+    names.into_iter().map(text).collect()
+}
+
+#[test]
+fn what_others_keep_is_left_alone_and_what_was_cleared_goes() {
+    let Some(redis) = Redis::start("what_others_keep_is_left_alone_and_what_was_cleared_goes")
+    else {
+        return;
+    };
+    let mut client = redis.client();
+    let theirs = ["larder", "larderx:t:0.1:k", "t:0.1:k", "larder:t:list"];
+    for name in theirs {
+        assert_eq!(client.call(&["SET", name, "theirs"]), ok());
+    }
+    let tier = Asked::open(&options(&format!("redis://{}", redis.addr()), "larder"));
+    let changes: Vec<_> = (0..1000).map(|n| put(n.to_string(), "v")).collect();
+    tier.wrote(&changes);
+    assert_eq!(names(&mut client).len(), theirs.len() + 1000 + 1);
+    let name = own_name(&mut client, ":7");
+    let ttl = client.call(&["PTTL", &name]);
+    assert!(
+        matches!(ttl, Value::Integer(ms) if (1..=86_400_000).contains(&ms)),
+        "{ttl:?}"
+    );
+    tier.wrote(&[TierChange::Clear("t".into(), Some(0)), put("after", "v")]);
+    assert_eq!(tier.value(&key("7")), None);
+    assert_eq!(tier.value(&key("after")), Some(b"v".to_vec()));
+    eventually("what was cleared is gone", || {
+        (names(&mut client).len() == theirs.len() + 2).then_some(())
+    });
+    for name in theirs {
+        assert_eq!(client.call(&["GET", name]), bulk("theirs"), "{name}");
+    }
+    assert_eq!(tier.value(&key("after")), Some(b"v".to_vec()));
+}
+
+fn own_name(client: &mut Client, end: &str) -> String {
+    let mut names = names(client).into_iter();
+    names
+        .find(|name| name.ends_with(end))
+        .expect("the name of an entry")
+}
+
+#[test]
+fn what_cannot_be_read_is_a_miss_and_goes() {
+    let Some(redis) = Redis::start("what_cannot_be_read_is_a_miss_and_goes") else {
+        return;
+    };
+    let mut client = redis.client();
+    let tier = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
+    tier.wrote(&[put("a", "one"), put("b", "two")]);
+    let (a, b) = (own_name(&mut client, ":a"), own_name(&mut client, ":b"));
+    let Value::Bulk(Some(held)) = client.call(&["GET", &b]) else {
+        panic!("no value");
+    };
+    let wrong: [&[&[u8]]; 5] = [
+        &[b"SET", a.as_bytes(), b"garbage"],
+        &[b"SET", a.as_bytes(), b"sixteen bytes and more of garbage"],
+        &[b"SET", a.as_bytes(), b""],
+        // That of another key.
+        &[b"SET", a.as_bytes(), &held],
+        &[b"RPUSH", a.as_bytes(), b"x"],
+    ];
+    for (nth, wrong) in wrong.into_iter().enumerate() {
+        client.call(&["DEL", &a]);
+        client.call(wrong);
+        let found = tier.read(&key("a"));
+        assert!(
+            matches!(&found, Err(TierError::Damaged(text)) if text.contains("redis://")),
+            "{found:?}"
+        );
+        assert_eq!(client.call(&["EXISTS", &a]), Value::Integer(0));
+        assert_eq!(tier.tier.figures().damaged, nth as u64 + 1);
+        assert_eq!(tier.value(&key("a")), None);
+    }
+    client.call(&["RPUSH", &a, "x"]);
+    tier.wrote(&[put("a", "again")]);
+    assert_eq!(tier.value(&key("a")), Some(b"again".to_vec()));
+    // Without the generations nothing is found, and nothing old comes back when there are some again.
+    client.call(&["RPUSH", "q:t:g", "x"]);
+    let other = Asked::open(&options(&format!("redis://{}", redis.addr()), "q"));
+    let refused = other.read(&key("a"));
+    assert!(
+        matches!(&refused, Err(TierError::Unavailable(text)) if text.contains("WRONGTYPE")),
+        "{refused:?}"
+    );
+}
+
+/// The scripts are asked as the tier asks them, but with other ages.
+#[test]
+fn a_change_that_waited_does_not_replace_what_was_written_meanwhile() {
+    let Some(redis) = Redis::start_with(
+        "a_change_that_waited_does_not_replace_what_was_written_meanwhile",
+        &["--slowlog-log-slower-than", "0"],
+    ) else {
+        return;
+    };
+    let mut client = redis.client();
+    let tier = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
+    // Redis learns the script by the first.
+    tier.wrote(&[put("other", "v")]);
+    tier.wrote(&[put("k", "first")]);
+    let late = last_call(&mut client, ":k");
+    let ask = |client: &mut Client, age_us: &str| {
+        let mut args: Vec<&[u8]> = late.iter().map(Vec::as_slice).collect();
+        args[5] = age_us.as_bytes();
+        client.call(&args)
+    };
+    let (brief, long) = ("1000", "5000000");
+    tier.wrote(&[put("k", "second")]);
+    assert_eq!(ask(&mut client, long), Value::Integer(0));
+    assert_eq!(tier.value(&key("k")), Some(b"second".to_vec()));
+    tier.wrote(&[TierChange::Delete(key("k"))]);
+    assert_eq!(ask(&mut client, long), Value::Integer(0));
+    assert_eq!(tier.value(&key("k")), None);
+    assert_eq!(ask(&mut client, brief), Value::Integer(1));
+    assert_eq!(tier.value(&key("k")), Some(b"first".to_vec()));
+    // A clock that was set back keeps nobody from writing: this is what a later clock has left.
+    let name = late[3].clone();
+    let Value::Bulk(Some(mut held)) = client.call(&[b"GET".to_vec(), name.clone()]) else {
+        panic!("no value");
+    };
+    let version = u64::from_be_bytes(*held.first_chunk().unwrap()) + 3_600_000_000;
+    held[..8].copy_from_slice(&version.to_be_bytes());
+    client.call(&[b"SET".to_vec(), name, held]);
+    assert_eq!(ask(&mut client, long), Value::Integer(0));
+    assert_eq!(ask(&mut client, brief), Value::Integer(1));
+}
+
+/// The arguments of the script that was last carried out on a name with this end.
+fn last_call(client: &mut Client, end: &str) -> Vec<Vec<u8>> {
+    let Value::Array(entries) = client.call(&["SLOWLOG", "GET", "-1"]) else {
+        panic!("no slow log");
+    };
+    let args = entries.into_iter().find_map(|entry| {
+        let Value::Array(fields) = entry else {
+            return None;
+        };
+        let Some(Value::Array(args)) = fields.into_iter().nth(3) else {
+            return None;
+        };
+        let texts = args.into_iter().map(|arg| match arg {
+            Value::Bulk(Some(text)) => text,
+            other => panic!("no argument: {other:?}"),
+        });
+        let texts: Vec<_> = texts.collect();
+        let is_of = texts.len() == 7 && texts[3].ends_with(end.as_bytes());
+        (is_of && texts[0].starts_with(b"EVALSHA")).then_some(texts)
+    });
+    args.expect("a script on the name")
+}
+
+#[test]
+fn hosts_learn_of_what_others_clear() {
+    let Some(redis) = Redis::start("hosts_learn_of_what_others_clear") else {
+        return;
+    };
+    let options = options(&format!("redis://{}", redis.addr()), "p");
+    let [one, other] = [(); 2].map(|()| Asked::open(&options));
+    one.wrote(&[put("k", "v")]);
+    assert_eq!(other.value(&key("k")), Some(b"v".to_vec()));
+    one.wrote(&[TierChange::Clear("t".into(), Some(0))]);
+    assert_eq!(one.value(&key("k")), None);
+    eventually("the other writes where it is found", || {
+        other.wrote(&[put("k", "new")]);
+        one.value(&key("k"))
+    });
+    assert_eq!(other.value(&key("k")), Some(b"new".to_vec()));
+    // The numbers are lost: what the hosts know counts.
+    assert_eq!(redis.client().call(&["DEL", "p:t:g"]), Value::Integer(1));
+    eventually("the numbers are back", || {
+        let held = redis.client().call(&["HEXISTS", "p:t:g", "0"]);
+        (held == Value::Integer(1)).then_some(())
+    });
+    assert_eq!(one.value(&key("k")), Some(b"new".to_vec()));
+}
+
+#[test]
+fn a_full_redis_says_so_and_keeps_nothing_old() {
+    let Some(redis) = Redis::start("a_full_redis_says_so_and_keeps_nothing_old") else {
+        return;
+    };
+    let tier = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
+    tier.wrote(&[put("a", "old"), put("b", "old")]);
+    assert_eq!(
+        redis.client().call(&["CONFIG", "SET", "maxmemory", "1"]),
+        ok()
+    );
+    let refused = tier.write(&[put("a", "new"), TierChange::Delete(key("b"))]);
+    assert!(
+        matches!(&refused[0], Err(TierError::Unavailable(text)) if text.contains("maxmemory")),
+        "{refused:?}"
+    );
+    assert_eq!(refused[1], Ok(()));
+    assert_eq!([tier.value(&key("a")), tier.value(&key("b"))], [None, None]);
+    assert_eq!(
+        redis.client().call(&["CONFIG", "SET", "maxmemory", "0"]),
+        ok()
+    );
+    tier.wrote(&[put("a", "new")]);
+    assert_eq!(tier.value(&key("a")), Some(b"new".to_vec()));
+}
+
+#[test]
+fn a_write_that_too_few_replicas_have_is_counted() {
+    let test = "a_write_that_too_few_replicas_have_is_counted";
+    let Some(primary) = Redis::start(test) else {
+        return;
+    };
+    let (ip, port) = (
+        primary.addr().ip().to_string(),
+        primary.addr().port().to_string(),
+    );
+    let replica = Redis::start_with(test, &["--replicaof", &format!("{ip} {port}")]).unwrap();
+    let info = |redis: &Redis| match redis.client().call(&["INFO", "replication"]) {
+        Value::Bulk(Some(text)) => String::from_utf8(text).unwrap(),
+        other => panic!("no text: {other:?}"),
+    };
+    eventually("the replica follows", || {
+        info(&primary).contains("state=online").then_some(())
+    });
+    let open_for = |timeout| {
+        Asked::open(&RedisOptions {
+            consistency: Consistency::Quorum,
+            timeout,
+            ..options(&format!("redis://{}", primary.addr()), "p")
+        })
+    };
+    let patient = open_for(PATIENCE);
+    patient.wrote(&[put("a", "v"), put("b", "v")]);
+    assert_eq!(patient.tier.figures().unreplicated, 0);
+    replica.process().signal(Signal::STOP);
+    let hasty = open_for(Duration::from_secs(5));
+    hasty.wrote(&[put("a", "w"), put("b", "w")]);
+    assert_eq!(hasty.tier.figures().unreplicated, 2);
+    assert_eq!(hasty.value(&key("a")), Some(b"w".to_vec()));
+    replica.process().signal(Signal::CONT);
+    let refused = open(&options(&format!("redis://{}", replica.addr()), "p"));
+    let text = refused.err().expect("a replica is refused").to_string();
+    assert!(text.ends_with("is a replica; name its primary"), "{text}");
+}
+
+#[test]
+fn after_its_end_it_refuses_in_words() {
+    let Some(redis) = Redis::start("after_its_end_it_refuses_in_words") else {
+        return;
+    };
+    let tier = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
+    tier.wrote(&[put("k", "v")]);
+    tier.runtime.block_on(tier.tier.close());
+    let refused = tier.write(&[put("k", "w")]).remove(0);
+    assert!(
+        matches!(&refused, Err(TierError::Unavailable(text)) if text.contains("restart the server")),
+        "{refused:?}"
+    );
+    assert!(tier.read(&key("k")).is_err());
+}

@@ -1,0 +1,144 @@
+//! What keeps a tier, or a server, from its beginning: one sentence each.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::harness::{PATIENCE, Process, Redis, Server, free_address};
+use larder_tiers::conformance::{key, put};
+use larder_tiers::redis::RedisOptions;
+
+use super::{Asked, open, options};
+use crate::tls::Files;
+
+/// Why it does not open.
+#[track_caller]
+fn refused(options: &RedisOptions) -> String {
+    let text = open(options).err().expect("it does not open").to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    text
+}
+
+#[test]
+fn a_wrong_password_or_none_is_refused() {
+    let test = "a_wrong_password_or_none_is_refused";
+    let Some(redis) = Redis::start_with(test, &["--requirepass", "secret:@/%"]) else {
+        return;
+    };
+    let addr = redis.addr();
+    for url in [
+        format!("redis://{addr}"),
+        format!("redis://:not-the-secret@{addr}"),
+    ] {
+        let text = refused(&options(&url, "p"));
+        assert!(text.contains("refuses user or password"), "{text}");
+    }
+    let tier = Asked::open(&options(
+        &format!("redis://:secret%3A%40%2F%25@{addr}"),
+        "p",
+    ));
+    tier.wrote(&[put("k", "v")]);
+    let given = RedisOptions {
+        password: Some("secret:@/%".to_owned().into()),
+        ..options(&format!("redis://default@{addr}"), "p")
+    };
+    assert_eq!(Asked::open(&given).value(&key("k")), Some(b"v".to_vec()));
+}
+
+#[test]
+fn one_redis_and_a_cluster_are_not_taken_for_each_other() {
+    let test = "one_redis_and_a_cluster_are_not_taken_for_each_other";
+    let Some(single) = Redis::start(test) else {
+        return;
+    };
+    let node = Redis::start_with(test, &["--cluster-enabled", "yes"]).unwrap();
+    let text = refused(&options(&format!("redis-cluster://{}", single.addr()), "p"));
+    assert!(
+        text.contains("is no cluster") && text.ends_with("say redis://"),
+        "{text}"
+    );
+    let text = refused(&options(&format!("redis://{}", node.addr()), "p"));
+    assert!(
+        text.ends_with("is a node of a cluster; say redis-cluster://"),
+        "{text}"
+    );
+}
+
+#[test]
+fn tls_is_spoken_with_whom_the_authority_vouches_for() {
+    let files = Files::new();
+    let path = |name: &str| files.shown(name);
+    let test = "tls_is_spoken_with_whom_the_authority_vouches_for";
+    let (cert, key_file, ca) = (path("cert"), path("key"), path("ca"));
+    let args = [
+        "--tls-cert-file",
+        &cert,
+        "--tls-key-file",
+        &key_file,
+        "--tls-ca-cert-file",
+        &ca,
+        "--tls-auth-clients",
+        "no",
+    ];
+    let Some(redis) = Redis::start_with(test, &args) else {
+        return;
+    };
+    let trusting = |ca: &Files| RedisOptions {
+        tls_ca: Some(fs::read(ca.shown("ca")).unwrap()),
+        ..options(&format!("rediss://{}", redis.addr()), "p")
+    };
+    let tier = Asked::open(&trusting(&files));
+    tier.wrote(&[put("k", "v")]);
+    assert_eq!(tier.value(&key("k")), Some(b"v".to_vec()));
+    let text = refused(&trusting(&Files::new()));
+    assert!(
+        text.contains("certificate") && text.contains("tls_ca"),
+        "{text}"
+    );
+    let text = refused(&RedisOptions {
+        tls_ca: Some(b"no certificate".to_vec()),
+        ..trusting(&files)
+    });
+    assert!(text.contains("certificate"), "{text}");
+    let plain = Redis::start(test).unwrap();
+    let text = refused(&RedisOptions {
+        address: format!("rediss://{}", plain.addr()).parse().unwrap(),
+        timeout: Duration::from_secs(5),
+        ..trusting(&files)
+    });
+    assert!(
+        text.contains("TLS") || text.contains("cannot be reached"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_server_whose_redis_is_away_starts_unless_it_is_required() {
+    let addr = free_address();
+    let url = format!("redis://user:secret@{addr}");
+    let folder = tempfile::tempdir().unwrap();
+    let command = |flags: &[&str]| -> Command {
+        let all = [&["--l2", &url], flags].concat();
+        Server::command(&all, folder.path())
+    };
+    let mut process = Process::start(&mut command(&["--l2-required"]));
+    let status = process.wait(PATIENCE).expect("it ends");
+    let said = process.finished(status).stderr;
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(
+        said.contains(&format!("redis://user:***@{addr} cannot be reached")),
+        "{said}"
+    );
+    assert!(!said.contains("secret"), "{said}");
+    let server = Server::start(&["--l2", &url]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["SET", "k", "v"]), crate::values::ok());
+    assert_eq!(client.call(&["GET", "k"]), crate::values::bulk("v"));
+    assert!(server.metric("larder_tier_write_errors_total") >= 1.0);
+    let said = server.process().stderr();
+    assert!(
+        said.contains("cannot be reached") && !said.contains("secret"),
+        "{said}"
+    );
+}
