@@ -104,7 +104,11 @@ fn a_unix_socket_in_use_and_a_file_in_its_place_are_refused() {
 fn settings_that_cannot_be_are_refused() {
     for (flag, value, part) in [
         ("--memory", "1MiB", "from 4MiB to"),
-        ("--l2", "tape", "allowed: \"none\", \"disk\" or an address such as redis://"),
+        (
+            "--l2",
+            "tape",
+            "allowed: \"none\", \"disk\" or an address such as redis://",
+        ),
         ("--listen", "nowhere", "an IP address with a port"),
         ("--listen", "0.0.0.0:0", "a loopback address"),
         ("--threads", "0", "from 1 to"),
