@@ -10,6 +10,8 @@ use larder_engine::{
 };
 use larder_policy_s3_fifo::S3Fifo;
 
+use super::vault::Turned;
+
 /// Bytes of structures that may grow after room was made.
 const SLACK_BYTES: u64 = 96 * 1024;
 /// The memory that is little.
@@ -97,27 +99,6 @@ impl Terms {
     /// Whether a write may find no room.
     fn may_refuse(self) -> bool {
         !self.roomy && self.volatile_only
-    }
-}
-
-/// Keeps two of three values turned, with the key before them.
-struct Turned;
-
-fn head(key: Key<'_>) -> Vec<u8> {
-    [&[key.db], key.bytes].concat()
-}
-
-impl Vault for Turned {
-    fn shut(&self, key: Key<'_>, _: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let turned = value.iter().map(|byte| !byte);
-        let shut = || head(key).into_iter().chain(turned).collect();
-        Ok((!value.len().is_multiple_of(3)).then(shut))
-    }
-
-    fn open(&self, key: Key<'_>, shut: &[u8]) -> Option<Vec<u8>> {
-        let turned = shut.strip_prefix(&*head(key));
-        let turned = turned.expect("it was shut under another key");
-        Some(turned.iter().map(|byte| !byte).collect())
     }
 }
 

@@ -7,6 +7,7 @@ mod disk;
 mod engine;
 mod policy;
 mod resp;
+mod vault;
 
 pub use codec::codec;
 pub use disk::disk;
