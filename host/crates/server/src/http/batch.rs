@@ -16,7 +16,10 @@ use super::caller::Caller;
 use super::conditions::etag;
 use super::keys::Found;
 use super::problem::{Answer, Problem};
-use super::said::{NUMBER_MAX, Said};
+use super::said::{
+    ATTRIBUTES, COST, Field, HIGH, NUMBER_MAX, SECURITY, STALE, Said, TAGS, TTL, TYPE, is_high,
+    names_with,
+};
 use super::text::{DB_RANGE, Query};
 use crate::commands::digest;
 
@@ -104,12 +107,13 @@ fn told(key: &[u8], item: Option<Found>) -> Value {
         "found": true,
         "value": text(&value),
         "etag": etag(digest(&value)),
-        "ttl_ms": said.ttl_ms,
-        "stale_ms": said.stale_ms,
-        "type": said.data_type.as_deref().map(text),
-        "tags": tags,
-        "cost_ms": said.cost_ms,
-        "attributes": attributes,
+        (TTL.name): said.ttl_ms,
+        (STALE.name): said.stale_ms,
+        (TYPE.name): said.data_type.as_deref().map(text),
+        (TAGS.name): tags,
+        (COST.name): said.cost_ms,
+        (ATTRIBUTES.name): attributes,
+        (SECURITY.name): said.is_secret.then_some(HIGH),
         "priority": priority,
     })
 }
@@ -228,28 +232,19 @@ impl Item {
         let Value::Object(fields) = value else {
             return Err(Problem::bad("an item is an object"));
         };
-        let known = [
-            "key",
-            "value",
-            "ttl_ms",
-            "stale_ms",
-            "type",
-            "tags",
-            "cost_ms",
-            "attributes",
-        ];
-        check_fields(fields, &known)?;
+        check_fields(fields, &names_with(&["key", "value"]))?;
         let wanted = |name: &str| match fields.get(name) {
             Some(value) => bytes(value),
             None => Err(Problem::bad(format!("an item has no '{name}'"))),
         };
-        let number = |name: &str| match fields.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => whole(value)
-                .map(Some)
-                .ok_or_else(|| Problem::bad(format!("{name} is a number from 0 to {NUMBER_MAX}"))),
+        let field = |Field { name, .. }: Field| fields.get(name).filter(|value| !value.is_null());
+        let number = |of: Field| {
+            let number = field(of).map(|value| whole(value).ok_or(of.name)).transpose();
+            number.map_err(|name| {
+                Problem::bad(format!("{name} is a number from 0 to {NUMBER_MAX}"))
+            })
         };
-        let list = |name: &str| match fields.get(name) {
+        let list = |Field { name, .. }: Field| match fields.get(name) {
             None => Ok(&[][..]),
             Some(Value::Array(list)) => Ok(&list[..]),
             Some(_) => Err(Problem::bad(format!("'{name}' is a list"))),
@@ -262,19 +257,16 @@ impl Item {
             key: wanted("key")?,
             value: wanted("value")?,
             said: Said {
-                ttl_ms: number("ttl_ms")?,
-                stale_ms: number("stale_ms")?,
-                data_type: match fields.get("type") {
-                    None | Some(Value::Null) => None,
-                    Some(name) => Some(bytes(name)?),
-                },
-                tags: list("tags")?.iter().map(bytes).collect::<Answer<_>>()?,
-                cost_ms: number("cost_ms")?,
-                attributes: list("attributes")?
+                ttl_ms: number(TTL)?,
+                stale_ms: number(STALE)?,
+                data_type: field(TYPE).map(bytes).transpose()?,
+                tags: list(TAGS)?.iter().map(bytes).collect::<Answer<_>>()?,
+                cost_ms: number(COST)?,
+                attributes: list(ATTRIBUTES)?
                     .iter()
                     .map(pair)
                     .collect::<Answer<_>>()?,
-                is_secret: false,
+                is_secret: is_high(field(SECURITY).map(|level| level.as_str().unwrap_or_default()))?,
             }
             .checked()?,
         })

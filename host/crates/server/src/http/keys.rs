@@ -17,7 +17,7 @@ use super::body::Charged;
 use super::caller::Caller;
 use super::conditions::{Part, etag, if_match, if_none_match, part};
 use super::problem::{Answer, Problem};
-use super::said::{PARAMETERS, PRIORITY, Said};
+use super::said::{PRIORITY, Said, names_with};
 use super::text::{Query, decode};
 use crate::commands::digest;
 use crate::fetch;
@@ -119,7 +119,8 @@ pub(super) async fn get(State(api): State<Arc<Api>>, request: Request) -> Answer
 }
 
 pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer {
-    let query = Query::new(request.uri().query(), &PARAMETERS)?;
+    let parameters = names_with(&["db"]);
+    let query = Query::new(request.uri().query(), &parameters)?;
     let (caller, key) = target(&api, &request, &query)?;
     let said = Said::of_request(&query, request.headers())?;
     let conditions = [

@@ -20,60 +20,64 @@ pub(super) struct Said {
     pub(super) is_secret: bool,
 }
 
-const TTL: HeaderName = HeaderName::from_static("larder-ttl-ms");
-const STALE: HeaderName = HeaderName::from_static("larder-stale-ms");
-const TYPE: HeaderName = HeaderName::from_static("larder-type");
-const TAGS: HeaderName = HeaderName::from_static("larder-tags");
-const COST: HeaderName = HeaderName::from_static("larder-cost-ms");
-const ATTRIBUTES: HeaderName = HeaderName::from_static("larder-attributes");
-const SECURITY: HeaderName = HeaderName::from_static("larder-security");
-const HIGH: &str = "high";
-pub(super) const PRIORITY: HeaderName = HeaderName::from_static("larder-priority");
+/// One thing that can be said: its name, as a parameter and as a field of JSON, and its header.
+#[derive(Clone, Copy)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    header: &'static str,
+}
 
-/// The parameters that say what the headers say.
-pub(super) const PARAMETERS: [&str; 8] = [
-    "db",
-    "ttl_ms",
-    "stale_ms",
-    "type",
-    "tags",
-    "cost_ms",
-    "attributes",
-    "security",
-];
+pub(super) const TTL: Field = field("ttl_ms", "larder-ttl-ms");
+pub(super) const STALE: Field = field("stale_ms", "larder-stale-ms");
+pub(super) const TYPE: Field = field("type", "larder-type");
+pub(super) const TAGS: Field = field("tags", "larder-tags");
+pub(super) const COST: Field = field("cost_ms", "larder-cost-ms");
+pub(super) const ATTRIBUTES: Field = field("attributes", "larder-attributes");
+pub(super) const SECURITY: Field = field("security", "larder-security");
+const FIELDS: [Field; 7] = [TTL, STALE, TYPE, TAGS, COST, ATTRIBUTES, SECURITY];
+
+const fn field(name: &'static str, header: &'static str) -> Field {
+    Field { name, header }
+}
+
+/// These names, and those of all that can be said.
+pub(super) fn names_with<'a>(others: &'a [&'a str]) -> Vec<&'a str> {
+    let fields = FIELDS.iter().map(|field| field.name);
+    others.iter().copied().chain(fields).collect()
+}
+
+/// The only level of security that is said.
+pub(super) const HIGH: &str = "high";
+pub(super) const PRIORITY: HeaderName = HeaderName::from_static("larder-priority");
 
 impl Said {
     pub(super) fn of_request(query: &Query<'_>, headers: &HeaderMap) -> Answer<Self> {
-        let ask = |parameter: &str, header: &HeaderName| -> Answer<Option<String>> {
+        let ask = |Field { name, header }: Field| -> Answer<Option<String>> {
             let in_header = headers.get(header).map(|value| {
                 let text = value.to_str().map(str::to_owned);
                 text.map_err(|_| Problem::bad(format!("the header {header} is no plain text")))
             });
-            match (query.get(parameter), in_header) {
+            match (query.get(name), in_header) {
                 (Some(_), Some(_)) => Err(Problem::bad(format!(
-                    "{parameter} is said twice, as a header and as a parameter"
+                    "{name} is said twice, as a header and as a parameter"
                 ))),
                 // A parameter was decoded already, and stands for itself.
                 (Some(text), None) => Ok(Some(text.replace('%', "%25"))),
                 (None, text) => text.transpose(),
             }
         };
-        let count = |parameter: &str, header: &HeaderName| {
-            let text = ask(parameter, header)?;
-            text.map(|text| number(parameter, &text)).transpose()
+        let count = |field: Field| {
+            let text = ask(field)?;
+            text.map(|text| number(field.name, &text)).transpose()
         };
         Self {
-            ttl_ms: count("ttl_ms", &TTL)?,
-            stale_ms: count("stale_ms", &STALE)?,
-            data_type: ask("type", &TYPE)?.map(|text| decode(&text)).transpose()?,
-            tags: items(&ask("tags", &TAGS)?.unwrap_or_default())?,
-            cost_ms: count("cost_ms", &COST)?,
-            attributes: pairs(&ask("attributes", &ATTRIBUTES)?.unwrap_or_default())?,
-            is_secret: match ask("security", &SECURITY)?.as_deref() {
-                None => false,
-                Some(HIGH) => true,
-                Some(_) => return Err(Problem::bad("security is high, or is left out")),
-            },
+            ttl_ms: count(TTL)?,
+            stale_ms: count(STALE)?,
+            data_type: ask(TYPE)?.map(|text| decode(&text)).transpose()?,
+            tags: items(&ask(TAGS)?.unwrap_or_default())?,
+            cost_ms: count(COST)?,
+            attributes: pairs(&ask(ATTRIBUTES)?.unwrap_or_default())?,
+            is_secret: is_high(ask(SECURITY)?.as_deref())?,
         }
         .checked()
     }
@@ -161,10 +165,10 @@ impl Said {
         let pair =
             |(name, value): &(Vec<u8>, Vec<u8>)| format!("{}={}", encode(name), encode(value));
         let attributes: Vec<_> = self.attributes.iter().map(pair).collect();
-        let mut tell = |name: HeaderName, text: Option<String>| {
+        let mut tell = |field: Field, text: Option<String>| {
             let value = text.and_then(|text| HeaderValue::try_from(text).ok());
             if let Some(value) = value {
-                headers.insert(name, value);
+                headers.insert(field.header, value);
             }
         };
         tell(TTL, self.ttl_ms.map(|ttl_ms| ttl_ms.to_string()));
@@ -177,6 +181,15 @@ impl Said {
             (!attributes.is_empty()).then(|| attributes.join(",")),
         );
         tell(SECURITY, self.is_secret.then(|| HIGH.to_owned()));
+    }
+}
+
+/// Whether a level of security says that the value is a secret.
+pub(super) fn is_high(level: Option<&str>) -> Answer<bool> {
+    match level {
+        None => Ok(false),
+        Some(HIGH) => Ok(true),
+        Some(_) => Err(Problem::bad("security is high, or is left out")),
     }
 }
 
@@ -217,7 +230,8 @@ mod tests {
         said.write(&mut headers);
         let query = Query::new(None, &[]).unwrap();
         assert_eq!(Said::of_request(&query, &headers).unwrap(), said);
-        let query = Query::new(Some("tags=x%2541,z"), &PARAMETERS).unwrap();
+        let parameters = names_with(&["db"]);
+        let query = Query::new(Some("tags=x%2541,z"), &parameters).unwrap();
         assert!(Said::of_request(&query, &headers).is_err(), "said twice");
         let query = Said::of_request(&query, &HeaderMap::new()).unwrap();
         assert_eq!(query.tags, [&b"x%41"[..], b"z"]);
@@ -233,7 +247,8 @@ mod tests {
             "cost_ms=%2B1",
             "cost_ms=9007199254740992",
         ] {
-            let query = Query::new(Some(wrong), &PARAMETERS).unwrap();
+            let parameters = names_with(&[]);
+            let query = Query::new(Some(wrong), &parameters).unwrap();
             assert!(
                 Said::of_request(&query, &HeaderMap::new()).is_err(),
                 "{wrong}"

@@ -207,7 +207,7 @@ fn batches_carry_text_and_bytes() {
         json!({
             "key": "a", "found": true, "value": "text", "etag": got["items"][0]["etag"],
             "ttl_ms": 5000, "stale_ms": 7, "type": "t", "tags": ["x"], "cost_ms": null,
-            "attributes": [["n", "v"]], "priority": 0,
+            "attributes": [["n", "v"]], "security": null, "priority": 0,
         })
     );
     assert_eq!(got["items"][1]["value"], bytes);
@@ -225,6 +225,32 @@ fn batches_carry_text_and_bytes() {
     let page = json!({ "keys": many }).to_string();
     let response = ask(&server, "POST", "/v1/batch/get", &[JSON], page.as_bytes());
     assert_eq!(response.status, 413);
+}
+
+#[test]
+fn secrets_of_a_batch_are_marked_and_told_of() {
+    let secret = json!({ "items": [{ "key": "k", "value": "v", "security": "high" }] }).to_string();
+    let set = |server: &Server, page: &str| {
+        ask(server, "POST", "/v1/batch/set", &[JSON], page.as_bytes())
+    };
+    let refused = set(&server(), &secret).json();
+    assert_eq!(refused["stored"], 0);
+    let detail = refused["items"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("needs a key ring"), "{detail}");
+    let server = serve(|config| {
+        config.http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.seals = true;
+    });
+    assert_eq!(set(&server, &secret).json()["stored"], 1);
+    let page = json!({ "keys": ["k"] }).to_string();
+    let got = ask(&server, "POST", "/v1/batch/get", &[JSON], page.as_bytes()).json();
+    assert_eq!(got["items"][0]["security"], "high");
+    let one = ask(&server, "GET", "/v1/keys/k", &[], b"");
+    assert_eq!(one.header("larder-security"), Some("high"));
+    for (level, status) in [("\"low\"", 400), ("1", 400), ("null", 200)] {
+        let page = format!(r#"{{"items":[{{"key":"k","value":"v","security":{level}}}]}}"#);
+        assert_eq!(set(&server, &page).status, status, "{level}");
+    }
 }
 
 #[test]
