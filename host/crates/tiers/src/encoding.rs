@@ -8,6 +8,9 @@ use crate::codec::{Form, Heat, Named};
 /// Gives entries the form in which they lie in a tier. The tier's checksums are over that form, so it may be anything that
 /// its own decoding understands.
 pub trait Encoding: Send + Sync + 'static {
+    /// The form's name and version. A folder that was written in another one begins anew.
+    fn name(&self) -> &'static str;
+
     /// Appends an entry's form to `out`. `heat` is how often it is likely to be read.
     ///
     /// # Errors
@@ -54,6 +57,10 @@ pub trait Encoding: Send + Sync + 'static {
 pub struct Plain;
 
 impl Encoding for Plain {
+    fn name(&self) -> &'static str {
+        "plain 1"
+    }
+
     fn encode(
         &self,
         _: TierKey<'_>,

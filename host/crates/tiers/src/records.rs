@@ -34,6 +34,10 @@ impl Records {
 }
 
 impl Encoding for Records {
+    fn name(&self) -> &'static str {
+        "records 1"
+    }
+
     fn encode(
         &self,
         key: TierKey<'_>,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! larder-disk 1
-//! {"hash_key":[…],"salt":…,"newest":…,"next_space":…,"spaces":[["tenant",db,number],…]}
+//! {"form":"records 1","hash_key":[…],"salt":…,"newest":…,"next_space":…,"spaces":[["tenant",db,number],…]}
 //! XXH3-64 of the lines above in 16 hexadecimal digits
 //! ```
 
@@ -23,6 +23,9 @@ const MAGIC: &str = "larder-disk";
 /// But for the spaces, which readers share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
+    /// The form of values, [`super::Encoding::name`]. Those who came before it was noted had others.
+    #[serde(default)]
+    pub(super) form: String,
     /// The secret under which keys are hashed.
     pub(super) hash_key: [u64; 2],
     /// What checks are seeded with, so that another folder's records are none of ours.
@@ -50,9 +53,10 @@ pub(super) enum Fault {
 }
 
 impl Manifest {
-    pub(super) fn new(secrets: [u64; 3]) -> Self {
+    pub(super) fn new(form: &str, secrets: [u64; 3]) -> Self {
         let [first, second, salt] = secrets;
         Self {
+            form: form.to_owned(),
             hash_key: [first, second],
             salt,
             newest: 0,
@@ -123,7 +127,7 @@ mod tests {
         let manifest = Manifest {
             newest: 77,
             next_space: 4,
-            ..Manifest::new([u64::MAX, 2, 3])
+            ..Manifest::new("plain 1", [u64::MAX, 2, 3])
         };
         manifest.save(&spaces, &volume, true).unwrap();
         (manifest, volume.read(NAME).unwrap())

@@ -9,6 +9,7 @@ use larder_engine::Millis;
 use parking_lot::{Mutex, RwLock};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use tracing::warn;
 
 use super::Disk;
 use super::index::Index;
@@ -162,17 +163,24 @@ pub(super) fn restore(
     limits: Limits,
     now: Millis,
 ) -> Result<(Log, u64), Unrestored> {
-    let (manifest, spaces, is_damaged) = match volume.read(manifest::NAME) {
+    let form = encoding.name();
+    let mut is_damaged = false;
+    let found = match volume.read(manifest::NAME) {
         Ok(bytes) => match Manifest::parse(&bytes) {
-            Ok((manifest, spaces)) => (manifest, spaces, false),
+            Ok(found) => of_form(found, form, volume.path()),
             Err(Fault::Newer(version)) => return Err(Unrestored::Newer(version)),
             // Without it nothing can be told of the rest, which goes.
-            Err(Fault::Damaged) => (Manifest::new(secrets()?), Spaces::default(), true),
+            Err(Fault::Damaged) => {
+                is_damaged = true;
+                None
+            }
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (Manifest::new(secrets()?), Spaces::default(), false)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
+    };
+    let (manifest, spaces) = match found {
+        Some(found) => found,
+        None => (Manifest::new(form, secrets()?), Spaces::default()),
     };
     let index = Index::new();
     let mut ledger = Ledger::default();
@@ -213,6 +221,28 @@ pub(super) fn restore(
     // The bounds may be smaller ones than before.
     while (log.used_bytes > limits.bytes_max || log.is_crowded()) && log.reclaim_oldest(true) {}
     Ok((log, damaged))
+}
+
+/// What was found, where its values have the form that is written now. Else the folder begins anew.
+fn of_form(
+    (manifest, spaces): (Manifest, Spaces),
+    form: &str,
+    path: &Path,
+) -> Option<(Manifest, Spaces)> {
+    if manifest.form == form {
+        return Some((manifest, spaces));
+    }
+    let was = match &*manifest.form {
+        "" => "an earlier one",
+        named => named,
+    };
+    warn!(
+        folder = %path.display(),
+        was,
+        is = form,
+        "the disk tier's values are kept in another form now: it begins anew, and what it held is removed"
+    );
+    None
 }
 
 /// From the operating system, once in a folder's life.

@@ -3,11 +3,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use larder_engine::tier::{TierChange, TierError};
+use larder_engine::tier::{Stored, TierChange, TierError, TierKey};
 
 use super::support::{Act, Faults, Faulty, NOW, ROOMY, Store};
+use crate::codec::Heat;
 use crate::conformance::{key, put};
 use crate::disk::open::Unrestored;
+use crate::disk::{Encoding, Plain};
 
 fn faulty(path: &Path) -> (Store, Faults) {
     let faults = Faults::default();
@@ -218,6 +220,54 @@ fn a_later_form_is_refused_and_left_alone() {
         Store::open(folder.path(), ROOMY).value(&key("a")),
         Some(b"v".to_vec())
     );
+}
+
+/// [`Plain`], called otherwise.
+struct Renamed;
+
+impl Encoding for Renamed {
+    fn name(&self) -> &'static str {
+        "plain 2"
+    }
+
+    fn encode(
+        &self,
+        key: TierKey<'_>,
+        stored: &Stored,
+        heat: Heat,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        Plain.encode(key, stored, heat, out)
+    }
+
+    fn decode(&self, key: TierKey<'_>, bytes: &[u8]) -> Result<Stored, String> {
+        Plain.decode(key, bytes)
+    }
+}
+
+#[test]
+fn a_folder_with_another_form_of_values_begins_anew() {
+    let renamed = |path: &Path| {
+        let volume = Arc::new(super::support::folder(path));
+        Store::with(volume, Arc::new(Renamed), ROOMY).unwrap()
+    };
+    // One that names another form, and one from before they were named.
+    for before in [|text: String| text, |text: String| text.replace("\"form\":\"plain 1\",", "")] {
+        let folder = tempfile::tempdir().unwrap();
+        Store::open(folder.path(), ROOMY).wrote(&[put("a", "old")]);
+        let manifest = folder.path().join("manifest");
+        let text = before(fs::read_to_string(&manifest).unwrap());
+        let lines = &text[..text.len() - 17];
+        let sum = xxhash_rust::xxh3::xxh3_64(lines.as_bytes());
+        fs::write(&manifest, format!("{lines}{sum:016x}\n")).unwrap();
+        let mut store = renamed(folder.path());
+        assert_eq!(store.value(&key("a")), None);
+        assert!(segments(folder.path()).is_empty(), "they are removed");
+        assert_eq!(store.reader.shared.figures().damaged, 0);
+        store.wrote(&[put("a", "new")]);
+        drop(store);
+        assert_eq!(renamed(folder.path()).value(&key("a")), Some(b"new".to_vec()));
+    }
 }
 
 #[test]

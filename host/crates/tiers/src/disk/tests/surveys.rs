@@ -30,6 +30,10 @@ impl Generations {
 }
 
 impl Encoding for Generations {
+    fn name(&self) -> &'static str {
+        "generations"
+    }
+
     fn encode(
         &self,
         key: TierKey<'_>,
