@@ -10,13 +10,13 @@ use std::{env, fs, thread};
 use anyhow::{Context, anyhow};
 use larder_engine::below;
 use larder_engine::glob::Pattern;
-use larder_engine::tier::Tier;
+use larder_engine::tier::{CodecFigures, Tier};
 use larder_engine::{
     Engine, EngineConfig, LABEL_NOTE_BYTES_MAX, Millis, SizeClasses, TenantConfig, Vault,
 };
 use larder_policy_runtime::{KeeperConfig, Limits, Refusal, Sandbox, SandboxConfig};
 use larder_server::{ServerConfig, TenantLimits, UserConfig};
-use larder_tiers::codec::{Codec, Dictionaries, Encrypt, KeyRing, Settings};
+use larder_tiers::codec::{Codec, Dictionaries, Encrypt, Flow, KeyRing, Settings};
 use larder_tiers::disk::{Disk, DiskOptions};
 use larder_tiers::loader::LoadRule;
 use larder_tiers::redis::{RedisOptions, RedisTier};
@@ -85,6 +85,27 @@ pub fn codec(config: &Config, ring: Option<KeyRing>, seed: u64) -> anyhow::Resul
         None => Dictionaries::default(),
     };
     Ok(Arc::new(Codec::new(settings, ring, dictionaries)))
+}
+
+/// Tells what a codec did.
+pub fn codec_figures(codec: &Arc<Codec>) -> Arc<dyn Fn() -> CodecFigures + Send + Sync> {
+    let codec = Arc::clone(codec);
+    Arc::new(move || {
+        let figures = codec.figures();
+        let flows = figures.kinds.iter();
+        let flows = flows.flat_map(|kind| [kind.plain, kind.zstd, kind.dictionary, kind.lz4]);
+        let sum = |of: fn(&Flow) -> u64| flows.clone().map(|flow| of(&flow)).sum();
+        CodecFigures {
+            records: sum(|flow| flow.records),
+            input_bytes: sum(|flow| flow.bytes_in),
+            output_bytes: sum(|flow| flow.bytes_out),
+            sealed: figures.sealed,
+            opened: figures.opened,
+            damaged: figures.damaged.iter().sum(),
+            dictionaries: figures.dictionaries as u64,
+            memory_bytes: figures.memory_bytes as u64,
+        }
+    })
 }
 
 /// The folder of the second level within the data folder.

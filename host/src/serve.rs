@@ -164,6 +164,7 @@ fn shared(
         deciders: keeper.clone(),
         policies: keeper,
         levels: lower.map(|lower| Arc::<Stack>::clone(&lower.stack) as Arc<dyn Levels>),
+        codec: assemble::codec_figures(codec),
         clock: now,
         monotonic_ns,
         resident: memory::resident,

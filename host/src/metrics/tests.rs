@@ -85,6 +85,7 @@ fn shared() -> Shared {
         engine: Arc::new(Engine::new(engine).unwrap()),
         deciders: Arc::new(Undecided),
         levels: Some(Arc::new(OneLevel)),
+        codec: Arc::new(Default::default),
         policies: Arc::new(OnePolicy),
         clock: || 5_000,
         monotonic_ns: || 1_000_000_000,

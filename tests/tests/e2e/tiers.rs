@@ -259,6 +259,7 @@ fn writes_behind_are_there_when_the_server_has_drained() {
         info.contains("tier_l2_disk:state=ok,entries=2000,"),
         "{info}"
     );
+    assert!(info.contains("codec:records="), "{info}");
     eventually("the loads are counted", || {
         (server.metric("larder_tier_hits_total") >= 2_000.0).then_some(())
     });

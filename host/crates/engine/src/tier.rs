@@ -222,6 +222,27 @@ pub struct LoaderFigures {
     pub waiting: u64,
 }
 
+/// What was done to give values the form in which they leave the memory, and what it takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CodecFigures {
+    /// Values that were given it.
+    pub records: u64,
+    /// What they had, in bytes.
+    pub input_bytes: u64,
+    /// What was left of that.
+    pub output_bytes: u64,
+    /// Values that were sealed.
+    pub sealed: u64,
+    /// Sealed values that were opened.
+    pub opened: u64,
+    /// Values that could not be read.
+    pub damaged: u64,
+    /// Dictionaries that values are compressed with.
+    pub dictionaries: u64,
+    /// Bytes of memory for them, and for what they are made from.
+    pub memory_bytes: u64,
+}
+
 /// Bounds by which loads are told apart.
 pub const LOAD_MS_BOUNDS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000, 30_000];
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use larder_engine::tier::{LevelFigures, Levels, LoaderFigures};
+use larder_engine::tier::{CodecFigures, LevelFigures, Levels, LoaderFigures};
 use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
 
 use crate::baseline::Baseline;
@@ -43,6 +43,8 @@ pub struct Parts {
     pub policies: Arc<dyn Policies>,
     /// The levels below the memory, if there are some.
     pub levels: Option<Arc<dyn Levels>>,
+    /// What the codec did so far.
+    pub codec: Arc<dyn Fn() -> CodecFigures + Send + Sync>,
     /// Reads the wall clock, in Unix milliseconds.
     pub clock: fn() -> Millis,
     /// Reads a clock that never goes back, in nanoseconds since some moment; times commands.
@@ -100,6 +102,7 @@ pub struct Shared {
     pub(crate) clock: fn() -> Millis,
     pub(crate) monotonic_ns: fn() -> u64,
     pub(crate) levels: Option<Arc<dyn Levels>>,
+    pub(crate) codec: Arc<dyn Fn() -> CodecFigures + Send + Sync>,
     pub(crate) resident: fn() -> Option<Resident>,
     pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
@@ -188,6 +191,7 @@ impl Shared {
             deciders: parts.deciders,
             policies: parts.policies,
             levels: parts.levels,
+            codec: parts.codec,
             run_id: parts.run_id,
             clock: parts.clock,
             monotonic_ns: parts.monotonic_ns,

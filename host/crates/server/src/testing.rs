@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_engine::below::Below;
+use larder_engine::tier::CodecFigures;
 use larder_engine::{Engine, EngineConfig, Millis, SizeClasses, TenantConfig, Undecided, native};
 use larder_policy_s3_fifo::S3Fifo;
 use larder_resp::Version;
@@ -54,6 +55,7 @@ pub(crate) fn parts_over(
         deciders: Arc::new(Undecided),
         policies: Arc::new(Undecided),
         levels: None,
+        codec: Arc::new(CodecFigures::default),
         clock: || NOW,
         monotonic_ns: || 0,
         resident: || None,

@@ -1,5 +1,7 @@
 //! What is held: memory, entries, policies, the tenant.
 
+use std::borrow::Cow;
+
 use super::super::config::maxmemory_policy;
 use super::sections::{Figures, Lines, human, line};
 use crate::process::machine_memory_bytes;
@@ -77,8 +79,8 @@ pub(super) fn keyspace(figures: &Figures<'_>) -> Lines {
         .collect()
 }
 
-/// One line for each level below the memory, and for each loader of the tenant. Levels hold entries of all tenants, so
-/// only an administrator sees how many.
+/// One line for each level below the memory, for the codec, and for each loader of the tenant. Levels hold entries of all
+/// tenants, so only an administrator sees how many, and what the codec did for them.
 pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
     let is_admin = figures.session.login.user().is_admin();
     let levels = figures.shared.levels().into_iter().enumerate();
@@ -111,8 +113,25 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
             }
             line(format!("tier_l{}_{}", nth + 2, level.name), value)
         })
+        .chain(is_admin.then(|| codec(figures)))
         .chain(loaders(figures))
         .collect()
+}
+
+fn codec(figures: &Figures<'_>) -> (Cow<'static, str>, String) {
+    let codec = (figures.shared.codec)();
+    let value = format!(
+        "records={},input={},output={},sealed={},opened={},damaged={},dictionaries={},memory={}",
+        codec.records,
+        codec.input_bytes,
+        codec.output_bytes,
+        codec.sealed,
+        codec.opened,
+        codec.damaged,
+        codec.dictionaries,
+        codec.memory_bytes,
+    );
+    line("codec", value)
 }
 
 /// What they load comes last: a pattern may have any characters.
