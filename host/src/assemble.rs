@@ -27,8 +27,8 @@ use crate::config::{Below, ByteSize, Config, DiskLevel, Loaded, RedisLevel, Tena
 use crate::hash_password::read_password;
 use crate::loaders;
 
-/// What to build the engine with, in a process whose allocator has these size classes. `codec` seals what is to lie sealed in
-/// memory, where there is a key ring.
+/// What to build the engine with, in a process whose allocator has these size classes. `codec` seals and compresses what is
+/// to lie so in memory.
 pub fn engine_config(
     config: &Config,
     size_classes: SizeClasses,
@@ -37,9 +37,11 @@ pub fn engine_config(
     codec: Option<&Arc<Codec>>,
     lower: Option<&Lower>,
 ) -> EngineConfig {
-    let codec = codec.filter(|_| config.codec.key_ring.is_some());
+    let pack_bytes_min = config.codec.memory.map(usize_of);
+    let codec = codec.filter(|_| config.codec.key_ring.is_some() || pack_bytes_min.is_some());
     let safe = |codec: &Arc<Codec>, tenant: &Tenant| {
-        let safe = Safe::new(Arc::clone(codec), &tenant.name, larder_server::is_secret);
+        let (codec, is_secret) = (Arc::clone(codec), larder_server::is_secret);
+        let safe = Safe::new(codec, &tenant.name, is_secret, pack_bytes_min);
         Arc::new(safe) as Arc<dyn Vault>
     };
     let tenant = |tenant: &Tenant| TenantConfig {

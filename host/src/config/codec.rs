@@ -1,10 +1,10 @@
-//! The `[compression]` and the `[encryption]`: the form in which values leave the process.
+//! The `[compression]` and the `[encryption]`: the form in which values lie in memory and below it.
 
 use larder_tiers::codec::Encrypt;
 
-use super::Codec;
-use super::kinds::{Choice, Or, Place, Switch};
+use super::kinds::{Choice, Or, Place, Size, Switch};
 use super::reader::Reader;
+use super::{ByteSize, Codec};
 
 const ENCRYPT: Choice<Encrypt> = Choice {
     words: &[
@@ -21,6 +21,15 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Codec {
         "true",
         Switch,
         "Values are compressed below the memory where that pays",
+    );
+    let memory = reader.read(
+        "compression.memory",
+        "off",
+        Or(
+            "off",
+            Size(ByteSize::new(1 << 10)..=ByteSize::new(64 << 20)),
+        ),
+        "Values of so many bytes are compressed in memory, too, where that saves a quarter",
     );
     let key_ring = reader.read(
         "encryption.key_ring",
@@ -45,6 +54,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Codec {
     };
     Codec {
         compress,
+        memory,
         key_ring,
         encrypt,
     }

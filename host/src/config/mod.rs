@@ -328,8 +328,10 @@ pub struct Limits {
 /// The `[compression]` and the `[encryption]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Codec {
-    /// Whether values are compressed where that pays.
+    /// Whether values are compressed below the memory where that pays.
     pub compress: bool,
+    /// From how many bytes on they are compressed in memory, if ever.
+    pub memory: Option<ByteSize>,
     /// The key ring that they are sealed with.
     pub key_ring: Option<PathBuf>,
     /// What is sealed; nothing where there is no key ring.

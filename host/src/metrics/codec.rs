@@ -14,6 +14,9 @@ pub(super) fn add(snapshot: &mut Snapshot, upkeep: &Upkeep) {
     let figures = upkeep.codec().figures();
     add_flows(snapshot, &figures);
     add_left_alone(snapshot, &figures);
+    snapshot.set(&m::CODEC_PACKED, &[], figures.packed.records);
+    snapshot.set(&m::CODEC_PACKED_INPUT, &[], figures.packed.bytes_in);
+    snapshot.set(&m::CODEC_PACKED_OUTPUT, &[], figures.packed.bytes_out);
     snapshot.set(&m::CODEC_SEALED, &[], figures.sealed);
     snapshot.set(&m::CODEC_OPENED, &[], figures.opened);
     for (kind, count) in Damage::KINDS.iter().zip(figures.damaged) {

@@ -247,6 +247,12 @@ metrics! {
         "What was left of that, headers and seals aside.";
     CODEC_LEFT_ALONE: Counter "larder_codec_uncompressed_total" ["reason"]
         "Values that were not compressed, by reason: off, small, resting (it did not pay lately) or in_vain.";
+    CODEC_PACKED: Counter "larder_codec_memory_packed_total" []
+        "Values that were compressed to stay in memory so.";
+    CODEC_PACKED_INPUT: Counter "larder_codec_memory_packed_input_bytes_total" []
+        "What these values had.";
+    CODEC_PACKED_OUTPUT: Counter "larder_codec_memory_packed_output_bytes_total" []
+        "What was left of that.";
     CODEC_SEALED: Counter "larder_codec_sealed_total" []
         "Values that were sealed.";
     CODEC_OPENED: Counter "larder_codec_opened_total" []

@@ -239,10 +239,11 @@ impl Item {
         };
         let field = |Field { name, .. }: Field| fields.get(name).filter(|value| !value.is_null());
         let number = |of: Field| {
-            let number = field(of).map(|value| whole(value).ok_or(of.name)).transpose();
-            number.map_err(|name| {
-                Problem::bad(format!("{name} is a number from 0 to {NUMBER_MAX}"))
-            })
+            let number = field(of)
+                .map(|value| whole(value).ok_or(of.name))
+                .transpose();
+            number
+                .map_err(|name| Problem::bad(format!("{name} is a number from 0 to {NUMBER_MAX}")))
         };
         let list = |Field { name, .. }: Field| match fields.get(name) {
             None => Ok(&[][..]),
@@ -262,11 +263,10 @@ impl Item {
                 data_type: field(TYPE).map(bytes).transpose()?,
                 tags: list(TAGS)?.iter().map(bytes).collect::<Answer<_>>()?,
                 cost_ms: number(COST)?,
-                attributes: list(ATTRIBUTES)?
-                    .iter()
-                    .map(pair)
-                    .collect::<Answer<_>>()?,
-                is_secret: is_high(field(SECURITY).map(|level| level.as_str().unwrap_or_default()))?,
+                attributes: list(ATTRIBUTES)?.iter().map(pair).collect::<Answer<_>>()?,
+                is_secret: is_high(
+                    field(SECURITY).map(|level| level.as_str().unwrap_or_default()),
+                )?,
             }
             .checked()?,
         })

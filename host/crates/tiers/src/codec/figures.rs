@@ -54,6 +54,8 @@ pub struct KindFigures {
 pub struct Figures {
     /// By kind of values.
     pub kinds: Vec<KindFigures>,
+    /// Values that were compressed to stay in memory so.
+    pub packed: Flow,
     /// Records that were sealed.
     pub sealed: u64,
     /// Sealed records that were opened.
@@ -130,9 +132,10 @@ impl KindCounters {
     }
 }
 
-/// What was sealed, opened and found damaged.
+/// What was sealed, opened and found damaged, and what was compressed for the memory.
 #[derive(Default)]
 pub(super) struct SealCounters {
+    pub(super) packed: FlowCounter,
     pub(super) sealed: AtomicU64,
     pub(super) opened: AtomicU64,
     pub(super) damaged: [AtomicU64; Damage::KINDS.len()],
@@ -140,6 +143,7 @@ pub(super) struct SealCounters {
 
 impl SealCounters {
     pub(super) fn fill(&self, figures: &mut Figures) {
+        figures.packed = self.packed.snapshot();
         figures.sealed = read(&self.sealed);
         figures.opened = read(&self.opened);
         figures.damaged = self.damaged.each_ref().map(read);

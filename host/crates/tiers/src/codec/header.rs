@@ -70,12 +70,16 @@ impl Header {
         }
     }
 
-    /// Of a marked value alone, which is sealed as it is.
-    pub(super) fn of_value(value_bytes: u32, sealed_under: KeyId) -> Self {
+    /// Of a value alone, which is sealed if it is marked.
+    pub(super) fn of_value(
+        value_bytes: u32,
+        packing: Packing,
+        sealed_under: Option<KeyId>,
+    ) -> Self {
         Self {
-            packing: Packing::Plain,
-            sealed_under: Some(sealed_under),
-            is_marked: true,
+            packing,
+            sealed_under,
+            is_marked: sealed_under.is_some(),
             expires_at: None,
             priority: 0,
             value_bytes,

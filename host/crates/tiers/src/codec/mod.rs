@@ -20,6 +20,7 @@ mod header;
 mod id;
 mod key_ring;
 mod kind;
+mod memory;
 mod packer;
 mod pool;
 mod record;
@@ -112,9 +113,6 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// What header, nonce and tag of a value that is sealed alone take at most.
-const VALUE_SEAL_BYTES: usize = 56;
-
 /// Makes records of entries, and entries of records.
 pub struct Codec {
     settings: Settings,
@@ -183,39 +181,19 @@ impl Codec {
         Ok(())
     }
 
-    /// The sealed record of a value that stays in memory, where all but the value is open. What [`Settings::encrypt`] says
-    /// concerns what leaves the memory alone.
-    ///
-    /// # Errors
-    /// When it is too long, or cannot be sealed.
-    pub fn seal(&self, key: TierKey<'_>, value: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let bytes_max = self.settings.content_bytes_max.min(u32::MAX as usize);
-        if value.len() > bytes_max {
-            return Err(Refusal::TooLarge(value.len(), bytes_max));
-        }
-        let (id, cipher) = self
-            .sealer
-            .active_cipher(key.tenant)
-            .ok_or(Refusal::NoKey)?;
-        let mut out = Vec::with_capacity(VALUE_SEAL_BYTES + value.len());
-        let written = record::Written {
-            content_start: record::begin(&Header::of_value(value.len() as u32, id), &mut out),
-            dictionary: None,
-        };
-        out.extend_from_slice(value);
-        sealer::seal(&cipher, key, &mut out, 0, &written)?;
-        self.counters.sealed.fetch_add(1, Ordering::Relaxed);
-        Ok(out)
-    }
-
     /// The entry of a record.
     ///
     /// # Errors
-    /// When the bytes are not what [`Self::encode`] or [`Self::seal`] made for this key. They count as absent then.
+    /// When the bytes are not what [`Self::encode`] made for this key. They count as absent then.
     pub fn decode(&self, key: TierKey<'_>, record: &[u8]) -> Result<Stored, Damage> {
-        self.read(key, record).inspect_err(|damage| {
-            self.counters.damaged[damage.kind()].fetch_add(1, Ordering::Relaxed);
-        })
+        let read = self.read(key, record);
+        read.map_err(|damage| self.damaged(damage))
+    }
+
+    /// Counts it.
+    fn damaged(&self, damage: Damage) -> Damage {
+        self.counters.damaged[damage.kind()].fetch_add(1, Ordering::Relaxed);
+        damage
     }
 
     /// How a record stands to the one that its entry would have now. It looks at the header alone.

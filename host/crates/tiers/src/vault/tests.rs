@@ -1,4 +1,7 @@
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::codec::{Damage, Dictionaries, Encrypt, KeyRing, Settings};
+use crate::documents::{Documents, Topic};
 
 use super::*;
 
@@ -18,7 +21,7 @@ fn codec(ring: Option<KeyRing>) -> Arc<Codec> {
 }
 
 fn safe(codec: &Arc<Codec>, tenant: &str) -> Safe {
-    Safe::new(Arc::clone(codec), tenant, |note| note == MARK)
+    Safe::new(Arc::clone(codec), tenant, |note| note == MARK, Some(1_000))
 }
 
 #[test]
@@ -46,6 +49,49 @@ fn what_is_marked_is_sealed_where_it_belongs_and_all_else_is_left_alone() {
     assert_eq!((figures.sealed, figures.opened), (3, 3));
     assert_eq!(Damage::KINDS[5], "forged");
     assert_eq!(figures.damaged[5], 12);
+}
+
+#[test]
+fn what_is_long_is_compressed_where_that_saves_a_quarter() {
+    let codec = codec(None);
+    let own = safe(&codec, "own");
+    let mut documents = Documents::new(1);
+    let page: Vec<u8> = (0..20)
+        .flat_map(|_| documents.make(Topic::Results))
+        .collect();
+    let shut = own.shut(KEY, b"", &page).unwrap().unwrap();
+    assert!(
+        shut.len() * 4 <= page.len() * 3,
+        "{} of {}",
+        shut.len(),
+        page.len()
+    );
+    assert_eq!(
+        own.shut(KEY, b"", &page).unwrap().as_ref(),
+        Some(&shut),
+        "the same again"
+    );
+    assert_eq!(own.open(KEY, &shut).as_deref(), Some(&page[..]));
+    let packed = codec.figures().packed;
+    assert_eq!(
+        (packed.records, packed.bytes_in),
+        (2, 2 * page.len() as u64)
+    );
+    assert_eq!(packed.bytes_out, 2 * shut.len() as u64);
+    assert_eq!(own.open(KEY, &shut[..shut.len() - 1]), None);
+    assert_eq!(codec.figures().damaged.iter().sum::<u64>(), 1);
+    assert_eq!(
+        own.shut(KEY, b"", &page[..999]).unwrap(),
+        None,
+        "it is short"
+    );
+    let noise = (0..250_u64).flat_map(|n| xxh3_64(&n.to_le_bytes()).to_le_bytes());
+    let noise: Vec<u8> = noise.collect();
+    assert_eq!(
+        own.shut(KEY, b"", &noise).unwrap(),
+        None,
+        "it saves nothing"
+    );
 }
 
 #[test]

@@ -252,7 +252,10 @@ fn a_folder_with_another_form_of_values_begins_anew() {
         Store::with(volume, Arc::new(Renamed), ROOMY).unwrap()
     };
     // One that names another form, and one from before they were named.
-    for before in [|text: String| text, |text: String| text.replace("\"form\":\"plain 1\",", "")] {
+    for before in [
+        |text: String| text,
+        |text: String| text.replace("\"form\":\"plain 1\",", ""),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         Store::open(folder.path(), ROOMY).wrote(&[put("a", "old")]);
         let manifest = folder.path().join("manifest");
@@ -266,7 +269,10 @@ fn a_folder_with_another_form_of_values_begins_anew() {
         assert_eq!(store.reader.shared.figures().damaged, 0);
         store.wrote(&[put("a", "new")]);
         drop(store);
-        assert_eq!(renamed(folder.path()).value(&key("a")), Some(b"new".to_vec()));
+        assert_eq!(
+            renamed(folder.path()).value(&key("a")),
+            Some(b"new".to_vec())
+        );
     }
 }
 
