@@ -2,7 +2,7 @@
 
 use std::io::BufReader;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, thread};
@@ -72,20 +72,36 @@ const CONTENT_BYTES_MAX: usize = (512 << 20) + LABEL_NOTE_BYTES_MAX;
 /// # Errors
 /// When the folder of dictionaries cannot be used.
 pub fn codec(config: &Config, ring: Option<KeyRing>, seed: u64) -> anyhow::Result<Arc<Codec>> {
+    let (compress, encrypt) = (config.codec.compress, config.codec.encrypt);
+    let disk = config.store.below.as_ref().and_then(|below| below.disk);
+    let folder = disk.map(|_| &*config.folders.data);
+    codec_in(folder, compress, encrypt, ring, seed)
+}
+
+/// As [`codec`]; its dictionaries are in a folder within that one, or in memory alone.
+///
+/// # Errors
+/// As [`codec`].
+pub(crate) fn codec_in(
+    folder: Option<&Path>,
+    compress: bool,
+    encrypt: Encrypt,
+    ring: Option<KeyRing>,
+    seed: u64,
+) -> anyhow::Result<Arc<Codec>> {
     let settings = Settings {
-        compress: config.codec.compress,
-        encrypt: config.codec.encrypt,
+        compress,
+        encrypt,
         content_bytes_max: CONTENT_BYTES_MAX,
         data_type_of: larder_server::data_type,
         seed,
     };
-    let folder = config.folders.data.join(DICTIONARIES);
-    let disk = config.store.below.as_ref().and_then(|below| below.disk);
-    let dictionaries = match disk {
-        Some(_) => Dictionaries::open(folder.clone())
-            .with_context(|| format!("the folder {} cannot be used", folder.display()))?,
-        None => Dictionaries::default(),
+    let open = |folder: PathBuf| {
+        let opened = Dictionaries::open(folder.clone());
+        opened.with_context(|| format!("the folder {} cannot be used", folder.display()))
     };
+    let dictionaries = folder.map(|folder| open(folder.join(DICTIONARIES)));
+    let dictionaries = dictionaries.transpose()?.unwrap_or_default();
     Ok(Arc::new(Codec::new(settings, ring, dictionaries)))
 }
 

@@ -14,6 +14,7 @@ use larder_engine::{
 };
 use larder_tiers::Stack;
 
+use crate::upkeep::Working;
 pub use builder::CacheBuilder;
 use policy::Policies;
 
@@ -23,7 +24,8 @@ const TENANT: &str = "default";
 const UPKEEP: Duration = Duration::from_millis(10);
 
 /// A cache in this process: entries in memory, and where that is wanted on disk below it, from a loader where neither
-/// has them, and under the rule of a policy in WebAssembly.
+/// has them, and under the rule of a policy in WebAssembly. On disk values are compressed where that pays, and sealed where
+/// there is a key ring.
 ///
 /// A hit in memory is answered without waiting. What is written has reached the disk when the call is over, so it is
 /// there after the end of the process, whatever ends it. Those who miss the same key at once share one load, and what a
@@ -46,8 +48,11 @@ const UPKEEP: Duration = Duration::from_millis(10);
 pub struct Cache {
     tenant: Arc<Tenant>,
     policies: Policies,
-    // Ends before what lies below, as an entry that it removes may go there.
+    /// There is a key ring.
+    seals: bool,
+    // Both end before what lies below, as they may use it.
     _upkeep: Upkeep,
+    _caring: Option<Working>,
     _lower: Option<Lower>,
 }
 
@@ -87,6 +92,10 @@ impl Cache {
             expiry: ttl_ms.map_or(Expiry::Never, Expiry::At),
             label: Some(Label {
                 priority: verdict.priority,
+                note: match verdict.is_secret && self.seals {
+                    true => larder_server::SECRET_NOTE,
+                    false => &[],
+                },
                 ..Label::NONE
             }),
         };

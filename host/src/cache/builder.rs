@@ -7,18 +7,20 @@ use std::time::Duration;
 use anyhow::Context;
 use larder_engine::loader::Loader;
 use larder_engine::tier::Tier;
-use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig};
-use larder_tiers::Plain;
+use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig, Vault};
+use larder_tiers::codec::{Codec, Encrypt, KeyRing};
 use larder_tiers::disk::{Disk, DiskOptions};
 use larder_tiers::loader::{LoadLimits, LoadRule};
-use larder_tiers::{Rules, Stack, StackConfig};
+use larder_tiers::{Records, Rules, Safe, Stack, StackConfig};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::policy::Policies;
 use super::{Cache, Lower, TENANT, Upkeep, now};
-use crate::assemble::{QUEUE_BYTES_MAX, READ_TIMEOUT, index_bytes_max};
+use crate::assemble::{QUEUE_BYTES_MAX, READ_TIMEOUT, codec_in, index_bytes_max};
 use crate::config::{ByteSize, DEFAULT_EVICTION, Eviction};
+use crate::keys::RingFile;
+use crate::upkeep as care;
 
 /// Loads that go on at once.
 const LOADS_MAX: usize = 64;
@@ -27,6 +29,8 @@ const LOADS_MAX: usize = 64;
 pub struct CacheBuilder {
     memory_bytes: u64,
     disk: Option<(PathBuf, u64)>,
+    compress: bool,
+    key_ring: Option<PathBuf>,
     policy: Option<PathBuf>,
     loader: Option<Arc<dyn Loader>>,
     load_timeout: Duration,
@@ -37,6 +41,8 @@ impl CacheBuilder {
         Self {
             memory_bytes,
             disk: None,
+            compress: true,
+            key_ring: None,
             policy: None,
             loader: None,
             load_timeout: Duration::from_secs(10),
@@ -48,6 +54,24 @@ impl CacheBuilder {
     #[must_use]
     pub fn disk(mut self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
         self.disk = Some((folder.into(), bytes));
+        self
+    }
+
+    /// Whether values are compressed on disk where that pays, with dictionaries for small ones, which lie in the folder, too.
+    /// They are, if nothing is said.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// Seals what lies on disk, and in memory what a policy finds to be a secret, with a key ring that `larder keys new`
+    /// made. The file is looked at every second: a changed one is taken, and what is on disk is sealed anew. What is not
+    /// sealed is not read, so a folder begins anew when this is said first. Keeping the process from being dumped is up to the
+    /// program.
+    #[must_use]
+    pub fn key_ring(mut self, file: impl Into<PathBuf>) -> Self {
+        self.key_ring = Some(file.into());
         self
     }
 
@@ -77,7 +101,8 @@ impl CacheBuilder {
     /// The cache.
     ///
     /// # Errors
-    /// When the folder cannot be used, the policy is refused, or the system gives no thread; in one sentence.
+    /// When the folder cannot be used, the policy or the key ring is refused, or the system gives no thread; in one
+    /// sentence.
     pub fn build(self) -> anyhow::Result<Cache> {
         let mut seed = [0; 8];
         SysRng
@@ -87,7 +112,11 @@ impl CacheBuilder {
         let native =
             Eviction::named(DEFAULT_EVICTION).context("the default policy is compiled in")?;
         let (policies, evictor) = Policies::load(self.policy.as_deref(), seed)?;
-        let lower = self.stack(seed)?.map(Lower);
+        let ring = self.key_ring.as_deref().map(RingFile::open).transpose()?;
+        let (ring_file, ring) = ring.unzip();
+        let codec = self.codec(ring, seed)?;
+        let disk = self.open_disk(&codec)?;
+        let lower = self.stack(disk.clone(), seed)?.map(Lower);
         let below = lower
             .as_ref()
             .map(|Lower(stack)| stack.below(TENANT, self.rules()));
@@ -103,36 +132,63 @@ impl CacheBuilder {
                 memory_bytes: self.memory_bytes,
                 evictor: evictor.unwrap_or_else(|| native.factory()),
                 below,
-                vault: None,
+                vault: ring_file.is_some().then(|| {
+                    let (codec, is_secret) = (Arc::clone(&codec), larder_server::is_secret);
+                    Arc::new(Safe::new(codec, TENANT, is_secret, None)) as Arc<dyn Vault>
+                }),
             }],
         })?;
         let tenant = Arc::clone(engine.default_tenant());
+        let seals = ring_file.is_some();
+        let needs_care = seals || disk.is_some();
+        let caring = needs_care.then(|| care::Upkeep::new(codec).start(ring_file, disk, now));
+        let caring = caring
+            .transpose()
+            .context("the system gives no thread for the codec")?;
         let upkeep = Upkeep::start(engine).context("the system gives no thread for the upkeep")?;
         Ok(Cache {
             tenant,
             policies,
+            seals,
             _upkeep: upkeep,
+            _caring: caring,
             _lower: lower,
         })
     }
 
-    fn stack(&self, seed: u64) -> anyhow::Result<Option<Arc<Stack>>> {
-        if self.disk.is_none() && self.loader.is_none() {
+    fn codec(&self, ring: Option<KeyRing>, seed: u64) -> anyhow::Result<Arc<Codec>> {
+        let encrypt = match ring {
+            Some(_) => Encrypt::All,
+            None => Encrypt::None,
+        };
+        let folder = self.disk.as_ref().map(|(folder, _)| &**folder);
+        codec_in(folder, self.compress, encrypt, ring, seed)
+    }
+
+    fn open_disk(&self, codec: &Arc<Codec>) -> anyhow::Result<Option<Arc<Disk>>> {
+        let Some((folder, bytes)) = &self.disk else {
+            return Ok(None);
+        };
+        let options = DiskOptions {
+            folder: folder.clone(),
+            bytes_max: *bytes,
+            index_bytes_max: index_bytes_max(ByteSize::new(self.memory_bytes)),
+            sync_every: None,
+            read_timeout: READ_TIMEOUT,
+        };
+        let records = Records::new(Arc::clone(codec), larder_server::is_secret);
+        Ok(Some(Arc::new(Disk::open(
+            &options,
+            Arc::new(records),
+            now(),
+        )?)))
+    }
+
+    fn stack(&self, disk: Option<Arc<Disk>>, seed: u64) -> anyhow::Result<Option<Arc<Stack>>> {
+        if disk.is_none() && self.loader.is_none() {
             return Ok(None);
         }
-        let disk = self.disk.as_ref().map(|(folder, bytes)| {
-            let options = DiskOptions {
-                folder: folder.clone(),
-                bytes_max: *bytes,
-                index_bytes_max: index_bytes_max(ByteSize::new(self.memory_bytes)),
-                sync_every: None,
-                read_timeout: READ_TIMEOUT,
-            };
-            Disk::open(&options, Arc::new(Plain), now())
-        });
-        let disk = disk
-            .transpose()?
-            .map(|disk| Arc::new(disk) as Arc<dyn Tier>);
+        let disk = disk.map(|disk| disk as Arc<dyn Tier>);
         let settings = StackConfig {
             queue_bytes_max: QUEUE_BYTES_MAX,
             seed,

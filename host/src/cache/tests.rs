@@ -1,8 +1,11 @@
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_engine::loader::{Fetched, LoadError, LoadFailure};
 use larder_engine::tier::TierKeyBuf;
+use larder_tiers::codec::KeyRing;
 use tokio::runtime::Builder;
 
 use super::*;
@@ -51,6 +54,52 @@ fn what_memory_has_no_room_for_is_on_disk_and_outlives_the_cache() {
     });
 }
 
+/// Whether bytes stand in a file of the folder.
+fn is_in_plain_sight(folder: &Path, bytes: &[u8]) -> bool {
+    let files = fs::read_dir(folder).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    files.filter(|path| path.is_file()).any(|path| {
+        let contents = fs::read(path).unwrap();
+        contents.windows(bytes.len()).any(|part| part == bytes)
+    })
+}
+
+#[test]
+fn what_is_on_disk_is_compressed_and_with_a_key_ring_sealed() {
+    run(async {
+        let work = tempfile::tempdir().unwrap();
+        let (folder, path) = (work.path().join("disk"), work.path().join("keys.ring"));
+        KeyRing::generate(0).unwrap().create(&path).unwrap();
+        let open = |compresses, is_sealed| {
+            let cache = Cache::builder(MEMORY_BYTES).disk(&folder, 16 << 20);
+            let cache = cache.compress(compresses);
+            match is_sealed {
+                true => cache.key_ring(&path).build().unwrap(),
+                false => cache.build().unwrap(),
+            }
+        };
+        let value = b"in plain sight, ".repeat(100);
+        for (compresses, is_sealed) in [(false, false), (true, false), (true, true)] {
+            let cache = open(compresses, is_sealed);
+            assert_eq!(get(&cache, "k").await, None);
+            cache.set(b"k", &value, None).await.unwrap();
+            drop(cache);
+            assert_eq!(is_in_plain_sight(&folder, &value), !compresses);
+            assert!(!is_sealed || !is_in_plain_sight(&folder, &value[..16]));
+            let cache = open(compresses, is_sealed);
+            assert_eq!(get(&cache, "k").await.as_deref(), Some(&value[..]));
+            cache.delete(b"k").await;
+            drop(cache);
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        let cache = open(true, true);
+        cache.set(b"k", &value, None).await.unwrap();
+        drop(cache);
+        let without_key = open(true, false).get(b"k").await;
+        assert!(!matches!(without_key, Ok(Some(_))), "{without_key:?}");
+    });
+}
+
 #[test]
 fn what_is_absent_is_loaded_once_and_what_fails_is_an_error() {
     run(async {
@@ -94,10 +143,11 @@ fn what_cannot_be_is_said() {
     assert!(said(builder().policy("/none.wasm")).contains("cannot read /none.wasm"));
     let file = tempfile::NamedTempFile::new().unwrap();
     assert!(said(builder().policy(file.path())).contains("is refused"));
-    assert!(said(builder().disk(file.path(), 1 << 20)).contains("cannot be opened"));
+    assert!(said(builder().disk(file.path(), 1 << 20)).contains("cannot be used"));
     // Who tries again finds the folder as free as before.
     let folder = tempfile::tempdir().unwrap();
     let small = Cache::builder(1).disk(folder.path(), 1 << 20);
     assert!(said(small).contains("memory is 1 bytes"));
     builder().disk(folder.path(), 1 << 20).build().unwrap();
+    assert!(said(builder().key_ring("/none.ring")).contains("there is no key ring"));
 }

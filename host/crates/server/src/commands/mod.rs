@@ -98,7 +98,7 @@ pub(crate) use failure::{Failure, NO_SEAL, NOT_SEALED, VALUE_TOO_LARGE};
 pub(crate) use metadata::{Command, Flag, Group, Run};
 pub use note::note_of_type;
 pub(crate) use note::{Item, items};
-pub use note::{data_type, is_secret};
+pub use note::{SECRET_NOTE, data_type, is_secret};
 pub(crate) use policy::policies_for;
 pub(crate) use roster::{
     COMMANDS, all as all_commands, is_brief, is_logged, name_of, number_of, operation_of,

@@ -20,8 +20,8 @@ const NAME: u8 = 4;
 const VALUE: u8 = 5;
 const SECRET: u8 = 6;
 
-/// The end of a note that says that its value is secret, and the whole of one that says nothing else.
-const SECRET_END: &[u8] = &[SECRET, 0, 0];
+/// A note that says that its value is secret and nothing else; it may be the end of another.
+pub const SECRET_NOTE: &[u8] = &[SECRET, 0, 0];
 
 /// A note as its client sent it and, in the same bytes, as it is where a policy finds that its value is secret.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(super) struct Note<'a> {
 impl Default for Note<'_> {
     fn default() -> Self {
         Self {
-            marked: SECRET_END,
+            marked: SECRET_NOTE,
             said_bytes: 0,
         }
     }
@@ -44,7 +44,7 @@ impl<'a> Note<'a> {
     pub(super) fn new(note: &'a mut Vec<u8>) -> Self {
         let said_bytes = note.len();
         if !is_secret(note) {
-            note.extend_from_slice(SECRET_END);
+            note.extend_from_slice(SECRET_NOTE);
         }
         Self {
             marked: note,
