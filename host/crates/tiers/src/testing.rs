@@ -1,11 +1,19 @@
 //! For tests of what stands on tiers.
 
 use std::collections::HashMap;
+#[cfg(test)]
+use std::sync::Arc;
 
 use larder_engine::Millis;
+#[cfg(test)]
+use larder_engine::below::Below;
 use larder_engine::tier::{
     Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
 };
+#[cfg(test)]
+use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig, native};
+#[cfg(test)]
+use larder_policy_s3_fifo::S3Fifo;
 use parking_lot::Mutex;
 
 /// Beside key and value, what an entry counts for.
@@ -164,10 +172,29 @@ impl Tier for MemoryTier {
     }
 }
 
+/// An engine of one tenant, `default`, over that.
+#[cfg(test)]
+pub(crate) fn engine_over(below: Arc<dyn Below>, memory_bytes: u64, start_ms: Millis) -> Engine {
+    let engine = Engine::new(EngineConfig {
+        memory_bytes,
+        threads: 1,
+        seed: 7,
+        size_classes: SizeClasses::Jemalloc,
+        start_ms,
+        volatile_only: false,
+        tenants: vec![TenantConfig {
+            name: "default".to_owned(),
+            memory_bytes,
+            evictor: native("s3-fifo", S3Fifo::default),
+            below: Some(below),
+            vault: None,
+        }],
+    });
+    engine.unwrap()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::conformance::{Subject, check, key, put};
 

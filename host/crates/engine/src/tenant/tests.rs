@@ -24,21 +24,39 @@ pub(super) fn engine_that(
     memory_bytes: u64,
     evictor: Arc<dyn EvictorFactory>,
 ) -> Engine {
-    let tenant = |name: &str, memory_bytes| TenantConfig {
+    let tenant = |name| tenant(name, memory_bytes / 2, Arc::clone(&evictor));
+    engine_of(volatile_only, NOW, vec![tenant("a"), tenant("b")])
+}
+
+/// A tenant with nothing below it, whose values lie open.
+pub(super) fn tenant(
+    name: &str,
+    memory_bytes: u64,
+    evictor: Arc<dyn EvictorFactory>,
+) -> TenantConfig {
+    TenantConfig {
         name: name.to_owned(),
         memory_bytes,
-        evictor: Arc::clone(&evictor),
+        evictor,
         below: None,
         vault: None,
-    };
+    }
+}
+
+/// With these tenants, who have all the memory.
+pub(super) fn engine_of(
+    volatile_only: bool,
+    start_ms: Millis,
+    tenants: Vec<TenantConfig>,
+) -> Engine {
     Engine::new(EngineConfig {
-        memory_bytes,
+        memory_bytes: tenants.iter().map(|tenant| tenant.memory_bytes).sum(),
         threads: 1,
         seed: 7,
         size_classes: SizeClasses::Jemalloc,
-        start_ms: NOW,
+        start_ms,
         volatile_only,
-        tenants: vec![tenant("a", memory_bytes / 2), tenant("b", memory_bytes / 2)],
+        tenants,
     })
     .unwrap()
 }

@@ -4,16 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use larder_engine::below::{Below, Loaded, Reach, Sight};
 use larder_engine::loader::{Fetched, LoadError, LoadFailure};
 use larder_engine::tier::{Answer, Levels, LoaderFigures, Tier, TierKeyBuf};
-use larder_engine::{
-    Access, Edit, Engine, EngineConfig, Expiry, Key, Millis, SizeClasses, Tenant, TenantConfig,
-    native,
-};
-use larder_policy_s3_fifo::S3Fifo;
+use larder_engine::{Access, Edit, Engine, Expiry, Key, Millis, Tenant};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::testing::MemoryTier;
+use crate::testing::{MemoryTier, engine_over};
 use crate::{Rules, Stack, StackConfig};
 
 const NOW: Millis = 1_000_000;
@@ -106,22 +102,7 @@ impl Bench {
             loaders: vec![rule],
             ..Rules::default()
         };
-        let engine = Engine::new(EngineConfig {
-            memory_bytes: MEMORY_BYTES,
-            threads: 1,
-            seed: 7,
-            size_classes: SizeClasses::Jemalloc,
-            start_ms: NOW,
-            volatile_only: false,
-            tenants: vec![TenantConfig {
-                name: "default".to_owned(),
-                memory_bytes: MEMORY_BYTES,
-                evictor: native("s3-fifo", S3Fifo::default),
-                below: Some(stack.below("default", rules)),
-                vault: None,
-            }],
-        });
-        let engine = engine.unwrap();
+        let engine = engine_over(stack.below("default", rules), MEMORY_BYTES, NOW);
         stack.refresh(engine.tenants());
         Self {
             origin,

@@ -7,14 +7,11 @@ use std::task::{Context, Poll, Waker};
 
 use larder_engine::below::{Reach, Sight};
 use larder_engine::tier::{Answer, TierFigures};
-use larder_engine::{
-    Access, Edit, Engine, EngineConfig, Expiry, Key, SizeClasses, Store, Tenant, TenantConfig,
-    native,
-};
-use larder_policy_s3_fifo::S3Fifo;
+use larder_engine::{Access, Edit, Engine, Expiry, Key, Store, Tenant};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::testing::engine_over;
 
 const NOW: Millis = 1_000_000;
 const MEMORY_BYTES: u64 = 4 << 20;
@@ -131,25 +128,11 @@ impl Bench {
     }
 
     fn over(tier: Arc<Gated>, stack: Arc<Stack>, rules: Rules) -> Self {
-        let engine = Engine::new(EngineConfig {
-            memory_bytes: MEMORY_BYTES,
-            threads: 1,
-            seed: 7,
-            size_classes: SizeClasses::Jemalloc,
-            start_ms: NOW,
-            volatile_only: false,
-            tenants: vec![TenantConfig {
-                name: "default".to_owned(),
-                memory_bytes: MEMORY_BYTES,
-                evictor: native("s3-fifo", S3Fifo::default),
-                below: Some(stack.below("default", rules)),
-                vault: None,
-            }],
-        });
+        let engine = engine_over(stack.below("default", rules), MEMORY_BYTES, NOW);
         Self {
             tier,
             stack,
-            engine: engine.unwrap(),
+            engine,
         }
     }
 

@@ -3,15 +3,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use larder_policy_s3_fifo::S3Fifo;
-
 use super::*;
 use crate::below::Loaded;
+use crate::tenant::tests::{engine_of, s3_fifo, tenant};
 use crate::tier::Answer;
-use crate::{
-    Access, Edit, Engine, EngineConfig, Entry, Expiry, FlushCursor, SizeClasses, Store,
-    TenantConfig, native,
-};
+use crate::{Access, Edit, Engine, Entry, Expiry, FlushCursor, Store, TenantConfig};
 
 const NOW: Millis = 1_000_000;
 const MEMORY_BYTES: u64 = 4 << 20;
@@ -107,22 +103,11 @@ impl Below for Shelf {
 }
 
 fn engine(shelf: &Arc<Shelf>) -> Engine {
-    Engine::new(EngineConfig {
-        memory_bytes: MEMORY_BYTES,
-        threads: 1,
-        seed: 7,
-        size_classes: SizeClasses::Jemalloc,
-        start_ms: NOW,
-        volatile_only: false,
-        tenants: vec![TenantConfig {
-            name: "default".to_owned(),
-            memory_bytes: MEMORY_BYTES,
-            evictor: native("s3-fifo", S3Fifo::default),
-            below: Some(Arc::<Shelf>::clone(shelf)),
-            vault: None,
-        }],
-    })
-    .unwrap()
+    let shelved = TenantConfig {
+        below: Some(Arc::<Shelf>::clone(shelf)),
+        ..tenant("default", MEMORY_BYTES, s3_fifo())
+    };
+    engine_of(false, NOW, vec![shelved])
 }
 
 fn key(bytes: &[u8]) -> Key<'_> {

@@ -40,22 +40,11 @@ impl Vault for Chest {
 }
 
 fn engine_over(chest: &Arc<Chest>) -> Engine {
-    Engine::new(EngineConfig {
-        memory_bytes: 8 << 20,
-        threads: 1,
-        seed: 7,
-        size_classes: SizeClasses::Jemalloc,
-        start_ms: NOW,
-        volatile_only: false,
-        tenants: vec![TenantConfig {
-            name: "a".to_owned(),
-            memory_bytes: 8 << 20,
-            evictor: s3_fifo(),
-            below: None,
-            vault: Some(Arc::<Chest>::clone(chest)),
-        }],
-    })
-    .unwrap()
+    let shut = TenantConfig {
+        vault: Some(Arc::<Chest>::clone(chest)),
+        ..tenant("a", 8 << 20, s3_fifo())
+    };
+    engine_of(false, NOW, vec![shut])
 }
 
 const MARKED: Label<'static> = Label {
