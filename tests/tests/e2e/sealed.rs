@@ -4,10 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use e2e::harness::{PATIENCE, Server, eventually, larder, run};
+use e2e::harness::{PATIENCE, Server, drop_policy, eventually, larder, policy, run};
 use larder_resp::Value;
 
-use crate::policies::deploy;
 use crate::values::{NIL, bulk, error_text, ok};
 
 /// Stands in values, and nowhere else.
@@ -256,8 +255,11 @@ fn what_a_policy_finds_to_be_a_secret_is_seen_by_nobody_but_its_readers() {
         "--compression-enabled=false",
     ];
     let server = start(folder.path(), &flags);
+    let policies = folder.path().join("policies.d");
     let side_car = "[parameters]\nprefixes = [\"k\"]\n";
-    deploy(&server, "00-mark", "mark-by-prefix", Some(side_car));
+    fs::write(policies.join("00-mark.toml"), side_car).unwrap();
+    let wasm = fs::read(policy("mark-by-prefix")).unwrap();
+    drop_policy(&policies, "00-mark.wasm", &wasm);
     let row = server.await_policy("00-mark", "active");
     assert_eq!(row["kinds"], "security");
     let mut client = server.client();
