@@ -9,7 +9,7 @@ use super::support::{Act, Faults, Faulty, NOW, ROOMY, Store};
 use crate::codec::Heat;
 use crate::conformance::{key, put};
 use crate::disk::open::Unrestored;
-use crate::disk::{Encoding, Plain};
+use crate::{Encoding, Plain};
 
 fn faulty(path: &Path) -> (Store, Faults) {
     let faults = Faults::default();
