@@ -43,6 +43,9 @@ pub enum Error {
     /// The value is to be kept sealed alone, and cannot be, with the reason.
     #[error("the value cannot be sealed: {0}")]
     NotSealed(String),
+    /// The key is not in memory and may be below. Only where it is asked for: [`crate::Store::look_below`].
+    #[error("the key has to be fetched from below first")]
+    Lacking,
     /// Nothing was left to evict, or the allocator gave nothing.
     #[error("no room is left, and nothing to evict")]
     OutOfMemory,

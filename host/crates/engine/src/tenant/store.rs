@@ -2,8 +2,11 @@
 
 use std::ops::{Deref, DerefMut};
 
+use smallvec::SmallVec;
+
 use super::locked::Locked;
 use super::{FlushCursor, Standing, Tenant};
+use crate::below::{Reach, Sight};
 use crate::edit::{Access, Edit};
 use crate::entry::{Entry, Key, Millis};
 use crate::error::Error;
@@ -14,6 +17,8 @@ use crate::stats::TenantStats;
 pub struct Store<'t> {
     mode: Mode<'t>,
     has_missed: bool,
+    looks_below: bool,
+    has_lacked: bool,
 }
 
 enum Mode<'t> {
@@ -42,6 +47,8 @@ impl<'t> Store<'t> {
         Self {
             mode: Mode::Open(tenant, is_quiet),
             has_missed: false,
+            looks_below: false,
+            has_lacked: false,
         }
     }
 
@@ -51,6 +58,8 @@ impl<'t> Store<'t> {
         Self {
             mode: Mode::Held(locked),
             has_missed: false,
+            looks_below: false,
+            has_lacked: false,
         }
     }
 
@@ -58,6 +67,18 @@ impl<'t> Store<'t> {
     #[inline]
     pub fn take_missed(&mut self) -> bool {
         std::mem::take(&mut self.has_missed)
+    }
+
+    /// Has changes be refused from now on, or no longer, where their key is not in memory and may be below
+    /// ([`Error::Lacking`]). A look at it before is not enough: it may go in between, for the room of the change even. What
+    /// is held stays.
+    pub fn look_below(&mut self, looks_below: bool) {
+        self.looks_below = looks_below;
+    }
+
+    /// Whether one was since this was asked last.
+    pub fn take_lacked(&mut self) -> bool {
+        std::mem::take(&mut self.has_lacked)
     }
 
     /// The shards that are held, if they are.
@@ -132,12 +153,28 @@ impl<'t> Store<'t> {
         now: Millis,
         access: Access,
         bytes_hint: usize,
-        edit: impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
+        mut edit: impl FnMut(Option<Entry<'_>>) -> (Edit<'v>, R),
     ) -> Result<R, Error> {
-        match &mut self.mode {
-            Mode::Open(tenant, false) => tenant.update(key, now, access, bytes_hint, edit),
-            Mode::Open(tenant, true) => tenant.update(key, now, access.quiet(), bytes_hint, edit),
-            Mode::Held(locked) => locked.update(key, now, access, edit),
+        let (tenant, access) = match &mut self.mode {
+            Mode::Open(tenant, false) => (*tenant, access),
+            Mode::Open(tenant, true) => (*tenant, access.quiet()),
+            Mode::Held(locked) => return locked.update(key, now, access, edit),
+        };
+        let Some(below) = tenant.below().filter(|_| self.looks_below) else {
+            return tenant.update(key, now, access, bytes_hint, edit);
+        };
+        let mut lacks = false;
+        let updated = tenant.update(key, now, access, bytes_hint, |entry| {
+            lacks = entry.is_none() && below.sight(key, Reach::Cache, now) != Sight::Absent;
+            match edit(entry) {
+                (_, result) if lacks => (Edit::Keep, result),
+                edited => edited,
+            }
+        });
+        self.has_lacked |= lacks;
+        match lacks {
+            true => Err(Error::Lacking),
+            false => updated,
         }
     }
 
@@ -161,7 +198,19 @@ impl<'t> Store<'t> {
     ) -> Result<Several<'_, 't>, Error> {
         let locked = match &mut self.mode {
             Mode::Open(tenant, is_quiet) => {
-                let mut locked = tenant.lock(keys, bytes_hint, now)?;
+                let mut locked = match self.looks_below {
+                    false => tenant.lock(keys, bytes_hint, now)?,
+                    true => {
+                        let keys: SmallVec<[Key<'k>; 8]> = keys.into_iter().collect();
+                        let mut locked = tenant.lock(keys.iter().copied(), bytes_hint, now)?;
+                        let lacks = |key: &Key<'k>| locked.lacks(*key, Reach::Cache, now);
+                        if keys.iter().any(lacks) {
+                            self.has_lacked = true;
+                            return Err(Error::Lacking);
+                        }
+                        locked
+                    }
+                };
                 locked.is_quiet = *is_quiet;
                 Lock::Moment(locked)
             }

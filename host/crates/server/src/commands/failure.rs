@@ -123,6 +123,9 @@ impl From<Error> for Failure {
             ),
             Error::NotSealed(reason) => Self::from(format!("{NOT_SEALED}: {reason}")),
             Error::Refused => Self::new("ERR the eviction policy does not keep it"),
+            Error::Lacking => {
+                Self::new("TRYAGAIN the key has gone to a slower tier while it was to be changed")
+            }
             Error::OutOfMemory => {
                 Self::new("OOM command not allowed when used memory > 'maxmemory'.")
             }

@@ -49,8 +49,21 @@ pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> 
     let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, reach, ctx.now);
     match is_fetched || keys.iter().any(lacks) {
         true => complete(ctx, found, args, &keys),
-        false => found.execute(ctx, args),
+        false => change(ctx, found, args, &keys),
     }
+}
+
+/// What is in memory may have gone down when it is changed, for the room that the change takes even: then it is loaded
+/// first, as if it had not been there.
+fn change(ctx: &mut Context<'_>, found: Found, args: Args<'_>, keys: &[Key<'_>]) -> Outcome {
+    let len = ctx.reply.out_len();
+    ctx.store.look_below(true);
+    let outcome = found.attempt(ctx, args, |ctx| !ctx.store.take_lacked());
+    ctx.store.look_below(false);
+    outcome.unwrap_or_else(|| {
+        ctx.reply.take_back(len);
+        complete(ctx, found, args, keys)
+    })
 }
 
 /// A read finds its keys in memory, as a rule: it is looked at afterwards whether it missed some.
@@ -188,3 +201,6 @@ pub(crate) fn keys_of<'a>(command: &Command, args: Args<'a>, db: u8) -> Keys<'a>
     }
     keys
 }
+
+#[cfg(test)]
+mod tests;

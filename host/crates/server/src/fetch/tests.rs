@@ -20,7 +20,7 @@ use crate::testing::{Server, command, config, eventually, parts_over, serve_with
 use crate::{Context, Flow, KeyspaceEvents, Session, Shared};
 
 /// A server that keeps everything below: whatever a command works on has to be fetched for it.
-fn server(write: WritePolicy) -> (Server, Arc<Stack>) {
+pub(super) fn server(write: WritePolicy) -> (Server, Arc<Stack>) {
     server_over(Arc::new(MemoryTier::new(256 << 20)), write)
 }
 

@@ -305,3 +305,31 @@ fn room_is_made_for_what_comes_and_what_goes_for_it_goes_down() {
     let stats = tenant.stats();
     assert!(stats.used_bytes <= stats.budget_bytes);
 }
+
+#[test]
+fn what_went_down_between_a_look_and_a_change_is_not_changed_as_if_it_were_nowhere() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    set(tenant, b"k", b"v");
+    forget(tenant, &shelf, b"k");
+    let mut store = Store::open(tenant, false);
+    let append = |store: &mut Store<'_>| {
+        let edit = |_: Option<Entry<'_>>| (Edit::Append(b"x"), ());
+        store.update(key(b"k"), NOW, Access::Write, 1, edit)
+    };
+    store.look_below(true);
+    assert_eq!(append(&mut store), Err(Error::Lacking));
+    assert!(store.take_lacked() && !store.take_lacked());
+    let locked = store.lock([key(b"a"), key(b"k")], 0, NOW);
+    assert_eq!(locked.err(), Some(Error::Lacking));
+    assert!(store.take_lacked());
+    assert_eq!(shelf.value(b"k").unwrap(), b"v");
+    // What is nowhere is written, and so is what is here.
+    fetch(tenant, &shelf, b"k", || ());
+    assert_eq!(append(&mut store), Ok(()));
+    assert_eq!(shelf.value(b"k").unwrap(), b"vx");
+    tenant.remove(key(b"k"), NOW);
+    assert_eq!(append(&mut store), Ok(()));
+    assert!(!store.take_lacked());
+}
