@@ -52,7 +52,10 @@ fn one_redis_and_a_cluster_are_not_taken_for_each_other() {
     let Some(single) = Redis::start(test) else {
         return;
     };
-    let node = Redis::start_with(test, &["--cluster-enabled", "yes"]).unwrap();
+    // By itself it takes a port so far above its own that there may be none.
+    let bus = free_address().port().to_string();
+    let args = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+    let node = Redis::start_with(test, &args).unwrap();
     let text = refused(&options(&format!("redis-cluster://{}", single.addr()), "p"));
     assert!(
         text.contains("is no cluster") && text.ends_with("say redis://"),
