@@ -12,22 +12,7 @@ use larder::{
 const MEMORY_BYTES: u64 = 8 << 20;
 
 fn main() -> anyhow::Result<()> {
-    let engine = Engine::new(EngineConfig {
-        memory_bytes: MEMORY_BYTES,
-        threads: 1,
-        // A program that strangers feed with keys draws its seed from the operating system.
-        seed: 42,
-        size_classes: SizeClasses::Sixteen,
-        start_ms: now(),
-        volatile_only: false,
-        tenants: vec![TenantConfig {
-            name: "default".to_owned(),
-            memory_bytes: MEMORY_BYTES,
-            evictor: native("s3-fifo", S3Fifo::default),
-            below: None,
-            vault: None,
-        }],
-    })?;
+    let engine = engine()?;
     let cache = engine.default_tenant();
 
     // Time is handed in with every call, so a TTL can be tried out without waiting for it.
@@ -82,6 +67,26 @@ fn main() -> anyhow::Result<()> {
     assert_eq!((stats.hits, stats.misses), (3, 1));
     assert_eq!(stats.entries_total() + stats.evictions, 50_000);
     Ok(())
+}
+
+/// One tenant, which has all of the memory.
+fn engine() -> anyhow::Result<Engine> {
+    Ok(Engine::new(EngineConfig {
+        memory_bytes: MEMORY_BYTES,
+        threads: 1,
+        // A program that strangers feed with keys draws its seed from the operating system.
+        seed: 42,
+        size_classes: SizeClasses::Sixteen,
+        start_ms: now(),
+        volatile_only: false,
+        tenants: vec![TenantConfig {
+            name: "default".to_owned(),
+            memory_bytes: MEMORY_BYTES,
+            evictor: native("s3-fifo", S3Fifo::default),
+            below: None,
+            vault: None,
+        }],
+    })?)
 }
 
 fn set(cache: &Tenant, key: &[u8], value: &[u8], now: Millis, expiry: Expiry) -> Result<(), Error> {
