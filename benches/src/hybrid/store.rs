@@ -58,6 +58,8 @@ impl Kind {
             Self::Larder => Box::new(Larder {
                 cache: Cache::builder(memory_bytes)
                     .disk(folder, disk_bytes)
+                    // As the other's, which leaves values as they are.
+                    .compress(false)
                     .build()?,
                 runtime,
                 value_bytes,

@@ -23,7 +23,7 @@ const MAGIC: &str = "larder-disk";
 /// But for the spaces, which readers share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
-    /// The form of values, [`super::Encoding::name`]. Those who came before it was noted had others.
+    /// The form of values, [`crate::Encoding::name`]. Those who came before it was noted had others.
     #[serde(default)]
     pub(super) form: String,
     /// The secret under which keys are hashed.
