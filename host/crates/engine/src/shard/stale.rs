@@ -15,6 +15,11 @@ impl State {
         self.tags.is_void(block.label().note)
     }
 
+    /// Whether an entry has not expired and is not void.
+    pub(crate) fn is_live(&self, block: &Block, now: Millis) -> bool {
+        block.expires_at().is_none_or(|expiry| expiry > now) && !self.is_void(block)
+    }
+
     /// Has an entry go that was invalidated. What lies below is not told: there it is void as well, or was told before.
     pub(super) fn drop_invalidated(&mut self, slot: Slot) {
         if let Some(block) = self.slab.get(slot).filter(|block| !block.is_lapsed()) {

@@ -156,7 +156,7 @@ impl State {
         block.map_or(Label::NONE, Block::label)
     }
 
-    pub(super) fn entry<'a>(&self, block: &'a Block, opened: Option<&'a [u8]>) -> Entry<'a> {
+    pub(crate) fn entry<'a>(&self, block: &'a Block, opened: Option<&'a [u8]>) -> Entry<'a> {
         let start_ms = self.config.start_ms;
         Entry {
             block,

@@ -400,6 +400,16 @@ impl State {
         Ok(())
     }
 
+    /// What was found below, as an entry without a slot, not shut.
+    pub(crate) fn guest(&self, at: &At<'_>, stored: &Stored) -> Option<Block> {
+        let value = Laid {
+            bytes: &stored.value,
+            is_shut: false,
+        };
+        let expiry = stored.expires_at.unwrap_or(0);
+        self.block(at, stored.label(), value, b"", expiry).ok()
+    }
+
     /// Tells what lies below that a key came into memory from there, and who remembers that there was none if it is
     /// new. While its database is emptied it would stay there when it goes from here.
     pub(crate) fn tell_admitted(&self, at: &At<'_>) {

@@ -90,7 +90,8 @@ impl Tenant {
             let found = below.load(key, reach, now).await;
             let stored = found.as_ref().ok().and_then(Option::as_deref);
             let room_bytes = stored.map_or(0, |stored| self.bytes_of(key, stored));
-            let mut held = self.lock([key], room_bytes, now)?;
+            let held = self.lock([key], room_bytes, now);
+            let mut held = held.or_else(|_| self.lock([key], 0, now))?;
             let is_valid = held.admit(&ticket, stored, now)?;
             if is_valid && found.is_err() {
                 held.prolong(key, clock())?;
@@ -124,10 +125,11 @@ impl Locked<'_> {
     }
 
     /// Puts what was found below into memory, unless its key, which must be among those locked, has changed
-    /// since the ticket was taken. Whether it has not. Nobody is told of it but the evictor.
+    /// since the ticket was taken. Whether it has not. Nobody is told of it but the evictor. What has no place there
+    /// can be read and removed until the shards are given back.
     ///
     /// # Errors
-    /// [`Error::EntryTooLarge`], [`Error::OutOfMemory`]: nothing has changed.
+    /// [`Error::OutOfMemory`], where not even the system has any: nothing has changed.
     pub fn admit(
         &mut self,
         ticket: &Ticket,
@@ -176,7 +178,7 @@ impl Locked<'_> {
     /// As [`Self::admit`], of what was looked for while the key was locked.
     ///
     /// # Errors
-    /// As [`Self::admit`].
+    /// [`Error::OutOfMemory`], where not even the system has any.
     pub fn admit_at_hand(
         &mut self,
         key: Key<'_>,
@@ -184,12 +186,13 @@ impl Locked<'_> {
         now: Millis,
     ) -> Result<(), Error> {
         let at = self.tenant().at(key, now);
-        self.with_room(&at, |state: &mut State, room_bytes| {
+        let admitted = self.with_room(&at, |state: &mut State, room_bytes| {
             match state.live_slot(&at) {
                 Some(_) => Ok(()),
                 None => state.admit(&at, stored, room_bytes),
             }
-        })
+        });
+        admitted.or_else(|_| self.receive(&at, stored))
     }
 }
 

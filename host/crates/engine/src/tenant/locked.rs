@@ -4,6 +4,7 @@ use larder_sdk::Slot;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
+use super::guest::Guests;
 use super::{Tenant, check_key};
 use crate::edit::{Access, Edit};
 use crate::entry::{Entry, Key, Millis};
@@ -22,6 +23,8 @@ pub struct Locked<'t> {
     pub(super) is_quiet: bool,
     /// An entry was looked for and not found.
     pub(super) has_missed: bool,
+    /// What was found below and has no place in memory.
+    pub(super) guests: Guests,
 }
 
 impl Tenant {
@@ -83,6 +86,7 @@ impl Tenant {
             room_bytes,
             is_quiet: false,
             has_missed: false,
+            guests: Guests::new(),
         }
     }
 }
@@ -141,6 +145,9 @@ impl<'t> Locked<'t> {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
         let at = self.tenant.at(key, now);
+        if let Some(guest) = self.guest(&at) {
+            return Some(read(guest));
+        }
         let is_quiet = self.is_quiet;
         let found = self.state(at.hash).and_then(|state| match is_quiet {
             true => state.peek(&at, read),
@@ -158,13 +165,18 @@ impl<'t> Locked<'t> {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
         let at = self.tenant.at(key, now);
+        if let Some(guest) = self.guest(&at) {
+            return Some(read(guest));
+        }
         self.state(at.hash)?.peek(&at, read)
     }
 
     /// As [`Tenant::remove`].
     pub fn remove(&mut self, key: Key<'_>, now: Millis) -> bool {
         let at = self.tenant.at(key, now);
-        self.state(at.hash).is_some_and(|state| state.remove(&at))
+        let was_guest = self.dismiss(&at);
+        let state = self.state(at.hash);
+        state.is_some_and(|state| state.remove(&at)) || was_guest
     }
 
     /// As [`Tenant::update`]; if room is short, the fallback makes it.
@@ -185,6 +197,10 @@ impl<'t> Locked<'t> {
         } else {
             access
         };
+        if let Some(guest) = self.guest(&at) {
+            let (edit, result) = edit(Some(guest));
+            return self.update_guest(&at, access, &edit).map(|()| result);
+        }
         self.with_room(&at, |state, room_bytes| {
             state.update(&at, access, room_bytes, &mut edit)
         })
@@ -282,6 +298,9 @@ impl Tenant {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
+        for block in std::mem::take(&mut self.guests).into_values() {
+            block.free(self.tenant.classes);
+        }
         let mut change = -(self.room_bytes as i64);
         let mut garbage: SmallVec<[Garbage; 8]> = SmallVec::new();
         let mut waiting: SmallVec<[(usize, usize); 8]> = SmallVec::new();

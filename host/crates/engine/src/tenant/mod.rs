@@ -1,6 +1,7 @@
 //! A tenant: a store of its own.
 
 mod fetch;
+mod guest;
 mod install;
 mod invalidate;
 mod lease;

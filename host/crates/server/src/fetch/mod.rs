@@ -234,7 +234,9 @@ pub(crate) fn hold<'c>(
                 return Err(TOO_MUCH);
             }
         }
-        let mut held = lock(tenant, fetch.room_bytes(tenant), now)?;
+        let held = lock(tenant, fetch.room_bytes(tenant), now);
+        // Where there is no room, what was found is seen all the same.
+        let mut held = held.or_else(|_| lock(tenant, 0, now))?;
         let admitted = fetch.admit(&mut held, keys, now);
         if let Ok(true) = admitted {
             return Ok(Some(Complete { held, rest: fetch }));

@@ -103,11 +103,15 @@ impl Below for Shelf {
 }
 
 fn engine(shelf: &Arc<Shelf>) -> Engine {
+    engine_that_evicts(shelf, false)
+}
+
+fn engine_that_evicts(shelf: &Arc<Shelf>, volatile_only: bool) -> Engine {
     let shelved = TenantConfig {
         below: Some(Arc::<Shelf>::clone(shelf)),
         ..tenant("default", MEMORY_BYTES, s3_fifo())
     };
-    engine_of(false, NOW, vec![shelved])
+    engine_of(volatile_only, NOW, vec![shelved])
 }
 
 fn key(bytes: &[u8]) -> Key<'_> {
@@ -332,4 +336,50 @@ fn what_went_down_between_a_look_and_a_change_is_not_changed_as_if_it_were_nowhe
     tenant.remove(key(b"k"), NOW);
     assert_eq!(append(&mut store), Ok(()));
     assert!(!store.take_lacked());
+}
+
+#[test]
+fn what_has_no_place_in_memory_is_seen_and_removed_all_the_same() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine_that_evicts(&shelf, true);
+    let tenant = engine.default_tenant();
+    let large = vec![7; 40_000];
+    set(tenant, b"k", &large);
+    forget(tenant, &shelf, b"k");
+    let fill = |number: u32| {
+        let edit = || Edit::put(&[0; 400][..], Expiry::Never);
+        let name = number.to_be_bytes();
+        tenant.update(key(&name), NOW, Access::Write, 0, |_| (edit(), ()))
+    };
+    // Nothing that is here may go.
+    assert!((0..20_000).any(|number| fill(number).is_err()));
+
+    let ticket = tenant.ticket(key(b"k"), NOW);
+    let Sight::There(stored) = shelf.sight(key(b"k"), Reach::Cache, NOW) else {
+        panic!("it is below");
+    };
+    let mut held = tenant.lock([key(b"k")], 0, NOW).unwrap();
+    assert_eq!(held.admit(&ticket, Some(&stored), NOW), Ok(true));
+    assert!(!held.lacks(key(b"k"), Reach::Cache, NOW));
+    let read = held.get(key(b"k"), NOW, |entry| entry.value().to_vec());
+    assert_eq!(read.as_ref(), Some(&large));
+    assert_eq!(held.peek(key(b"other"), NOW, |_| ()), None);
+    let appended = held.update(key(b"k"), NOW, Access::Write, |entry| {
+        assert!(entry.is_some());
+        (Edit::Append(b"x"), ())
+    });
+    assert_eq!(appended, Err(Error::OutOfMemory));
+    let put = |value: &'static [u8]| Edit::Put {
+        value: value.into(),
+        expiry: Expiry::Never,
+        label: Some(crate::Label::NONE),
+    };
+    let written = held.update(key(b"k"), NOW, Access::Write, |_| (put(&[0; 40_000]), ()));
+    assert_eq!(written, Err(Error::OutOfMemory));
+    assert!(held.peek(key(b"k"), NOW, |_| ()).is_some());
+    assert!(held.remove(key(b"k"), NOW));
+    assert_eq!(held.peek(key(b"k"), NOW, |_| ()), None);
+    assert!(!held.remove(key(b"k"), NOW));
+    drop(held);
+    assert_eq!(shelf.value(b"k"), None);
 }
