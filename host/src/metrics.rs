@@ -58,6 +58,7 @@ fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
         (m::TIER_WRITES, level.writes),
         (m::TIER_WRITE_ERRORS, level.write_errors),
         (m::TIER_EVICTIONS, tier.evictions),
+        (m::TIER_PREFIXES, tier.prefixes),
         (m::TIER_DAMAGED, tier.damaged),
         (m::TIER_OVERTAKEN, tier.overtaken),
         (m::TIER_UNREPLICATED, tier.unreplicated),

@@ -117,6 +117,9 @@ impl Upkeep {
         if !surveyor.is_going() && self.codec.train() > 0 && self.codec.has_old_dictionaries() {
             surveyor.begin();
         }
+        if !surveyor.is_going() && surveyor.has_cleared() {
+            surveyor.begin();
+        }
         if !surveyor.is_going() {
             thread::park_timeout(PAUSE);
         }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use larder_engine::Millis;
+use larder_engine::tier::Tier;
 use larder_tiers::codec::{Census, Codec, KeyEntry, KeyId};
 use larder_tiers::disk::{Disk, Surveyed};
 use tracing::info;
@@ -126,6 +127,11 @@ impl Surveyor {
     /// Begins a survey, also where one goes on.
     pub(super) fn begin(&mut self) {
         self.stage = Stage::Due;
+    }
+
+    /// Whether something was cleared that a survey is to remove.
+    pub(super) fn has_cleared(&self) -> bool {
+        self.disk.figures().prefixes > 0
     }
 
     pub(super) fn is_going(&self) -> bool {

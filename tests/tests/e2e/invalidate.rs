@@ -69,3 +69,33 @@ fn what_was_invalidated_by_a_tag_stays_gone_when_the_server_is_killed() {
     drop(server);
     check(&mut start(folder.path()).client(), |n| n == 0);
 }
+
+#[test]
+fn what_was_invalidated_by_its_prefix_stays_gone_and_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path());
+    let mut client = server.client();
+    for n in 0..KEYS {
+        let reply = client.call(&["SET", &format!("k:{n}"), &value(n)]);
+        assert_eq!(reply, ok());
+    }
+    assert_eq!(client.call(&["CACHE.INVALIDATE", "PREFIX", "k:1"]), ok());
+    let is_there = |n: usize| !n.to_string().starts_with('1');
+    check(&mut client, is_there);
+    // Killed, as a rule before all of it is removed.
+    drop(server);
+    let server = start(folder.path());
+    let mut client = server.client();
+    check(&mut client, is_there);
+    assert_eq!(client.call(&["SET", "k:1", &value(1)]), ok());
+    let left = (0..KEYS).filter(|n| is_there(*n)).count() + 1;
+    eventually("a survey removes what begins so", || {
+        let is_forgotten = server.metric("larder_tier_prefixes") == 0.0;
+        let is_removed = server.metric("larder_tier_entries").round() as usize == left;
+        (is_forgotten && is_removed).then_some(())
+    });
+    drop(server);
+    check(&mut start(folder.path()).client(), |n| {
+        n == 1 || is_there(n)
+    });
+}

@@ -49,7 +49,14 @@ pub trait Below: Send + Sync {
     /// A database, or all of them, is about to be emptied: nothing that was told before is there any more.
     fn clear(&self, db: Option<u8>);
 
-    /// Another number when [`Self::clear`] begins and when it is over. What was looked for before is void.
+    /// The keys of a database that begin so are about to go, as with [`Self::clear`].
+    ///
+    /// # Errors
+    /// [`TierError::Refused`] where as many prefixes are being removed as may be: nothing has changed.
+    fn clear_prefix(&self, db: u8, prefix: &[u8]) -> Result<(), TierError>;
+
+    /// Another number when [`Self::clear`] or [`Self::clear_prefix`] begins and when it is over. What was looked for before is
+    /// void.
     fn clears(&self) -> u64;
 
     /// What there is of a key, as far as that is known at once. Takes well under a microsecond; it may be

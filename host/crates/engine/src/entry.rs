@@ -61,8 +61,8 @@ impl Times {
 pub struct Label<'a> {
     /// 0 to 255, higher is worth more; eviction policies are told.
     pub priority: u8,
-    /// Whatever the writer wants to keep with it, [`LABEL_NOTE_BYTES_MAX`] at most; nothing here reads
-    /// it.
+    /// Whatever the writer wants to keep with it, [`LABEL_NOTE_BYTES_MAX`] at most. It may begin with [`crate::tags`];
+    /// nothing else of it is read here.
     pub note: &'a [u8],
     /// How long it is worth something.
     pub times: Times,

@@ -116,6 +116,8 @@ pub enum TierChange {
     Delete(TierKeyBuf),
     /// Keep nothing of the tenant in the database, or in any.
     Clear(Arc<str>, Option<u8>),
+    /// Keep nothing whose key begins as this one, in its database. Where that fails, nothing of the database is kept.
+    ClearPrefix(TierKeyBuf),
 }
 
 /// Why a tier did not do what it was asked. The text says what went wrong, where and what to do.
@@ -138,6 +140,9 @@ impl fmt::Display for TierError {
 }
 
 impl std::error::Error for TierError {}
+
+/// Prefixes that a tier may be asked to remove at a time: more may fail.
+pub const PREFIXES_MAX: u64 = 64;
 
 /// How a tier stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -164,6 +169,8 @@ pub struct TierFigures {
     pub unreplicated: u64,
     /// What was asked of it and failed.
     pub errors: u64,
+    /// Prefixes under which something may lie that has not been removed yet, and is not found.
+    pub prefixes: u64,
     /// Why it does nothing at the moment, if so.
     pub trouble: Option<String>,
 }

@@ -231,6 +231,8 @@ metrics! {
         "Changes that could not be written to it; the entries are in memory alone.";
     TIER_EVICTIONS: Counter "larder_tier_evictions_total" ["tier"]
         "Entries that went there to make room.";
+    TIER_PREFIXES: Gauge "larder_tier_prefixes" ["tier"]
+        "Invalidated prefixes under which the tier may hold something that is not found any more.";
     TIER_DAMAGED: Counter "larder_tier_damaged_total" ["tier"]
         "Entries that could not be read as what was written.";
     TIER_OVERTAKEN: Counter "larder_tier_overtaken_total" ["tier"]
@@ -330,6 +332,7 @@ mod tests {
         "seconds",
         "entries",
         "tags",
+        "prefixes",
         "clients",
         "loads",
         "info",

@@ -403,8 +403,13 @@ impl Connection {
                 self.stage = Stage::Behind;
             }
             Stop::Empty(db) => {
-                let tenant = self.dialogue.session.tenant.clone();
-                let emptying = flush::begin(self.worker.shared.clone(), tenant, db);
+                let session = &self.dialogue.session;
+                let emptying = flush::begin(&self.worker.shared, session, db);
+                self.stage = Stage::Late(Late::Emptying(emptying));
+            }
+            Stop::EmptyPrefix(prefix) => {
+                let session = &self.dialogue.session;
+                let emptying = flush::begin_prefix(&self.worker.shared, session, prefix);
                 self.stage = Stage::Late(Late::Emptying(emptying));
             }
             Stop::List(pattern) => {

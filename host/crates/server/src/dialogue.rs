@@ -53,6 +53,8 @@ pub(crate) enum Stop {
     Empty(Option<u8>),
     /// The keys that match a pattern have to be listed before the next request.
     List(Vec<u8>),
+    /// What begins so has to be removed from the selected database, and answered before the next request.
+    EmptyPrefix(Vec<u8>),
     /// An order has to be carried out and answered before the next request.
     Order(Order),
     /// Somebody has to be signed in and answered before the next request.
@@ -68,6 +70,7 @@ impl Stop {
             Flow::Continue => return None,
             Flow::Close | Flow::Overfull => Self::Close,
             Flow::Flush(db) => Self::Empty(db),
+            Flow::FlushPrefix(prefix) => Self::EmptyPrefix(prefix),
             Flow::Keys(pattern) => Self::List(pattern),
             Flow::Fetch => Self::Fetch,
             Flow::Order(order) => Self::Order(order),
@@ -196,7 +199,7 @@ impl Dialogue {
             consumed += bytes;
             self.raise_limits();
             // What goes on in steps is noted when it is done.
-            let is_done = !matches!(flow, Flow::Keys(_) | Flow::Flush(_));
+            let is_done = !flow.is_paced();
             if let Some(slow) = turn.watch.take_slow().filter(|_| is_done) {
                 turn.note(&self.session, slow, &input[request.clone()]);
             }

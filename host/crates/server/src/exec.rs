@@ -20,7 +20,7 @@ pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
             ctx.reply.ok();
         }),
         Flow::Keys(pattern) => in_one_step(ctx, args, |ctx| list(ctx, &pattern)),
-        Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) | Flow::Fetch => {
+        Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) | Flow::Fetch | Flow::FlushPrefix(_) => {
             ctx.reply.error(NOT_HERE);
         }
         flow @ (Flow::Continue | Flow::Close | Flow::Overfull) => return flow,

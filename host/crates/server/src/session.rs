@@ -231,6 +231,9 @@ pub enum Flow {
     /// Empty one database, or all (`None`), in steps between which other connections are served; then
     /// reply `+OK` and go on with the next request. The command itself has replied nothing.
     Flush(Option<u8>),
+    /// Remove what begins so from the selected database, in steps as for [`Self::Flush`]; then reply `+OK`, or why it could
+    /// not be.
+    FlushPrefix(Vec<u8>),
     /// List the keys of the selected database that match the pattern, which has 1,024 bytes at most, in
     /// steps between which other connections are served; then go on with the next request. The command
     /// itself has replied nothing.
@@ -247,6 +250,13 @@ pub enum Flow {
     /// Record what clients do to the tenant, and stream it until the client says no more; requests after
     /// this one are not executed. The command itself has replied nothing.
     Record(Plan),
+}
+
+impl Flow {
+    /// Whether what was asked for goes on in steps.
+    pub(crate) fn is_paced(&self) -> bool {
+        matches!(self, Self::Keys(_) | Self::Flush(_) | Self::FlushPrefix(_))
+    }
 }
 
 /// What an operator wants done with the policies; it may take seconds.

@@ -43,6 +43,13 @@ pub(crate) struct Queue {
     bytes_max: u64,
 }
 
+/// What is cleared: keys of a database, or of all, that begin so.
+struct Cleared {
+    tenant: Arc<str>,
+    db: Option<u8>,
+    prefix: Box<[u8]>,
+}
+
 struct Inner {
     /// What the next round takes.
     next: Batch<Vec<TierChange>>,
@@ -57,7 +64,7 @@ struct Batch<C> {
     changes: C,
     /// Places in `changes` of the last change of each key, unless all of its database goes behind it.
     places: HashTable<u32>,
-    clears: Vec<(Arc<str>, Option<u8>)>,
+    clears: Vec<Cleared>,
     bytes: u64,
 }
 
@@ -108,6 +115,13 @@ impl Queue {
         let inner = self.inner.lock();
         let next = inner.next.coming(&inner.next.changes, hash, key);
         next.or_else(|| inner.flying.coming(&inner.flying.changes, hash, key))
+    }
+
+    /// How many prefixes are on their way.
+    pub(crate) fn prefixes(&self) -> u64 {
+        let inner = self.inner.lock();
+        let clears = inner.next.clears.iter().chain(&inner.flying.clears);
+        clears.filter(|cleared| !cleared.prefix.is_empty()).count() as u64
     }
 
     /// The next round: everything there is, once there is something.
@@ -173,7 +187,20 @@ impl Batch<Vec<TierChange>> {
     fn push(&mut self, change: TierChange) -> u64 {
         let key = match &change {
             TierChange::Clear(tenant, db) => {
-                self.clear(tenant, *db);
+                self.clear(Cleared {
+                    tenant: Arc::clone(tenant),
+                    db: *db,
+                    prefix: Box::default(),
+                });
+                self.changes.push(change);
+                return 0;
+            }
+            TierChange::ClearPrefix(key) => {
+                self.clear(Cleared {
+                    tenant: Arc::clone(&key.tenant),
+                    db: Some(key.db),
+                    prefix: key.bytes.clone(),
+                });
                 self.changes.push(change);
                 return 0;
             }
@@ -192,13 +219,13 @@ impl Batch<Vec<TierChange>> {
         0
     }
 
-    fn clear(&mut self, tenant: &Arc<str>, db: Option<u8>) {
+    fn clear(&mut self, cleared: Cleared) {
         let changes = &self.changes;
         self.places.retain(|place| {
             let key = key_at(changes, *place);
-            !key.is_some_and(|key| covers(tenant, db, key))
+            !key.is_some_and(|key| cleared.covers(key))
         });
-        self.clears.push((Arc::clone(tenant), db));
+        self.clears.push(cleared);
     }
 }
 
@@ -210,21 +237,24 @@ impl<C> Batch<C> {
             Some(_) => Some(Coming::Nothing),
             None => {
                 let mut clears = self.clears.iter();
-                let is_cleared = clears.any(|(tenant, db)| covers(tenant, *db, key));
+                let is_cleared = clears.any(|cleared| cleared.covers(key));
                 is_cleared.then_some(Coming::Nothing)
             }
         }
     }
 }
 
-fn covers(tenant: &str, db: Option<u8>, key: TierKey<'_>) -> bool {
-    tenant == key.tenant && db.is_none_or(|db| db == key.db)
+impl Cleared {
+    fn covers(&self, key: TierKey<'_>) -> bool {
+        let is_database = self.db.is_none_or(|db| db == key.db);
+        *self.tenant == *key.tenant && is_database && key.bytes.starts_with(&self.prefix)
+    }
 }
 
 fn key_at(changes: &[TierChange], place: u32) -> Option<TierKey<'_>> {
     match changes.get(place as usize)? {
         TierChange::Put(key, _) | TierChange::Delete(key) => Some(key.borrow()),
-        TierChange::Clear(..) => None,
+        TierChange::Clear(..) | TierChange::ClearPrefix(_) => None,
     }
 }
 
@@ -246,7 +276,7 @@ pub(crate) fn hash_of(key: TierKey<'_>) -> u64 {
 fn bytes_of(change: &TierChange) -> u64 {
     let bytes = match change {
         TierChange::Put(key, stored) => key.bytes.len() + stored.value.len() + stored.note.len(),
-        TierChange::Delete(key) => key.bytes.len(),
+        TierChange::Delete(key) | TierChange::ClearPrefix(key) => key.bytes.len(),
         TierChange::Clear(..) => 0,
     };
     bytes as u64 + CHANGE_BYTES

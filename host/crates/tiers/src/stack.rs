@@ -106,6 +106,8 @@ pub struct Stack {
     /// Where invalidated tags are written down, if they are.
     tag_file: OnceLock<Arc<TagFile>>,
     seed: u64,
+    /// Held by whoever has a prefix removed.
+    prefixing: Mutex<()>,
     demotions: AtomicU64,
     is_ending: AtomicBool,
     ends: Notify,
@@ -143,6 +145,7 @@ impl Stack {
             clears: AtomicU64::new(0),
             tag_file: OnceLock::new(),
             seed: config.seed,
+            prefixing: Mutex::default(),
             demotions: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
             ends: Notify::new(),

@@ -68,10 +68,11 @@ impl State {
         }
     }
 
-    fn clear(&mut self, tenant: &str, db: Option<u8>) {
+    fn clear(&mut self, tenant: &str, db: Option<u8>, prefix: &[u8]) {
         let used_bytes = &mut self.used_bytes;
         self.entries.retain(|key, (_, stored)| {
-            let is_kept = *key.tenant != *tenant || db.is_some_and(|db| db != key.db);
+            let is_there = *key.tenant == *tenant && db.is_none_or(|db| db == key.db);
+            let is_kept = !is_there || !key.bytes.starts_with(prefix);
             *used_bytes -= if is_kept { 0 } else { bytes(key, stored) };
             is_kept
         });
@@ -81,7 +82,8 @@ impl State {
         self.changes += 1;
         match change {
             TierChange::Put(key, _) | TierChange::Delete(key) => self.remove(key),
-            TierChange::Clear(tenant, db) => self.clear(tenant, *db),
+            TierChange::Clear(tenant, db) => self.clear(tenant, *db, b""),
+            TierChange::ClearPrefix(key) => self.clear(&key.tenant, Some(key.db), &key.bytes),
         }
         if let Some(trouble) = &self.trouble {
             self.errors += 1;

@@ -3,6 +3,7 @@
 //! Lock order: evictor, then state; several states in ascending order of their shards.
 
 pub(crate) mod block;
+mod clear;
 mod fallback;
 mod index;
 mod lease;
@@ -25,6 +26,7 @@ use larder_sdk::{Event, NEWCOMER, Request, Slot, VICTIMS_MAX};
 use parking_lot::Mutex;
 
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
+pub(crate) use clear::Scope;
 pub use lease::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub(crate) use recorder::Recorder;
 pub(crate) use state::{Around, At, Garbage, ShardConfig, State, hash};

@@ -7,6 +7,7 @@ use larder_sdk::{Event, EventKind, Removal, Slot};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::block::Block;
+use super::clear::Clearing;
 use super::index::Index;
 use super::lease::{Ending, Leases};
 use super::named::Marks;
@@ -100,8 +101,8 @@ pub(crate) struct State {
     pub(super) below: Option<Arc<dyn Below>>,
     /// Keeps values shut.
     pub(super) vault: Option<Arc<dyn Vault>>,
-    /// Databases, or all, that are being emptied: what comes to them and goes meanwhile does not go down.
-    flushing: Vec<Option<u8>>,
+    /// What is being removed: what comes to it and goes meanwhile does not go down.
+    pub(super) clearing: Clearing,
     pub(super) wants_misses: bool,
     pub(super) random: u64,
     pub(super) block_bytes: u64,
@@ -165,7 +166,7 @@ impl State {
             tags,
             below,
             vault,
-            flushing: Vec::new(),
+            clearing: Clearing::default(),
             wants_misses,
             random: config.random_seed | 1,
             block_bytes: 0,
@@ -333,7 +334,7 @@ impl State {
             if let Some(below) = &self.below {
                 match why {
                     Removal::Deleted => below.delete(key),
-                    Removal::Evicted if self.is_flushing(key.db) => {}
+                    Removal::Evicted if self.is_clearing(key) => {}
                     Removal::Evicted => {
                         // What cannot be opened has nothing to go down with.
                         let _ = self.show(slot, |entry| below.evicted(key, entry));
@@ -434,40 +435,6 @@ impl State {
             }
         }
         earliest
-    }
-
-    pub(super) fn is_flushing(&self, db: u8) -> bool {
-        let mut flushing = self.flushing.iter();
-        flushing.any(|flushed| flushed.is_none_or(|flushed| flushed == db))
-    }
-
-    /// A database, or all, is about to be emptied.
-    pub(crate) fn begin_flush(&mut self, db: Option<u8>) {
-        self.flushing.push(db);
-    }
-
-    /// Removes the entries of the database in `place` (or of all) from `from` on, `count` slots at most.
-    /// Whoever empties all shards tells of it then.
-    pub(crate) fn flush(&mut self, place: Option<u8>, from: Slot, count: u32) {
-        if from == 0 {
-            self.end_leases(place);
-        }
-        for slot in from..from.saturating_add(count).min(self.slots()) {
-            let there = self
-                .slab
-                .get(slot)
-                .is_some_and(|block| place.is_none_or(|place| place == block.db()));
-            if there {
-                self.empty_slot(slot, Removal::Deleted);
-            }
-        }
-        if from.saturating_add(count) >= self.slots() {
-            // Where this is known, databases stay in their places.
-            let own = self.flushing.iter().position(|flushed| *flushed == place);
-            if let Some(own) = own {
-                self.flushing.swap_remove(own);
-            }
-        }
     }
 
     /// The key of the live entry in `slot`, if it is in `db`.

@@ -413,7 +413,7 @@ impl State {
     /// Tells what lies below that a key came into memory from there, and who remembers that there was none if it is
     /// new. While its database is emptied it would stay there when it goes from here.
     pub(crate) fn tell_admitted(&self, at: &At<'_>) {
-        let below = self.below.as_ref().filter(|_| !self.is_flushing(at.key.db));
+        let below = self.below.as_ref().filter(|_| !self.is_clearing(at.key));
         let Some((below, slot)) = below.zip(self.slot_of(at)) else {
             return;
         };

@@ -4,8 +4,9 @@ use parking_lot::MutexGuard;
 
 use super::{Locked, Tenant};
 use crate::entry::Millis;
-use crate::shard::{Shard, State};
-use crate::stats::TenantStats;
+use crate::shard::{Scope, Shard, State};
+use crate::stats::{Invalidation, TenantStats};
+use crate::tier::TierError;
 
 /// Bits of a cursor that name the shard; the slot stands above them.
 const SHARD_BITS: u32 = 12;
@@ -109,14 +110,65 @@ impl Tenant {
     /// One bounded step of removing every entry of `db` (or of all databases). Returns where to go
     /// on, `None` when all is done. What is written meanwhile may stay.
     pub fn flush(&self, db: Option<u8>, at: FlushCursor) -> Option<FlushCursor> {
-        if at == FlushCursor::default() {
-            self.begin_flush(db);
+        if at == FlushCursor::default()
+            && let Some(below) = &self.below
+        {
+            self.begin_clearing(db, b"");
+            below.clear(db);
         }
+        let (place, next) = self.clear(db, b"", at)?;
+        if next.is_none() {
+            let db = place.map(|place| self.places.look().database_at(place));
+            self.changes.tell_emptied(db);
+        }
+        next
+    }
+
+    /// As [`Self::flush`], of the keys of `db` that begin so.
+    ///
+    /// # Errors
+    /// [`TierError::Refused`] where as many prefixes are being removed below as may be: nothing has changed.
+    pub fn flush_prefix(
+        &self,
+        db: u8,
+        prefix: &[u8],
+        at: FlushCursor,
+    ) -> Result<Option<FlushCursor>, TierError> {
+        if at == FlushCursor::default() {
+            if let Some(below) = &self.below {
+                let scope = self.begin_clearing(Some(db), prefix);
+                below.clear_prefix(db, prefix).inspect_err(|_| {
+                    for shard in &self.shards {
+                        shard.state.lock().end_clearing(scope);
+                    }
+                })?;
+            }
+            self.count_invalidation(Invalidation::Prefix);
+        }
+        Ok(self.clear(Some(db), prefix, at).and_then(|(_, next)| next))
+    }
+
+    /// What lies below is emptied first, so that what is written meanwhile stays there, too. Where something does, databases
+    /// do not change places.
+    fn begin_clearing<'p>(&self, db: Option<u8>, prefix: &'p [u8]) -> Scope<'p> {
+        let scope = Scope { place: db, prefix };
+        for shard in &self.shards {
+            shard.state.lock().begin_clearing(scope);
+        }
+        scope
+    }
+
+    /// A step of it: in which place, and where to go on.
+    fn clear(
+        &self,
+        db: Option<u8>,
+        prefix: &[u8],
+        at: FlushCursor,
+    ) -> Option<(Option<u8>, Option<FlushCursor>)> {
         let shard = self.shards.get(at.shard)?;
         let mut state = shard.state.lock();
-        let places = state.places();
-        let place = db.map(|db| at.place.unwrap_or(places.place_of(db)));
-        state.flush(place, at.slot, FLUSH_SLOTS);
+        let place = db.map(|db| at.place.unwrap_or(state.places().place_of(db)));
+        state.clear(Scope { place, prefix }, at.slot, FLUSH_SLOTS);
         let change = state.settle();
         let (slots, waiting, garbage) =
             (state.slots(), state.events_waiting(), state.take_garbage());
@@ -138,22 +190,7 @@ impl Tenant {
             },
         };
         let next = Some(next).filter(|next| next.shard < self.shards.len());
-        if next.is_none() {
-            let db = place.map(|place| places.database_at(place));
-            self.changes.tell_emptied(db);
-        }
-        next
-    }
-
-    /// What lies below is emptied first, so that what is written meanwhile stays there, too.
-    fn begin_flush(&self, db: Option<u8>) {
-        let Some(below) = &self.below else {
-            return;
-        };
-        for shard in &self.shards {
-            shard.state.lock().begin_flush(db);
-        }
-        below.clear(db);
+        Some((place, next))
     }
 }
 
@@ -203,7 +240,7 @@ impl Locked<'_> {
         }
         for (_, state) in &mut self.states {
             let place = db.map(|db| state.places().place_of(db));
-            state.flush(place, 0, u32::MAX);
+            state.clear(Scope { place, prefix: b"" }, 0, u32::MAX);
             tenant.use_bytes(state.settle());
         }
         tenant.changes.tell_emptied(db);

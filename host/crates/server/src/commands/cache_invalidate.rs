@@ -1,8 +1,8 @@
-//! CACHE.INVALIDATE: many entries go at once, by a tag or all of the tenant.
+//! CACHE.INVALIDATE: many entries go at once, by a tag, by what their keys begin with, or all of the tenant.
 
 use larder_engine::Invalidation;
 
-use super::{Action, Category, Command, Flag, Group, Keys, reply_help};
+use super::{Action, Category, Command, Failure, Flag, Group, Keys, reply_help};
 use crate::Flow;
 
 pub(super) const COMMAND: Command = Command::container(
@@ -10,7 +10,7 @@ pub(super) const COMMAND: Command = Command::container(
     Group::Generic,
     "7.2.0",
     "Removes many entries at once",
-    &[HELP_SUBCOMMAND, TAG, TENANT],
+    &[HELP_SUBCOMMAND, PREFIX, TAG, TENANT],
 );
 
 /// As with FLUSHDB no key is named, so rights to keys do not bound it.
@@ -31,6 +31,31 @@ const TAG: Command = Command {
     }),
 };
 
+/// It takes a while.
+const PREFIX: Command = Command {
+    name: "PREFIX",
+    arity: 3,
+    flags: &[Flag::Write, Flag::NoScript, Flag::NoMulti],
+    summary: "Removes all entries of the selected database whose keys begin so",
+    action: Action::Run(|ctx, args| {
+        let prefix = &args[2];
+        if prefix.len() > PREFIX_BYTES_MAX {
+            return Err(TOO_LONG);
+        }
+        if prefix.is_empty() {
+            let tenant = ctx.store.tenant();
+            tenant.count_invalidation(Invalidation::Prefix);
+            return Ok(Flow::Flush(Some(ctx.session.db)));
+        }
+        Ok(Flow::FlushPrefix(prefix.to_vec()))
+    }),
+    ..TAG
+};
+
+/// A prefix is remembered for a while where there is a slower tier.
+const PREFIX_BYTES_MAX: usize = 1024;
+const TOO_LONG: Failure = Failure::new("ERR prefix too long: 1024 bytes are allowed");
+
 const TENANT: Command = Command {
     name: "TENANT",
     arity: 2,
@@ -49,7 +74,9 @@ const HELP_SUBCOMMAND: Command =
         reply_help(ctx, COMMAND.name, &HELP)
     });
 
-const HELP: [&str; 4] = [
+const HELP: [&str; 6] = [
+    "PREFIX <prefix>",
+    "    Remove all entries of the selected database whose keys begin so.",
     "TAG <tag> [<tag> ...]",
     "    Remove all entries of the tenant that have one of the tags.",
     "TENANT",

@@ -186,7 +186,7 @@ impl Found {
 /// Notes what took long within a transaction or script; what is done in steps is noted by whoever does them.
 #[cold]
 fn note_within(ctx: &Context<'_>, slow: Slow, args: Args<'_>, outcome: &Outcome) {
-    if !matches!(outcome, Ok(Flow::Keys(_) | Flow::Flush(_))) {
+    if !outcome.as_ref().is_ok_and(Flow::is_paced) {
         crate::slowlog::note_args(ctx.shared, ctx.session, ctx.now, slow, args);
     }
 }
@@ -258,6 +258,11 @@ pub(crate) fn authorize(
     session
         .authorize(shared, found.command, args)
         .map_err(|(Stopped::Refused(failure) | Stopped::Removed(failure))| failure)
+}
+
+/// What a request is counted by, if it names something.
+pub(crate) fn counted_by(args: Args<'_>) -> Option<u16> {
+    resolve(args).ok().map(|found| found.number)
 }
 
 /// The command or subcommand that a request names, and what answers it.

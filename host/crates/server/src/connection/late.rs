@@ -19,6 +19,7 @@ use crate::budget::BuffersFull;
 use crate::end::End;
 use crate::feed::Feed;
 use crate::fetch;
+use crate::flush::Emptied;
 use crate::listing::{LIST_TOO_LONG, Listing};
 use crate::meter::Paced;
 use crate::order::Done;
@@ -35,8 +36,8 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What is to be done before the next request.
 pub(super) enum Late {
-    /// Wait until a database, or all, is empty.
-    Emptying(JoinHandle<Paced>),
+    /// Wait until a database, or all, is empty, or what begins with a prefix is gone.
+    Emptying(JoinHandle<Emptied>),
     /// List keys, step by step.
     Listing(Box<Listing>, Paced),
     /// Wait until an order has been carried out.
@@ -120,12 +121,12 @@ impl Connection {
                 }
             }
             Late::Emptying(emptying) => {
-                let Ok(paced) = ready!(Pin::new(emptying).poll(cx)) else {
+                let Ok((paced, done)) = ready!(Pin::new(emptying).poll(cx)) else {
                     return Poll::Ready(Err(End::Panicked));
                 };
                 let (shared, session) = (&self.worker.shared, &self.dialogue.session);
                 paced.end(shared, self.worker.index, session);
-                self.reply(cx, scratch, Ok(()))?;
+                self.reply(cx, scratch, done)?;
             }
             Late::Listing(..) => {
                 *turn_bytes = 0;

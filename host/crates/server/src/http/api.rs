@@ -4,10 +4,12 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use larder_engine::{Decider, tier};
 use larder_resp::{ArgsBuf, Limits, Value, decode};
+use tokio::task::JoinHandle;
 
 use super::body::{self, Charged};
 use super::caller::Caller;
@@ -17,6 +19,7 @@ use super::problem::{Answer, Problem};
 use crate::budget::Budget;
 use crate::commands::{authorize, dispatch, number_of};
 use crate::fetch::{self, Told};
+use crate::flush::Emptied;
 use crate::meter::Watch;
 use crate::run::Metrics;
 use crate::{Context, Flow, Session, Shared, flush, order, slowlog};
@@ -73,20 +76,16 @@ impl Api {
                 let done = done.unwrap_or_else(|_| Err("the order was not carried out".into()));
                 return match done {
                     Ok(()) => Ok(Value::Simple("OK".into())),
-                    Err(why) => Err(Problem::new(axum::http::StatusCode::CONFLICT, why)),
+                    Err(why) => Err(Problem::new(StatusCode::CONFLICT, why)),
                 };
             }
             Flow::Flush(db) => {
-                let emptying = flush::begin(self.shared.clone(), session.tenant.clone(), db);
-                let broken = |_| {
-                    Problem::new(
-                        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-                        "the database was not emptied",
-                    )
-                };
-                let paced = emptying.await.map_err(broken)?;
-                paced.end(&self.shared, self.shared.meters.len() - 1, &session);
-                return Ok(Value::Simple("OK".into()));
+                let emptying = flush::begin(&self.shared, &session, db);
+                return self.emptied(session, emptying).await;
+            }
+            Flow::FlushPrefix(prefix) => {
+                let emptying = flush::begin_prefix(&self.shared, &session, prefix);
+                return self.emptied(session, emptying).await;
             }
             _ => return Err(Problem::bad("this cannot be asked for over HTTP")),
         }
@@ -95,6 +94,20 @@ impl Api {
             Ok(Some((value, _))) => Ok(value),
             Ok(None) | Err(_) => Err(Problem::bad("the reply is longer than HTTP hands on")),
         }
+    }
+
+    /// What came of emptying a database, or a part of it.
+    async fn emptied(&self, session: Session, emptying: JoinHandle<Emptied>) -> Answer<Value> {
+        let broken = |_| {
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the database was not emptied",
+            )
+        };
+        let (paced, done) = emptying.await.map_err(broken)?;
+        paced.end(&self.shared, self.shared.meters.len() - 1, &session);
+        let refused = |why| Problem::new(StatusCode::CONFLICT, why);
+        done.map(|()| Value::Simple("OK".into())).map_err(refused)
     }
 
     /// Whether the caller may have that command carried out; for what is done without it.

@@ -12,18 +12,25 @@ use super::batch::{bytes, object};
 use super::problem::{Answer, Problem};
 
 pub(super) async fn invalidate(State(api): State<Arc<Api>>, request: Request) -> Answer {
-    let (caller, fields, _paid) = object(&api, request, &["tags", "tenant"]).await?;
+    let (caller, fields, _paid) =
+        object(&api, request, &["db", "tags", "prefix", "tenant"]).await?;
     let mut args = vec![b"CACHE.INVALIDATE".to_vec()];
-    match (fields.get("tags"), fields.get("tenant")) {
-        (Some(Value::Array(tags)), None) if !tags.is_empty() => {
+    let said = ["tags", "prefix", "tenant"].map(|name| fields.get(name));
+    match said {
+        [Some(Value::Array(tags)), None, None] if !tags.is_empty() => {
             args.push(b"TAG".to_vec());
             for tag in tags {
                 args.push(bytes(tag)?);
             }
         }
-        (None, Some(Value::Bool(true))) => args.push(b"TENANT".to_vec()),
+        [None, Some(prefix), None] => {
+            args.push(b"PREFIX".to_vec());
+            args.push(bytes(prefix)?);
+        }
+        [None, None, Some(Value::Bool(true))] => args.push(b"TENANT".to_vec()),
         _ => {
-            let text = "say one of: \"tags\", a list that is not empty; \"tenant\": true";
+            let text =
+                "say one of: \"tags\", a list that is not empty; \"prefix\"; \"tenant\": true";
             return Err(Problem::bad(text));
         }
     }

@@ -3,7 +3,7 @@
 use larder_resp::ArgsBuf;
 
 use super::Slow;
-use crate::commands::number_of;
+use crate::commands::counted_by;
 use crate::{Session, Shared, slowlog};
 
 /// What the steps took so far, and of which request they are.
@@ -32,7 +32,7 @@ impl Paced {
     /// Accounts for all steps: the last was taken.
     pub(crate) fn end(&self, shared: &Shared, worker: usize, session: &Session) {
         let args = self.request.args();
-        let Some(command) = number_of(args.name()) else {
+        let Some(command) = counted_by(args) else {
             return;
         };
         shared.meters[worker].add_time(command, self.took_ns);

@@ -4,7 +4,7 @@ mod concurrency;
 
 use std::sync::Arc;
 
-use larder_engine::tier::{Stored, Tier, TierChange, TierKey, TierKeyBuf};
+use larder_engine::tier::{PREFIXES_MAX, Stored, Tier, TierChange, TierKey, TierKeyBuf};
 use larder_engine::{KEY_BYTES_MAX, LABEL_NOTE_BYTES_MAX, Millis};
 
 /// A tier under test.
@@ -41,6 +41,7 @@ pub async fn check<S: Subject>(mut fresh: impl FnMut() -> S) {
     keys_and_values_are_any_bytes(&fresh()).await;
     tenants_and_databases_are_apart(&fresh()).await;
     a_batch_is_done_in_its_order(&fresh()).await;
+    keys_that_begin_alike_go_together(&fresh()).await;
     bytes_are_bounded(&fresh()).await;
     what_was_answered_outlasts_closing(&fresh()).await;
     concurrency::reads_never_go_back(&fresh()).await;
@@ -225,6 +226,55 @@ async fn a_batch_is_done_in_its_order(subject: &impl Subject) {
     write(&*tier, &[clear(), put("after", "1")], now).await;
     assert_eq!(read(&*tier, &key("kept"), now).await, None);
     assert_eq!(read(&*tier, &key("after"), now).await, Some(stored(b"1")));
+    tier.close().await;
+}
+
+async fn keys_that_begin_alike_go_together(subject: &impl Subject) {
+    let (tier, now) = (subject.open(), subject.now());
+    let names = ["", "a", "a:", "a:1", "a:\0", "b:1", "aa:1"];
+    let places = [("t", 0), ("t", 1), ("u", 0)];
+    let places = || places.into_iter();
+    for (tenant, db) in places() {
+        let all = names.map(|name| key_of(tenant, db, name.as_bytes()));
+        let puts = all.map(|key| TierChange::Put(key, Arc::new(stored(b"v"))));
+        write(&*tier, &puts, now).await;
+    }
+    let prefix = |name: &str| TierChange::ClearPrefix(key(name));
+    let changes = [
+        put("a:2", "v"),
+        prefix("a:"),
+        put("a:3", "v"),
+        prefix("none"),
+    ];
+    write(&*tier, &changes, now).await;
+    for (tenant, db) in places() {
+        for name in names {
+            let there = read(&*tier, &key_of(tenant, db, name.as_bytes()), now).await;
+            let goes = (tenant, db) == ("t", 0) && name.starts_with("a:");
+            assert_eq!(there.is_some(), !goes, "{name} of {tenant} {db}");
+        }
+    }
+    assert_eq!(read(&*tier, &key("a:2"), now).await, None);
+    assert!(read(&*tier, &key("a:3"), now).await.is_some());
+    write(&*tier, &[put("a:1", "new")], now).await;
+    let again = if subject.outlasts() {
+        tier.close().await;
+        drop(tier);
+        subject.open()
+    } else {
+        tier
+    };
+    let tier = &*again;
+    assert_eq!(read(tier, &key("a:1"), now).await, Some(stored(b"new")));
+    assert_eq!(read(tier, &key("a:\0"), now).await, None);
+    // However many there are, and whether it can do that: nothing of what was there is found.
+    for n in 0..2 * PREFIXES_MAX {
+        let name = format!("{n:03}:k");
+        write(tier, &[put(&name, "v")], now).await;
+        let cleared = tier.write(&[prefix(&name[..4])], now).await;
+        assert!(cleared[0].is_ok() || n >= PREFIXES_MAX / 2, "{cleared:?}");
+        assert_eq!(read(tier, &key(&name), now).await, None);
+    }
     tier.close().await;
 }
 

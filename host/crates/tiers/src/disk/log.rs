@@ -9,6 +9,7 @@ use larder_engine::tier::TierError;
 
 use super::manifest::Manifest;
 use super::place::Place;
+use super::prefixes::Mark;
 use super::reclaim::Victim;
 use super::record::{self, HEAD_BYTES, Head, Kind};
 use super::recover::Sealed;
@@ -222,12 +223,27 @@ impl Log {
             })
     }
 
-    /// Writes what is staged; only then is it found.
-    pub(super) fn flush(&mut self) {
+    /// Where what is written from now on lies behind. What is staged is written before.
+    pub(super) fn mark(&mut self) -> Mark {
+        self.flush();
+        let before = Mark {
+            segment: self.manifest.newest,
+            offset: u64::MAX,
+        };
+        self.active.as_ref().map_or(before, |active| Mark {
+            segment: active.segment.number,
+            offset: active.end,
+        })
+    }
+
+    /// Writes what is staged; only then is it found. Whether it is written.
+    pub(super) fn flush(&mut self) -> bool {
         if self.staged.is_empty() {
-            return;
+            return true;
         }
-        match self.write() {
+        let written = self.write();
+        let is_written = written.is_ok();
+        match written {
             Ok(()) => self.publish(),
             Err(error) => {
                 let error = self.shared.failed("write", &error);
@@ -237,6 +253,7 @@ impl Log {
         self.has_staged_puts = false;
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_MAX);
+        is_written
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -423,10 +440,9 @@ impl Log {
     pub(super) fn save_manifest(&mut self) -> io::Result<()> {
         while self.is_manifest_due {
             let spaces = self.shared.spaces.read().clone();
-            match self
-                .manifest
-                .save(&spaces, self.volume.as_ref(), self.limits.is_synced)
-            {
+            let prefixes = self.shared.prefixes.read().clone();
+            let (volume, is_synced) = (self.volume.as_ref(), self.limits.is_synced);
+            match self.manifest.save(&spaces, &prefixes, volume, is_synced) {
                 Ok(()) => self.is_manifest_due = false,
                 Err(error) if is_full_disk(&error) && self.reclaim_oldest(true) => {}
                 Err(error) => return Err(error),
@@ -435,14 +451,15 @@ impl Log {
         Ok(())
     }
 
-    /// Brings what was written since the last time to the disk itself.
-    pub(super) fn sync(&mut self) {
+    /// Brings what was written since the last time to the disk itself; whether it is there.
+    pub(super) fn sync(&self) -> bool {
         let Some(active) = &self.active else {
-            return;
+            return true;
         };
-        if let Err(error) = active.segment.file.sync() {
-            self.shared.failed("sync", &error);
-        }
+        let synced = active.segment.file.sync();
+        synced
+            .inspect_err(|error| _ = self.shared.failed("sync", error))
+            .is_ok()
     }
 
     /// Bytes of memory that the lists of records take.

@@ -2,25 +2,30 @@
 //!
 //! ```text
 //! larder-disk 1
-//! {"form":"records 1","hash_key":[…],"salt":…,"newest":…,"next_space":…,"spaces":[["tenant",db,number],…]}
+//! {"form":"records 1","hash_key":[…],"salt":…,"newest":…,"next_space":…,"spaces":[["tenant",db,number],…],"prefixes":[…]}
 //! XXH3-64 of the lines above in 16 hexadecimal digits
 //! ```
+//!
+//! Version 2 has prefixes; without them it is version 1.
 
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::prefixes::Prefixes;
 use super::spaces::Spaces;
 use super::volume::Volume;
 
 /// The file's name.
 pub(super) const NAME: &str = "manifest";
-/// The form of everything in the folder.
-const VERSION: u32 = 1;
+/// The form of everything in the folder, where there are prefixes.
+pub(super) const VERSION: u32 = 2;
+/// Where there are none.
+const VERSION_BEFORE: u32 = 1;
 const MAGIC: &str = "larder-disk";
 
-/// But for the spaces, which readers share.
+/// But for spaces and prefixes, which readers share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     /// The form of values, [`crate::Encoding::name`]. Those who came before it was noted had others.
@@ -41,6 +46,8 @@ struct Contents {
     #[serde(flatten)]
     manifest: Manifest,
     spaces: Vec<(String, u8, u32)>,
+    #[serde(default, skip_serializing_if = "Prefixes::is_empty")]
+    prefixes: Prefixes,
 }
 
 /// Why there is no manifest.
@@ -67,6 +74,7 @@ impl Manifest {
     pub(super) fn save(
         &self,
         spaces: &Spaces,
+        prefixes: &Prefixes,
         volume: &dyn Volume,
         is_synced: bool,
     ) -> io::Result<()> {
@@ -76,29 +84,34 @@ impl Manifest {
                 .iter()
                 .map(|(tenant, db, number)| (tenant.into(), db, number))
                 .collect(),
+            prefixes: prefixes.clone(),
+        };
+        let version = match prefixes.is_empty() {
+            true => VERSION_BEFORE,
+            false => VERSION,
         };
         let json = serde_json::to_string(&contents)?;
-        let lines = format!("{MAGIC} {VERSION}\n{json}\n");
+        let lines = format!("{MAGIC} {version}\n{json}\n");
         let text = format!("{lines}{:016x}\n", xxh3_64(lines.as_bytes()));
         volume.replace(NAME, text.as_bytes(), is_synced)
     }
 
     /// Reads what was saved.
-    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, Spaces), Fault> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, Spaces, Prefixes), Fault> {
         let text = str::from_utf8(bytes).map_err(|_| Fault::Damaged)?;
         let version = text
             .lines()
             .next()
             .and_then(|line| line.strip_prefix(MAGIC));
         match version.and_then(|version| version.trim().parse().ok()) {
-            Some(VERSION) => {}
+            Some(VERSION_BEFORE | VERSION) => {}
             Some(version) => return Err(Fault::Newer(version)),
             None => return Err(Fault::Damaged),
         }
         Self::contents(text).ok_or(Fault::Damaged)
     }
 
-    fn contents(text: &str) -> Option<(Self, Spaces)> {
+    fn contents(text: &str) -> Option<(Self, Spaces, Prefixes)> {
         let check_at = text.len().checked_sub(17)?;
         let (lines, check) = text.split_at_checked(check_at)?;
         let check = u64::from_str_radix(check.strip_suffix('\n')?, 16).ok()?;
@@ -110,16 +123,17 @@ impl Manifest {
         for (tenant, db, number) in contents.spaces {
             spaces.set(&tenant.into(), db, number);
         }
-        Some((contents.manifest, spaces))
+        Some((contents.manifest, spaces, contents.prefixes))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::prefixes::Mark;
     use super::*;
     use crate::disk::volume::Folder;
 
-    fn saved() -> (Manifest, Vec<u8>) {
+    fn saved(prefixes: &Prefixes) -> (Manifest, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
         let volume = Folder::open(folder.path()).unwrap();
         let mut spaces = Spaces::default();
@@ -129,15 +143,22 @@ mod tests {
             next_space: 4,
             ..Manifest::new("plain 1", [u64::MAX, 2, 3])
         };
-        manifest.save(&spaces, &volume, true).unwrap();
+        manifest.save(&spaces, prefixes, &volume, true).unwrap();
         (manifest, volume.read(NAME).unwrap())
     }
 
     #[test]
     fn what_was_saved_is_read_and_nothing_else() {
-        let (manifest, bytes) = saved();
-        let (read, spaces) = Manifest::parse(&bytes).unwrap();
-        assert_eq!(read, manifest);
+        let (_, bytes) = saved(&Prefixes::default());
+        assert!(bytes.starts_with(b"larder-disk 1\n"));
+        assert!(Manifest::parse(&bytes).unwrap().2.is_empty());
+        let mut prefixes = Prefixes::default();
+        let (segment, offset) = (7, u64::MAX);
+        assert!(prefixes.add(3, b"a:\xff", Mark { segment, offset }));
+        let (manifest, bytes) = saved(&prefixes);
+        assert!(bytes.starts_with(b"larder-disk 2\n"));
+        let (read, spaces, cleared) = Manifest::parse(&bytes).unwrap();
+        assert_eq!((read, cleared), (manifest.clone(), prefixes));
         assert_eq!(spaces.number("ten\"ant", 15), Some(3));
         assert_eq!(spaces.number("ten\"ant", 14), None);
         for bit in 0..bytes.len() * 8 {
@@ -145,7 +166,7 @@ mod tests {
             wrong[bit / 8] ^= 1 << (bit % 8);
             // The check's own digits may change case.
             assert!(
-                Manifest::parse(&wrong).map_or(true, |(read, _)| read == manifest),
+                Manifest::parse(&wrong).map_or(true, |(read, ..)| read == manifest),
                 "bit {bit}"
             );
         }
@@ -156,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_later_form_is_told_from_damage() {
-        let (_, bytes) = saved();
+        let (_, bytes) = saved(&Prefixes::default());
         let later = String::from_utf8(bytes)
             .unwrap()
             .replacen("disk 1", "disk 12", 1);

@@ -12,6 +12,7 @@ mod log;
 mod manifest;
 mod open;
 mod place;
+mod prefixes;
 mod reader;
 mod reclaim;
 mod record;
@@ -71,7 +72,7 @@ impl Tier for Disk {
 
     fn may_hold(&self, key: TierKey<'_>) -> bool {
         let found = self.shared.find(key.tenant, key.db, key.bytes);
-        found.is_some_and(|(_, hash)| self.shared.index.holds(hash))
+        found.is_some_and(|(space, hash)| self.shared.may_hold(space, hash, key.bytes))
     }
 
     fn read_now(&self, key: TierKey<'_>, now: Millis) -> Option<Result<Option<Stored>, TierError>> {

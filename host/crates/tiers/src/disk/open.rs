@@ -15,6 +15,7 @@ use super::Disk;
 use super::index::Index;
 use super::log::{Limits, Log};
 use super::manifest::{self, Fault, Manifest};
+use super::prefixes::Prefixes;
 use super::reader::Reader;
 use super::recover::recover;
 use super::shared::Shared;
@@ -62,8 +63,9 @@ pub enum OpenError {
     InUse(PathBuf),
     /// It was written by a later version.
     #[error(
-        "the disk tier's folder {0} has version {1} of the format, this program knows version 1; \
-         start the later version, or remove the folder"
+        "the disk tier's folder {0} has version {1} of the format, this program knows version {known}; \
+         start the later version, or remove the folder",
+        known = manifest::VERSION
     )]
     Newer(PathBuf, u32),
     /// The bound is out of bounds.
@@ -178,9 +180,12 @@ pub(super) fn restore(
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
-    let (manifest, spaces) = match found {
+    let (manifest, spaces, prefixes) = match found {
         Some(found) => found,
-        None => (Manifest::new(form, secrets()?), Spaces::default()),
+        None => {
+            let manifest = Manifest::new(form, secrets()?);
+            (manifest, Spaces::default(), Prefixes::default())
+        }
     };
     let index = Index::new();
     let mut ledger = Ledger::default();
@@ -194,6 +199,7 @@ pub(super) fn restore(
         hash_key: manifest.hash_key,
         index,
         spaces: RwLock::new(spaces),
+        prefixes: RwLock::new(prefixes),
         segments: RwLock::new(
             segments
                 .map(|segment| (segment.short(), segment.clone()))
@@ -223,16 +229,16 @@ pub(super) fn restore(
     Ok((log, damaged))
 }
 
+/// What is true of the whole folder.
+type Found = (Manifest, Spaces, Prefixes);
+
 /// What was found, where its values have the form that is written now. Else the folder begins anew.
-fn of_form(
-    (manifest, spaces): (Manifest, Spaces),
-    form: &str,
-    path: &Path,
-) -> Option<(Manifest, Spaces)> {
-    if manifest.form == form {
-        return Some((manifest, spaces));
+fn of_form(found: Found, form: &str, path: &Path) -> Option<Found> {
+    let was = &*found.0.form;
+    if was == form {
+        return Some(found);
     }
-    let was = match &*manifest.form {
+    let was = match was {
         "" => "an earlier one",
         named => named,
     };

@@ -93,7 +93,12 @@ impl Reader {
             return Err(self.damaged(found, "its checksum is wrong"));
         };
         let is_expired = head.expires_at != 0 && head.expires_at <= now;
-        if head.space != found.space || of != key.bytes || is_expired {
+        let is_other = head.space != found.space || of != key.bytes;
+        let is_cleared = || {
+            self.shared
+                .is_cleared(found.space, of, segment, found.place)
+        };
+        if is_other || is_expired || is_cleared() {
             return Ok(None);
         }
         let stored = self.encoding.decode(key, payload);

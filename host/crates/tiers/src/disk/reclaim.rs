@@ -173,7 +173,7 @@ impl Log {
         let Ok(Some(mut head)) = self.lift(segment, place) else {
             return true;
         };
-        match self.encoding.form(self.payload(start, &head)) {
+        match self.form(start, &head, segment, place) {
             Form::Current => {}
             Form::Outdated => self.renew(start, &mut head, place),
             Form::Void => {

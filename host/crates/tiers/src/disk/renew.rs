@@ -9,7 +9,7 @@ use super::log::Log;
 use super::place::Place;
 use super::record::{self, HEAD_BYTES, Head};
 use super::segment::Segment;
-use crate::codec::Heat;
+use crate::codec::{Form, Heat};
 
 impl Log {
     /// Reads a record to the end of the buffer, without its tail. One that is damaged is counted and leaves nothing there.
@@ -48,6 +48,16 @@ impl Log {
     /// The payload of a record that was lifted to `start`.
     pub(super) fn payload(&self, start: usize, head: &Head) -> &[u8] {
         &self.buffer[start + HEAD_BYTES + head.key_bytes as usize..]
+    }
+
+    /// How a record that was lifted to `start` from that place stands to the form that it would have now. One that was
+    /// cleared is not read again.
+    pub(super) fn form(&self, start: usize, head: &Head, segment: &Segment, place: Place) -> Form {
+        let key = &self.buffer[start + HEAD_BYTES..][..head.key_bytes as usize];
+        match self.shared.is_cleared(head.space, key, segment, place) {
+            true => Form::Void,
+            false => self.encoding.form(self.payload(start, head)),
+        }
     }
 
     /// Gives a record that was lifted to `start` the form that it would have now. One that cannot be read stays as it is.

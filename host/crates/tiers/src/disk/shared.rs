@@ -13,6 +13,7 @@ use siphasher::sip::SipHasher13;
 
 use super::index::Index;
 use super::place::Place;
+use super::prefixes::{Mark, Prefixes};
 use super::segment::Segment;
 use super::spaces::Spaces;
 
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     pub(super) hash_key: [u64; 2],
     pub(super) index: Index,
     pub(super) spaces: RwLock<Spaces>,
+    /// Cleared, and not gone over yet.
+    pub(super) prefixes: RwLock<Prefixes>,
     /// By the lowest bits of their numbers.
     pub(super) segments: RwLock<HashMap<u16, Arc<Segment>>>,
     /// What readers found damaged and took out of the index, until the writer has noted it on the disk.
@@ -56,6 +59,28 @@ impl Shared {
         Some((space, self.hash(space, key)))
     }
 
+    /// Whether something may be under a key.
+    pub(super) fn may_hold(&self, space: u32, hash: u64, key: &[u8]) -> bool {
+        if self.prefixes.read().is_empty() {
+            return self.index.holds(hash);
+        }
+        let Some(place) = self.index.get(hash) else {
+            return false;
+        };
+        // Where its segment is gone it has moved, or is about to go.
+        let segment = self.segment(place);
+        segment.is_none_or(|segment| !self.is_cleared(space, key, &segment, place))
+    }
+
+    /// Whether the record at that place was cleared, by what its key begins with.
+    pub(super) fn is_cleared(&self, space: u32, key: &[u8], segment: &Segment, at: Place) -> bool {
+        let at = Mark {
+            segment: segment.number,
+            offset: at.offset(),
+        };
+        self.prefixes.read().cover(space, key, at)
+    }
+
     pub(super) fn segment(&self, place: Place) -> Option<Arc<Segment>> {
         self.segments.read().get(&place.segment()).cloned()
     }
@@ -82,6 +107,7 @@ impl Shared {
             index_bytes: self.index.memory_bytes(),
             damaged: self.damaged.load(Relaxed),
             errors: self.errors.load(Relaxed),
+            prefixes: self.prefixes.read().len(),
             ..self.figures.lock().clone()
         }
     }

@@ -10,6 +10,7 @@ use larder_engine::tier::TierError;
 
 use super::log::{Log, Origin};
 use super::place::Place;
+use super::prefixes::Prefixes;
 use super::reclaim::list;
 use super::segment::{Entry, START_BYTES, Segment};
 use crate::codec::{Census, Form, Named};
@@ -35,6 +36,8 @@ pub(super) struct Survey {
     /// The last segment to go over.
     last: u64,
     census: Census,
+    /// What was cleared before it began: nothing of it is left when it has ended.
+    prefixes: Prefixes,
 }
 
 impl Survey {
@@ -58,8 +61,12 @@ impl Log {
         let survey = self.survey.take();
         let mut survey = survey.unwrap_or_else(|| self.begin_survey());
         match self.go_over(&mut survey, left_bytes) {
-            Ok(true) => Surveyed::Done(survey.census),
-            Ok(false) => {
+            // What it deletes is to be on the disk first.
+            Ok(true) if self.forgotten.is_empty() => match self.forget_prefixes(&survey.prefixes) {
+                Ok(()) => Surveyed::Done(survey.census),
+                Err(Unfinished) => Surveyed::Stuck,
+            },
+            Ok(_) => {
                 let rest = self.sealed.iter().filter(|sealed| {
                     (survey.number..=survey.last).contains(&sealed.segment.number)
                 });
@@ -71,6 +78,19 @@ impl Log {
         }
     }
 
+    /// Forgets what was cleared and gone over. Its deletions come to the disk before a manifest without it does.
+    fn forget_prefixes(&mut self, done: &Prefixes) -> Result<(), Unfinished> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        if self.limits.is_synced && !self.sync() {
+            return Err(Unfinished);
+        }
+        self.shared.prefixes.write().forget(done);
+        self.is_manifest_due = true;
+        Ok(())
+    }
+
     fn begin_survey(&mut self) -> Survey {
         self.seal_active();
         Survey {
@@ -80,6 +100,7 @@ impl Log {
             offset: START_BYTES,
             last: self.manifest.newest,
             census: Census::default(),
+            prefixes: self.shared.prefixes.read().clone(),
         }
     }
 
@@ -156,7 +177,7 @@ impl Log {
             self.forget(entry.space, entry.hash);
             return Ok(());
         };
-        let form = self.encoding.form(self.payload(start, &head));
+        let form = self.form(start, &head, segment, place);
         if form == Form::Outdated {
             self.renew(start, &mut head, place);
         }

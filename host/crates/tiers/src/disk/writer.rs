@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use larder_engine::Millis;
-use larder_engine::tier::{Stored, TierChange, TierError, TierFigures, TierKeyBuf};
+use larder_engine::tier::{PREFIXES_MAX, Stored, TierChange, TierError, TierFigures, TierKeyBuf};
 use tokio::sync::oneshot;
 
 use super::log::{Log, Origin};
@@ -96,10 +96,9 @@ impl Writer {
         if is_anew {
             self.log.survey = None;
         }
-        if self.settle().is_err() {
+        if self.settle().is_err() || !self.log.flush() {
             return Surveyed::Stuck;
         }
-        self.log.flush();
         let written_before = self.log.written_bytes;
         let surveyed = match (self.log.survey_step(bytes), self.settle()) {
             (surveyed, Ok(())) => surveyed,
@@ -132,8 +131,7 @@ impl Writer {
 
     /// Brings to the disk what it did not hear of when it happened.
     fn settle(&mut self) -> Result<(), TierError> {
-        let saved = self.log.save_manifest();
-        saved.map_err(|error| self.log.shared.failed("write its manifest", &error))?;
+        self.save_manifest()?;
         let mut forgotten = std::mem::take(&mut *self.log.shared.forgotten.lock());
         for Forgotten {
             space,
@@ -161,6 +159,11 @@ impl Writer {
         Ok(())
     }
 
+    fn save_manifest(&mut self) -> Result<(), TierError> {
+        let saved = self.log.save_manifest();
+        saved.map_err(|error| self.log.shared.failed("write its manifest", &error))
+    }
+
     fn change(&mut self, number: usize, change: &TierChange) -> Result<(), TierError> {
         match change {
             TierChange::Put(key, stored) => {
@@ -181,8 +184,11 @@ impl Writer {
                 .inspect_err(|_| self.give_up(change)),
             TierChange::Clear(tenant, db) => {
                 self.clear(tenant, *db);
-                let saved = self.log.save_manifest();
-                saved.map_err(|error| self.log.shared.failed("write its manifest", &error))
+                self.save_manifest()
+            }
+            TierChange::ClearPrefix(prefix) => {
+                let cleared = self.clear_prefix(prefix);
+                self.save_manifest().and(cleared)
             }
         }
     }
@@ -238,13 +244,35 @@ impl Writer {
                 }
             }
             TierChange::Clear(tenant, db) => self.clear(tenant, *db),
+            // What it could not do it has done to all of the database.
+            TierChange::ClearPrefix(prefix) => _ = self.clear_prefix(prefix),
         }
+    }
+
+    /// Has nothing be found that begins so; of all the database where there are too many prefixes.
+    fn clear_prefix(&mut self, prefix: &TierKeyBuf) -> Result<(), TierError> {
+        let mark = self.log.mark();
+        let shared = &self.log.shared;
+        let space = shared.spaces.read().number(&prefix.tenant, prefix.db);
+        let Some(space) = space else {
+            return Ok(());
+        };
+        self.log.is_manifest_due = true;
+        if shared.prefixes.write().add(space, &prefix.bytes, mark) {
+            return Ok(());
+        }
+        self.clear(&prefix.tenant, Some(prefix.db));
+        Err(TierError::Refused(format!(
+            "{PREFIXES_MAX} prefixes are being removed from the disk tier in {} already: all of the database went",
+            self.log.shared.path.display()
+        )))
     }
 
     fn clear(&mut self, tenant: &str, db: Option<u8>) {
         let cleared = self.log.shared.spaces.write().clear(tenant, db);
         self.log.is_manifest_due |= !cleared.is_empty();
         for number in cleared {
+            self.log.shared.prefixes.write().forget_space(number);
             self.log.ledger.close(number);
         }
         // What comes before in the batch may live elsewhere.

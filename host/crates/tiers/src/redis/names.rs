@@ -60,12 +60,30 @@ impl Names {
         format!("{}:*", self.prefix)
     }
 
-    /// Tenant, database and generation of an entry, if the name is one.
-    pub(super) fn read(&self, name: &[u8]) -> Option<(String, u8, u64)> {
+    /// A pattern that the names of all entries fit whose keys begin so.
+    pub(super) fn pattern_of(&self, key: TierKey<'_>) -> Vec<u8> {
+        let (prefix, tenant, db) = (&self.prefix, escaped(key.tenant), key.db);
+        let place = match self.buckets {
+            Some(_) => format!("{{{tenant}/*}}"),
+            None => tenant,
+        };
+        let mut pattern = format!("{prefix}:{place}:{db}.*:").into_bytes();
+        for byte in key.bytes {
+            if b"*?[]\\^-".contains(byte) {
+                pattern.push(b'\\');
+            }
+            pattern.push(*byte);
+        }
+        pattern.push(b'*');
+        pattern
+    }
+
+    /// Tenant, database, generation and key of an entry, if the name is one.
+    pub(super) fn read<'n>(&self, name: &'n [u8]) -> Option<(String, u8, u64, &'n [u8])> {
         let rest = name.strip_prefix(self.prefix.as_bytes())?;
         let rest = rest.strip_prefix(b":")?;
         let mut parts = rest.splitn(3, |byte| *byte == b':');
-        let (place, number, _) = (parts.next()?, parts.next()?, parts.next()?);
+        let (place, number, key) = (parts.next()?, parts.next()?, parts.next()?);
         let place = str::from_utf8(place).ok()?;
         let tagged = place
             .strip_prefix('{')
@@ -76,6 +94,7 @@ impl Names {
             percent_decode_str(tenant).decode_utf8().ok()?.into_owned(),
             db.parse().ok()?,
             u64::from_str_radix(generation, 16).ok()?,
+            key,
         ))
     }
 }
@@ -122,7 +141,8 @@ mod tests {
         for buckets in [None, Some(4)] {
             let names = Names::new("p", buckets);
             let name = names.entry(key("a:/b", 7, b"k:{}"), 0xfff0);
-            assert_eq!(names.read(&name), Some(("a:/b".to_owned(), 7, 0xfff0)));
+            let read = ("a:/b".to_owned(), 7, 0xfff0, &b"k:{}"[..]);
+            assert_eq!(names.read(&name), Some(read));
             assert_eq!(Names::new("q", buckets).read(&name), None);
             assert_eq!(names.read(names.generations("a").as_bytes()), None);
         }
@@ -137,6 +157,16 @@ mod tests {
         ] {
             assert_eq!(names.read(foreign.as_bytes()), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_of_what_begins_so_and_takes_nothing_for_more() {
+        let pattern = |buckets| {
+            let names = Names::new("p", buckets);
+            String::from_utf8(names.pattern_of(key("a:b", 7, b"x*[-]"))).unwrap()
+        };
+        assert_eq!(pattern(None), r"p:a%3Ab:7.*:x\*\[\-\]*");
+        assert_eq!(pattern(Some(2)), r"p:{a%3Ab/*}:7.*:x\*\[\-\]*");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What goes on beside reads and writes: generations that others have raised are learned of, and what is left of older ones
-//! is removed.
+//! is removed. So is what begins with a prefix.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use larder_engine::tier::TierKeyBuf;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Pipeline, RedisResult, cmd};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -41,7 +42,15 @@ pub(super) async fn refresh(inner: Arc<Inner>) {
 pub(super) async fn sweep(inner: Arc<Inner>) {
     loop {
         inner.is_swept.notified().await;
-        match sweep_all(&inner).await {
+        let is_old = |name: &[u8]| {
+            let place = inner.names.read(name);
+            place.is_some_and(|(tenant, db, generation, _)| {
+                let known = inner.generations.known(&tenant, db);
+                known.is_some_and(|known| generation < known)
+            })
+        };
+        let pattern = inner.names.pattern();
+        match remove_all(&inner, pattern.as_bytes(), is_old, STEP_PAUSE).await {
             Ok(0) => {}
             Ok(removed) => info!(
                 removed,
@@ -52,13 +61,32 @@ pub(super) async fn sweep(inner: Arc<Inner>) {
     }
 }
 
-async fn sweep_all(inner: &Inner) -> Result<u64, ConnectError> {
+/// Removes the entries of a database that begin so; how many.
+pub(super) async fn remove_prefix(inner: &Inner, prefix: &TierKeyBuf) -> Result<u64, ConnectError> {
+    let begins_so = |name: &[u8]| {
+        let place = inner.names.read(name);
+        place.is_some_and(|(tenant, db, _, key)| {
+            let is_there = (&*tenant, db) == (&*prefix.tenant, prefix.db);
+            is_there && key.starts_with(&prefix.bytes)
+        })
+    };
+    let pattern = inner.names.pattern_of(prefix.borrow());
+    remove_all(inner, &pattern, begins_so, Duration::ZERO).await
+}
+
+/// Removes, of the names that fit a pattern, those that are to go; how many.
+async fn remove_all(
+    inner: &Inner,
+    pattern: &[u8],
+    goes: impl Fn(&[u8]) -> bool + Send + Sync,
+    pause: Duration,
+) -> Result<u64, ConnectError> {
     let mut removed = 0;
     for host in inner.dialer.primaries().await? {
         let mut connection = inner.dialer.dial_host(&host).await?;
         let mut cursor = 0;
         loop {
-            let step = step(inner, &mut connection, &mut cursor);
+            let step = step(pattern, &goes, &mut connection, &mut cursor);
             let stepped = timeout(inner.timeout, step).await;
             removed += match stepped {
                 Ok(Ok(count)) => count,
@@ -73,35 +101,29 @@ async fn sweep_all(inner: &Inner) -> Result<u64, ConnectError> {
             if cursor == 0 {
                 break;
             }
-            sleep(STEP_PAUSE).await;
+            sleep(pause).await;
         }
     }
     Ok(removed)
 }
 
-/// Looks at some names, and removes what is of an older generation than the one that counts; how many.
+/// Looks at some names, and removes those that are to go; how many.
 async fn step(
-    inner: &Inner,
+    pattern: &[u8],
+    goes: &(impl Fn(&[u8]) -> bool + Send + Sync),
     connection: &mut MultiplexedConnection,
     cursor: &mut u64,
 ) -> RedisResult<u64> {
     let mut scan = cmd("SCAN");
-    scan.arg(*cursor).arg("MATCH").arg(inner.names.pattern());
+    scan.arg(*cursor).arg("MATCH").arg(pattern);
     scan.arg("COUNT").arg(STEP_NAMES);
     let found = connection
         .req_packed_command(&scan)
         .await?
         .extract_error()?;
     let (next, names): (u64, Vec<Vec<u8>>) = redis::from_redis_value(found)?;
-    let is_old = |name: &&Vec<u8>| {
-        let place = inner.names.read(name);
-        place.is_some_and(|(tenant, db, generation)| {
-            let known = inner.generations.known(&tenant, db);
-            known.is_some_and(|known| generation < known)
-        })
-    };
     let mut pipeline = Pipeline::new();
-    for name in names.iter().filter(is_old) {
+    for name in names.iter().filter(|name| goes(name)) {
         pipeline.cmd("UNLINK").arg(name);
     }
     let count = pipeline.len();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use larder_engine::Millis;
 use larder_engine::tier::{TierChange, TierError, TierKeyBuf};
 use redis::{Cmd, Value, cmd};
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Inner;
 use super::script::{Call, KEEP};
+use super::upkeep::remove_prefix;
 use super::value;
 use crate::codec::Heat;
 
@@ -23,6 +25,9 @@ const MESSAGE_CHANGES: usize = 256;
 const TURN_BYTES: usize = 64 << 10;
 /// How long a deletion is remembered: longer than a change may wait at its host.
 const DELETION_KEPT: Duration = Duration::from_secs(60);
+
+/// How long the names of a prefix may be looked for; what is written waits meanwhile.
+const PREFIX_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// When a write counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,21 +71,34 @@ impl Inner {
         now: Millis,
     ) -> Vec<Result<(), TierError>> {
         let told = Instant::now();
-        let is_of_key = |change: &TierChange| !matches!(change, TierChange::Clear(..));
+        let is_of_key = |change: &TierChange| {
+            !matches!(change, TierChange::Clear(..) | TierChange::ClearPrefix(_))
+        };
         let mut results = Vec::with_capacity(changes.len());
         for part in changes.chunk_by(|one, next| is_of_key(one) && is_of_key(next)) {
             match part {
-                [TierChange::Clear(tenant, db)] => {
-                    let raised = self.generations.raise(&self.asking(), tenant, *db).await;
-                    if raised.is_ok() {
-                        self.is_swept.notify_one();
-                    }
-                    results.push(raised);
+                [TierChange::Clear(tenant, db)] => results.push(self.clear(tenant, *db).await),
+                [TierChange::ClearPrefix(prefix)] => {
+                    results.push(self.clear_prefix(prefix).await);
                 }
                 part => results.extend(self.write_part(part, now, told).await),
             }
         }
         results
+    }
+
+    async fn clear(&self, tenant: &Arc<str>, db: Option<u8>) -> Result<(), TierError> {
+        self.generations.raise(&self.asking(), tenant, db).await?;
+        self.is_swept.notify_one();
+        Ok(())
+    }
+
+    /// Removes what begins so before it answers. Where that fails or takes too long, all of the database goes.
+    async fn clear_prefix(&self, prefix: &TierKeyBuf) -> Result<(), TierError> {
+        match timeout(PREFIX_TIME_MAX, remove_prefix(self, prefix)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => self.clear(&prefix.tenant, Some(prefix.db)).await,
+        }
     }
 
     /// Carries out what concerns keys: the last change of each alone, so that their order does not matter.
@@ -126,7 +144,7 @@ impl Inner {
     async fn name_of(&self, change: &TierChange) -> Result<Vec<u8>, TierError> {
         match change {
             TierChange::Put(key, _) | TierChange::Delete(key) => self.name(key).await,
-            TierChange::Clear(..) => Ok(Vec::new()),
+            TierChange::Clear(..) | TierChange::ClearPrefix(_) => Ok(Vec::new()),
         }
     }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use larder_engine::below::{Below, Loaded, Reach, Sight};
 use larder_engine::tags::Tags;
-use larder_engine::tier::{Answer, Stored, TierChange, TierError, TierKey, TierKeyBuf};
+use larder_engine::tier::{
+    Answer, PREFIXES_MAX, Stored, TierChange, TierError, TierKey, TierKeyBuf,
+};
 use larder_engine::{Entry, Key, Millis};
 
 use super::{KeyPattern, Level, Rules, Stack, WritePolicy};
@@ -87,6 +89,18 @@ impl TenantBelow {
     fn turn(&self, key: Key<'_>) {
         let epoch = self.stack.epoch(self.key(key));
         epoch.fetch_add(1, Ordering::Release);
+    }
+
+    /// Behind it nothing is found that was there before.
+    fn push_clear(&self, change: &TierChange) {
+        // Before and behind: what was there is neither to come into memory when it is gone from below, nor to be found by
+        // who comes a moment before.
+        self.clears.fetch_add(1, Ordering::Relaxed);
+        self.stack.push(change);
+        // Behind that, as in `turn`.
+        self.stack.clears.fetch_add(1 << 32, Ordering::Release);
+        self.clears.fetch_add(1, Ordering::Relaxed);
+        self.told();
     }
 
     fn told(&self) {
@@ -173,15 +187,25 @@ impl Below for TenantBelow {
     }
 
     fn clear(&self, db: Option<u8>) {
-        // Before and behind: what was there is neither to come into memory when it is gone from below, nor to be found by
-        // who comes a moment before.
-        self.clears.fetch_add(1, Ordering::Relaxed);
-        self.stack
-            .push(&TierChange::Clear(Arc::clone(&self.tenant), db));
-        // Behind that, as in `turn`.
-        self.stack.clears.fetch_add(1 << 32, Ordering::Release);
-        self.clears.fetch_add(1, Ordering::Relaxed);
-        self.told();
+        self.push_clear(&TierChange::Clear(Arc::clone(&self.tenant), db));
+    }
+
+    fn clear_prefix(&self, db: u8, prefix: &[u8]) -> Result<(), TierError> {
+        // No two take the last place.
+        let _held = self.stack.prefixing.lock();
+        for level in &self.stack.levels {
+            // On its way first: what is done meanwhile counts twice, and not never.
+            let prefixes = level.queue.prefixes() + level.tier.figures().prefixes;
+            if prefixes >= PREFIXES_MAX {
+                let tier = level.tier.name();
+                return Err(TierError::Refused(format!(
+                    "{PREFIXES_MAX} prefixes are being removed from the {tier} tier already; try again in a minute, or use tags"
+                )));
+            }
+        }
+        let key = self.key_buf(Key::new(db, prefix));
+        self.push_clear(&TierChange::ClearPrefix(key));
+        Ok(())
     }
 
     fn tags(&self) -> Option<Arc<Tags>> {

@@ -51,6 +51,10 @@ impl Gated {
             TierChange::Clear(tenant, db) => {
                 kept.retain(|key, _| key.tenant != *tenant || db.is_some_and(|db| db != key.db))
             }
+            TierChange::ClearPrefix(prefix) => kept.retain(|key, _| {
+                let is_there = (&key.tenant, key.db) == (&prefix.tenant, prefix.db);
+                !is_there || !key.bytes.starts_with(&prefix.bytes)
+            }),
         }
     }
 

@@ -21,6 +21,7 @@ struct Shelf {
     evicted: AtomicU64,
     clears: AtomicU64,
     takes_all: AtomicBool,
+    refuses: AtomicBool,
 }
 
 impl Shelf {
@@ -63,6 +64,16 @@ impl Below for Shelf {
         self.clears.fetch_add(1, Ordering::Relaxed);
         let mut kept = self.kept.lock().unwrap();
         kept.retain(|(of, _), _| db.is_some_and(|db| db != *of));
+    }
+
+    fn clear_prefix(&self, db: u8, prefix: &[u8]) -> Result<(), TierError> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return Err(TierError::Refused("no more".to_owned()));
+        }
+        self.clears.fetch_add(1, Ordering::Relaxed);
+        let mut kept = self.kept.lock().unwrap();
+        kept.retain(|(of, key), _| db != *of || !key.starts_with(prefix));
+        Ok(())
     }
 
     fn clears(&self) -> u64 {
@@ -382,4 +393,44 @@ fn what_has_no_place_in_memory_is_seen_and_removed_all_the_same() {
     assert!(!held.remove(key(b"k"), NOW));
     drop(held);
     assert_eq!(shelf.value(b"k"), None);
+}
+
+#[test]
+fn what_is_being_removed_does_not_go_down_and_what_is_refused_stays() {
+    let shelf = Arc::new(Shelf::default());
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    let keys: Vec<_> = (0..3000).map(|n| format!("a:{n}")).collect();
+    for key in &keys {
+        set(tenant, key.as_bytes(), &[1; 400]);
+    }
+    let ticket = tenant.ticket(Key::new(0, b"a:none"), NOW);
+    shelf.refuses.store(true, Ordering::Relaxed);
+    let start = FlushCursor::default();
+    assert!(tenant.flush_prefix(0, b"a:", start).is_err());
+    assert!(shelf.value(b"a:1").is_some());
+    shelf.refuses.store(false, Ordering::Relaxed);
+    let mut at = tenant.flush_prefix(0, b"a:", start).unwrap();
+    assert_eq!(shelf.value(b"a:1"), None);
+    // What is evicted meanwhile is about to go.
+    for n in 0..15_000 {
+        set(tenant, format!("b:{n}").as_bytes(), &[1; 400]);
+    }
+    let kept = shelf.kept.lock().unwrap();
+    assert!(!kept.keys().any(|(_, key)| key.starts_with(b"a:")));
+    drop(kept);
+    assert!(tenant.stats().evictions > 0);
+    while let Some(cursor) = at {
+        at = tenant.flush_prefix(0, b"a:", cursor).unwrap();
+    }
+    let gone = |key: &String| {
+        tenant
+            .peek(Key::new(0, key.as_bytes()), NOW, |_| ())
+            .is_none()
+    };
+    assert!(keys.iter().all(gone));
+    // What was looked for before it comes too late.
+    let mut held = tenant.lock([ticket.key()], 100, NOW).unwrap();
+    assert!(!held.admit(&ticket, None, NOW).unwrap());
+    drop(held);
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::changes::Change;
 use crate::tags::{TAG_PART as TAG, UNSTAMPED};
 use crate::tenant::tests::{NOW, changes, engine, get, s3_fifo};
-use crate::{Access, Edit, Entry, Expiry, Key, Label, Lease, Times};
+use crate::{Access, Edit, Entry, Expiry, FlushCursor, Key, Label, Lease, Times};
 
 fn note(tag: &str) -> Vec<u8> {
     let len = (tag.len() as u16).to_le_bytes();
@@ -215,4 +215,47 @@ fn tags_are_memory_of_the_tenant() {
         "{taken}"
     );
     assert_eq!(engine.tenants()[1].stats().tags.known, 0);
+}
+
+#[test]
+fn keys_that_begin_alike_go_step_by_step_and_no_other() {
+    let engine = engine(16 << 20, s3_fifo());
+    let tenant = engine.default_tenant();
+    for number in 0..20_000 {
+        let name = if number % 2 == 0 { "a:" } else { "b:" };
+        put(tenant, &format!("{name}{number:05}"), "t");
+    }
+    put(tenant, "a", "t");
+    let other = Key::new(3, b"a:1");
+    let write = |_: Option<Entry<'_>>| (Edit::put(&b"v"[..], Expiry::Never), ());
+    tenant.update(other, NOW, Access::Write, 9, write).unwrap();
+    let notes = changes::connect(tenant);
+    let watches = ["a:00000", "b:00001"].map(|name| tenant.watch(key(name), NOW));
+    let (mut at, mut steps) = (Some(FlushCursor::default()), 0);
+    while let Some(cursor) = at {
+        at = tenant.flush_prefix(0, b"a:", cursor).unwrap();
+        steps += 1;
+        // What comes behind may stay.
+        if steps == 3 {
+            put(tenant, "c:1", "t");
+        }
+    }
+    assert!(steps > 10, "{steps}");
+    assert_eq!((tenant.len(0), tenant.len(3)), (10_002, 1));
+    let told = notes.take();
+    let gone = told
+        .iter()
+        .filter(|(_, what)| *what == Some(Change::Invalidated));
+    assert_eq!(gone.count(), 10_000);
+    let unchanged = watches.each_ref().map(|watch| {
+        let mut held = tenant.lock_all();
+        held.is_unchanged(watch, NOW)
+    });
+    assert_eq!(unchanged, [false, true]);
+    drop(watches);
+    let stats = tenant.stats();
+    assert_eq!(
+        (stats.invalidated, stats.invalidations),
+        (10_000, [0, 1, 0])
+    );
 }

@@ -144,6 +144,33 @@ fn all_of_a_tenant_goes_as_with_flushall() {
 }
 
 #[test]
+fn what_begins_alike_is_left_to_the_connection() {
+    let mut bed = Bed::new(Version::V2);
+    bed.session.db = 3;
+    let prefix = Flow::FlushPrefix(b"a:".to_vec());
+    assert_eq!(
+        bed.line("CACHE.INVALIDATE PREFIX a:"),
+        (String::new(), prefix)
+    );
+    // Every key begins with nothing.
+    let all = bed.execute_args(&[b"CACHE.INVALIDATE", b"PREFIX", b""]);
+    assert_eq!(all, (Vec::new(), Flow::Flush(Some(3))));
+    let long = [b'a'; 1025];
+    let (reply, _) = bed.execute_args(&[b"CACHE.INVALIDATE", b"PREFIX", &long]);
+    assert_eq!(reply, b"-ERR prefix too long: 1024 bytes are allowed\r\n");
+    let script = b"return redis.pcall('CACHE.INVALIDATE', 'PREFIX', 'a')";
+    let (reply, _) = bed.execute_args(&[b"EVAL", script, b"0"]);
+    let reply = String::from_utf8_lossy(&reply).into_owned();
+    assert!(reply.contains("not allowed from script"), "{reply}");
+    bed.check("MULTI", OK);
+    let (reply, _) = bed.line("CACHE.INVALIDATE PREFIX a:");
+    assert!(
+        reply.contains("not allowed inside a transaction"),
+        "{reply}"
+    );
+}
+
+#[test]
 fn what_is_no_order_is_refused() {
     check(&[
         (

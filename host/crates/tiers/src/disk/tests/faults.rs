@@ -212,9 +212,9 @@ fn a_later_form_is_refused_and_left_alone() {
     Store::open(folder.path(), ROOMY).wrote(&[put("a", "v")]);
     let manifest = folder.path().join("manifest");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replacen("disk 1", "disk 2", 1)).unwrap();
+    fs::write(&manifest, text.replacen("disk 1", "disk 3", 1)).unwrap();
     let opened = Store::try_open(Arc::new(super::support::folder(folder.path())), ROOMY);
-    assert!(matches!(opened, Err(Unrestored::Newer(2))));
+    assert!(matches!(opened, Err(Unrestored::Newer(3))));
     fs::write(&manifest, text).unwrap();
     assert_eq!(
         Store::open(folder.path(), ROOMY).value(&key("a")),

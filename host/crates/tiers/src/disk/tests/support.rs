@@ -121,6 +121,7 @@ pub(super) enum Act {
     Write,
     Remove,
     Replace,
+    Sync,
 }
 
 /// Which of a folder's acts fail, and how.
@@ -232,6 +233,7 @@ impl VolumeFile for FaultyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.faults.check(Act::Sync)?;
         self.file.sync()
     }
 

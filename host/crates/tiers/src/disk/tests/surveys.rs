@@ -1,12 +1,13 @@
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use larder_engine::tier::{Stored, TierKey};
+use larder_engine::tier::{PREFIXES_MAX, Stored, TierChange, TierError, TierKey};
 
-use super::support::{NOW, ROOMY, Store, folder};
+use super::support::{Act, Faults, Faulty, NOW, ROOMY, Store, folder};
 use crate::codec::{Census, Form, Heat, KeyId, Named};
 use crate::conformance::{key, put};
 use crate::disk::Surveyed;
@@ -131,9 +132,7 @@ fn what_is_outdated_is_written_anew_and_the_old_files_go() {
         Surveyed::Ongoing(left) if left > 0
     ));
     fill(&mut store, 100..101);
-    store.wrote(&[larder_engine::tier::TierChange::Delete(key(
-        (KEYS - 1).to_le_bytes()
-    ))]);
+    store.wrote(&[TierChange::Delete(key((KEYS - 1).to_le_bytes()))]);
     let (census, _) = survey(&mut store);
     assert_eq!(census.keys(), [(Some(id(5)), KEYS - 1)]);
     let ledger = (
@@ -226,4 +225,97 @@ fn a_survey_of_nothing_finds_nothing() {
     let generations = Arc::new(Generations(AtomicU8::new(2)));
     let (census, steps) = survey(&mut open(folder.path(), &generations));
     assert_eq!((census.keys(), steps), (Vec::new(), 1));
+}
+
+#[test]
+fn what_was_cleared_by_its_prefix_is_deleted_and_the_prefix_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Store::open(folder.path(), ROOMY);
+    let mut store = open();
+    let names = || (0..KEYS).map(|n| format!("{}:{n}", ["a", "b"][n as usize % 2]));
+    for name in names() {
+        store.wrote(&[put(&name, "v")]);
+    }
+    let entries = |store: &Store| store.writer.log.ledger.entries();
+    store.wrote(&[TierChange::ClearPrefix(key("a:"))]);
+    store.wrote(&[put("a:0", "new"), put("a:2", "new")]);
+    let check = |store: &Store| {
+        for (n, name) in names().enumerate() {
+            let expected = match n {
+                0 | 2 => Some(b"new".to_vec()),
+                n if n % 2 == 0 => None,
+                _ => Some(b"v".to_vec()),
+            };
+            assert_eq!(store.value(&key(&name)), expected, "{name}");
+            let shared = &store.reader.shared;
+            let (space, hash) = shared.find("t", 0, name.as_bytes()).unwrap();
+            let may_hold = shared.may_hold(space, hash, name.as_bytes());
+            assert_eq!(may_hold, expected.is_some(), "{name}");
+        }
+    };
+    check(&store);
+    assert_eq!(entries(&store), KEYS);
+    // It outlasts the process, however it ends.
+    drop(store);
+    let mut store = open();
+    check(&store);
+    survey(&mut store);
+    check(&store);
+    assert_eq!(entries(&store), KEYS / 2 + 2);
+    assert!(store.reader.shared.prefixes.read().is_empty());
+    store.wrote(&[]);
+    drop(store);
+    let store = open();
+    assert!(store.reader.shared.prefixes.read().is_empty());
+    check(&store);
+    assert_eq!(entries(&store), KEYS / 2 + 2);
+}
+
+#[test]
+fn a_prefix_is_known_until_its_deletions_are_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = Faults::default();
+    let limits = Limits {
+        is_synced: true,
+        ..ROOMY
+    };
+    let mut store = Store::try_open(Faulty::open(folder.path(), &faults), limits).unwrap();
+    store.wrote(&[put("a:1", "v"), put("b:1", "v")]);
+    store.wrote(&[TierChange::ClearPrefix(key("a:"))]);
+    let known = |store: &Store| store.reader.shared.prefixes.read().len();
+    let survey = |store: &mut Store| {
+        let mut steps = (0..9).map(|_| store.writer.survey(false, u64::MAX, NOW));
+        steps.find(|surveyed| !matches!(surveyed, Surveyed::Ongoing(_)))
+    };
+    for act in [Act::Write, Act::Sync] {
+        faults.fail(act, ErrorKind::Other, usize::MAX);
+        assert!(
+            matches!(survey(&mut store), Some(Surveyed::Stuck)),
+            "{act:?}"
+        );
+        assert_eq!(known(&store), 1, "{act:?}");
+        faults.mend();
+    }
+    assert!(matches!(survey(&mut store), Some(Surveyed::Done(_))));
+    assert_eq!(known(&store), 0);
+    assert_eq!(store.value(&key("a:1")), None);
+    drop(store);
+    let store = Store::open(folder.path(), ROOMY);
+    assert_eq!((known(&store), store.value(&key("a:1"))), (0, None));
+    assert!(store.value(&key("b:1")).is_some());
+}
+
+#[test]
+fn of_too_many_prefixes_the_last_takes_all_of_the_database_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path(), ROOMY);
+    store.wrote(&[put("b:1", "v")]);
+    for n in 0..PREFIXES_MAX {
+        store.wrote(&[TierChange::ClearPrefix(key(n.to_be_bytes()))]);
+    }
+    let one_more = store.write(&[TierChange::ClearPrefix(key("a:"))]);
+    assert!(matches!(&one_more[..], [Err(TierError::Refused(_))]));
+    assert_eq!(store.value(&key("b:1")), None);
+    drop(store);
+    assert_eq!(Store::open(folder.path(), ROOMY).value(&key("b:1")), None);
 }

@@ -1,7 +1,8 @@
-//! What is void by a tag is so below, too.
+//! What goes with others, by a tag or a prefix, is gone below, too.
 
 use larder_engine::Label;
 use larder_engine::tags::{TAG_PART, UNSTAMPED};
+use larder_engine::tier::PREFIXES_MAX;
 
 use super::*;
 
@@ -118,4 +119,43 @@ fn what_was_invalidated_before_the_process_ended_is_void_after_it() {
         ["a", "b", "late"].map(|name| fetch(&bench, name)),
         [false; 3]
     );
+}
+
+#[test]
+fn a_prefix_hides_what_was_before_and_not_what_came_after() {
+    let bench = Bench::new(Gated::new(8, 0), Rules::default());
+    bench.put_below("a:old", b"v");
+    bench.put_below("b:old", b"v");
+    for name in ["a:queued", "b:queued"] {
+        bench.set(name, b"v");
+    }
+    let clears = bench.below().clears();
+    assert_eq!(bench.below().clear_prefix(0, b"a:"), Ok(()));
+    assert_ne!(bench.below().clears(), clears);
+    bench.set("a:new", b"v");
+    let names = ["a:old", "a:queued", "a:new", "b:old", "b:queued"];
+    let is_there = [false, false, true, true, true];
+    let sight = |name: &str| bench.below().sight(key(name), Reach::Cache, NOW) != Sight::Absent;
+    assert_eq!(names.map(sight), is_there);
+    bench.tier.writes.add_permits(8);
+    bench.settle();
+    assert_eq!(names.map(|name| bench.tier.value(name).is_some()), is_there);
+}
+
+#[test]
+fn prefixes_are_refused_while_too_many_are_on_their_way() {
+    let bench = Bench::new(Gated::new(0, 0), Rules::default());
+    bench.put_below("last:1", b"v");
+    for n in 0..PREFIXES_MAX {
+        let cleared = bench.below().clear_prefix(0, &n.to_be_bytes());
+        assert_eq!(cleared, Ok(()), "{n}");
+    }
+    let refused = bench.below().clear_prefix(0, b"last:");
+    assert!(matches!(refused, Err(TierError::Refused(_))), "{refused:?}");
+    bench.tier.writes.add_permits(8);
+    bench.settle();
+    assert!(bench.tier.value("last:1").is_some());
+    assert_eq!(bench.below().clear_prefix(0, b"last:"), Ok(()));
+    bench.settle();
+    assert_eq!(bench.tier.value("last:1"), None);
 }
