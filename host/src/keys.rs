@@ -26,7 +26,8 @@ Examples:
   larder keys remove keys.ring 5f0c7a1e    what is sealed under that key cannot be read any more
 
 A server seals with the ring that its setting encryption.key_ring names, and takes a changed one within a second.
-What was sealed under an older key is written anew meanwhile; once `larder keys status` says that there is none left, it may be removed.
+What was sealed under an older key on disk is written anew meanwhile; once `larder keys status` says that there is none left, it may be removed.
+What is sealed on Redis is not written anew: there an older key is needed until l2_ttl_max has passed.
 
 A key ring has up to 64 keys. One of them is active, the others open what was sealed before. Whoever
 has the file can read what was sealed; without it nobody can: keep a copy in a safe place.";
@@ -129,22 +130,23 @@ fn status(page: &str) -> String {
         let found = page.lines().find_map(|line| line.strip_prefix(name));
         found.and_then(|value| value.trim().parse::<u64>().ok())
     };
-    let surveys = value("larder_codec_surveys_total ").unwrap_or(0);
     let left_mib = value("larder_codec_survey_left_bytes ").unwrap_or(0) >> 20;
     let mut text = String::new();
-    let rows = page.lines().filter_map(row);
-    for (key, state, entries) in rows.filter(|_| surveys > 0) {
+    for (key, state, entries) in page.lines().filter_map(row) {
         let key = if key.is_empty() { "-" } else { key };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{key:<8}  {state:<6}  {entries} entries");
     }
-    text + &match (surveys, left_mib) {
-        (0, _) => format!("the second level has not been gone over yet, {left_mib} MiB are left\n"),
-        (_, 0) => "as the last survey of the second level has left them\n".to_owned(),
-        _ => format!(
-            "as the last survey has left them; {left_mib} MiB are left of one that goes on\n"
+    let end = match (text.is_empty(), left_mib) {
+        (true, left_mib) => &format!(
+            "not known: the disk has not been gone over since the server has this key ring ({left_mib} MiB are left)\n"
         ),
-    }
+        (false, 0) => "as the last survey of the disk has left them\n",
+        (false, left_mib) => &format!(
+            "as the last survey of the disk has left them; {left_mib} MiB are left of one that goes on\n"
+        ),
+    };
+    text + end
 }
 
 /// Key, state and count of `larder_key_entries{key="5f0c7a1e",state="active"} 7`.
@@ -278,12 +280,11 @@ mod tests {
         assert_eq!(
             status(&page),
             "5f0c7a1e  active  7 entries\n-         open    0 entries\n\
-             as the last survey of the second level has left them\n"
+             as the last survey of the disk has left them\n"
         );
-        let page =
-            format!("larder_codec_surveys_total 0\nlarder_codec_survey_left_bytes 3145728\n{rows}");
-        let expected = "the second level has not been gone over yet, 3 MiB are left\n";
-        assert_eq!(status(&page), expected);
+        let page = "larder_codec_surveys_total 1\nlarder_codec_survey_left_bytes 3145728\n";
+        let expected = "not known: the disk has not been gone over since the server has this key ring (3 MiB are left)\n";
+        assert_eq!(status(page), expected);
     }
 
     #[test]

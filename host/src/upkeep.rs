@@ -141,6 +141,8 @@ impl Upkeep {
             None => false,
             Some(Ok(ring)) => {
                 let (active, keys) = (ring.active(), ring.keys().count());
+                // Before anybody can see the new key beside numbers of the time before it.
+                self.surveying.forget();
                 self.codec.replace_ring(Some(ring));
                 self.rings_taken.fetch_add(1, Ordering::Relaxed);
                 info!(%active, keys, "the key ring changed: values are sealed with what it holds now");

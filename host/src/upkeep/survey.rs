@@ -1,7 +1,7 @@
 //! Surveys of the second level: under which keys its values are sealed, and which dictionaries they need.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use larder_engine::Millis;
 use larder_engine::tier::Tier;
@@ -45,7 +45,7 @@ pub struct Looked {
     /// Bytes that are left of the one that goes on.
     pub left_bytes: u64,
     /// Entries as the last survey has left them: by the keys of the ring in their order; under all others
-    /// together; not sealed.
+    /// together; not sealed. None while no survey has come to its end that began with the ring as it is.
     pub entries: Vec<(Option<KeyId>, State, u64)>,
 }
 
@@ -57,16 +57,27 @@ type ByKey = Vec<(Option<KeyId>, u64)>;
 pub(super) struct Surveying {
     surveys: AtomicU64,
     left_bytes: AtomicU64,
-    counted: Mutex<ByKey>,
+    /// Nothing is known while it is `None`.
+    counted: Mutex<Option<ByKey>>,
 }
 
 impl Surveying {
+    /// What was counted says nothing any more: another key is the active one.
+    pub(super) fn forget(&self) {
+        *self.counted() = None;
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Option<ByKey>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn figures(&self, codec: &Codec) -> Looked {
-        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = self.counted();
+        let by_state = |counted| by_state(&codec.keys(), counted);
         Looked {
             surveys: self.surveys.load(Ordering::Relaxed),
             left_bytes: self.left_bytes.load(Ordering::Relaxed),
-            entries: by_state(&codec.keys(), &counted),
+            entries: counted.as_ref().map(by_state).unwrap_or_default(),
         }
     }
 
@@ -75,7 +86,7 @@ impl Surveying {
         if retired > 0 {
             info!(retired, "dictionaries that nothing needs any more are gone");
         }
-        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = census.keys();
+        *self.counted() = Some(census.keys());
         self.left_bytes.store(0, Ordering::Relaxed);
         self.surveys.fetch_add(1, Ordering::Relaxed);
     }

@@ -172,6 +172,25 @@ fn a_folder_serves_one_process_and_what_is_wrong_with_it_is_said() {
         assert!(!status.success());
         process.stderr()
     };
+    let damage = |file: &str| {
+        let server = start(folder.path(), &[]);
+        assert_eq!(server.client().call(&["SET", "k", "v"]), ok());
+        drop(server);
+        let path = disk.join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+        let server = start(folder.path(), &[]);
+        assert_eq!(server.client().call(&["GET", "k"]), Value::Bulk(None));
+        server.process().stderr()
+    };
+    let said = damage("manifest");
+    assert!(
+        said.contains("the disk tier's manifest is missing or not what was written"),
+        "{said}"
+    );
+
     fs::remove_dir_all(&disk).unwrap();
     fs::write(&disk, "no folder").unwrap();
     let said = refused(&[]);

@@ -270,7 +270,7 @@ metrics! {
     CODEC_SURVEY_LEFT: Gauge "larder_codec_survey_left_bytes" []
         "What is left to go over, while that goes on.";
     KEY_ENTRIES: Gauge "larder_key_entries" ["key", "state"]
-        "Entries of the second level by the key that they are sealed under, as the last survey has left them. The key is active, or opens what was sealed before; without an id, those whose key is gone from the key ring, and those open: not sealed.";
+        "Entries of the second level by the key that they are sealed under, as the last survey has left them; none until one has come to its end that began with the key ring as it is. The key is active, or opens what was sealed before; without an id, those whose key is gone from the key ring, and those open: not sealed.";
     KEY_RING_CHANGES: Counter "larder_key_ring_changes_total" ["result"]
         "Changes of the key ring's file that were taken, or refused because it was wrong.";
     TIER_PUT: Counter "larder_tier_put_bytes_total" ["tier"]

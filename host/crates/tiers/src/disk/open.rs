@@ -18,6 +18,7 @@ use super::manifest::{self, Fault, Manifest};
 use super::prefixes::Prefixes;
 use super::reader::Reader;
 use super::recover::recover;
+use super::segment::Segment;
 use super::shared::Shared;
 use super::spaces::{Ledger, Spaces};
 use super::threads::Threads;
@@ -166,20 +167,7 @@ pub(super) fn restore(
     now: Millis,
 ) -> Result<(Log, u64), Unrestored> {
     let form = encoding.name();
-    let mut is_damaged = false;
-    let found = match volume.read(manifest::NAME) {
-        Ok(bytes) => match Manifest::parse(&bytes) {
-            Ok(found) => of_form(found, form, volume.path()),
-            Err(Fault::Newer(version)) => return Err(Unrestored::Newer(version)),
-            // Without it nothing can be told of the rest, which goes.
-            Err(Fault::Damaged) => {
-                is_damaged = true;
-                None
-            }
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
+    let (found, is_damaged) = manifest_of(volume.as_ref(), form)?;
     let (manifest, spaces, prefixes) = match found {
         Some(found) => found,
         None => {
@@ -227,6 +215,30 @@ pub(super) fn restore(
     // The bounds may be smaller ones than before.
     while (log.used_bytes > limits.bytes_max || log.is_crowded()) && log.reclaim_oldest(true) {}
     Ok((log, damaged))
+}
+
+/// What the manifest says, unless there is none or the folder begins anew, and whether it was damaged or lost.
+fn manifest_of(volume: &dyn Volume, form: &str) -> Result<(Option<Found>, bool), Unrestored> {
+    let is_damaged = match volume.read(manifest::NAME) {
+        Ok(bytes) => match Manifest::parse(&bytes) {
+            Ok(found) => return Ok((of_form(found, form, volume.path()), false)),
+            Err(Fault::Newer(version)) => return Err(Unrestored::Newer(version)),
+            Err(Fault::Damaged) => true,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let names = volume.list()?;
+            names.iter().any(|name| Segment::number_of(name).is_some())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if is_damaged {
+        warn!(
+            folder = %volume.path().display(),
+            file = manifest::NAME,
+            "the disk tier's manifest is missing or not what was written: without it nothing can be told of the rest, which is removed"
+        );
+    }
+    Ok((None, is_damaged))
 }
 
 /// What is true of the whole folder.

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use larder_engine::Millis;
+use tracing::warn;
 
 use super::index::Index;
 use super::manifest::Manifest;
@@ -33,7 +34,7 @@ pub(super) struct Recovered {
     pub(super) damaged: u64,
 }
 
-/// Fills `index` and `ledger`, in which the spaces are open already. What is unreadable is deleted.
+/// Fills `index` and `ledger`, in which the spaces are open already. What is unreadable is deleted, and told of.
 pub(super) fn recover(
     volume: &dyn Volume,
     manifest: &Manifest,
@@ -41,7 +42,12 @@ pub(super) fn recover(
     ledger: &mut Ledger,
     now: Millis,
 ) -> io::Result<Recovered> {
-    let mut found = Recovered::default();
+    let mut recovery = Recovery {
+        volume,
+        index,
+        ledger,
+        found: Recovered::default(),
+    };
     let names = volume.list()?;
     let mut numbers: Vec<u64> = names
         .iter()
@@ -52,81 +58,116 @@ pub(super) fn recover(
         if number > manifest.newest {
             // Made just before the process ended; nothing was written there.
             volume.remove(&Segment::name(number))?;
-            continue;
+        } else {
+            recovery.take(number, manifest.salt, now)?;
         }
-        let newest = found.sealed.back().map(|newest| newest.segment.number);
-        if newest.is_some_and(|newest| newest + 1 != number) {
-            found.drop_all(volume, index, ledger)?;
+    }
+    let newest = recovery.newest();
+    if newest.is_some_and(|newest| newest != manifest.newest) {
+        recovery.drop_all(manifest.newest, "it is missing")?;
+    }
+    Ok(recovery.found)
+}
+
+/// What has been found so far, and where it goes.
+struct Recovery<'r> {
+    volume: &'r dyn Volume,
+    index: &'r Index,
+    ledger: &'r mut Ledger,
+    found: Recovered,
+}
+
+impl Recovery<'_> {
+    fn newest(&self) -> Option<u64> {
+        self.found.sealed.back().map(|sealed| sealed.segment.number)
+    }
+
+    /// Takes the next segment.
+    fn take(&mut self, number: u64, salt: u64, now: Millis) -> io::Result<()> {
+        if self.newest().is_some_and(|newest| newest + 1 != number) {
+            self.drop_all(number - 1, "it is missing")?;
         }
-        let file = volume.open(&Segment::name(number))?;
-        let segment = Segment::new(number, file, manifest.salt);
+        let name = Segment::name(number);
+        let file = self.volume.open(&name);
+        let file =
+            file.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+        let segment = Segment::new(number, file, salt);
+        let mut lost = 0;
         // What the disk does not give back counts as damaged.
-        match entries(&segment, &mut found.damaged).unwrap_or_default() {
-            Some((entries, file_bytes)) => {
-                replay(&segment, &entries, index, ledger, now);
-                found.sealed.push_back(Sealed {
+        let unread = match entries(&segment, &mut lost) {
+            Ok(Some((entries, file_bytes))) => {
+                self.replay(&segment, &entries, now);
+                self.found.sealed.push_back(Sealed {
                     segment: Arc::new(segment),
                     file_bytes,
                 });
+                None
             }
-            None => {
-                found.drop_all(volume, index, ledger)?;
-                volume.remove(&Segment::name(number))?;
-            }
+            Ok(None) => Some("it is not what was written".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        if lost > 0 {
+            warn!(
+                folder = %self.volume.path().display(),
+                segment = name,
+                lost,
+                "values on disk are not what was written: they are forgotten"
+            );
+            self.found.damaged += lost;
         }
-    }
-    let newest = found.sealed.back().map(|newest| newest.segment.number);
-    if newest.is_some_and(|newest| newest != manifest.newest) {
-        found.drop_all(volume, index, ledger)?;
-    }
-    Ok(found)
-}
-
-impl Recovered {
-    /// Deletes what was found so far, oldest first, so that what is left after a crash is still without gaps.
-    fn drop_all(
-        &mut self,
-        volume: &dyn Volume,
-        index: &Index,
-        ledger: &mut Ledger,
-    ) -> io::Result<()> {
-        self.damaged += 1;
-        for sealed in self.sealed.drain(..) {
-            volume.remove(&Segment::name(sealed.segment.number))?;
+        if let Some(reason) = unread {
+            self.drop_all(number, &reason)?;
+            self.volume.remove(&name)?;
         }
-        index.retain(|_, _| false);
-        ledger.forget_all();
         Ok(())
+    }
+
+    /// Deletes what was found so far, oldest first, so that what is left after a crash is still without gaps.
+    fn drop_all(&mut self, unread: u64, reason: &str) -> io::Result<()> {
+        warn!(
+            folder = %self.volume.path().display(),
+            segment = Segment::name(unread),
+            reason,
+            older = self.found.sealed.len(),
+            "a segment on disk cannot be read: it goes and all older ones, as it may have replaced what they hold"
+        );
+        self.found.damaged += 1;
+        for sealed in self.found.sealed.drain(..) {
+            self.volume.remove(&Segment::name(sealed.segment.number))?;
+        }
+        self.index.retain(|_, _| false);
+        self.ledger.forget_all();
+        Ok(())
+    }
+
+    fn replay(&mut self, segment: &Segment, entries: &[Entry], now: Millis) {
+        let mut offset = START_BYTES;
+        for entry in entries {
+            if self.ledger.is_open(entry.space) {
+                let before = if entry.is_put() && !entry.is_expired(now) {
+                    self.ledger.add(entry.space, entry.bytes());
+                    self.index.insert(entry.hash, segment.place(offset, *entry))
+                } else {
+                    self.index.remove(entry.hash)
+                };
+                if let Some(before) = before {
+                    self.ledger.remove(entry.space, before.bytes());
+                }
+            }
+            offset += entry.bytes();
+        }
     }
 }
 
 /// The records of a segment and the bytes of its file, which has a footer afterwards.
-fn entries(segment: &Segment, damaged: &mut u64) -> io::Result<Option<(Vec<Entry>, u64)>> {
+fn entries(segment: &Segment, lost: &mut u64) -> io::Result<Option<(Vec<Entry>, u64)>> {
     if let Some(entries) = segment.footer()? {
         return Ok(Some((entries, segment.file.len()?)));
     }
     let Some(scanned) = scan(segment)? else {
         return Ok(None);
     };
-    *damaged += scanned.lost;
+    *lost += scanned.lost;
     let file_bytes = segment.seal(&scanned.entries, scanned.end)?;
     Ok(Some((scanned.entries, file_bytes)))
-}
-
-fn replay(segment: &Segment, entries: &[Entry], index: &Index, ledger: &mut Ledger, now: Millis) {
-    let mut offset = START_BYTES;
-    for entry in entries {
-        if ledger.is_open(entry.space) {
-            let before = if entry.is_put() && !entry.is_expired(now) {
-                ledger.add(entry.space, entry.bytes());
-                index.insert(entry.hash, segment.place(offset, *entry))
-            } else {
-                index.remove(entry.hash)
-            };
-            if let Some(before) = before {
-                ledger.remove(entry.space, before.bytes());
-            }
-        }
-        offset += entry.bytes();
-    }
 }
