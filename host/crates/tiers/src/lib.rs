@@ -6,6 +6,7 @@ pub mod codec;
 pub mod conformance;
 pub mod disk;
 pub mod documents;
+mod draws;
 mod encoding;
 pub mod loader;
 mod loads;

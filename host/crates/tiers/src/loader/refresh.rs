@@ -1,6 +1,6 @@
 //! Values that are loaded anew while they are still answered: because they are stale, or will be soon.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use larder_engine::{Access, Edit, Error, Expiry, Key, Millis, Tenant, Ticket};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::sleep;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Source;
+use crate::draws::Draws;
 use crate::queue::hash_of;
 use crate::stack::Stack;
 
@@ -47,8 +47,7 @@ pub(crate) struct Refreshes {
     ordered: Mutex<Option<Receiver<Order>>>,
     /// The groups that have one ordered or begun.
     busy: Box<[AtomicBool]>,
-    seed: u64,
-    draws: AtomicU64,
+    draws: Draws,
 }
 
 impl Refreshes {
@@ -59,8 +58,7 @@ impl Refreshes {
             orders,
             ordered: Mutex::new(Some(ordered)),
             busy: (0..GROUPS).map(|_| AtomicBool::new(false)).collect(),
-            seed,
-            draws: AtomicU64::new(0),
+            draws: Draws::new(seed),
         }
     }
 
@@ -68,8 +66,7 @@ impl Refreshes {
     /// many who read it one does it early, sooner the more there are, and not all at once at the end (XFetch; Vattani,
     /// Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
     pub(crate) fn draw_early_ms(&self, cost_ms: u32) -> f64 {
-        let number = self.draws.fetch_add(1, Ordering::Relaxed);
-        let drawn = xxh3_64_with_seed(&number.to_le_bytes(), self.seed);
+        let drawn = self.draws.next();
         // Above 0, 1 at most.
         let part = ((drawn >> 11) + 1) as f64 / (1_u64 << 53) as f64;
         -part.ln() * f64::from(cost_ms)
