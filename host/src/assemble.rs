@@ -20,7 +20,7 @@ use larder_tiers::codec::{Codec, Dictionaries, Encrypt, Flow, KeyRing, Settings}
 use larder_tiers::disk::{Disk, DiskOptions};
 use larder_tiers::loader::LoadRule;
 use larder_tiers::redis::{RedisOptions, RedisTier};
-use larder_tiers::{KeyPattern, Records, Rules, Safe, Stack, StackConfig, TagFile};
+use larder_tiers::{KeyPattern, LevelConfig, Records, Rules, Safe, Stack, StackConfig, TagFile};
 use zeroize::Zeroizing;
 
 use crate::config::{Below, ByteSize, Config, DiskLevel, Loaded, RedisLevel, Tenant, User};
@@ -133,10 +133,8 @@ const TAGS: &str = "tags";
 /// What finding its entries may take: half as much as the memory, and so much at least.
 const INDEX_PART: u64 = 2;
 const INDEX_BYTES_MIN: u64 = 32 << 20;
-/// Changes that may wait to be written to a level before those who write wait, too.
-pub(crate) const QUEUE_BYTES_MAX: u64 = 16 << 20;
-/// How long a read may take that waits for the disk.
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a level may take nothing when the server ends, before what is on its way to it is given up.
+pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What lies below the memory.
 pub struct Lower {
@@ -197,17 +195,16 @@ pub fn lower(
     let disk = below.and_then(|below| below.disk);
     let disk = disk.map(|level| open_disk(config, &level, codec, clock));
     let disk = disk.transpose()?;
-    let mut tiers: Vec<Arc<dyn Tier>> = Vec::new();
-    tiers.extend(
-        disk.iter()
-            .map(|disk| Arc::<Disk>::clone(disk) as Arc<dyn Tier>),
-    );
+    let mut tiers: Vec<(Arc<dyn Tier>, LevelConfig)> = Vec::new();
+    if let (Some(disk), Some(level)) = (&disk, below.and_then(|below| below.disk)) {
+        tiers.push((Arc::<Disk>::clone(disk), level.guarded));
+    }
     for level in below.map(|below| &below.redis[..]).unwrap_or_default() {
-        tiers.push(Arc::new(open_redis(level, codec)?));
+        tiers.push((Arc::new(open_redis(level, codec)?), level.guarded));
     }
     let settings = StackConfig {
-        queue_bytes_max: QUEUE_BYTES_MAX,
         seed,
+        end_timeout: END_TIMEOUT,
     };
     let stack = Stack::start(tiers, &settings, clock)
         .context("the system gives no thread for what lies below the memory")?;
@@ -240,7 +237,7 @@ fn disk_options(config: &Config, level: &DiskLevel) -> DiskOptions {
         bytes_max: level.size.bytes(),
         index_bytes_max: index_bytes_max(config.store.memory),
         sync_every: level.sync,
-        read_timeout: READ_TIMEOUT,
+        read_timeout: level.guarded.guard.deadline,
     }
 }
 
@@ -261,12 +258,12 @@ fn open_redis(level: &RedisLevel, codec: &Arc<Codec>) -> anyhow::Result<RedisTie
         password,
         tls_ca: tls_ca.transpose()?,
         connections: level.connections,
-        timeout: level.timeout,
+        timeout: level.guarded.guard.deadline,
         prefix: level.prefix.clone(),
         buckets: level.hash_tags,
         ttl_max: level.ttl_max,
         consistency: level.consistency,
-        is_required: level.is_required,
+        is_required: level.guarded.is_required,
     };
     let records = Records::new(Arc::clone(codec), larder_server::is_secret).portable();
     Ok(RedisTier::open(&options, Arc::new(records))?)

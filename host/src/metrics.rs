@@ -1,7 +1,7 @@
 //! The metrics page: what engine and server count, under the names of [`larder_observe::METRICS`].
 
 use larder_engine::loader::LoadFailure;
-use larder_engine::tier::{LOAD_MS_BOUNDS, LevelFigures, LoaderFigures};
+use larder_engine::tier::{LOAD_MS_BOUNDS, LevelFigures, LoaderFigures, Shed};
 use larder_engine::{
     CALL_NS_BOUNDS, Invalidation, PolicyFigures, PolicyRow, PolicyRuntime, Tenant, TenantStats,
 };
@@ -51,7 +51,7 @@ fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
         (m::TIER_MAX, tier.bytes_max),
         (m::TIER_INDEX, tier.index_bytes),
         (m::TIER_QUEUED, level.queued_bytes),
-        (m::TIER_TROUBLE, tier.trouble.is_some().into()),
+        (m::TIER_TROUBLE, level.is_in_trouble().into()),
         (m::TIER_HITS, level.hits),
         (m::TIER_MISSES, level.misses),
         (m::TIER_READ_ERRORS, level.read_errors),
@@ -64,8 +64,23 @@ fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
         (m::TIER_UNREPLICATED, tier.unreplicated),
         (m::TIER_WRITTEN, tier.written_bytes),
         (m::TIER_PUT, tier.put_bytes),
+        (m::TIER_DEFERRED, level.deferred),
+        (m::TIER_COLLAPSES, level.collapses),
     ] {
         snapshot.set(&metric, &[&level.name], value);
+    }
+    for (of, side) in [("reads", level.reads), ("writes", level.writes_to)] {
+        let labels = [&*level.name, of];
+        let state = [labels[0], of, side.circuit.name()];
+        snapshot.set(&m::TIER_CIRCUIT, &state, 1);
+        snapshot.set(&m::TIER_OPENED, &labels, side.opened);
+        snapshot.set(&m::TIER_RETRIES, &labels, side.retries);
+    }
+    for (reason, count) in [("open", level.passed_over), ("crowded", level.crowded_out)] {
+        snapshot.set(&m::TIER_REJECTED, &[&level.name, reason], count);
+    }
+    for (class, count) in Shed::ALL.iter().zip(level.shed) {
+        snapshot.set(&m::TIER_SHED, &[&level.name, class.name()], count);
     }
 }
 

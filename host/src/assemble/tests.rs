@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::{self, Sources, Writes};
-use larder_tiers::WritePolicy;
+use larder_tiers::{BreakerConfig, GuardConfig, Overflow, WritePolicy};
 
 fn loaded(flags: &[(&str, &str)]) -> Loaded {
     let flags = flags
@@ -83,6 +83,41 @@ fn writes_go_down_as_the_tenant_says_or_the_first_pattern_that_fits() {
     let of = |key| rules.patterns.iter().find(|(fits, _)| fits(key));
     assert!(matches!(of(b"abc"), Some((_, WritePolicy::Through))));
     assert!(of(b"b").is_none());
+}
+
+#[test]
+fn a_level_is_asked_as_the_settings_say_and_usually_as_any_level_is() {
+    let below = |flags: &[(&str, &str)]| loaded(flags).config.store.below.unwrap();
+    let usual = below(&[("l3", "redis://h")]);
+    assert_eq!(usual.disk.unwrap().guarded, LevelConfig::default());
+    assert_eq!(usual.redis[0].guarded, LevelConfig::default());
+    let set = below(&[
+        ("l3", "redis://h"),
+        ("l3_required", "true"),
+        ("l3_timeout", "1s"),
+        ("l3_retries", "2"),
+        ("l3_breaker_failures", "3"),
+        ("l3_breaker_recovery", "4s"),
+        ("l3_breaker_successes", "5"),
+        ("l3_queue", "6MiB"),
+        ("l3_overflow", "fail"),
+    ]);
+    let expected = LevelConfig {
+        guard: GuardConfig {
+            deadline: Duration::from_secs(1),
+            retries: 2,
+            breaker: BreakerConfig {
+                failure_threshold: 3,
+                recovery_timeout: Duration::from_secs(4),
+                success_threshold: 5,
+            },
+        },
+        queue_bytes_max: 6 << 20,
+        overflow: Overflow::Fail,
+        is_required: true,
+    };
+    assert_eq!(set.disk, usual.disk);
+    assert_eq!(set.redis[0].guarded, expected);
 }
 
 #[test]

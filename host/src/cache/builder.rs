@@ -11,13 +11,13 @@ use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig, Vault};
 use larder_tiers::codec::{Codec, Encrypt, KeyRing};
 use larder_tiers::disk::{Disk, DiskOptions};
 use larder_tiers::loader::{LoadLimits, LoadRule};
-use larder_tiers::{Records, Rules, Safe, Stack, StackConfig};
+use larder_tiers::{LevelConfig, Records, Rules, Safe, Stack, StackConfig};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::policy::Policies;
 use super::{Cache, Lower, TENANT, Upkeep, now};
-use crate::assemble::{QUEUE_BYTES_MAX, READ_TIMEOUT, codec_in, index_bytes_max};
+use crate::assemble::{END_TIMEOUT, codec_in, index_bytes_max};
 use crate::config::{ByteSize, DEFAULT_EVICTION, Eviction};
 use crate::keys::RingFile;
 use crate::upkeep as care;
@@ -174,7 +174,7 @@ impl CacheBuilder {
             bytes_max: *bytes,
             index_bytes_max: index_bytes_max(ByteSize::new(self.memory_bytes)),
             sync_every: None,
-            read_timeout: READ_TIMEOUT,
+            read_timeout: LevelConfig::default().guard.deadline,
         };
         let records = Records::new(Arc::clone(codec), larder_server::is_secret);
         Ok(Some(Arc::new(Disk::open(
@@ -188,10 +188,10 @@ impl CacheBuilder {
         if disk.is_none() && self.loader.is_none() {
             return Ok(None);
         }
-        let disk = disk.map(|disk| disk as Arc<dyn Tier>);
+        let disk = disk.map(|disk| (disk as Arc<dyn Tier>, LevelConfig::default()));
         let settings = StackConfig {
-            queue_bytes_max: QUEUE_BYTES_MAX,
             seed,
+            end_timeout: END_TIMEOUT,
         };
         let stack = Stack::start(disk.into_iter().collect(), &settings, now);
         Ok(Some(stack.context(

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use larder_tiers::LevelConfig;
 use larder_tiers::disk;
 use larder_tiers::redis::{Consistency, RedisAddress};
 
 use super::kinds::{Choice, Kind, Or, Place, Size, Switch, Time, Whole, quoted};
 use super::reader::Reader;
-use super::{Below, ByteSize, DiskLevel, RedisLevel, writes};
+use super::{Below, ByteSize, DiskLevel, RedisLevel, guard, writes};
 
 const MS: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -112,8 +113,6 @@ struct Keys {
     password_file: &'static str,
     tls_ca: &'static str,
     pool: &'static str,
-    timeout: &'static str,
-    required: &'static str,
     prefix: &'static str,
     ttl_max: &'static str,
     consistency: &'static str,
@@ -124,8 +123,6 @@ const L2: Keys = Keys {
     password_file: "l2_password_file",
     tls_ca: "l2_tls_ca",
     pool: "l2_pool",
-    timeout: "l2_timeout",
-    required: "l2_required",
     prefix: "l2_prefix",
     ttl_max: "l2_ttl_max",
     consistency: "l2_consistency",
@@ -136,8 +133,6 @@ const L3: Keys = Keys {
     password_file: "l3_password_file",
     tls_ca: "l3_tls_ca",
     pool: "l3_pool",
-    timeout: "l3_timeout",
-    required: "l3_required",
     prefix: "l3_prefix",
     ttl_max: "l3_ttl_max",
     consistency: "l3_consistency",
@@ -176,15 +171,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Below> {
         Or("none", Time(MS * 10..=DAY)),
         "How often the second level is brought to the disk itself; none leaves it to the system",
     );
-    let second_redis = redis(reader, &L2);
+    let guarded = guard::read(reader, &guard::L2);
+    let second_redis = redis(reader, &L2, guarded);
     let third = reader.read(
         "l3",
         "none",
         LevelKind { may_be_disk: false },
         "Third level, behind the second: Redis, or a cluster",
     );
-    let third_redis = redis(reader, &L3);
-    let disk = (second == Level::Disk).then_some(DiskLevel { size, sync });
+    let third_guarded = guard::read(reader, &guard::L3);
+    let third_redis = redis(reader, &L3, third_guarded);
+    let disk = (second == Level::Disk).then_some(DiskLevel {
+        size,
+        sync,
+        guarded,
+    });
     let levels = [(second, second_redis), (third, third_redis)];
     let levels = levels.into_iter().filter_map(|(level, rest)| match level {
         Level::Redis(address) => Some(rest(address)),
@@ -209,7 +210,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Below> {
 }
 
 /// A level in Redis but for its address.
-fn redis(reader: &mut Reader<'_>, keys: &Keys) -> impl FnOnce(RedisAddress) -> RedisLevel + use<> {
+fn redis(
+    reader: &mut Reader<'_>,
+    keys: &Keys,
+    guarded: LevelConfig,
+) -> impl FnOnce(RedisAddress) -> RedisLevel + use<> {
     let password_file = reader.read(
         keys.password_file,
         "none",
@@ -227,18 +232,6 @@ fn redis(reader: &mut Reader<'_>, keys: &Keys) -> impl FnOnce(RedisAddress) -> R
         "4",
         Whole(1..=64),
         "Connections to each Redis server that are read over",
-    );
-    let timeout = reader.read(
-        keys.timeout,
-        "500ms",
-        Time(MS..=DAY),
-        "How long Redis may take for an operation",
-    );
-    let is_required = reader.read(
-        keys.required,
-        "false",
-        Switch,
-        "Whether the server starts only where Redis can be reached",
     );
     let prefix = reader.read(
         keys.prefix,
@@ -269,8 +262,7 @@ fn redis(reader: &mut Reader<'_>, keys: &Keys) -> impl FnOnce(RedisAddress) -> R
         password_file,
         tls_ca,
         connections: connections as usize,
-        timeout,
-        is_required,
+        guarded,
         prefix,
         ttl_max,
         consistency,

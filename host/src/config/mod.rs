@@ -8,6 +8,7 @@ mod codec;
 mod declared;
 mod environment;
 mod file;
+mod guard;
 mod kinds;
 mod levels;
 mod listed;
@@ -35,10 +36,10 @@ use std::time::Duration;
 use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
 use larder_server::{ClientAuth, KeyspaceEvents};
-use larder_tiers::WritePolicy;
 use larder_tiers::codec::Encrypt;
 use larder_tiers::loader::http::UrlPattern;
 use larder_tiers::redis::{Consistency, RedisAddress};
+use larder_tiers::{LevelConfig, WritePolicy};
 
 pub(crate) use environment::PASSWORD_VARIABLE;
 pub use environment::unknown_variables;
@@ -136,6 +137,8 @@ pub struct DiskLevel {
     pub size: ByteSize,
     /// How often it is brought to the disk itself.
     pub sync: Option<Duration>,
+    /// What is asked of it, and what becomes of writes while it is away.
+    pub guarded: LevelConfig,
 }
 
 /// A level in Redis.
@@ -149,10 +152,8 @@ pub struct RedisLevel {
     pub tls_ca: Option<PathBuf>,
     /// Connections that are read over, to each server.
     pub connections: usize,
-    /// How long an operation may take.
-    pub timeout: Duration,
-    /// Whether nothing starts without it.
-    pub is_required: bool,
+    /// What is asked of it, and what becomes of writes while it is away; where it is required nothing starts without it.
+    pub guarded: LevelConfig,
     /// What all names begin with.
     pub prefix: String,
     /// How long an entry is kept at most.

@@ -2,8 +2,8 @@
 
 use super::machine::Machine;
 use super::{Judged, Verdict, cgroup};
-use crate::assemble::{QUEUE_BYTES_MAX, index_bytes_max};
-use crate::config::{ByteSize, Config};
+use crate::assemble::index_bytes_max;
+use crate::config::{ByteSize, Config, DiskLevel};
 
 const PATH: &str = "proc/meminfo";
 /// What the process takes for itself.
@@ -21,13 +21,13 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
     let memory = config.store.memory;
     let buffers = config.limits.client_buffers_max;
     let disk = config.store.below.as_ref().and_then(|below| below.disk);
-    let below = disk.map(|_| below_bytes(memory));
+    let below = disk.map(|disk| below_bytes(&disk, memory));
     let needed = own_bytes(memory) + below.unwrap_or(0) + buffers.bytes();
-    let level = below.map_or(String::new(), |below| {
+    let for_level = below.map_or(String::new(), |below| {
         format!(", {} MiB for finding what is on disk", below >> 20)
     });
     let told = format!(
-        "memory = {memory}{level} and {buffers} for clients' buffers may come to {} MiB, {whose} has {} MiB",
+        "memory = {memory}{for_level} and {buffers} for clients' buffers may come to {} MiB, {whose} has {} MiB",
         needed >> 20,
         limit >> 20
     );
@@ -36,8 +36,12 @@ pub(super) fn check(machine: &Machine, config: &Config) -> Judged {
     }
     let buffers = ByteSize::mib((buffers.bytes().min(limit / 4) >> 20).max(1));
     let room = limit.saturating_sub(buffers.bytes());
-    let with_level =
-        below.and_then(|_| largest(|memory| own_bytes(memory) + below_bytes(memory), room));
+    let with_level = disk.and_then(|disk| {
+        largest(
+            |memory| own_bytes(memory) + below_bytes(&disk, memory),
+            room,
+        )
+    });
     let none = if below.is_some() && with_level.is_none() {
         " --l2 none"
     } else {
@@ -57,8 +61,8 @@ fn own_bytes(memory: ByteSize) -> u64 {
 }
 
 /// What a second level takes beside.
-fn below_bytes(memory: ByteSize) -> u64 {
-    index_bytes_max(memory) + QUEUE_BYTES_MAX
+fn below_bytes(disk: &DiskLevel, memory: ByteSize) -> u64 {
+    index_bytes_max(memory) + disk.guarded.queue_bytes_max
 }
 
 /// The largest memory, in whole mebibytes, with which no more than `room` bytes are needed.

@@ -99,6 +99,11 @@ pub trait Below: Send + Sync {
     /// Whether so much is on its way down that those who write have to wait for [`Self::settled`].
     fn is_full(&self) -> bool;
 
+    /// Whether so much waits for a slower tier that is away that nothing more is to be written.
+    fn refuses(&self) -> bool {
+        false
+    }
+
     /// The thread waits until there is room for more on its way down; for `patience` at most. Whether there is.
     fn await_room_here(&self, patience: Duration) -> bool;
 }

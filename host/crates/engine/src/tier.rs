@@ -175,6 +175,68 @@ pub struct TierFigures {
     pub trouble: Option<String>,
 }
 
+/// Whether a level is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Circuit {
+    /// It is.
+    #[default]
+    Closed,
+    /// It was not for a while; a few things are asked of it, to see how they end.
+    HalfOpen,
+    /// It is not, as it failed again and again.
+    Open,
+}
+
+impl Circuit {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half-open",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// How a breaker stands, and what it let through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CircuitFigures {
+    /// Whether the level is asked.
+    pub circuit: Circuit,
+    /// How often it opened.
+    pub opened: u64,
+    /// What was asked a second time, or a third, because it had failed.
+    pub retries: u64,
+}
+
+/// What is left out first where too much is on its way to a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shed {
+    /// An entry that goes from memory, and is not below.
+    Demotion,
+    /// A value that a loader brought.
+    Load,
+    /// A write that nobody waits for, of lower priority than others.
+    Behind,
+    /// A write that had waited for a level that was away, for longer than others.
+    Oldest,
+}
+
+impl Shed {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Demotion, Self::Load, Self::Behind, Self::Oldest];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Demotion => "demotion",
+            Self::Load => "load",
+            Self::Behind => "behind",
+            Self::Oldest => "oldest",
+        }
+    }
+}
+
 /// How a level below the memory stands: the tier, what was asked of it and what is on its way to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LevelFigures {
@@ -182,6 +244,24 @@ pub struct LevelFigures {
     pub name: String,
     /// The tier's own figures.
     pub tier: TierFigures,
+    /// Whether the server is not ready without it.
+    pub is_required: bool,
+    /// Whether it is asked for what it holds.
+    pub reads: CircuitFigures,
+    /// Whether it is told what to hold.
+    pub writes_to: CircuitFigures,
+    /// Whether changes do not reach it at the moment, and those who write do not wait for it.
+    pub is_away: bool,
+    /// Loads that did not ask it, as it failed again and again.
+    pub passed_over: u64,
+    /// Loads that did not ask it, as too many did.
+    pub crowded_out: u64,
+    /// Changes that nobody waited for, as it was away.
+    pub deferred: u64,
+    /// Changes that were left out, by [`Shed::ALL`].
+    pub shed: [u64; Shed::ALL.len()],
+    /// How often a database was emptied there, as more changes waited for it than may.
+    pub collapses: u64,
     /// Loads that found something there.
     pub hits: u64,
     /// Loads that found nothing.
@@ -196,6 +276,27 @@ pub struct LevelFigures {
     pub rounds: u64,
     /// Bytes of memory that wait to be written.
     pub queued_bytes: u64,
+}
+
+impl LevelFigures {
+    /// Whether it is asked, for the worse of what it holds and is to hold.
+    pub fn circuit(&self) -> Circuit {
+        self.reads.circuit.max(self.writes_to.circuit)
+    }
+
+    /// Whether it does nothing at the moment.
+    pub fn is_in_trouble(&self) -> bool {
+        self.is_away || self.tier.trouble.is_some() || self.circuit() == Circuit::Open
+    }
+
+    /// How it stands, in a word.
+    pub fn state(&self) -> &'static str {
+        match self.circuit() {
+            Circuit::Closed if self.is_in_trouble() => "trouble",
+            Circuit::Closed => "ok",
+            circuit => circuit.name(),
+        }
+    }
 }
 
 /// How a loader stands.
@@ -298,7 +399,8 @@ pub trait Tier: Send + Sync + 'static {
 
     /// Does the changes in their order; the next ones are handed in when these are done. Once it has
     /// answered, they outlast the process. An answer for each of them: where one failed, what the key held before is gone as
-    /// well, as far as the tier can see to that.
+    /// well, as far as the tier can see to that. From the first that is [`TierError::Unavailable`] on they are handed
+    /// in again, in the same order.
     fn write<'a>(
         &'a self,
         changes: &'a [TierChange],

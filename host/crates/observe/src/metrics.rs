@@ -219,6 +219,20 @@ metrics! {
         "Changes that wait to be written to it.";
     TIER_TROUBLE: Gauge "larder_tier_trouble_info" ["tier"]
         "1 while it does nothing, 0 while all is well.";
+    TIER_CIRCUIT: Gauge "larder_tier_breaker_info" ["tier", "of", "state"]
+        "1, by whether reads or writes are tried there: closed (they are), half-open (a few are), open (they are not).";
+    TIER_OPENED: Counter "larder_tier_breaker_opened_total" ["tier", "of"]
+        "How often reads or writes were not tried any more, as they had failed again and again.";
+    TIER_RETRIES: Counter "larder_tier_retries_total" ["tier", "of"]
+        "Reads, and rounds of changes, that were tried again because they had failed.";
+    TIER_REJECTED: Counter "larder_tier_rejected_total" ["tier", "reason"]
+        "Looks that did not ask it: its breaker is open, or too many reads wait for it (crowded).";
+    TIER_DEFERRED: Counter "larder_tier_deferred_total" ["tier"]
+        "Changes that nobody waited for, as it was away; they are written when it is back.";
+    TIER_SHED: Counter "larder_tier_shed_total" ["tier", "class"]
+        "Values that did not go there for want of room on the way: demotion, load, behind, oldest.";
+    TIER_COLLAPSES: Counter "larder_tier_collapses_total" ["tier"]
+        "How often a database was emptied there, as more changes of it waited than may.";
     TIER_HITS: Counter "larder_tier_hits_total" ["tier"]
         "Loads that found something there.";
     TIER_MISSES: Counter "larder_tier_misses_total" ["tier"]
@@ -228,7 +242,7 @@ metrics! {
     TIER_WRITES: Counter "larder_tier_writes_total" ["tier"]
         "Changes that were written to it.";
     TIER_WRITE_ERRORS: Counter "larder_tier_write_errors_total" ["tier"]
-        "Changes that could not be written to it; the entries are in memory alone.";
+        "Changes that it did not do when it was handed them; those that it may do later are tried again.";
     TIER_EVICTIONS: Counter "larder_tier_evictions_total" ["tier"]
         "Entries that went there to make room.";
     TIER_PREFIXES: Gauge "larder_tier_prefixes" ["tier"]

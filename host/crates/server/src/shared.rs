@@ -326,6 +326,18 @@ impl Shared {
         levels.map_or(0, |levels| levels.tag_errors())
     }
 
+    /// What of the levels below the memory does nothing at the moment: the names of those that the server is not ready
+    /// without, and of the others.
+    pub(crate) fn levels_away(&self) -> (Vec<String>, Vec<String>) {
+        let away = self.levels().into_iter();
+        let (required, others): (Vec<_>, Vec<_>) = away
+            .filter(LevelFigures::is_in_trouble)
+            .partition(|level| level.is_required);
+        let names =
+            |levels: Vec<LevelFigures>| levels.into_iter().map(|level| level.name).collect();
+        (names(required), names(others))
+    }
+
     /// How the loaders of all tenants stand.
     pub fn loaders(&self) -> Vec<LoaderFigures> {
         let levels = self.levels.as_ref();

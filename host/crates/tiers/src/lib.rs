@@ -8,6 +8,7 @@ pub mod disk;
 pub mod documents;
 mod draws;
 mod encoding;
+mod guard;
 pub mod loader;
 mod loads;
 mod queue;
@@ -20,7 +21,9 @@ mod vault;
 mod writer;
 
 pub use encoding::{Encoding, Plain};
+pub use guard::{BreakerConfig, GuardConfig};
+pub use queue::Overflow;
 pub use records::Records;
-pub use stack::{KeyPattern, Rules, Stack, StackConfig, WritePolicy};
+pub use stack::{KeyPattern, LevelConfig, Rules, Stack, StackConfig, WritePolicy};
 pub use tag_file::{TagFile, TagFileError};
 pub use vault::Safe;

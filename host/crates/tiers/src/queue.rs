@@ -1,18 +1,23 @@
 //! Changes on their way to one tier: in order, the last of each key alone, and seen by whoever asks meanwhile.
+//!
+//! While the tier is away nobody waits for them. They are kept up to a bound; above it values are left out, and what is to
+//! be removed is not.
+
+mod batch;
+#[cfg(test)]
+mod tests;
 
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use hashbrown::HashTable;
 use larder_engine::Millis;
 use larder_engine::tier::{Stored, TierChange, TierKey};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// What a change takes beside its key and value: its places in list and table, and its allocations.
-const CHANGE_BYTES: u64 = 160;
+use batch::{Batch, LeftOut};
 
 /// What a tier will hold of a key once it has caught up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,54 +38,71 @@ impl Coming {
     }
 }
 
+/// What becomes of writes when as much waits for a tier that is away as may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest values do not come there.
+    #[default]
+    Drop,
+    /// Those who write are told so; what removes something goes on.
+    Fail,
+}
+
 /// See the module.
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     filled: Notify,
-    /// Rounds that are done.
-    done: watch::Sender<u64>,
+    done: watch::Sender<Done>,
     bytes: AtomicU64,
+    /// As `done` has it, to be looked at by whoever writes.
+    is_away: AtomicBool,
     bytes_max: u64,
+    overflow: Overflow,
+    counts: Counts,
 }
 
-/// What is cleared: keys of a database, or of all, that begin so.
-struct Cleared {
-    tenant: Arc<str>,
-    db: Option<u8>,
-    prefix: Box<[u8]>,
-}
-
+#[derive(Default)]
 struct Inner {
     /// What the next round takes.
     next: Batch<Vec<TierChange>>,
-    /// What the tier is doing.
+    /// What the tier is doing, or is to do again.
     flying: Batch<Arc<Vec<TierChange>>>,
     /// Rounds that were begun.
     begun: u64,
 }
 
+/// How far the tier is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Done {
+    /// Rounds that are done.
+    rounds: u64,
+    /// Whether nobody waits for the next one.
+    is_away: bool,
+}
+
+/// What happened while the tier was away.
 #[derive(Default)]
-struct Batch<C> {
-    changes: C,
-    /// Places in `changes` of the last change of each key, unless all of its database goes behind it.
-    places: HashTable<u32>,
-    clears: Vec<Cleared>,
-    bytes: u64,
+pub(crate) struct Counts {
+    /// Changes that nobody waited for.
+    pub(crate) deferred: AtomicU64,
+    /// Values that were left out.
+    pub(crate) dropped: AtomicU64,
+    /// Databases that were emptied instead of being changed.
+    pub(crate) collapses: AtomicU64,
 }
 
 impl Queue {
     /// One that whoever writes waits for above `bytes_max`.
-    pub(crate) fn new(bytes_max: u64) -> Self {
+    pub(crate) fn new(bytes_max: u64, overflow: Overflow) -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                next: Batch::default(),
-                flying: Batch::default(),
-                begun: 0,
-            }),
+            inner: Mutex::default(),
             filled: Notify::new(),
-            done: watch::Sender::new(0),
+            done: watch::Sender::default(),
             bytes: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
             bytes_max,
+            overflow,
+            counts: Counts::default(),
         }
     }
 
@@ -89,24 +111,71 @@ impl Queue {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// What happened while the tier was away.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether nobody waits for the tier.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
     /// Whether whoever writes has to wait.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes() > self.bytes_max
+        self.bytes() > self.bytes_max && !self.is_away()
+    }
+
+    /// Whether whoever writes is to be told that there is no room.
+    pub(crate) fn refuses(&self) -> bool {
+        self.overflow == Overflow::Fail && self.is_away() && self.bytes() > self.bytes_max
+    }
+
+    /// Whether more than so many percent of the room are taken.
+    pub(crate) fn is_above(&self, percent: u64) -> bool {
+        self.bytes().saturating_mul(100) > self.bytes_max.saturating_mul(percent)
     }
 
     /// Adds a change behind all others. It takes the place of one of the same key that was not begun.
     pub(crate) fn push(&self, change: TierChange) {
-        let bytes = bytes_of(&change);
         let mut inner = self.inner.lock();
         let was_empty = inner.next.changes.is_empty();
-        let freed = inner.next.push(change);
-        inner.next.bytes = inner.next.bytes + bytes - freed;
+        inner.next.push(change);
+        if self.is_away() {
+            self.counts.deferred.fetch_add(1, Ordering::Relaxed);
+            let bytes_max = self.kept_bytes_max(inner.flying.bytes);
+            self.count(inner.next.make_room(bytes_max));
+        }
+        self.count_bytes(&inner);
         drop(inner);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_sub(freed, Ordering::Relaxed);
         if was_empty {
             self.filled.notify_one();
         }
+    }
+
+    /// Bytes that may wait behind what the tier has, which cannot be made less. Where values are refused there is room
+    /// for what removes some.
+    fn kept_bytes_max(&self, flying_bytes: u64) -> u64 {
+        let half = self.bytes_max / 2;
+        let bytes_max = match self.overflow {
+            Overflow::Drop => self.bytes_max,
+            Overflow::Fail => self.bytes_max + half,
+        };
+        bytes_max.saturating_sub(flying_bytes).max(half)
+    }
+
+    /// While it is locked, as another's count is of another moment.
+    fn count_bytes(&self, inner: &Inner) {
+        let bytes = inner.next.bytes + inner.flying.bytes;
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    fn count(&self, left_out: LeftOut) {
+        let counts = &self.counts;
+        counts.dropped.fetch_add(left_out.values, Ordering::Relaxed);
+        counts
+            .collapses
+            .fetch_add(left_out.databases, Ordering::Relaxed);
     }
 
     /// What is on its way of a key, if something is.
@@ -115,13 +184,6 @@ impl Queue {
         let inner = self.inner.lock();
         let next = inner.next.coming(&inner.next.changes, hash, key);
         next.or_else(|| inner.flying.coming(&inner.flying.changes, hash, key))
-    }
-
-    /// How many prefixes are on their way.
-    pub(crate) fn prefixes(&self) -> u64 {
-        let inner = self.inner.lock();
-        let clears = inner.next.clears.iter().chain(&inner.flying.clears);
-        clears.filter(|cleared| !cleared.prefix.is_empty()).count() as u64
     }
 
     /// The next round: everything there is, once there is something.
@@ -141,29 +203,65 @@ impl Queue {
         if inner.next.changes.is_empty() {
             return None;
         }
-        let next = mem::take(&mut inner.next);
         inner.begun += 1;
-        inner.flying = Batch {
-            changes: Arc::new(next.changes),
-            places: next.places,
-            clears: next.clears,
-            bytes: next.bytes,
-        };
+        inner.flying = mem::take(&mut inner.next).begin();
         Some(Arc::clone(&inner.flying.changes))
     }
 
-    /// The round that was taken is done.
-    pub(crate) fn finish(&self) {
+    /// Nobody waits for the tier until a round is done.
+    pub(crate) fn give_up_waiting(&self) {
+        let inner = self.inner.lock();
+        if self.is_away.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let waiting = inner.next.changes.len() + inner.flying.changes.len();
+        let deferred = &self.counts.deferred;
+        deferred.fetch_add(waiting as u64, Ordering::Relaxed);
+        self.done.send_modify(|done| done.is_away = true);
+    }
+
+    /// The round that was taken is done. Whether nobody waited for it.
+    pub(crate) fn finish(&self) -> bool {
         let mut inner = self.inner.lock();
         let flying = mem::take(&mut inner.flying);
-        let begun = inner.begun;
+        self.count_bytes(&inner);
+        let rounds = inner.begun;
+        let was_away = self.is_away.swap(false, Ordering::Relaxed);
+        self.done.send_replace(Done {
+            rounds,
+            is_away: false,
+        });
         drop(inner);
-        self.bytes.fetch_sub(flying.bytes, Ordering::Relaxed);
-        self.done.send_replace(begun);
+        drop(flying);
+        was_away
+    }
+
+    /// Changes that are on their way.
+    pub(crate) fn len(&self) -> usize {
+        let inner = self.inner.lock();
+        inner.next.changes.len() + inner.flying.changes.len()
+    }
+
+    /// Rounds that are done.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.done.borrow().rounds
+    }
+
+    /// Waits until everything that was added so far is done, or nobody waits for the tier any more; `None` where nothing is
+    /// on its way, or nobody does.
+    pub(crate) fn settled(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.passed(|done, round| done.rounds >= round || done.is_away)
     }
 
     /// Waits until everything that was added so far is done; `None` where nothing is on its way.
-    pub(crate) fn settled(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+    pub(crate) fn emptied(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.passed(|done, round| done.rounds >= round)
+    }
+
+    fn passed(
+        &self,
+        is_past: fn(&Done, u64) -> bool,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let inner = self.inner.lock();
         let round = match (
             inner.next.changes.is_empty(),
@@ -174,96 +272,15 @@ impl Queue {
             (true, true) => return None,
         };
         let mut done = self.done.subscribe();
+        if is_past(&done.borrow(), round) {
+            return None;
+        }
         drop(inner);
         Some(async move {
             // The queue is there for as long as whoever waits.
-            let _ = done.wait_for(|done| *done >= round).await;
+            let _ = done.wait_for(|done| is_past(done, round)).await;
         })
     }
-}
-
-impl Batch<Vec<TierChange>> {
-    /// Adds a change. Bytes of the one whose place it took.
-    fn push(&mut self, change: TierChange) -> u64 {
-        let key = match &change {
-            TierChange::Clear(tenant, db) => {
-                self.clear(Cleared {
-                    tenant: Arc::clone(tenant),
-                    db: *db,
-                    prefix: Box::default(),
-                });
-                self.changes.push(change);
-                return 0;
-            }
-            TierChange::ClearPrefix(key) => {
-                self.clear(Cleared {
-                    tenant: Arc::clone(&key.tenant),
-                    db: Some(key.db),
-                    prefix: key.bytes.clone(),
-                });
-                self.changes.push(change);
-                return 0;
-            }
-            TierChange::Put(key, _) | TierChange::Delete(key) => key,
-        };
-        let hash = hash_of(key.borrow());
-        let (changes, key) = (&mut self.changes, key.borrow());
-        if let Some(place) = self.places.find(hash, |place| is_of(changes, *place, key)) {
-            let before = mem::replace(&mut changes[*place as usize], change);
-            return bytes_of(&before);
-        }
-        let place = changes.len() as u32;
-        changes.push(change);
-        self.places
-            .insert_unique(hash, place, |place| hash_at(changes, *place));
-        0
-    }
-
-    fn clear(&mut self, cleared: Cleared) {
-        let changes = &self.changes;
-        self.places.retain(|place| {
-            let key = key_at(changes, *place);
-            !key.is_some_and(|key| cleared.covers(key))
-        });
-        self.clears.push(cleared);
-    }
-}
-
-impl<C> Batch<C> {
-    fn coming(&self, changes: &[TierChange], hash: u64, key: TierKey<'_>) -> Option<Coming> {
-        let place = self.places.find(hash, |place| is_of(changes, *place, key));
-        match place.and_then(|place| changes.get(*place as usize)) {
-            Some(TierChange::Put(_, stored)) => Some(Coming::Put(Arc::clone(stored))),
-            Some(_) => Some(Coming::Nothing),
-            None => {
-                let mut clears = self.clears.iter();
-                let is_cleared = clears.any(|cleared| cleared.covers(key));
-                is_cleared.then_some(Coming::Nothing)
-            }
-        }
-    }
-}
-
-impl Cleared {
-    fn covers(&self, key: TierKey<'_>) -> bool {
-        let is_database = self.db.is_none_or(|db| db == key.db);
-        *self.tenant == *key.tenant && is_database && key.bytes.starts_with(&self.prefix)
-    }
-}
-
-fn key_at(changes: &[TierChange], place: u32) -> Option<TierKey<'_>> {
-    match changes.get(place as usize)? {
-        TierChange::Put(key, _) | TierChange::Delete(key) => Some(key.borrow()),
-        TierChange::Clear(..) | TierChange::ClearPrefix(_) => None,
-    }
-}
-
-fn is_of(changes: &[TierChange], place: u32, key: TierKey<'_>) -> bool {
-    key_at(changes, place) == Some(key)
-}
-
-fn hash_at(changes: &[TierChange], place: u32) -> u64 {
-    key_at(changes, place).map_or(0, hash_of)
 }
 
 /// The hash of a key among those of all tenants. What it is used for lasts for moments and is bounded, so it needs no
@@ -271,13 +288,4 @@ fn hash_at(changes: &[TierChange], place: u32) -> u64 {
 pub(crate) fn hash_of(key: TierKey<'_>) -> u64 {
     let tenant = xxh3_64_with_seed(key.tenant.as_bytes(), u64::from(key.db));
     xxh3_64_with_seed(key.bytes, tenant)
-}
-
-fn bytes_of(change: &TierChange) -> u64 {
-    let bytes = match change {
-        TierChange::Put(key, stored) => key.bytes.len() + stored.value.len() + stored.note.len(),
-        TierChange::Delete(key) | TierChange::ClearPrefix(key) => key.bytes.len(),
-        TierChange::Clear(..) => 0,
-    };
-    bytes as u64 + CHANGE_BYTES
 }

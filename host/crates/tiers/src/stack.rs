@@ -2,6 +2,7 @@
 //! from the first that has it.
 
 mod brought;
+mod level;
 mod tenant;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use larder_engine::below::{Below, Loaded, Sight};
 use larder_engine::tags::{Known, Tags};
 use larder_engine::tier::{
-    LevelFigures, Levels, LoaderFigures, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
+    LevelFigures, Levels, LoaderFigures, Shed, Stored, Tier, TierChange, TierKey, TierKeyBuf,
 };
 use larder_engine::{Millis, Tenant};
 use parking_lot::Mutex;
@@ -22,11 +23,13 @@ use tokio::task::JoinHandle as JoinTask;
 
 use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
-use crate::queue::{Queue, hash_of};
+use crate::queue::{Coming, hash_of};
 use crate::stack::brought::Brought;
-use crate::stack::tenant::TenantBelow;
+use crate::stack::tenant::{Mean, TenantBelow};
 use crate::tag_file::TagFile;
 use crate::writer::write;
+pub use level::LevelConfig;
+pub(crate) use level::{Counts, Level};
 
 /// Groups of keys that are told apart where a load has to be of a key as it is now.
 const EPOCHS: usize = 4096;
@@ -62,32 +65,15 @@ pub type KeyPattern = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 /// What a stack is made with.
 #[derive(Debug, Clone)]
 pub struct StackConfig {
-    /// Bytes that may be on their way to a tier before those who write wait.
-    pub queue_bytes_max: u64,
-    /// Of what is drawn for values that are loaded anew early, and of hashes that do not outlast the process.
+    /// Of what is drawn, which values are loaded anew early and when something is tried again, and of hashes that do not
+    /// outlast the process.
     pub seed: u64,
+    /// For how long a tier may take nothing when the stack stops, before what is on its way to it is given up.
+    pub end_timeout: Duration,
 }
 
 /// Tells the time.
 pub(crate) type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
-
-/// One tier and what is on its way to it.
-pub(crate) struct Level {
-    pub(crate) tier: Arc<dyn Tier>,
-    pub(crate) queue: Queue,
-    pub(crate) counts: Counts,
-}
-
-/// What happened at a level.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) hits: AtomicU64,
-    pub(crate) misses: AtomicU64,
-    pub(crate) read_errors: AtomicU64,
-    pub(crate) writes: AtomicU64,
-    pub(crate) write_errors: AtomicU64,
-    pub(crate) rounds: AtomicU64,
-}
 
 /// See the module.
 pub struct Stack {
@@ -109,6 +95,7 @@ pub struct Stack {
     /// Held by whoever has a prefix removed.
     prefixing: Mutex<()>,
     demotions: AtomicU64,
+    end_timeout: Duration,
     is_ending: AtomicBool,
     ends: Notify,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -121,17 +108,13 @@ impl Stack {
     /// # Errors
     /// When the thread cannot be had.
     pub fn start(
-        tiers: Vec<Arc<dyn Tier>>,
+        tiers: Vec<(Arc<dyn Tier>, LevelConfig)>,
         config: &StackConfig,
         clock: impl Fn() -> Millis + Send + Sync + 'static,
     ) -> std::io::Result<Arc<Self>> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let clock: Clock = Arc::new(clock);
-        let level = |tier| Level {
-            tier,
-            queue: Queue::new(config.queue_bytes_max),
-            counts: Counts::default(),
-        };
+        let level = |(tier, own)| Level::new(tier, own, config.seed, Arc::clone(&clock));
         let stack = Arc::new(Self {
             levels: tiers.into_iter().map(level).collect(),
             // Tiers know what they hold.
@@ -147,6 +130,7 @@ impl Stack {
             seed: config.seed,
             prefixing: Mutex::default(),
             demotions: AtomicU64::new(0),
+            end_timeout: config.end_timeout,
             is_ending: AtomicBool::new(false),
             ends: Notify::new(),
             thread: Mutex::new(None),
@@ -193,6 +177,7 @@ impl Stack {
             rules,
             sources,
             clears: AtomicU64::new(0),
+            priorities: Mean::default(),
         })
     }
 
@@ -215,7 +200,8 @@ impl Stack {
         self.demotions.load(Ordering::Relaxed)
     }
 
-    /// Writes what is on its way, closes the tiers and ends the thread. Nothing may be told afterwards.
+    /// Writes what is on its way, closes the tiers and ends the thread. What a tier does not take is said in the log. Nothing
+    /// may be told afterwards.
     pub fn stop(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
         self.ends.notify_one();
@@ -230,10 +216,7 @@ impl Stack {
             self.ends.notified().await;
         }
         for level in &self.levels {
-            if let Some(settled) = level.queue.settled() {
-                settled.await;
-            }
-            level.tier.close().await;
+            level.end(self.end_timeout).await;
         }
         if let Some(settled) = self.tag_file.get().and_then(|file| file.settled()) {
             settled.await;
@@ -241,15 +224,18 @@ impl Stack {
     }
 
     /// What there is of a key on the way down, or in a tier that can say so at once. What is void counts as absent here as
-    /// below.
+    /// below, and a tier that fails again and again as one that has nothing.
     fn sight(&self, key: TierKey<'_>, tags: &Tags, now: Millis) -> Sight {
         for level in &self.levels {
             match level.queue.coming(key) {
                 Some(coming) => {
-                    let stored = coming.stored(now).filter(|stored| !is_void(tags, stored));
-                    return stored.map_or(Sight::Absent, Sight::There);
+                    if let Some(stored) = valid(coming, tags, now) {
+                        return Sight::There(stored);
+                    }
                 }
-                None if level.tier.may_hold(key) => return Sight::Maybe,
+                None if level.tier.may_hold(key) && !level.tier.is_passed_over(now) => {
+                    return Sight::Maybe;
+                }
                 None => {}
             }
         }
@@ -258,41 +244,38 @@ impl Stack {
 
     /// What a look from level to level would find, where that can be told at once.
     fn search_now(&self, key: TierKey<'_>, tags: &Tags, now: Millis) -> Option<Loaded> {
+        let mut trouble = None;
         for level in &self.levels {
             if let Some(coming) = level.queue.coming(key) {
-                let stored = coming.stored(now).filter(|stored| !is_void(tags, stored));
-                return Some(Ok(stored));
-            }
-            if level.tier.may_hold(key) {
-                let found = level.tier.read_now(key, now)?;
-                let found = found.map(|found| found.filter(|stored| !is_void(tags, stored)));
-                level.count(&found);
-                match found {
+                if let Some(stored) = valid(coming, tags, now) {
+                    return Some(Ok(Some(stored)));
+                }
+            } else if level.tier.may_hold(key) {
+                match level.read_now(key, tags, now)? {
+                    Ok(Some(stored)) => return Some(Ok(Some(Arc::new(stored)))),
                     Ok(None) => {}
-                    found => return Some(found.map(|stored| stored.map(Arc::new))),
+                    Err(error) => trouble = Some(error),
                 }
             }
         }
-        Some(Ok(None))
+        Some(trouble.map_or(Ok(None), Err))
     }
 
-    /// Looks for a key from level to level.
+    /// Looks for a key from level to level. What is not to be in one of them any more may be in the next yet: of what was
+    /// removed the next knows as well, of what had no room on its way to this one it need not.
     async fn search(&self, key: &TierKeyBuf, tags: &Tags, now: Millis) -> Loaded {
         let mut trouble = None;
         for level in &self.levels {
             if let Some(coming) = level.queue.coming(key.borrow()) {
-                return Ok(coming.stored(now).filter(|stored| !is_void(tags, stored)));
-            }
-            if !level.tier.may_hold(key.borrow()) {
-                continue;
-            }
-            let found = level.tier.read(key, now).await;
-            let found = found.map(|found| found.filter(|stored| !is_void(tags, stored)));
-            level.count(&found);
-            match found {
-                Ok(Some(stored)) => return Ok(Some(Arc::new(stored))),
-                Ok(None) => {}
-                Err(error) => trouble = Some(error),
+                if let Some(stored) = valid(coming, tags, now) {
+                    return Ok(Some(stored));
+                }
+            } else if level.tier.may_hold(key.borrow()) {
+                match level.read(key, tags, now).await {
+                    Ok(Some(stored)) => return Ok(Some(Arc::new(stored))),
+                    Ok(None) => {}
+                    Err(error) => trouble = Some(error),
+                }
             }
         }
         trouble.map_or(Ok(None), Err)
@@ -346,9 +329,20 @@ impl Stack {
         }
     }
 
+    /// Has the levels with room for it do what can be left out. Whether there was one.
+    fn offer(&self, class: Shed, change: &TierChange) -> bool {
+        let levels = self.levels.iter();
+        levels.fold(false, |any, level| level.offer(class, change) | any)
+    }
+
     fn is_full(&self) -> bool {
         self.levels.iter().any(|level| level.queue.is_full())
     }
+}
+
+/// What there will be in a level, unless it has expired or is void.
+fn valid(coming: Coming, tags: &Tags, now: Millis) -> Option<Arc<Stored>> {
+    coming.stored(now).filter(|stored| !is_void(tags, stored))
 }
 
 /// Whether an entry is void, by a tag of its own.
@@ -371,37 +365,10 @@ impl Levels for Stack {
     }
 
     fn memory_bytes(&self) -> u64 {
-        let bytes = |level: &Level| level.tier.figures().index_bytes + level.queue.bytes();
+        let bytes = |level: &Level| Tier::figures(&level.tier).index_bytes + level.queue.bytes();
         let sources = self.sources.lock();
         let absences = sources.iter().map(|source| source.memory_bytes());
         self.levels.iter().map(bytes).sum::<u64>() + absences.sum::<u64>()
-    }
-}
-
-impl Level {
-    fn figures(&self) -> LevelFigures {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        LevelFigures {
-            name: self.tier.name().to_owned(),
-            tier: self.tier.figures(),
-            hits: load(&self.counts.hits),
-            misses: load(&self.counts.misses),
-            read_errors: load(&self.counts.read_errors),
-            writes: load(&self.counts.writes),
-            write_errors: load(&self.counts.write_errors),
-            rounds: load(&self.counts.rounds),
-            queued_bytes: self.queue.bytes(),
-        }
-    }
-
-    /// Counts a look into the tier.
-    fn count(&self, found: &Result<Option<Stored>, TierError>) {
-        let counter = match found {
-            Ok(Some(_)) => &self.counts.hits,
-            Ok(None) => &self.counts.misses,
-            Err(_) => &self.counts.read_errors,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 #[cfg(test)]
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder_engine::Millis;
 #[cfg(test)]
@@ -15,15 +16,32 @@ use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig, native};
 #[cfg(test)]
 use larder_policy_s3_fifo::S3Fifo;
 use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::{GuardConfig, LevelConfig};
 
 /// Beside key and value, what an entry counts for.
 const ENTRY_BYTES: u64 = 64;
 
-/// A tier in memory, that can be told to fail. Above its bound the entries go that came first.
+/// A level whose tier may take as long as it likes, whatever the machine does meanwhile.
+pub fn patient(queue_bytes_max: u64) -> LevelConfig {
+    let usual = LevelConfig::default();
+    LevelConfig {
+        queue_bytes_max,
+        guard: GuardConfig {
+            deadline: Duration::from_secs(3600),
+            ..usual.guard
+        },
+        ..usual
+    }
+}
+
+/// A tier in memory, that can be told to fail, to hang and to be away. Above its bound the entries go that came first.
 pub struct MemoryTier {
     bytes_max: u64,
     is_unsure: bool,
     state: Mutex<State>,
+    hangs: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -34,7 +52,9 @@ struct State {
     used_bytes: u64,
     evictions: u64,
     errors: u64,
+    asked: u64,
     trouble: Option<String>,
+    is_away: bool,
 }
 
 impl MemoryTier {
@@ -44,6 +64,7 @@ impl MemoryTier {
             bytes_max,
             is_unsure: false,
             state: Mutex::default(),
+            hangs: watch::Sender::new(false),
         }
     }
 
@@ -57,7 +78,33 @@ impl MemoryTier {
 
     /// Makes everything fail with this text, or nothing any more.
     pub fn fail_with(&self, trouble: Option<&str>) {
-        self.state.lock().trouble = trouble.map(str::to_owned);
+        let mut state = self.state.lock();
+        state.trouble = trouble.map(str::to_owned);
+        state.is_away = false;
+    }
+
+    /// The same, and what is not done changes nothing: what was to be replaced stays.
+    pub fn lose_with(&self, trouble: Option<&str>) {
+        let mut state = self.state.lock();
+        state.trouble = trouble.map(str::to_owned);
+        state.is_away = trouble.is_some();
+    }
+
+    /// Has everything wait that is asked from now on, or go on.
+    pub fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+
+    /// How often it was asked for something, or told a batch.
+    pub fn asked(&self) -> u64 {
+        self.state.lock().asked
+    }
+
+    async fn is_asked(&self) {
+        self.state.lock().asked += 1;
+        let mut hangs = self.hangs.subscribe();
+        // The tier is there for as long as whoever asks.
+        let _ = hangs.wait_for(|hangs| !hangs).await;
     }
 }
 
@@ -80,6 +127,10 @@ impl State {
 
     fn change(&mut self, change: &TierChange, bytes_max: u64) -> Result<(), TierError> {
         self.changes += 1;
+        if let Some(trouble) = self.trouble.as_ref().filter(|_| self.is_away) {
+            self.errors += 1;
+            return Err(TierError::Unavailable(trouble.clone()));
+        }
         match change {
             TierChange::Put(key, _) | TierChange::Delete(key) => self.remove(key),
             TierChange::Clear(tenant, db) => self.clear(tenant, *db, b""),
@@ -132,6 +183,7 @@ impl Tier for MemoryTier {
         now: Millis,
     ) -> Answer<'a, Result<Option<Stored>, TierError>> {
         Box::pin(async move {
+            self.is_asked().await;
             let mut state = self.state.lock();
             if let Some(trouble) = state.trouble.clone() {
                 state.errors += 1;
@@ -148,6 +200,7 @@ impl Tier for MemoryTier {
         _: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {
+            self.is_asked().await;
             let mut state = self.state.lock();
             changes
                 .iter()
@@ -228,5 +281,24 @@ mod tests {
         assert_eq!(tier.figures().errors, 2);
         tier.fail_with(None);
         assert_eq!(tier.read(&key("k"), 1).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn it_keeps_what_it_was_not_told_and_waits_when_told() {
+        let tier = MemoryTier::new(1 << 20);
+        assert_eq!(tier.write(&[put("k", "old")], 1).await, [Ok(())]);
+        tier.lose_with(Some("away"));
+        let lost = [TierChange::Delete(key("k"))];
+        let away = Err(TierError::Unavailable("away".into()));
+        assert_eq!(tier.write(&lost, 1).await, [away]);
+        tier.lose_with(None);
+        tier.hang(true);
+        let key = key("k");
+        let mut read = tier.read(&key, 1);
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(read.as_mut().poll(&mut cx).is_pending());
+        tier.hang(false);
+        assert_eq!(&*read.await.unwrap().unwrap().value, b"old");
+        assert_eq!(tier.asked(), 3);
     }
 }

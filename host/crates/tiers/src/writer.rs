@@ -1,35 +1,102 @@
 //! What takes changes to a tier, round by round.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use larder_engine::Millis;
-use tracing::warn;
+use larder_engine::tier::{Tier, TierChange, TierError};
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
 
-use crate::stack::Level;
+use crate::guard::is_trouble;
+use crate::stack::{Counts, Level};
 
 /// Failures are logged this often at most.
 const LOGGED_EVERY_MS: Millis = 10_000;
+/// A round has a millisecond more for each so many bytes that are on their way.
+const BYTES_A_MS: u64 = 16 << 10;
 
-/// Writes to a tier whatever comes, for ever.
+type Results = Vec<Result<(), TierError>>;
+
+/// Writes to a tier whatever comes, for ever. A round is tried until it is done; those who wait for it wait for the
+/// deadline at most.
 pub(crate) async fn write(level: &Level, clock: &(dyn Fn() -> Millis + Send + Sync)) {
     let mut logged_at: Option<Millis> = None;
     loop {
         let changes = level.queue.take().await;
-        let now = clock();
-        let results = level.tier.write(&changes, now).await;
-        let failed = results.iter().filter(|result| result.is_err()).count() as u64;
-        let counts = &level.counts;
-        counts.rounds.fetch_add(1, Ordering::Relaxed);
-        let written = results.len() as u64 - failed;
-        counts.writes.fetch_add(written, Ordering::Relaxed);
-        counts.write_errors.fetch_add(failed, Ordering::Relaxed);
-        level.queue.finish();
-        let is_due = logged_at.is_none_or(|at| now.saturating_sub(at) >= LOGGED_EVERY_MS);
-        let first = results.into_iter().find_map(Result::err);
-        if let Some(error) = first.filter(|_| is_due) {
-            logged_at = Some(now);
-            let tier = level.tier.name();
-            warn!(tier, failed, "entries are kept in memory alone: {error}");
+        let (mut rest, mut failures) = (&changes[..], 0);
+        let began = Instant::now();
+        while !rest.is_empty() {
+            if level.tier.takes_nothing() {
+                level.queue.give_up_waiting();
+                level.tier.writable().await;
+            }
+            let now = clock();
+            let results = hand_in(level, rest, now).await;
+            level.counts.add(&results);
+            say(level, &results, now, &mut logged_at);
+            let is_fault = |result: &Result<(), TierError>| result.as_ref().is_err_and(is_trouble);
+            let Some(done) = results.iter().position(is_fault) else {
+                break;
+            };
+            // Those behind it are done again, too: in their order, so that the last of a key stays the last.
+            rest = &rest[done..];
+            failures += 1;
+            let config = &level.tier.config;
+            if failures > config.retries || began.elapsed() >= config.deadline {
+                level.queue.give_up_waiting();
+            }
+            level.tier.pause(failures).await;
         }
+        if level.queue.finish() {
+            let (tier, waiting) = (level.tier.name(), level.queue.len());
+            info!(tier, waiting, "the tier takes changes again");
+        }
+    }
+}
+
+/// Has the tier do changes. They are not given up however long that takes, as it could do them at any time later.
+async fn hand_in(level: &Level, changes: &[TierChange], now: Millis) -> Results {
+    let mut writing = level.tier.write(changes, now);
+    let more_ms = level.queue.bytes() / BYTES_A_MS;
+    let patience = level.tier.config.deadline + Duration::from_millis(more_ms);
+    if let Ok(results) = timeout(patience, writing.as_mut()).await {
+        return results;
+    }
+    level.queue.give_up_waiting();
+    let tier = level.tier.name();
+    let changes = changes.len();
+    warn!(
+        tier,
+        changes,
+        "changes are not waited for: {}",
+        level.tier.silent(patience)
+    );
+    writing.await
+}
+
+/// Tells of the first failure.
+fn say(level: &Level, results: &Results, now: Millis, logged_at: &mut Option<Millis>) {
+    let is_due = logged_at.is_none_or(|at| now.abs_diff(at) >= LOGGED_EVERY_MS);
+    let first = results.iter().find_map(|result| result.as_ref().err());
+    let Some(error) = first.filter(|_| is_due) else {
+        return;
+    };
+    *logged_at = Some(now);
+    let tier = level.tier.name();
+    let failed = results.iter().filter(|result| result.is_err()).count();
+    match is_trouble(error) {
+        true => warn!(tier, failed, "changes are to be tried again: {error}"),
+        false => warn!(tier, failed, "entries are kept in memory alone: {error}"),
+    }
+}
+
+impl Counts {
+    fn add(&self, results: &Results) {
+        let failed = results.iter().filter(|result| result.is_err()).count() as u64;
+        let written = results.len() as u64 - failed;
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(written, Ordering::Relaxed);
+        self.write_errors.fetch_add(failed, Ordering::Relaxed);
     }
 }

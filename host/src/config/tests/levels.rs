@@ -13,14 +13,14 @@ fn levels_are_the_disk_or_redis_and_keep_their_passwords_to_themselves() {
     let password = second.address.password.as_ref().map(|text| text.as_str());
     assert_eq!(password, Some("se@cret"));
     assert_eq!(
-        (&*second.prefix, second.timeout),
+        (&*second.prefix, second.guarded.guard.deadline),
         ("shop", Duration::from_secs(1))
     );
     assert_eq!(
         (third.consistency, third.hash_tags),
         (Consistency::Quorum, Some(8))
     );
-    assert!(third.is_required && !second.is_required);
+    assert!(third.guarded.is_required && !second.guarded.is_required);
     let shown = format!("{}{:?}{:?}", print(&loaded), loaded.settings, loaded.config);
     assert!(shown.contains("rediss://app:***@10.0.0.1:1/2"), "{shown}");
     assert!(

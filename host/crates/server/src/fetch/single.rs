@@ -18,6 +18,9 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
 const BEHIND: Failure =
     Failure::new("TRYAGAIN a slower tier cannot take as much as this writes at once");
+const AWAY: Failure = Failure::new(
+    "TRYAGAIN a slower tier is away, and as much waits for it as may: write again when it is back",
+);
 
 type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
@@ -26,6 +29,10 @@ pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> 
     let command = found.command;
     // What removes something goes down whatever waits there.
     if command.flags.contains(&Flag::DenyOom) {
+        let below = ctx.store.tenant().below();
+        if below.is_some_and(|below| below.refuses()) {
+            return Err(AWAY);
+        }
         if ctx.store.is_held() {
             await_room(ctx)?;
         } else if awaits_room(ctx) {
@@ -33,8 +40,12 @@ pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> 
         }
     }
     if is_blind(command, args) {
-        ctx.session.fetch = None;
-        return found.execute(ctx, args);
+        let outcome = found.execute(ctx, args);
+        // Transactions and scripts go on with what they load when they come anew.
+        if !matches!(outcome, Ok(Flow::Fetch)) {
+            ctx.session.fetch = None;
+        }
+        return outcome;
     }
     if ctx.store.is_held() {
         complete_here(ctx, &keys_of(command, args, ctx.session.db))?;

@@ -104,7 +104,7 @@ impl Problem {
             "OOM" => StatusCode::INSUFFICIENT_STORAGE,
             "NOAUTH" | "WRONGPASS" => return Self::unauthorized(detail),
             "NOPERM" => StatusCode::FORBIDDEN,
-            "BUSY" | "LOADING" => StatusCode::SERVICE_UNAVAILABLE,
+            "BUSY" | "LOADING" | "TRYAGAIN" => StatusCode::SERVICE_UNAVAILABLE,
             _ if text == NO_SEAL || text.starts_with(NOT_SEALED) => StatusCode::CONFLICT,
             _ if text.starts_with(VALUE_TOO_LARGE) => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,

@@ -107,15 +107,32 @@ async fn attend(State(api): State<Arc<Api>>, mut request: Request, next: Next) -
 }
 
 async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Cow<'static, str>) {
-    readiness(api.shared.health(), api.shared.silence())
+    let (required, others) = api.shared.levels_away();
+    readiness(
+        api.shared.health(),
+        api.shared.silence(),
+        &required,
+        &others,
+    )
 }
 
+/// Of the levels that do nothing at the moment, `required` are those that it is not ready without.
 pub(super) fn readiness(
     health: Health,
     silence: Option<Duration>,
+    required: &[String],
+    others: &[String],
 ) -> (StatusCode, Cow<'static, str>) {
     let why_not = match (health, silence) {
-        (Health::Ready, None) => return (StatusCode::OK, "ready\n".into()),
+        (Health::Ready, None) if !required.is_empty() => {
+            let names = required.join(", ");
+            format!("away: a tier that is required does nothing at the moment: {names}\n").into()
+        }
+        (Health::Ready, None) if others.is_empty() => return (StatusCode::OK, "ready\n".into()),
+        (Health::Ready, None) => {
+            let names = others.join(", ");
+            return (StatusCode::OK, format!("ready, without {names}\n").into());
+        }
         (Health::Ready, Some(silence)) => {
             let seconds = silence.as_secs();
             format!("hangs: a worker thread has been at one thing for {seconds} s\n").into()

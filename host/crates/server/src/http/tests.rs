@@ -141,8 +141,18 @@ fn ready_is_said_only_while_it_is_true() {
         (Health::Failed, long, 503, "failed: a worker thread died\n"),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
-        assert_eq!(readiness(health, silence), (status, body.into()));
+        assert_eq!(readiness(health, silence, &[], &[]), (status, body.into()));
     }
+    let [redis, disk] = ["redis", "disk"].map(|name| vec![name.to_owned()]);
+    let said = |required: &[String], others: &[String]| {
+        let (status, body) = readiness(Health::Ready, None, required, others);
+        (status.as_u16(), body.into_owned())
+    };
+    assert_eq!(said(&[], &disk), (200, "ready, without disk\n".to_owned()));
+    let away = "away: a tier that is required does nothing at the moment: redis\n";
+    assert_eq!(said(&redis, &disk), (503, away.to_owned()));
+    let draining = readiness(Health::Draining, None, &redis, &[]).1;
+    assert_eq!(draining, "draining\n");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use larder_engine::tier::Tier;
-use larder_tiers::testing::MemoryTier;
+use larder_tiers::testing::{MemoryTier, patient};
 use larder_tiers::{Rules, Stack, StackConfig, WritePolicy};
 
 use crate::testing::{Client, Server, config, eventually, parts, parts_over, serve_with};
@@ -127,9 +128,10 @@ fn a_key_that_is_below_is_no_miss() {
     let tier: Arc<dyn Tier> = Arc::new(MemoryTier::new(256 << 20));
     let settings = StackConfig {
         seed: 7,
-        queue_bytes_max: 1 << 20,
+        end_timeout: Duration::from_secs(60),
     };
-    let stack = Stack::start(vec![tier], &settings, || 1_700_000_000_000).unwrap();
+    let tiers = vec![(tier, patient(1 << 20))];
+    let stack = Stack::start(tiers, &settings, || 1_700_000_000_000).unwrap();
     let rules = Rules {
         write: WritePolicy::Around,
         ..Rules::default()

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::testing::{MemoryTier, engine_over};
+use crate::testing::{MemoryTier, engine_over, patient};
 use crate::{Rules, Stack, StackConfig};
 
 const NOW: Millis = 1_000_000;
@@ -79,10 +79,13 @@ impl Bench {
         let told = Arc::clone(&clock);
         let tier = has_tier.then(|| Arc::new(MemoryTier::unsure(1 << 20)));
         let tiers = tier.iter();
-        let tiers = tiers.map(|tier| Arc::<MemoryTier>::clone(tier) as Arc<dyn Tier>);
+        let tiers = tiers.map(|tier| {
+            let tier: Arc<dyn Tier> = Arc::<MemoryTier>::clone(tier);
+            (tier, patient(1 << 20))
+        });
         let settings = StackConfig {
-            queue_bytes_max: 1 << 20,
             seed: 7,
+            end_timeout: Duration::from_secs(60),
         };
         let stack = Stack::start(tiers.collect(), &settings, move || {
             told.load(Ordering::Relaxed)

@@ -5,20 +5,13 @@
 //! the code does under one it does under one here. Shuttle's atomics are sequentially consistent, so what
 //! weaker ones would allow is not seen.
 
+mod scenarios;
+
 use std::collections::HashMap;
 
-use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};
-use shuttle::{Config, Runner, thread};
 
-/// Of each scenario; one with a flaw ends with the first that shows it.
-const SCHEDULES: usize = 150;
-const SCHEDULES_FLAWED: usize = 5_000;
-/// What the schedules follow from: the same ones each time.
-const SEED: u64 = 1;
-/// Of PCT.
-const SWITCHES: usize = 4;
 /// Reads of one reader, as `ROUNDS_MAX` of the server.
 const ROUNDS_MAX: usize = 16;
 
@@ -40,6 +33,10 @@ enum Flaw {
     Flushing,
     /// What a loader brings while its database is emptied goes down.
     Bringing,
+    /// What there is no room for on the way down is left out, and what it was to replace stays.
+    Overflow,
+    /// What a tier has not done is not tried again.
+    Retry,
 }
 
 /// `shard::State`, as far as one key goes.
@@ -85,6 +82,8 @@ struct Model {
     stack_clears: AtomicU64,
     epoch: AtomicU64,
     loads: Mutex<HashMap<u64, Arc<Load>>>,
+    /// Values that had no room on the way down: their keys may hold nothing.
+    dropped: AtomicU64,
 }
 
 impl Model {
@@ -109,6 +108,7 @@ impl Model {
             stack_clears: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             loads: Mutex::new(HashMap::new()),
+            dropped: AtomicU64::new(0),
         })
     }
 
@@ -143,19 +143,55 @@ impl Model {
         self.tier.lock().unwrap().is_some()
     }
 
-    /// `write` of a level, one round.
-    fn write_round(&self) {
+    /// `Queue::take`, unless a round is to be tried again.
+    fn begin_round(&self) -> Vec<Change> {
         let mut queue = self.queue.lock().unwrap();
-        let round = std::mem::take(&mut queue.next);
-        queue.flying.clone_from(&round);
-        drop(queue);
-        for change in round {
+        if queue.flying.is_empty() {
+            queue.flying = std::mem::take(&mut queue.next);
+        }
+        queue.flying.clone()
+    }
+
+    fn apply(&self, changes: &[Change]) {
+        for change in changes {
             *self.tier.lock().unwrap() = match change {
-                Change::Put(value) => Some(value),
+                Change::Put(value) => Some(*value),
                 Change::Delete | Change::Clear => None,
             };
         }
+    }
+
+    /// `write` of a level, one round.
+    fn write_round(&self) {
+        let round = self.begin_round();
+        self.apply(&round);
         self.queue.lock().unwrap().flying.clear();
+    }
+
+    /// The same, and the tier does some of it only.
+    fn fail_round(&self) {
+        let round = self.begin_round();
+        let done = round.len() / 2;
+        self.apply(&round[..done]);
+        let mut queue = self.queue.lock().unwrap();
+        match self.flaw {
+            Flaw::Retry => queue.flying.clear(),
+            _ => drop(queue.flying.drain(..done)),
+        }
+    }
+
+    /// `Batch::make_room`.
+    fn overflow(&self) {
+        let mut queue = self.queue.lock().unwrap();
+        for at in (0..queue.next.len()).rev() {
+            if let Change::Put(_) = queue.next[at] {
+                self.dropped.fetch_add(1, SeqCst);
+                match self.flaw {
+                    Flaw::Overflow => drop(queue.next.remove(at)),
+                    _ => queue.next[at] = Change::Delete,
+                }
+            }
+        }
     }
 
     /// A write of the key: `State::put` or `State::remove_live`, and `Below::put` or `Below::delete` under its lock.
@@ -311,7 +347,8 @@ impl Model {
         let shard = self.shard();
         let truths = shard.truths[since..].to_vec();
         // While a database is emptied its keys may be there or not.
-        let is_true = truths.contains(&answer) || (shard.is_flushing && answer.is_none());
+        let may_be_none = shard.is_flushing || self.dropped.load(SeqCst) > 0;
+        let is_true = truths.contains(&answer) || (may_be_none && answer.is_none());
         // Who holds a lock when it panics has the others panic, too.
         drop(shard);
         assert!(is_true, "{answer:?}, truths {truths:?}");
@@ -320,117 +357,16 @@ impl Model {
     /// When all is done, memory and tier are of one mind.
     #[track_caller]
     fn check(&self) {
+        // One that is tried again, and what came behind it.
+        self.write_round();
         self.write_round();
         let shard = self.shard();
         let truth = *shard.truths.last().unwrap();
         let tier = *self.tier.lock().unwrap();
-        assert_eq!(tier, truth, "below, truths {:?}", shard.truths);
+        let may_be_none = self.dropped.load(SeqCst) > 0;
+        let is_true = tier == truth || (may_be_none && tier.is_none());
+        assert!(is_true, "below {tier:?}, truths {:?}", shard.truths);
         let is_true = shard.entry.is_none() || shard.entry == truth;
         assert!(is_true, "{:?}, truths {:?}", shard.entry, shard.truths);
     }
-}
-
-/// Has each of these go on in a thread of its own beside two readers and the writer of the level.
-fn explore(flaw: Flaw, is_resident: bool, is_coming: bool, doers: &'static [fn(&Model)]) {
-    let schedule = move || {
-        let model = Model::new(flaw, is_resident, is_coming);
-        let common: [fn(&Model); 3] = [Model::get, Model::get, |model| {
-            model.write_round();
-            model.write_round();
-        }];
-        let threads = common.iter().chain(doers).map(|run| {
-            let (model, run) = (Arc::clone(&model), *run);
-            thread::spawn(move || run(&model))
-        });
-        let threads: Vec<_> = threads.collect();
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        model.check();
-    };
-    // Random ones find what takes many switches, PCT what takes few at the right places.
-    let schedules = match flaw {
-        Flaw::None => SCHEDULES,
-        _ => SCHEDULES_FLAWED,
-    };
-    let random = RandomScheduler::new_from_seed(SEED, schedules);
-    Runner::new(random, Config::new()).run(schedule);
-    let pct = PctScheduler::new_from_seed(SEED, SWITCHES, schedules);
-    Runner::new(pct, Config::new()).run(schedule);
-}
-
-fn deletes(model: &Model) {
-    model.change(None);
-    // Whoever asks from now on does not get what was there.
-    model.get();
-}
-
-fn writes(model: &Model) {
-    model.change(Some(2));
-    model.evict();
-    model.get();
-}
-
-fn writes_and_deletes(model: &Model) {
-    model.change(Some(3));
-    model.evict();
-    model.change(None);
-}
-
-const WRITERS: &[fn(&Model)] = &[deletes, writes];
-const DELETERS: &[fn(&Model)] = &[writes_and_deletes, Model::evict];
-const FLUSHERS: &[fn(&Model)] = &[Model::flush, Model::evict];
-const BRINGERS: &[fn(&Model)] = &[Model::flush, Model::bring];
-
-#[test]
-fn nothing_late_comes_back_whatever_the_schedule() {
-    for is_resident in [true, false] {
-        for is_coming in [true, false] {
-            explore(Flaw::None, is_resident, is_coming, WRITERS);
-            explore(Flaw::None, is_resident, is_coming, DELETERS);
-            explore(Flaw::None, is_resident, is_coming, FLUSHERS);
-            explore(Flaw::None, is_resident, is_coming, BRINGERS);
-        }
-    }
-}
-
-/// A model that finds no flaw shows nothing.
-#[test]
-#[should_panic = "truths ["]
-fn without_tickets_it_does() {
-    explore(Flaw::Ticket, false, false, WRITERS);
-}
-
-#[test]
-#[should_panic = "truths ["]
-fn with_loads_shared_across_changes_it_does() {
-    explore(Flaw::Epoch, false, false, DELETERS);
-    explore(Flaw::Epoch, false, false, WRITERS);
-}
-
-#[test]
-#[should_panic = "truths ["]
-fn with_loads_told_apart_too_early_it_does() {
-    for is_coming in [true, false] {
-        explore(Flaw::Early, false, is_coming, DELETERS);
-        explore(Flaw::Early, true, is_coming, DELETERS);
-    }
-}
-
-#[test]
-#[should_panic = "truths ["]
-fn without_a_look_at_the_queue_it_does() {
-    explore(Flaw::Queue, false, true, WRITERS);
-}
-
-#[test]
-#[should_panic = "truths ["]
-fn with_evictions_that_go_down_while_all_is_emptied_it_does() {
-    explore(Flaw::Flushing, true, false, FLUSHERS);
-}
-
-#[test]
-#[should_panic = "truths ["]
-fn with_what_is_brought_while_all_is_emptied_it_does() {
-    explore(Flaw::Bringing, false, false, BRINGERS);
 }

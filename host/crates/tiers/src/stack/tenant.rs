@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use larder_engine::below::{Below, Loaded, Reach, Sight};
 use larder_engine::tags::Tags;
 use larder_engine::tier::{
-    Answer, PREFIXES_MAX, Stored, TierChange, TierError, TierKey, TierKeyBuf,
+    Answer, PREFIXES_MAX, Shed, Stored, TierChange, TierError, TierKey, TierKeyBuf,
 };
 use larder_engine::{Entry, Key, Millis};
 
@@ -34,6 +34,26 @@ pub(super) struct TenantBelow {
     /// The loaders among the rules.
     pub(super) sources: Vec<(KeyPattern, Arc<Source>)>,
     pub(super) clears: AtomicU64,
+    /// Of what is written behind.
+    pub(super) priorities: Mean,
+}
+
+/// A mean, the last hundred or so counting most.
+#[derive(Default)]
+pub(super) struct Mean(AtomicU32);
+
+impl Mean {
+    /// Whether a priority is lower than the mean of those before it. Of what two threads bring at once one may be lost.
+    fn is_low(&self, priority: u8) -> bool {
+        let (mean, own) = (
+            self.0.load(Ordering::Relaxed) as i32,
+            i32::from(priority) << 8,
+        );
+        self.0
+            .store((mean + (own - mean) / 64) as u32, Ordering::Relaxed);
+        // What is rounded off is less than half of one.
+        own + 128 < mean
+    }
 }
 
 impl TenantBelow {
@@ -77,11 +97,21 @@ impl TenantBelow {
         TierChange::Put(self.key_buf(key), Arc::new(stored))
     }
 
+    fn put_down(&self, key: Key<'_>, entry: Entry<'_>, policy: WritePolicy) {
+        let change = self.change(key, entry);
+        let is_low = || self.priorities.is_low(entry.label().priority);
+        if policy == WritePolicy::Behind && is_low() {
+            self.stack.offer(Shed::Behind, &change);
+        } else {
+            self.stack.push(&change);
+        }
+    }
+
     /// The levels that hold nothing under a key, nor are about to.
     fn lacking<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = &'a Level> {
         let own = self.key(key);
         let levels = self.stack.levels.iter();
-        levels.filter(move |level| level.queue.coming(own).is_none() && !level.tier.may_hold(own))
+        levels.filter(move |level| !level.is_below(own))
     }
 
     /// A change of a key is on its way: whoever looks for it from now on takes no part in an older load. Not before: who
@@ -115,7 +145,7 @@ impl Below for TenantBelow {
             return true;
         }
         let policy = self.policy(key);
-        self.stack.push(&self.change(key, entry));
+        self.put_down(key, entry, policy);
         self.turn(key);
         if policy != WritePolicy::Behind || self.stack.is_full() {
             self.told();
@@ -137,11 +167,12 @@ impl Below for TenantBelow {
         }
         // What is below is as it is in memory, as all changes were told.
         let mut change = None;
+        let mut goes_down = false;
         for level in self.lacking(key) {
             let change = change.get_or_insert_with(|| self.change(key, entry));
-            level.queue.push(change.clone());
+            goes_down |= level.offer(Shed::Demotion, change);
         }
-        if change.is_some() {
+        if goes_down {
             self.stack.demotions.fetch_add(1, Ordering::Relaxed);
             self.turn(key);
         }
@@ -152,8 +183,8 @@ impl Below for TenantBelow {
         if self.sources.is_empty() || !self.stack.brought.take(self.key(key)) {
             return false;
         }
-        if !self.stack.levels.is_empty() && !self.stack.is_full() {
-            self.stack.push(&self.change(key, entry));
+        let goes_down = || self.stack.offer(Shed::Load, &self.change(key, entry));
+        if !self.stack.levels.is_empty() && goes_down() {
             self.turn(key);
         }
         true
@@ -295,7 +326,15 @@ impl Below for TenantBelow {
         self.stack.is_full()
     }
 
+    fn refuses(&self) -> bool {
+        let mut levels = self.stack.levels.iter();
+        levels.any(|level| level.queue.refuses())
+    }
+
     fn await_room_here(&self, patience: Duration) -> bool {
+        if self.refuses() {
+            return false;
+        }
         let Some(settled) = self.settled().filter(|_| self.is_full()) else {
             return true;
         };

@@ -6,13 +6,16 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use larder_engine::below::{Reach, Sight};
-use larder_engine::tier::{Answer, TierFigures};
+use larder_engine::tier::{Answer, Stored, TierError, TierFigures};
 use larder_engine::{Access, Edit, Engine, Expiry, Key, Store, Tenant};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::testing::engine_over;
+use crate::testing::{engine_over, patient};
 
+mod trouble;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 const NOW: Millis = 1_000_000;
 const MEMORY_BYTES: u64 = 4 << 20;
 
@@ -122,11 +125,16 @@ struct Bench {
 
 impl Bench {
     fn new(tier: Arc<Gated>, rules: Rules) -> Self {
+        Self::with_room(64 << 10, tier, rules)
+    }
+
+    fn with_room(queue_bytes_max: u64, tier: Arc<Gated>, rules: Rules) -> Self {
         let config = StackConfig {
-            queue_bytes_max: 64 << 10,
             seed: 7,
+            end_timeout: PATIENCE,
         };
-        let tiers: Vec<Arc<dyn Tier>> = vec![Arc::<Gated>::clone(&tier)];
+        let own: Arc<dyn Tier> = Arc::<Gated>::clone(&tier);
+        let tiers = vec![(own, patient(queue_bytes_max))];
         let stack = Stack::start(tiers, &config, || NOW).unwrap();
         Self::over(tier, stack, rules)
     }
@@ -330,7 +338,8 @@ fn who_comes_after_a_change_takes_no_part_in_an_older_load() {
 
 #[test]
 fn a_load_that_fails_is_not_the_end_and_one_that_is_dropped_goes_on() {
-    let bench = Bench::new(Gated::new(1, 0), Rules::default());
+    // It is tried again three times.
+    let bench = Bench::new(Gated::new(4, 0), Rules::default());
     bench.put_below("k", b"v");
     bench.tier.fails.store(true, Ordering::Relaxed);
     let error = wait(bench.load("k")).unwrap_err();
@@ -418,7 +427,7 @@ fn what_goes_from_memory_goes_down_where_it_is_not_below() {
             demotes,
             ..Rules::default()
         };
-        let bench = Bench::new(Gated::open(), rules);
+        let bench = Bench::with_room(64 << 20, Gated::open(), rules);
         for n in 0..2_000 {
             bench.set(&format!("k{n}"), &[1; 1000]);
         }

@@ -87,12 +87,12 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
     levels
         .map(|(nth, level)| {
             let tier = &level.tier;
-            let state = if tier.trouble.is_some() { "trouble" } else { "ok" };
-            let mut value = format!("state={state}");
+            let mut value = format!("state={}", level.state());
             if is_admin {
                 value += &format!(
                     ",entries={},used={},max={},index={},queued={},hits={},misses={},read_errors={},writes={},\
-                     write_errors={},evicted={},damaged={},overtaken={},unreplicated={},written={},put={}",
+                     write_errors={},evicted={},damaged={},overtaken={},unreplicated={},written={},put={},reads={},\
+                     writes_to={},passed_over={},crowded_out={},retries={},deferred={},shed={},collapses={}",
                     tier.entries,
                     tier.used_bytes,
                     tier.bytes_max,
@@ -109,6 +109,14 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
                     tier.unreplicated,
                     tier.written_bytes,
                     tier.put_bytes,
+                    level.reads.circuit.name(),
+                    level.writes_to.circuit.name(),
+                    level.passed_over,
+                    level.crowded_out,
+                    level.reads.retries + level.writes_to.retries,
+                    level.deferred,
+                    level.shed.iter().sum::<u64>(),
+                    level.collapses,
                 );
             }
             line(format!("tier_l{}_{}", nth + 2, level.name), value)

@@ -1,6 +1,10 @@
-use larder_tiers::WritePolicy;
+use std::sync::Arc;
 
-use crate::fetch::tests::server;
+use larder_engine::tier::Levels;
+use larder_tiers::testing::{MemoryTier, patient};
+use larder_tiers::{LevelConfig, Overflow, WritePolicy};
+
+use crate::fetch::tests::{server, server_of};
 use crate::testing::command;
 
 #[test]
@@ -21,4 +25,51 @@ fn a_value_that_goes_for_the_room_of_its_own_change_is_changed_all_the_same() {
         client.ask(append, format!(":{}\r\n", small.len() + more.len()));
         client.ask(set(n), "+OK\r\n");
     }
+}
+
+#[test]
+fn writes_are_refused_where_too_much_waits_for_a_tier_that_is_away_and_that_is_wanted() {
+    let tier = Arc::new(MemoryTier::new(256 << 20));
+    tier.lose_with(Some("it is away"));
+    let level = LevelConfig {
+        overflow: Overflow::Fail,
+        ..patient(1 << 20)
+    };
+    let (server, stack) = server_of(tier, level, WritePolicy::Through);
+    let mut client = server.connect();
+    client.ask("SET small v\r\n", "+OK\r\n");
+    let value = vec![b'v'; 700 << 10];
+    for name in [b"a", b"b"] {
+        client.ask(command(&[b"SET", name, &value]), "+OK\r\n");
+    }
+    assert!(stack.figures()[0].is_away);
+    let refused = "-TRYAGAIN a slower tier is away, and as much waits for it as may: write again when it is back\r\n";
+    client.ask("SET k v\r\n", refused);
+    client.ask(
+        "MULTI\r\nSET k v\r\nGET small\r\nEXEC\r\n",
+        format!("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n{refused}$1\r\nv\r\n"),
+    );
+    // What is there is answered, and what is to go goes.
+    client.ask("GET small\r\nDEL small\r\n", "$1\r\nv\r\n:1\r\n");
+    client.ask("EXISTS small k\r\n", ":0\r\n");
+}
+
+#[test]
+fn a_command_that_needs_more_than_memory_holds_is_refused() {
+    let (server, stack) = server(WritePolicy::Around);
+    let mut client = server.connect();
+    let value = "v".repeat(1 << 20);
+    let names: Vec<String> = (0..120).map(|n| format!("k{n}")).collect();
+    for name in &names {
+        let request = command(&[b"SET", name.as_bytes(), value.as_bytes()]);
+        client.ask(request, "+OK\r\n");
+    }
+    client.ask(
+        format!("MGET {}\r\n", names.join(" ")),
+        "-ERR what has to come from a slower tier takes more than half of the memory: ask for fewer keys at once\r\n",
+    );
+    // Half of the memory is 32 of them; no more are held meanwhile than were on their way just then.
+    let figures = stack.figures();
+    assert!(figures[0].hits <= 32 + 2 * 16, "{figures:?}");
+    client.ask("EXISTS k1\r\n", ":1\r\n");
 }

@@ -85,10 +85,11 @@ fn what_was_invalidated_before_the_process_ended_is_void_after_it() {
     let tier = Gated::open();
     let start = |now| {
         let config = StackConfig {
-            queue_bytes_max: 64 << 10,
+            end_timeout: PATIENCE,
             seed: 7,
         };
-        let tiers: Vec<Arc<dyn Tier>> = vec![Arc::<Gated>::clone(&tier)];
+        let own: Arc<dyn Tier> = Arc::<Gated>::clone(&tier);
+        let tiers = vec![(own, patient(64 << 10))];
         let stack = Stack::start(tiers, &config, || NOW).unwrap();
         stack.keep_tags(TagFile::open(path.clone(), now).unwrap());
         Bench::over(Arc::clone(&tier), stack, Rules::default())

@@ -1,0 +1,221 @@
+//! Changes in their order, the last of each key alone.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use larder_engine::tier::{TierChange, TierKey};
+
+use super::{Coming, hash_of};
+
+/// What a change takes beside its key and value: its places in list and table, and its allocations.
+const CHANGE_BYTES: u64 = 160;
+/// Less than this part of the bound is not worth looking for among changes that hold no value.
+const VALUES_PART: u64 = 4;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Batch<C> {
+    pub(super) changes: C,
+    /// Places in `changes` of the last change of each key, unless all of its database goes behind it.
+    places: HashTable<u32>,
+    clears: Vec<Cleared>,
+    pub(super) bytes: u64,
+    /// Of those, values.
+    value_bytes: u64,
+    /// Changes before this one have been looked at for values to leave out.
+    hand: usize,
+}
+
+/// What is cleared: keys of a database, or of all, that begin so.
+struct Cleared {
+    tenant: Arc<str>,
+    db: Option<u8>,
+    prefix: Box<[u8]>,
+}
+
+impl Cleared {
+    fn covers(&self, key: TierKey<'_>) -> bool {
+        let is_database = self.db.is_none_or(|db| db == key.db);
+        *self.tenant == *key.tenant && is_database && key.bytes.starts_with(&self.prefix)
+    }
+}
+
+/// What was left out for want of room.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) values: u64,
+    pub(super) databases: u64,
+}
+
+impl Batch<Vec<TierChange>> {
+    /// Adds a change. It takes the place of one of the same key.
+    pub(super) fn push(&mut self, change: TierChange) {
+        let key = match &change {
+            TierChange::Clear(tenant, db) => {
+                self.clear(Cleared {
+                    tenant: Arc::clone(tenant),
+                    db: *db,
+                    prefix: Box::default(),
+                });
+                self.append(change);
+                return;
+            }
+            TierChange::ClearPrefix(key) => {
+                self.clear(Cleared {
+                    tenant: Arc::clone(&key.tenant),
+                    db: Some(key.db),
+                    prefix: key.bytes.clone(),
+                });
+                self.append(change);
+                return;
+            }
+            TierChange::Put(key, _) | TierChange::Delete(key) => key,
+        };
+        let hash = hash_of(key.borrow());
+        let (changes, key) = (&self.changes, key.borrow());
+        if let Some(place) = self.places.find(hash, |place| is_of(changes, *place, key)) {
+            self.replace(*place as usize, change);
+            return;
+        }
+        let place = self.changes.len() as u32;
+        self.append(change);
+        let changes = &self.changes;
+        self.places
+            .insert_unique(hash, place, |place| hash_at(changes, *place));
+    }
+
+    fn append(&mut self, change: TierChange) {
+        self.bytes += bytes_of(&change);
+        self.value_bytes += value_bytes_of(&change);
+        self.changes.push(change);
+    }
+
+    fn replace(&mut self, place: usize, change: TierChange) {
+        self.bytes += bytes_of(&change);
+        self.value_bytes += value_bytes_of(&change);
+        let before = mem::replace(&mut self.changes[place], change);
+        self.bytes -= bytes_of(&before);
+        self.value_bytes -= value_bytes_of(&before);
+    }
+
+    fn clear(&mut self, cleared: Cleared) {
+        let changes = &self.changes;
+        self.places.retain(|place| {
+            let key = key_at(changes, *place);
+            !key.is_some_and(|key| cleared.covers(key))
+        });
+        self.clears.push(cleared);
+    }
+
+    /// Leaves out what has to go so that `bytes_max` are kept: the oldest values, so that their keys will hold nothing;
+    /// where that is not enough all of the databases that it changes, which will be empty. Nothing that was there
+    /// before comes back either way.
+    pub(super) fn make_room(&mut self, bytes_max: u64) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        if self.bytes <= bytes_max {
+            return left_out;
+        }
+        let is_worth_it = self.value_bytes >= bytes_max / VALUES_PART;
+        while is_worth_it && self.value_bytes > 0 && self.bytes > bytes_max {
+            let place = self.hand % self.changes.len();
+            self.hand = place + 1;
+            if let TierChange::Put(key, _) = &self.changes[place] {
+                let nothing = TierChange::Delete(key.clone());
+                self.replace(place, nothing);
+                left_out.values += 1;
+            }
+        }
+        if self.bytes > bytes_max {
+            left_out.databases = self.collapse();
+        }
+        left_out
+    }
+
+    /// Empties all databases that it changes, instead. How many.
+    fn collapse(&mut self) -> u64 {
+        let databases: BTreeSet<_> = self.changes.iter().map(database_of).collect();
+        let count = databases.len() as u64;
+        *self = Self::default();
+        for (tenant, db) in databases {
+            self.push(TierChange::Clear(tenant, db));
+        }
+        count
+    }
+
+    /// The same, to be done.
+    pub(super) fn begin(self) -> Batch<Arc<Vec<TierChange>>> {
+        Batch {
+            changes: Arc::new(self.changes),
+            places: self.places,
+            clears: self.clears,
+            bytes: self.bytes,
+            value_bytes: self.value_bytes,
+            hand: self.hand,
+        }
+    }
+}
+
+impl<C> Batch<C> {
+    /// What there will be of a key, if it changes that.
+    pub(super) fn coming(
+        &self,
+        changes: &[TierChange],
+        hash: u64,
+        key: TierKey<'_>,
+    ) -> Option<Coming> {
+        let place = self.places.find(hash, |place| is_of(changes, *place, key));
+        match place.and_then(|place| changes.get(*place as usize)) {
+            Some(TierChange::Put(_, stored)) => Some(Coming::Put(Arc::clone(stored))),
+            Some(_) => Some(Coming::Nothing),
+            None => {
+                let mut clears = self.clears.iter();
+                let is_cleared = clears.any(|cleared| cleared.covers(key));
+                is_cleared.then_some(Coming::Nothing)
+            }
+        }
+    }
+}
+
+fn database_of(change: &TierChange) -> (Arc<str>, Option<u8>) {
+    match change {
+        TierChange::Put(key, _) | TierChange::Delete(key) | TierChange::ClearPrefix(key) => {
+            (Arc::clone(&key.tenant), Some(key.db))
+        }
+        TierChange::Clear(tenant, db) => (Arc::clone(tenant), *db),
+    }
+}
+
+fn key_at(changes: &[TierChange], place: u32) -> Option<TierKey<'_>> {
+    match changes.get(place as usize)? {
+        TierChange::Put(key, _) | TierChange::Delete(key) => Some(key.borrow()),
+        TierChange::Clear(..) | TierChange::ClearPrefix(_) => None,
+    }
+}
+
+fn is_of(changes: &[TierChange], place: u32, key: TierKey<'_>) -> bool {
+    key_at(changes, place) == Some(key)
+}
+
+fn hash_at(changes: &[TierChange], place: u32) -> u64 {
+    key_at(changes, place).map_or(0, hash_of)
+}
+
+fn value_bytes_of(change: &TierChange) -> u64 {
+    match change {
+        TierChange::Put(_, stored) => (stored.value.len() + stored.note.len()) as u64,
+        TierChange::Delete(_) | TierChange::Clear(..) | TierChange::ClearPrefix(_) => 0,
+    }
+}
+
+/// Bytes of memory that a change takes on its way.
+pub(super) fn bytes_of(change: &TierChange) -> u64 {
+    let key_bytes = match change {
+        TierChange::Put(key, _) | TierChange::Delete(key) | TierChange::ClearPrefix(key) => {
+            key.bytes.len() as u64
+        }
+        TierChange::Clear(..) => 0,
+    };
+    key_bytes + value_bytes_of(change) + CHANGE_BYTES
+}
