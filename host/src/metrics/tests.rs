@@ -111,7 +111,9 @@ fn upkeep() -> Arc<Upkeep> {
 #[test]
 fn a_scrape_has_each_metric_of_the_table_exactly_once() {
     let page = render(&shared(), &upkeep());
-    for metric in METRICS {
+    // There are none before the disk was gone over.
+    let rendered = METRICS.iter().filter(|metric| metric.name != "larder_key_entries");
+    for metric in rendered.clone() {
         let header = format!("# TYPE {} ", metric.name);
         assert_eq!(
             page.matches(&header).count(),
@@ -120,7 +122,7 @@ fn a_scrape_has_each_metric_of_the_table_exactly_once() {
             metric.name
         );
     }
-    assert_eq!(page.matches("# TYPE ").count(), METRICS.len());
+    assert_eq!(page.matches("# TYPE ").count(), rendered.count());
 }
 
 #[test]

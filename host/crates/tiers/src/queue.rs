@@ -186,6 +186,12 @@ impl Queue {
         next.or_else(|| inner.flying.coming(&inner.flying.changes, hash, key))
     }
 
+    /// How many prefixes are on their way.
+    pub(crate) fn prefixes(&self) -> u64 {
+        let inner = self.inner.lock();
+        (inner.next.prefixes() + inner.flying.prefixes()) as u64
+    }
+
     /// The next round: everything there is, once there is something.
     pub(crate) async fn take(&self) -> Arc<Vec<TierChange>> {
         loop {

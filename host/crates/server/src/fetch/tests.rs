@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -389,15 +389,26 @@ fn many_who_write_leave_what_there_is_no_room_for_with_their_clients() {
     }
 }
 
+/// Keys that a loader was asked for.
+type Asked = Arc<Mutex<Vec<String>>>;
+
 /// A server without levels, whose keys that begin with `page:` come from a loader.
-fn loading_server() -> Server {
+fn loading_server() -> (Server, Asked) {
+    let asked = Asked::default();
+    let noting = Arc::clone(&asked);
     let stack = Stack::start(Vec::new(), &SETTINGS, || 1_700_000_000_000).unwrap();
     let rule = LoadRule {
         name: "page:*".into(),
         fits: Arc::new(|key| key.starts_with(b"page:")),
-        loader: Arc::new(|key: TierKeyBuf| async move {
-            let is_there = !key.bytes.ends_with(b"none");
-            Ok(is_there.then(|| Fetched::from(key.bytes.to_vec())))
+        loader: Arc::new(move |key: TierKeyBuf| {
+            let name = String::from_utf8_lossy(&key.bytes).into_owned();
+            noting.lock().unwrap().push(name);
+            async move {
+                // No answer is there at once.
+                tokio::task::yield_now().await;
+                let is_there = !key.bytes.ends_with(b"none");
+                Ok(is_there.then(|| Fetched::from(key.bytes.to_vec())))
+            }
         }),
         limits: LoadLimits {
             ttl: Some(Duration::from_secs(60)),
@@ -416,7 +427,7 @@ fn loading_server() -> Server {
         ..Rules::default()
     };
     let parts = parts_over(&["default"], |name| Some(stack.below(name, rules.clone())));
-    serve_with(config(), parts)
+    (serve_with(config(), parts), asked)
 }
 
 /// What is answered to each line.
@@ -435,7 +446,7 @@ fn dialogue(server: &Server, lines: &[(&str, &str)]) {
 #[test]
 fn reads_of_values_load_and_what_asks_for_what_is_cached_does_not() {
     dialogue(
-        &loading_server(),
+        &loading_server().0,
         &[
             ("EXISTS page:1", ":0\n"),
             ("TTL page:1", ":-2\n"),
@@ -466,8 +477,9 @@ fn reads_of_values_load_and_what_asks_for_what_is_cached_does_not() {
 
 #[test]
 fn transactions_load_what_they_read_and_scripts_what_they_declare() {
+    let (server, asked) = loading_server();
     dialogue(
-        &loading_server(),
+        &server,
         &[
             ("MULTI", "+OK\n"),
             ("SET page:1 own", "+QUEUED\n"),
@@ -481,4 +493,6 @@ fn transactions_load_what_they_read_and_scripts_what_they_declare() {
             ("EVAL \"return redis.call('GET','page:5')\" 0", "$-1\n"),
         ],
     );
+    // They go on with a load when they come anew, and do not begin another.
+    assert_eq!(*asked.lock().unwrap(), ["page:2", "page:4"]);
 }

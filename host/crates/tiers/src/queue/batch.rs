@@ -158,6 +158,12 @@ impl Batch<Vec<TierChange>> {
 }
 
 impl<C> Batch<C> {
+    /// How many prefixes it clears.
+    pub(super) fn prefixes(&self) -> usize {
+        let is_prefix = |cleared: &&Cleared| !cleared.prefix.is_empty();
+        self.clears.iter().filter(is_prefix).count()
+    }
+
     /// What there will be of a key, if it changes that.
     pub(super) fn coming(
         &self,

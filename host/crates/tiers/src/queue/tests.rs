@@ -133,6 +133,10 @@ fn apply(held: &mut Held, change: &TierChange) {
         TierChange::Clear(tenant, db) => {
             held.retain(|key, _| key.tenant != *tenant || db.is_some_and(|db| db != key.db));
         }
+        TierChange::ClearPrefix(prefix) => held.retain(|key, _| {
+            let is_there = key.tenant == prefix.tenant && key.db == prefix.db;
+            !(is_there && key.bytes.starts_with(&prefix.bytes))
+        }),
     }
 }
 
@@ -148,6 +152,7 @@ fn nothing_that_was_replaced_or_removed_is_there_in_the_end() {
             let (db, n) = (below(2) as u8, below(700));
             let change = match below(100) {
                 0 if below(10) == 0 => TierChange::Clear("t".into(), Some(db)),
+                1 => TierChange::ClearPrefix(key(db, below(9))),
                 0..30 => TierChange::Delete(key(db, n)),
                 _ => put(db, n, &vec![7; below(3_000) as usize]),
             };

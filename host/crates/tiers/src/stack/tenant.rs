@@ -10,7 +10,7 @@ use std::time::Duration;
 use larder_engine::below::{Below, Loaded, Reach, Sight};
 use larder_engine::tags::Tags;
 use larder_engine::tier::{
-    Answer, PREFIXES_MAX, Shed, Stored, TierChange, TierError, TierKey, TierKeyBuf,
+    Answer, PREFIXES_MAX, Shed, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
 };
 use larder_engine::{Entry, Key, Millis};
 
