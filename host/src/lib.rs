@@ -13,6 +13,7 @@ pub mod config;
 mod doctor;
 pub mod hash_password;
 mod health;
+pub mod hooks;
 pub mod keys;
 pub mod load;
 mod loaders;

@@ -28,7 +28,7 @@ pub(crate) fn rules(
         return Ok(Vec::new());
     }
     let speaks_tls = loaders.iter().any(|loader| loader.url.is_tls());
-    let client = HttpClient::start(speaks_tls).context(
+    let client = HttpClient::start("larder-loaders", speaks_tls).context(
         "loaders cannot be started: the system gives no thread, or no authorities to trust for https (SSL_CERT_FILE names others)",
     )?;
     let rules = loaders.iter().map(|loader| {

@@ -7,7 +7,9 @@ use larder_engine::{
 };
 use larder_observe::{Distribution, Snapshot, metrics as m};
 use larder_server::Shared;
+use larder_tiers::webhook::WebhookFigures;
 
+use crate::hooks::Webhooks;
 use crate::upkeep::Upkeep;
 
 mod codec;
@@ -15,7 +17,7 @@ mod process;
 mod server;
 
 /// Everything at this moment, in the text format of Prometheus.
-pub fn render(shared: &Shared, upkeep: &Upkeep) -> String {
+pub fn render(shared: &Shared, upkeep: &Upkeep, webhooks: &Webhooks) -> String {
     let mut snapshot = Snapshot::default();
     snapshot.set(&m::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
     let uptime_ms = shared.now().saturating_sub(shared.started_ms);
@@ -36,6 +38,9 @@ pub fn render(shared: &Shared, upkeep: &Upkeep) -> String {
     codec::add(&mut snapshot, upkeep);
     for loader in shared.loaders() {
         add_loader(&mut snapshot, &loader);
+    }
+    for (number, (tenant, figures)) in webhooks.figures().enumerate() {
+        add_webhook(&mut snapshot, [tenant, &number.to_string()], &figures);
     }
     for row in shared.policies.list() {
         add_policy(&mut snapshot, &row);
@@ -121,6 +126,15 @@ fn add_loader(snapshot: &mut Snapshot, loader: &LoaderFigures) {
         at_most,
     };
     snapshot.set_histogram(&m::LOADER_SECONDS, &labels, &times);
+}
+
+fn add_webhook(snapshot: &mut Snapshot, labels: [&str; 2], figures: &WebhookFigures) {
+    let [tenant, number] = labels;
+    for (result, events) in [("sent", figures.sent), ("dropped", figures.dropped)] {
+        snapshot.set(&m::HOOK_EVENTS, &[tenant, number, result], events);
+    }
+    snapshot.set(&m::HOOK_FAILURES, &labels, figures.failures);
+    snapshot.set(&m::HOOK_WAITING, &labels, figures.waiting_bytes);
 }
 
 fn add_quota(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {

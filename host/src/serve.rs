@@ -16,7 +16,7 @@ use larder_engine::{Engine, Millis, SizeClasses};
 use larder_observe::{Filter, logging};
 use larder_policy_runtime::Keeper;
 
-use larder_server::{Health, LogControl, Parts, Running, Shared};
+use larder_server::{Health, Hook, LogControl, Parts, Running, Shared};
 use larder_tiers::Stack;
 use larder_tiers::codec::{Codec, KeyRing};
 use rand::TryRng;
@@ -28,10 +28,11 @@ use tracing::{error, info, warn};
 
 use crate::assemble::Lower;
 use crate::config::{Config, Folders, Loaded};
+use crate::hooks::Webhooks;
 use crate::keys::{self, RingFile};
 use crate::notify::Supervisor;
 use crate::upkeep::Upkeep;
-use crate::{assemble, memory, metrics};
+use crate::{assemble, hooks, memory, metrics};
 
 /// Serves until SIGTERM or SIGINT, then drains. `unknown_variables` are warned of.
 ///
@@ -58,7 +59,8 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     let (ring_file, ring) = ring.unzip();
     let codec = assemble::codec(config, ring, seed)?;
     let lower = assemble::lower(config, &codec, seed, now)?;
-    let shared = Arc::new(shared(loaded, seed, &codec, lower.as_ref())?);
+    let (hooks, webhooks) = hooks::hooks(config, |name| env::var_os(name), now)?;
+    let shared = Arc::new(shared(loaded, seed, &codec, lower.as_ref(), hooks)?);
     let upkeep = Upkeep::new(codec);
     let disk = lower.as_ref().and_then(|lower| lower.disk.clone());
     let working = upkeep
@@ -68,7 +70,7 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
         .enable_all()
         .build()
         .context("the system gives no event queue")?
-        .block_on(serve(shared, upkeep, &config.folders, lock));
+        .block_on(serve(shared, upkeep, webhooks, &config.folders, lock));
     drop(working);
     if let Some(lower) = lower {
         lower.stack.stop();
@@ -141,6 +143,7 @@ fn shared(
     seed: u64,
     codec: &Arc<Codec>,
     lower: Option<&Lower>,
+    hooks: Vec<Hook>,
 ) -> anyhow::Result<Shared> {
     let mut run_id = [0; 20];
     fill_random(&mut run_id).context("the system gives no random numbers")?;
@@ -165,6 +168,7 @@ fn shared(
         policies: keeper,
         levels: lower.map(|lower| Arc::<Stack>::clone(&lower.stack) as Arc<dyn Levels>),
         codec: assemble::codec_figures(codec),
+        hooks,
         clock: now,
         monotonic_ns,
         resident: memory::resident,
@@ -179,6 +183,7 @@ fn shared(
 async fn serve(
     shared: Arc<Shared>,
     upkeep: Arc<Upkeep>,
+    webhooks: Webhooks,
     folders: &Folders,
     lock: File,
 ) -> anyhow::Result<ExitCode> {
@@ -187,8 +192,10 @@ async fn serve(
     let supervisor = Supervisor::find(|name| env::var_os(name), process::id())?;
     let (counted, watched) = (shared.clone(), shared.clone());
     let has_levels = !shared.levels().is_empty();
-    let running =
-        larder_server::start(shared, Arc::new(move || metrics::render(&counted, &upkeep)))?;
+    let running = larder_server::start(
+        shared,
+        Arc::new(move || metrics::render(&counted, &upkeep, &webhooks)),
+    )?;
     let ready = ready_line(&running);
     info!(policies = %folders.policies.display(), "{ready}");
     if let Err(error) = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush()) {

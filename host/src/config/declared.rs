@@ -17,7 +17,7 @@ use super::tenants;
 use super::{
     ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls, User,
 };
-use super::{codec, levels, loaders, tls, users};
+use super::{codec, hooks, levels, loaders, tls, users};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -191,6 +191,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
     let tenants = tenants::read(reader, memory, eviction);
     let users = users::read(reader, &tenants);
     let loaders = loaders::read(reader, &tenants);
+    let hooks = hooks::read(reader, &tenants);
     Store {
         memory,
         threads: threads.map(|threads| threads as usize),
@@ -201,6 +202,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         tenants,
         users,
         loaders,
+        hooks,
     }
 }
 

@@ -90,14 +90,14 @@ impl Found {
 /// A key with its value.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Dotted when it is in a table: `limits.clients_max`; within a `[[tenant]]`, `[[user]]` or `[[loader]]` the
+    /// Dotted when it is in a table: `limits.clients_max`; within a `[[tenant]]` and its like the
     /// key alone.
     pub(super) key: String,
     pub(super) line: usize,
     pub(super) found: Found,
 }
 
-/// One `[[tenant]]`, `[[user]]` or `[[loader]]`.
+/// One `[[tenant]]`, `[[user]]`, `[[loader]]` or `[[hook]]`.
 #[derive(Debug)]
 pub(super) struct ListedTable {
     pub(super) line: usize,
@@ -115,6 +115,7 @@ pub(super) struct File {
     pub(super) tenants: Vec<ListedTable>,
     pub(super) users: Vec<ListedTable>,
     pub(super) loaders: Vec<ListedTable>,
+    pub(super) hooks: Vec<ListedTable>,
     /// Why it could not be read, or where it is not TOML.
     pub(super) problems: Vec<Problem>,
 }
@@ -167,7 +168,12 @@ impl File {
         let is_sound = |line: usize| !broken.contains(&Origin::File(line));
         file.entries.retain(|entry| is_sound(entry.line));
         file.tables.retain(|(_, line)| is_sound(*line));
-        let lists = [&mut file.tenants, &mut file.users, &mut file.loaders];
+        let lists = [
+            &mut file.tenants,
+            &mut file.users,
+            &mut file.loaders,
+            &mut file.hooks,
+        ];
         for listed in lists.into_iter().flatten() {
             listed.entries.retain(|entry| is_sound(entry.line));
         }
@@ -225,6 +231,7 @@ impl File {
         let tables = match list {
             USER => &mut self.users,
             LOADER => &mut self.loaders,
+            HOOK => &mut self.hooks,
             _ => &mut self.tenants,
         };
         tables.push(ListedTable { line, entries });
@@ -235,9 +242,10 @@ impl File {
 pub(super) const TENANT: &str = "tenant";
 pub(super) const USER: &str = "user";
 pub(super) const LOADER: &str = "loader";
+pub(super) const HOOK: &str = "hook";
 
 pub(super) fn is_list(key: &str) -> bool {
-    [TENANT, USER, LOADER].contains(&key)
+    [TENANT, USER, LOADER, HOOK].contains(&key)
 }
 
 fn entry(prefix: &str, key: &str, line: usize, value: &Spanned<DeValue<'_>>, text: &str) -> Entry {

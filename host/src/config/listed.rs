@@ -1,4 +1,4 @@
-//! Tables of which there may be several, `[[tenant]]`, `[[user]]` and `[[loader]]`: what is in one, key by key.
+//! Tables of which there may be several, `[[tenant]]`, `[[user]]`, `[[loader]]` and `[[hook]]`: what is in one, key by key.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) const NAME_ALLOWED: &str = "1 to 64 characters of a-z, 0-9, _ and -";
 
 /// One such table, about to be read.
 pub(super) struct Listed<'t> {
-    /// `tenant`, `user` or `loader`.
+    /// `tenant`, `user`, `loader` or `hook`.
     pub(super) list: &'static str,
     pub(super) table: &'t ListedTable,
 }

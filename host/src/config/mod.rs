@@ -9,6 +9,7 @@ mod declared;
 mod environment;
 mod file;
 mod guard;
+mod hooks;
 mod kinds;
 mod levels;
 mod listed;
@@ -35,10 +36,11 @@ use std::time::Duration;
 
 use larder_engine::EvictorFactory;
 use larder_observe::LogFormat;
-use larder_server::{ClientAuth, KeyspaceEvents};
+use larder_server::{ClientAuth, Gone, KeyspaceEvents};
 use larder_tiers::codec::Encrypt;
 use larder_tiers::loader::http::UrlPattern;
 use larder_tiers::redis::{Consistency, RedisAddress};
+use larder_tiers::webhook::Uri;
 use larder_tiers::{LevelConfig, WritePolicy};
 
 pub(crate) use environment::PASSWORD_VARIABLE;
@@ -115,6 +117,8 @@ pub struct Store {
     pub users: Vec<User>,
     /// Where values come from that are nowhere in the cache; of those that fit a key the first counts.
     pub loaders: Vec<Loader>,
+    /// Who is told of entries that go.
+    pub hooks: Vec<Hook>,
 }
 
 /// What lies below the memory: at least one level.
@@ -243,6 +247,37 @@ pub enum Header {
     Text(String),
     /// What that variable of the environment holds, a secret.
     Environment(String),
+}
+
+/// Who is told of entries that go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Of what.
+    pub on: Vec<Gone>,
+    /// Which keys.
+    pub pattern: String,
+    /// The tenant whose keys these are.
+    pub tenant: String,
+    /// Where it is told.
+    pub to: HookTo,
+}
+
+/// Where a hook tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookTo {
+    /// In a channel of the tenant.
+    Channel(String),
+    /// There, sealed with a secret if there is one.
+    Url(Uri, Option<Secret>),
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// In that variable of the environment.
+    Environment(String),
+    /// In that file.
+    File(PathBuf),
 }
 
 /// The eviction policy where none is named.

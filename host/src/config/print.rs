@@ -1,10 +1,10 @@
 //! `print-config`: the effective settings as a file that would give them again.
 
 use super::kinds::quoted;
-use super::loaders;
 use super::tenants::DEFAULT;
 use super::users::NO_PASSWORD;
 use super::{Loaded, Store, Tenant, User, writes};
+use super::{hooks, loaders};
 
 /// Writes the effective settings as TOML, each with where it came from.
 pub fn print(loaded: &Loaded) -> String {
@@ -34,6 +34,7 @@ pub fn print(loaded: &Loaded) -> String {
     }
     lines.extend(loaded.config.store.users.iter().map(table_of_user));
     lines.extend(loaded.config.store.loaders.iter().map(loaders::table_of));
+    lines.extend(loaded.config.store.hooks.iter().map(hooks::table_of));
     lines.push(String::new());
     lines.join("\n")
 }

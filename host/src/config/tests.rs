@@ -26,6 +26,7 @@ fn refused(layers: &Layers, expected: &str) {
 }
 
 mod codec;
+mod hooks;
 mod levels;
 mod loaders;
 mod precedence;

@@ -14,7 +14,10 @@ pub(super) fn refuse(file: &File, settings: &[Setting]) -> Vec<Problem> {
         .iter()
         .map(|section| format!("[{section}]"))
         .collect();
-    let tables = format!("{}, [[tenant]], [[user]], [[loader]]", tables.join(", "));
+    let tables = format!(
+        "{}, [[tenant]], [[user]], [[loader]], [[hook]]",
+        tables.join(", ")
+    );
     let mut problems = Vec::new();
     let mut unknown_tables = BTreeSet::new();
     for (table, line) in &file.tables {

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::config::{self, Sources};
+use crate::config::{self, HookTo, Sources};
+use crate::hooks::hooks;
 use crate::{assemble, memory, serve};
 use larder_engine::decision::Kinds;
 use larder_engine::tier::{LOAD_MS_BOUNDS, LevelFigures, Levels, LoaderFigures};
@@ -9,7 +10,7 @@ use larder_engine::{
     Access, Edit, Engine, Expiry, Key, Policies, PolicyState, SizeClasses, Undecided,
 };
 use larder_observe::METRICS;
-use larder_server::Parts;
+use larder_server::{Gone, Parts};
 use std::sync::Arc;
 
 struct OneLevel;
@@ -87,6 +88,7 @@ fn shared() -> Shared {
         levels: Some(Arc::new(OneLevel)),
         codec: Arc::new(Default::default),
         policies: Arc::new(OnePolicy),
+        hooks: Vec::new(),
         clock: || 5_000,
         monotonic_ns: || 1_000_000_000,
         resident: memory::resident,
@@ -96,6 +98,17 @@ fn shared() -> Shared {
         log: serve::LOG,
     };
     Shared::new(assemble::server_config(&loaded), parts)
+}
+
+fn webhooks() -> Webhooks {
+    let mut config = config::load(Sources::default()).unwrap().config;
+    config.store.hooks.push(config::Hook {
+        on: vec![Gone::Expired],
+        pattern: "*".to_owned(),
+        tenant: "default".to_owned(),
+        to: HookTo::Url("http://127.0.0.1:1/".parse().unwrap(), None),
+    });
+    hooks(&config, |_| None, || 1).unwrap().1
 }
 
 fn upkeep() -> Arc<Upkeep> {
@@ -110,7 +123,7 @@ fn upkeep() -> Arc<Upkeep> {
 
 #[test]
 fn a_scrape_has_each_metric_of_the_table_exactly_once() {
-    let page = render(&shared(), &upkeep());
+    let page = render(&shared(), &upkeep(), &webhooks());
     // There are none before the disk was gone over.
     let rendered = METRICS.iter().filter(|metric| metric.name != "larder_key_entries");
     for metric in rendered.clone() {
@@ -136,7 +149,7 @@ fn what_the_engine_counts_is_published_by_tenant() {
         .unwrap();
     tenant.get(Key::new(0, b"key"), 1, |_| ()).unwrap();
     assert!(tenant.get(Key::new(0, b"other"), 1, |_| ()).is_none());
-    let page = render(&shared, &upkeep());
+    let page = render(&shared, &upkeep(), &webhooks());
     for line in [
         "larder_hits_total{tenant=\"default\"} 1",
         "larder_misses_total{tenant=\"default\"} 1",

@@ -1,6 +1,6 @@
-//! An HTTP server that values are loaded from.
+//! An HTTP server that values are loaded from, or that is told of events.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -24,8 +24,12 @@ struct Now {
     /// Head and body of an answer; without one connections are closed.
     answer: Option<Vec<u8>>,
     is_held: bool,
+    /// Requests that are answered with 503 before.
+    refused: usize,
     /// The heads of all requests.
     requests: Vec<String>,
+    /// Their bodies.
+    bodies: Vec<String>,
     is_over: bool,
 }
 
@@ -62,17 +66,18 @@ impl Origin {
 
     /// Answers so from now on; `headers` are whole lines.
     pub fn answer(&self, status: &str, headers: &str, body: &str) {
-        let len = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {len}\r\n{headers}\r\n{body}"
-        );
-        self.state
-            .change(|now| now.answer = Some(answer.into_bytes()));
+        let answer = answer_of(status, headers, body);
+        self.state.change(|now| now.answer = Some(answer));
     }
 
     /// Closes connections without an answer from now on.
     pub fn break_down(&self) {
         self.state.change(|now| now.answer = None);
+    }
+
+    /// Answers so many requests with 503, those that follow as before.
+    pub fn refuse(&self, times: usize) {
+        self.state.change(|now| now.refused = times);
     }
 
     /// Has requests wait for their answers, or no longer.
@@ -83,6 +88,11 @@ impl Origin {
     /// The heads of the requests so far, in lower case.
     pub fn requests(&self) -> Vec<String> {
         self.state.now().requests.clone()
+    }
+
+    /// The bodies of the requests so far.
+    pub fn bodies(&self) -> Vec<String> {
+        self.state.now().bodies.clone()
     }
 }
 
@@ -108,6 +118,13 @@ impl State {
     }
 }
 
+fn answer_of(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    let close = "connection: close";
+    format!("HTTP/1.1 {status}\r\n{close}\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
+        .into_bytes()
+}
+
 fn serve(state: &State, mut stream: TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream.try_clone()?);
@@ -117,10 +134,22 @@ fn serve(state: &State, mut stream: TcpStream) -> io::Result<()> {
             return Ok(());
         }
     }
+    let head = head.to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let bytes = length.map_or(Ok(0), str::parse).map_err(io::Error::other)?;
+    let mut body = vec![0; bytes];
+    reader.read_exact(&mut body)?;
     let mut now = state.now();
-    now.requests.push(head.to_ascii_lowercase());
+    now.requests.push(head);
+    now.bodies.push(String::from_utf8_lossy(&body).into_owned());
     // As it was when it was asked.
-    let answer = now.answer.clone();
+    let answer = match now.refused {
+        0 => now.answer.clone(),
+        _ => Some(answer_of("503 Service Unavailable", "", "")),
+    };
+    now.refused = now.refused.saturating_sub(1);
     while now.is_held {
         now = state
             .changed

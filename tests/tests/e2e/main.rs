@@ -6,6 +6,7 @@ mod connections;
 mod console;
 mod contract;
 mod differential;
+mod hooks;
 mod hostile;
 mod invalidate;
 mod leases;

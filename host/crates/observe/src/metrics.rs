@@ -280,7 +280,7 @@ metrics! {
     CODEC_MEMORY: Gauge "larder_codec_memory_bytes" []
         "Memory of dictionaries and of the values that others are trained from.";
     CODEC_SURVEYS: Counter "larder_codec_surveys_total" []
-        "Times that the second level was gone over: at the start where there is a key ring, when that changes, and when dictionaries are replaced.";
+        "Times that the second level was gone over: at the start where there is a key ring, when that changes, when dictionaries are replaced, and when a prefix was invalidated.";
     CODEC_SURVEY_LEFT: Gauge "larder_codec_survey_left_bytes" []
         "What is left to go over, while that goes on.";
     KEY_ENTRIES: Gauge "larder_key_entries" ["key", "state"]
@@ -289,6 +289,12 @@ metrics! {
         "Changes of the key ring's file that were taken, or refused because it was wrong.";
     TIER_PUT: Counter "larder_tier_put_bytes_total" ["tier"]
         "Of those, bytes of what it was told to keep.";
+    HOOK_EVENTS: Counter "larder_hook_events_total" ["tenant", "hook", "result"]
+        "Events of entries that went, by hook (those with a url, from 0 in their order) and what became of them: sent, or dropped for want of room or after the last attempt.";
+    HOOK_FAILURES: Counter "larder_hook_failures_total" ["tenant", "hook"]
+        "Times that the url of a hook did not take a batch of events.";
+    HOOK_WAITING: Gauge "larder_hook_waiting_bytes" ["tenant", "hook"]
+        "Bytes of events that wait to be sent to the url of a hook.";
     LOADER_VALUES: Counter "larder_loader_values_total" ["tenant", "loader"]
         "Loads that brought a value.";
     LOADER_BYTES: Counter "larder_loader_value_bytes_total" ["tenant", "loader"]

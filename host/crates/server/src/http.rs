@@ -35,6 +35,7 @@ use tokio::time::timeout;
 use crate::run::Metrics;
 use crate::{Shared, StartError};
 
+pub(crate) use batch::text as json_of;
 pub(crate) use figures::Figures;
 pub use figures::HttpTotals;
 

@@ -56,7 +56,7 @@ pub use error::StartError;
 pub use http::HttpTotals;
 pub use listen::BACKLOG;
 pub use meter::{CommandFigures, Latency, Operation};
-pub use onlookers::{KeyspaceEvents, TrackingFigures};
+pub use onlookers::{Gone, Hook, HookSink, HookTarget, KeyspaceEvents, TrackingFigures};
 pub use run::{Drained, Metrics, Running, start};
 pub use scripts::ScriptFigures;
 pub use session::{Context, Flow, Order, Session};

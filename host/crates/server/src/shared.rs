@@ -18,7 +18,7 @@ use crate::http::Figures;
 use crate::latency::LatencyMonitor;
 use crate::meter::{CommandFigures, Counted, Meter};
 use crate::onlookers::monitor::Watchers;
-use crate::onlookers::{Onlookers, TrackingFigures, set_events};
+use crate::onlookers::{Hook, Onlookers, TrackingFigures, set_events};
 use crate::pubsub::Hub;
 use crate::sampler::Sampler;
 use crate::scripts::{ScriptFigures, Scripts};
@@ -45,6 +45,8 @@ pub struct Parts {
     pub levels: Option<Arc<dyn Levels>>,
     /// What the codec did so far.
     pub codec: Arc<dyn Fn() -> CodecFigures + Send + Sync>,
+    /// Who is told of entries that go.
+    pub hooks: Vec<Hook>,
     /// Reads the wall clock, in Unix milliseconds.
     pub clock: fn() -> Millis,
     /// Reads a clock that never goes back, in nanoseconds since some moment; times commands.
@@ -166,10 +168,16 @@ impl Shared {
         let tuning = Tuning::new(&config);
         let buffers = Budgets::new(config.client_buffers_bytes_max, tenants);
         let tracking_bytes_max = config.client_buffers_bytes_max / TRACKING_PART / tenants.max(1);
+        let mut hooks = parts.hooks;
         let onlookers = parts.engine.tenants().iter().map(|tenant| {
             let told = tuning.keyspace_events.clone();
             let budget = buffers.tenant(tenant.number()).clone();
-            let onlookers = Onlookers::new(told, budget, tracking_bytes_max);
+            let own = hooks.extract_if(.., |hook| hook.tenant == *tenant.name());
+            let own: Vec<_> = own.collect();
+            if !own.is_empty() {
+                tenant.changes().want();
+            }
+            let onlookers = Onlookers::new(told, budget, tracking_bytes_max, own);
             let onlookers = Arc::new(onlookers);
             tenant.changes().connect(onlookers.clone());
             onlookers

@@ -56,6 +56,7 @@ pub(crate) fn parts_over(
         policies: Arc::new(Undecided),
         levels: None,
         codec: Arc::new(CodecFigures::default),
+        hooks: Vec::new(),
         clock: || NOW,
         monotonic_ns: || 0,
         resident: || None,

@@ -18,6 +18,7 @@ mod stack;
 mod tag_file;
 pub mod testing;
 mod vault;
+pub mod webhook;
 mod writer;
 
 pub use encoding::{Encoding, Plain};

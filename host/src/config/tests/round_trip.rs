@@ -32,11 +32,18 @@ fn the_samples_of_each_use_are_right_and_watch_their_own_policies() {
 }
 
 #[test]
-fn the_commented_tenant_user_and_loader_of_the_sample_are_right() {
+fn the_commented_tables_of_the_sample_are_right() {
     let (settings, tenant) = SAMPLE.split_once("# [[tenant]]").unwrap();
     let (tenant, user) = tenant.split_once("# [[user]]").unwrap();
     let (user, loader) = user.split_once("# [[loader]]").unwrap();
-    let lists = [("tenant", tenant), ("user", user), ("loader", loader)].map(|(list, table)| {
+    let (loader, hook) = loader.split_once("# [[hook]]").unwrap();
+    let lists = [
+        ("tenant", tenant),
+        ("user", user),
+        ("loader", loader),
+        ("hook", hook),
+    ];
+    let lists = lists.map(|(list, table)| {
         let table = table.split("\n\n").next().unwrap();
         format!("[[{list}]]{}\n", table.replace("\n# ", "\n"))
     });
@@ -49,6 +56,11 @@ fn the_commented_tenant_user_and_loader_of_the_sample_are_right() {
         (&*store.users[0].name, &*store.users[0].tenant),
         ("shop", "sessions")
     );
+    let hooks = store
+        .hooks
+        .iter()
+        .map(|hook| (&*hook.pattern, hook.on.len()));
+    assert_eq!(hooks.collect::<Vec<_>>(), [("session:*", 3), ("*", 1)]);
     let loader = &store.loaders[0];
     let bare = format!(
         "{settings}[[loader]]\nmatch = 'playlist:*'\nurl = '{}'\nttl = '5m'",

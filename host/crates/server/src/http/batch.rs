@@ -298,7 +298,7 @@ pub(super) fn bytes(value: &Value) -> Answer<Vec<u8>> {
 }
 
 /// The other way round: a string where it is text.
-pub(super) fn text(bytes: &[u8]) -> Value {
+pub(crate) fn text(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => Value::from(text),
         Err(_) => json!({ "base64": BASE64_STANDARD.encode(bytes) }),

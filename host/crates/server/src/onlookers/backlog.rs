@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use larder_engine::Key;
 
 use super::Event;
+use super::hook::Gone;
 
 /// Bytes of events that may wait; more are dropped and counted.
 const BYTES_MAX: usize = 16 << 20;
@@ -42,9 +43,18 @@ struct Waiting {
     bytes: usize,
 }
 
+/// What is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A keyspace notification.
+    Event(Event),
+    /// What the hook of that number has to tell in its channel.
+    Hook(usize, Gone),
+}
+
 /// An event that has waited.
 pub(super) struct Late {
-    pub(super) event: Event,
+    pub(super) what: What,
     pub(super) db: u8,
     pub(super) key: Box<[u8]>,
 }
@@ -56,7 +66,7 @@ impl Backlog {
 
     /// Keeps an event back where it has to wait; whether it does. The shard's lock orders the look at
     /// whether others wait behind what came of the same key before.
-    pub(super) fn takes(&self, event: Event, key: Key<'_>) -> bool {
+    pub(super) fn takes(&self, what: What, key: Key<'_>) -> bool {
         if !WAITS.get() && !self.is_busy.load(Ordering::Relaxed) {
             return false;
         }
@@ -71,7 +81,7 @@ impl Backlog {
         }
         waiting.bytes += bytes;
         waiting.events.push_back(Late {
-            event,
+            what,
             db: key.db,
             key: key.bytes.into(),
         });
@@ -111,12 +121,13 @@ mod tests {
     fn what_comes_while_others_wait_waits_behind_them_and_too_much_is_dropped() {
         let backlog = Backlog::default();
         let long = vec![b'k'; 60_000];
-        let (key, set) = (Key::new(3, b"k"), Event::SET);
+        let (key, set) = (Key::new(3, b"k"), What::Event(Event::SET));
+        let expired = What::Event(Event::EXPIRED);
         assert!(!backlog.takes(set, key), "nobody waits");
         let maintain = || {
             defer_events();
             (0..300)
-                .filter(|_| backlog.takes(Event::EXPIRED, Key::new(0, &long)))
+                .filter(|_| backlog.takes(expired, Key::new(0, &long)))
                 .count()
         };
         let taken = std::thread::scope(|scope| scope.spawn(maintain).join());
@@ -128,11 +139,11 @@ mod tests {
         while let Some(late) = backlog.next() {
             assert!(backlog.takes(set, key), "it is being told");
             told += 1;
-            if late.event == set {
+            if late.what == set {
                 assert_eq!((late.db, &late.key[..]), (3, &b"k"[..]));
                 break;
             }
-            assert_eq!(late.event, Event::EXPIRED);
+            assert_eq!(late.what, expired);
         }
         assert_eq!(told, kept + 1);
         while backlog.next().is_some() {}

@@ -3,6 +3,7 @@
 
 mod backlog;
 mod event;
+mod hook;
 pub(crate) mod monitor;
 mod tracking;
 
@@ -15,10 +16,11 @@ use larder_engine::{Engine, Key};
 use crate::Context;
 use crate::budget::Budget;
 use crate::pubsub::{Hub, Kind};
-use backlog::Backlog;
 pub(crate) use backlog::defer_events;
+use backlog::{Backlog, What};
 pub(crate) use event::Event;
 pub use event::KeyspaceEvents;
+pub use hook::{Gone, Hook, HookSink, HookTarget};
 use tracking::Tracking;
 pub use tracking::TrackingFigures;
 pub(crate) use tracking::{Follower, Following, KEYS_MAX, Mode};
@@ -30,6 +32,7 @@ pub(crate) struct Onlookers {
     told: Arc<AtomicU32>,
     backlog: Backlog,
     tracking: Tracking,
+    hooks: Vec<Hook>,
 }
 
 /// What telling an event takes beside looking its channels up among patterns, in bytes of their names.
@@ -37,12 +40,18 @@ const TELLING_WORK: usize = 64;
 
 impl Onlookers {
     /// `bytes_max` of `budget` may be taken for what is remembered of keys that are read.
-    pub(crate) fn new(told: Arc<AtomicU32>, budget: Arc<Budget>, bytes_max: usize) -> Self {
+    pub(crate) fn new(
+        told: Arc<AtomicU32>,
+        budget: Arc<Budget>,
+        bytes_max: usize,
+        hooks: Vec<Hook>,
+    ) -> Self {
         Self {
             hub: Arc::default(),
             told,
             backlog: Backlog::default(),
             tracking: Tracking::new(budget, bytes_max),
+            hooks,
         }
     }
 
@@ -73,7 +82,7 @@ impl Onlookers {
 
     #[cold]
     fn tell(&self, event: Event, key: Key<'_>) {
-        if self.hub.is_heard() && !self.backlog.takes(event, key) {
+        if self.hub.is_heard() && !self.backlog.takes(What::Event(event), key) {
             self.publish(event, key);
         }
     }
@@ -87,7 +96,11 @@ impl Onlookers {
             };
             let took = self.hub.work(late.key.len()) + TELLING_WORK;
             *work = work.saturating_sub(took);
-            self.publish(late.event, Key::new(late.db, &late.key));
+            let key = Key::new(late.db, &late.key);
+            match late.what {
+                What::Event(event) => self.publish(event, key),
+                What::Hook(number, gone) => self.publish_hook(number, gone, key),
+            }
         }
     }
 
@@ -120,6 +133,34 @@ impl Onlookers {
     }
 }
 
+impl Onlookers {
+    /// Tells hooks of an entry that went.
+    fn tell_hooks(&self, gone: Gone, key: Key<'_>) {
+        for (number, hook) in self.hooks.iter().enumerate() {
+            if !hook.wants(gone, key) {
+                continue;
+            }
+            match &hook.target {
+                HookTarget::Sink(sink) => sink.tell(hook::event(gone, key)),
+                HookTarget::Channel(_) => {
+                    let what = What::Hook(number, gone);
+                    if self.hub.is_heard() && !self.backlog.takes(what, key) {
+                        self.publish_hook(number, gone, key);
+                    }
+                }
+            }
+        }
+    }
+
+    fn publish_hook(&self, number: usize, gone: Gone, key: Key<'_>) {
+        if let Some(HookTarget::Channel(channel)) = self.hooks.get(number).map(|hook| &hook.target)
+        {
+            let message = hook::event(gone, key);
+            self.hub.publish(Kind::Channel, channel, message.as_bytes());
+        }
+    }
+}
+
 impl Listener for Onlookers {
     fn changed(&self, key: Key<'_>, change: Change) {
         // As in Redis, a key means that of any database.
@@ -130,6 +171,9 @@ impl Listener for Onlookers {
             Change::Invalidated => self.notify(Event::INVALIDATED, key),
             // Commands tell of what they do, as the same change has several names.
             Change::Written | Change::Expiry | Change::Removed => {}
+        }
+        if let Some(gone) = Gone::of(change) {
+            self.tell_hooks(gone, key);
         }
     }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::{Request, StatusCode};
@@ -69,7 +69,7 @@ impl HttpLoader {
 
     async fn ask(self, key: TierKeyBuf) -> Result<Option<Fetched>, LoadError> {
         let options = &self.options;
-        let mut request = Request::new(Empty::new());
+        let mut request = Request::new(Full::default());
         *request.uri_mut() = options.url.of(&key.bytes)?;
         *request.headers_mut() = options.headers.clone();
         let response = self.client.client.request(request).await;
@@ -108,14 +108,20 @@ impl HttpLoader {
     }
 
     fn broken(&self, error: &(dyn Error + 'static)) -> LoadError {
-        let mut text = format!("{}: {error}", self.options.url.place());
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
+        let text = format!("{}: {}", self.options.url.place(), causes(error));
         LoadError::new(LoadFailure::Connection, text)
     }
+}
+
+/// What went wrong, and all that led to it.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 impl Loader for HttpLoader {
@@ -200,23 +206,23 @@ pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'st
     Ok((name, value))
 }
 
-/// Asks over HTTP, on a thread of its own, for all loaders. Connections are kept open for the next load.
+/// Asks over HTTP, on a thread of its own, for all loaders, or tells for all hooks. Connections are kept open for the next load.
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// There until this ends.
     runtime: Option<Runtime>,
 }
 
 impl HttpClient {
-    /// A client; with `speaks_tls` one that trusts the authorities that the system trusts.
+    /// A client with a thread of that name; with `speaks_tls` one that trusts the authorities that the system trusts.
     ///
     /// # Errors
     /// When its thread cannot be had, or those authorities.
-    pub fn start(speaks_tls: bool) -> io::Result<Arc<Self>> {
+    pub fn start(thread: &str, speaks_tls: bool) -> io::Result<Arc<Self>> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(LOOK_UPS_MAX)
-            .thread_name("larder-loaders")
+            .thread_name(thread)
             .enable_all()
             .build()?;
         let provider = ring::default_provider();
@@ -240,6 +246,22 @@ impl HttpClient {
             client,
             runtime: Some(runtime),
         }))
+    }
+
+    /// Has something done on its thread.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
+    }
+
+    /// Sends a request; what is answered beside the status is not read.
+    pub(crate) async fn send(&self, request: Request<String>) -> Result<StatusCode, String> {
+        let request = request.map(|body| Full::new(Bytes::from(body)));
+        let response = self.client.request(request).await;
+        response
+            .map(|response| response.status())
+            .map_err(|error| causes(&error))
     }
 }
 
