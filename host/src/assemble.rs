@@ -237,7 +237,6 @@ fn disk_options(config: &Config, level: &DiskLevel) -> DiskOptions {
         bytes_max: level.size.bytes(),
         index_bytes_max: index_bytes_max(config.store.memory),
         sync_every: level.sync,
-        read_timeout: level.guarded.guard.deadline,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use larder_engine::tier::{Stored, Tier, TierChange, TierKey, TierKeyBuf};
@@ -28,7 +27,6 @@ impl Larder {
             bytes_max,
             index_bytes_max: u64::MAX,
             sync_every: None,
-            read_timeout: Duration::from_secs(10),
         };
         Ok(Self {
             disk: Disk::open(&options, Arc::new(Plain), NOW)?,

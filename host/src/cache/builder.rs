@@ -174,7 +174,6 @@ impl CacheBuilder {
             bytes_max: *bytes,
             index_bytes_max: index_bytes_max(ByteSize::new(self.memory_bytes)),
             sync_every: None,
-            read_timeout: LevelConfig::default().guard.deadline,
         };
         let records = Records::new(Arc::clone(codec), larder_server::is_secret);
         Ok(Some(Arc::new(Disk::open(

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use larder_engine::tier::{Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf};
 use larder_tiers::Plain;
@@ -47,7 +46,6 @@ fn open(path: &Path) -> Result<Disk, OpenError> {
         bytes_max: BYTES_MIN,
         index_bytes_max: u64::MAX,
         sync_every: None,
-        read_timeout: Duration::from_secs(60),
     };
     Disk::open(&options, Arc::new(Plain), NOW)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::entry::{Key, Label, Millis, Times};
 use crate::loader::LoadFailure;
 
-/// What a tier does for whoever asked; it ends within the tier's own bounds of time.
+/// What a tier does for whoever asked, who need not wait for its end.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A key as tiers know it: they hold all tenants.
@@ -388,6 +388,12 @@ pub trait Tier: Send + Sync + 'static {
     fn read_now(&self, key: TierKey<'_>, now: Millis) -> Option<Result<Option<Stored>, TierError>> {
         let _ = (key, now);
         None
+    }
+
+    /// Bytes that a read of a key may have to bring, as far as that can be told from memory; `0` where it cannot.
+    fn read_bytes(&self, key: TierKey<'_>) -> u64 {
+        let _ = key;
+        0
     }
 
     /// What it holds under a key, if that has not expired.

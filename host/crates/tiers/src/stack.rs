@@ -13,7 +13,8 @@ use std::time::Duration;
 use larder_engine::below::{Below, Loaded, Sight};
 use larder_engine::tags::{Known, Tags};
 use larder_engine::tier::{
-    LevelFigures, Levels, LoaderFigures, Shed, Stored, Tier, TierChange, TierKey, TierKeyBuf,
+    LevelFigures, Levels, LoaderFigures, Shed, Stored, Tier, TierChange, TierError, TierKey,
+    TierKeyBuf,
 };
 use larder_engine::{Millis, Tenant};
 use parking_lot::Mutex;
@@ -21,6 +22,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle as JoinTask;
 
+use crate::guard::is_trouble;
 use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
 use crate::queue::{Coming, hash_of};
@@ -224,7 +226,7 @@ impl Stack {
     }
 
     /// What there is of a key on the way down, or in a tier that can say so at once. What is void counts as absent here as
-    /// below, and a tier that fails again and again as one that has nothing.
+    /// below.
     fn sight(&self, key: TierKey<'_>, tags: &Tags, now: Millis) -> Sight {
         for level in &self.levels {
             match level.queue.coming(key) {
@@ -233,9 +235,7 @@ impl Stack {
                         return Sight::There(stored);
                     }
                 }
-                None if level.tier.may_hold(key) && !level.tier.is_passed_over(now) => {
-                    return Sight::Maybe;
-                }
+                None if level.tier.may_hold(key) => return Sight::Maybe,
                 None => {}
             }
         }
@@ -254,7 +254,7 @@ impl Stack {
                 match level.read_now(key, tags, now)? {
                     Ok(Some(stored)) => return Some(Ok(Some(Arc::new(stored)))),
                     Ok(None) => {}
-                    Err(error) => trouble = Some(error),
+                    Err(error) => trouble = Some(worse(trouble, error)),
                 }
             }
         }
@@ -274,7 +274,7 @@ impl Stack {
                 match level.read(key, tags, now).await {
                     Ok(Some(stored)) => return Ok(Some(Arc::new(stored))),
                     Ok(None) => {}
-                    Err(error) => trouble = Some(error),
+                    Err(error) => trouble = Some(worse(trouble, error)),
                 }
             }
         }
@@ -338,6 +338,11 @@ impl Stack {
     fn is_full(&self) -> bool {
         self.levels.iter().any(|level| level.queue.is_full())
     }
+}
+
+/// Of two errors the one that leaves open what there is.
+fn worse(before: Option<TierError>, error: TierError) -> TierError {
+    before.filter(is_trouble).unwrap_or(error)
 }
 
 /// What there will be in a level, unless it has expired or is void.

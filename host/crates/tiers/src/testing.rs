@@ -177,6 +177,12 @@ impl Tier for MemoryTier {
         self.is_unsure || self.state.lock().entries.contains_key(&key.to_owned())
     }
 
+    fn read_bytes(&self, key: TierKey<'_>) -> u64 {
+        let state = self.state.lock();
+        let found = state.entries.get(&key.to_owned());
+        found.map_or(0, |(_, stored)| stored.value.len() as u64)
+    }
+
     fn read<'a>(
         &'a self,
         key: &'a TierKeyBuf,

@@ -1,20 +1,17 @@
 //! What takes changes to a tier, round by round.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use larder_engine::Millis;
 use larder_engine::tier::{Tier, TierChange, TierError};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use crate::guard::is_trouble;
+use crate::guard::{is_trouble, time_for};
 use crate::stack::{Counts, Level};
 
 /// Failures are logged this often at most.
 const LOGGED_EVERY_MS: Millis = 10_000;
-/// A round has a millisecond more for each so many bytes that are on their way.
-const BYTES_A_MS: u64 = 16 << 10;
 
 type Results = Vec<Result<(), TierError>>;
 
@@ -58,8 +55,7 @@ pub(crate) async fn write(level: &Level, clock: &(dyn Fn() -> Millis + Send + Sy
 /// Has the tier do changes. They are not given up however long that takes, as it could do them at any time later.
 async fn hand_in(level: &Level, changes: &[TierChange], now: Millis) -> Results {
     let mut writing = level.tier.write(changes, now);
-    let more_ms = level.queue.bytes() / BYTES_A_MS;
-    let patience = level.tier.config.deadline + Duration::from_millis(more_ms);
+    let patience = level.tier.config.deadline + time_for(level.queue.bytes());
     if let Ok(results) = timeout(patience, writing.as_mut()).await {
         return results;
     }

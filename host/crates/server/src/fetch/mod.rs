@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context as Waking, Poll, Waker, ready};
 
 use larder_engine::below::{Below, Loaded, Reach};
-use larder_engine::tier::Answer;
+use larder_engine::tier::{Answer, TierError};
 use larder_engine::{Entry, Error, Key, Locked, Millis, Tenant, Ticket};
 
 use crate::commands::Failure;
@@ -175,7 +175,7 @@ impl Fetch {
             };
             let key = part.ticket.key();
             let name = self.hasher.hash_one((key.db, key.bytes));
-            // What cannot be read counts as absent; whoever loaded it has said so.
+            // What cannot be read is missing for now; see `Fetch::failure`.
             let stored = found.as_ref().ok().and_then(Option::as_deref);
             let stored = stored.filter(|stored| !stored.is_expired(now));
             if !held.admit(&part.ticket, stored, now)? {
@@ -195,11 +195,29 @@ impl Fetch {
         Ok(!keys.iter().any(lacks))
     }
 
+    /// Why a key is missing that may be below, if one of them is.
+    fn failure(&self, held: &mut Locked<'_>, now: Millis) -> Option<Failure> {
+        self.parts.iter().find_map(|part| match &part.state {
+            State::Found(Err(error)) if held.peek(part.ticket.key(), now, |_| ()).is_none() => {
+                try_again(error)
+            }
+            _ => None,
+        })
+    }
+
     /// Forgets what is void.
     fn renew(&mut self) {
         self.parts.retain(|part| !matches!(part.state, State::Void));
         self.loaded = self.parts.len();
         self.rounds += 1;
+    }
+}
+
+/// The error of a command that must not take for absent what could not be read; `None` where it is gone for good.
+fn try_again(error: &TierError) -> Option<Failure> {
+    match error {
+        TierError::Unavailable(text) => Some(Failure::from(format!("TRYAGAIN {text}"))),
+        TierError::Damaged(_) | TierError::Refused(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
 use larder_resp::Args;
 use smallvec::SmallVec;
 
-use super::{Complete, Wanted, awaits_room, hold};
+use super::{Complete, Wanted, awaits_room, hold, try_again};
 use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
 use crate::{Context, Flow};
 
@@ -48,7 +48,7 @@ pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> 
         return outcome;
     }
     if ctx.store.is_held() {
-        complete_here(ctx, &keys_of(command, args, ctx.session.db))?;
+        complete_here(ctx, command, &keys_of(command, args, ctx.session.db))?;
         return found.execute(ctx, args);
     }
     let is_fetched = ctx.session.fetch.is_some();
@@ -110,9 +110,16 @@ fn complete<'c>(ctx: &mut Context<'c>, found: Found, args: Args<'_>, keys: &[Key
     let lock = |tenant: &'c Tenant, room_bytes, now| tenant.lock(fitting(), room_bytes, now);
     let reach = reach_of(found.command);
     let wanted: SmallVec<[Wanted<'_>; 4]> = keys.iter().map(|key| (*key, reach)).collect();
-    let Some(Complete { held, rest }) = hold(ctx, &wanted, lock)? else {
+    let Some(Complete { mut held, rest }) = hold(ctx, &wanted, lock)? else {
         return Ok(Flow::Fetch);
     };
+    if let Some(failure) = rest.failure(&mut held, ctx.now)
+        && !bears_absence(found.command)
+    {
+        // The end of a ticket locks a shard.
+        drop(held);
+        return Err(failure);
+    }
     let tenant = ctx.store.tenant();
     // It counted as a miss when it was looked for.
     ctx.store = Store::held(held, true);
@@ -124,7 +131,11 @@ fn complete<'c>(ctx: &mut Context<'c>, found: Found, args: Args<'_>, keys: &[Key
 
 /// Puts in what the keys of a command lack that is one of several: nobody else is to come between, so it is waited for
 /// here. What only a loader has was to be asked for before.
-fn complete_here(ctx: &mut Context<'_>, keys: &[Key<'_>]) -> Result<(), Failure> {
+fn complete_here(
+    ctx: &mut Context<'_>,
+    command: &Command,
+    keys: &[Key<'_>],
+) -> Result<(), Failure> {
     let (tenant, now) = (ctx.store.tenant(), ctx.now);
     let Some((below, held)) = tenant.below().zip(ctx.store.as_held()) else {
         return Ok(());
@@ -136,9 +147,13 @@ fn complete_here(ctx: &mut Context<'_>, keys: &[Key<'_>]) -> Result<(), Failure>
         let loaded = match below.sight(key, Reach::Cache, now) {
             Sight::Absent => None,
             Sight::There(stored) => Some(stored),
-            Sight::Maybe => below
-                .load_here(key, now, PATIENCE)
-                .map_err(|error| Failure::from(format!("TRYAGAIN {error}")))?,
+            Sight::Maybe => match below.load_here(key, now, PATIENCE) {
+                Ok(loaded) => loaded,
+                Err(error) => match try_again(&error) {
+                    Some(failure) if !removes(command) => return Err(failure),
+                    _ => None,
+                },
+            },
         };
         if let Some(stored) = loaded {
             held.admit_at_hand(key, &stored, now)?;
@@ -172,6 +187,17 @@ pub(crate) fn reach_of(command: &Command) -> Reach {
         true => Reach::Origin,
         false => Reach::Cache,
     }
+}
+
+/// Whether a command may take for absent what could not be read: what only tells of it is answered so, and what removes it
+/// does so either way. Any other would change it as if it had not been there.
+fn bears_absence(command: &Command) -> bool {
+    command.is_read_only() || removes(command) || reach_of(command) == Reach::Origin
+}
+
+/// Whether all that a command does is to remove its keys.
+fn removes(command: &Command) -> bool {
+    matches!(command.name, "DEL" | "UNLINK")
 }
 
 /// Whether a command takes no account of what its keys hold.

@@ -50,8 +50,6 @@ pub struct DiskOptions {
     /// How often what was written is brought to the disk itself, so that it outlasts the machine. `None`: the operating
     /// system does as it likes.
     pub sync_every: Option<Duration>,
-    /// How long a read may take that waits for the disk.
-    pub read_timeout: Duration,
 }
 
 /// Why a folder was not opened, and what to do.
@@ -123,7 +121,6 @@ impl Disk {
             shared,
             reader,
             threads: threads.map_err(|error| io_error(path, error))?,
-            read_timeout: options.read_timeout,
         })
     }
 }

@@ -17,6 +17,7 @@ use larder_engine::tier::{
     Answer, Circuit, CircuitFigures, LevelFigures, Stored, Tier, TierChange, TierError,
     TierFigures, TierKey, TierKeyBuf,
 };
+use tokio::select;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
@@ -28,13 +29,17 @@ use breaker::{Breaker, Turn};
 
 /// Reads that may wait for a tier at once.
 const READS_MAX: usize = 1024;
+/// Who waits for a tier waits a millisecond longer for each so many bytes that it is at.
+const BYTES_A_MS: u64 = 16 << 10;
+/// What a read counts for at least: looking for it takes a while, too.
+const READ_BYTES_MIN: u64 = 32 << 10;
 /// A breaker's end is looked for this often at least, as the clock may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is asked of a tier, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuardConfig {
-    /// How long a read may take, tries included, and those who write wait.
+    /// How long a read may take, tries included, and those who write wait; and longer the more the tier is at.
     pub deadline: Duration,
     /// How often something is tried again that failed.
     pub retries: u32,
@@ -51,6 +56,8 @@ pub(crate) struct Guarded {
     reads: Side,
     writes: Side,
     places: Semaphore,
+    /// Bytes of the reads that go on.
+    reading_bytes: AtomicU64,
     passed_over: AtomicU64,
     crowded_out: AtomicU64,
     is_ending: AtomicBool,
@@ -61,6 +68,7 @@ pub(crate) struct Guarded {
 struct Side {
     name: &'static str,
     breaker: Breaker,
+    opened: Notify,
     retries: AtomicU64,
 }
 
@@ -69,6 +77,7 @@ impl Side {
         Self {
             name,
             breaker: Breaker::new(config),
+            opened: Notify::new(),
             retries: AtomicU64::new(0),
         }
     }
@@ -92,20 +101,12 @@ impl Guarded {
             reads: Side::new("reads", config.breaker),
             writes: Side::new("writes", config.breaker),
             places: Semaphore::new(READS_MAX),
+            reading_bytes: AtomicU64::new(0),
             passed_over: AtomicU64::new(0),
             crowded_out: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
             ends: Notify::new(),
         }
-    }
-
-    /// Whether it is not asked for what it holds at the moment; counted if so.
-    pub(crate) fn is_passed_over(&self, now: Millis) -> bool {
-        let is_open = self.reads.breaker.circuit(now) == Circuit::Open;
-        if is_open {
-            self.passed_over.fetch_add(1, Ordering::Relaxed);
-        }
-        is_open
     }
 
     /// Whether nothing can be written to it at the moment.
@@ -152,26 +153,36 @@ impl Guarded {
         }
     }
 
+    /// Asks once; what takes too long ends with `late`, and when others have found that nothing goes well.
     async fn try_read(
         &self,
         key: &TierKeyBuf,
         now: Millis,
         until: Instant,
+        late: impl FnOnce() -> TierError,
     ) -> Result<Option<Stored>, TierError> {
+        // Made before the look, so that what opens behind it is not missed.
+        let opened = self.reads.opened.notified();
         let Some(pass) = self.reads.breaker.admit((self.clock)()) else {
-            self.passed_over.fetch_add(1, Ordering::Relaxed);
-            return Err(self.not_asked(&self.reads));
+            return Err(self.pass_over());
         };
-        let found = timeout_at(until, self.tier.read(key, now)).await;
-        let found = found.unwrap_or_else(|_| Err(self.silent(self.config.deadline)));
+        let found = select! {
+            biased;
+            found = timeout_at(until, self.tier.read(key, now)) => found,
+            () = opened => return Err(self.pass_over()),
+        };
+        let found = found.unwrap_or_else(|_| Err(late()));
         let fault = found.as_ref().err().filter(|error| is_trouble(error));
         let turn = pass.end(fault.is_none(), (self.clock)());
         self.say(&self.reads, turn, fault);
         found
     }
 
-    /// Says what has changed.
+    /// Says what has changed, to those who wait as well.
     fn say(&self, side: &Side, turn: Turn, fault: Option<&TierError>) {
+        if turn == Turn::Opened {
+            side.opened.notify_waiters();
+        }
         let (tier, what) = (self.tier.name(), side.name);
         match (turn, fault) {
             (Turn::Opened, Some(fault)) => {
@@ -181,6 +192,12 @@ impl Guarded {
             (Turn::Closed, _) => info!(tier, "{what} go well again"),
             (Turn::None | Turn::Opened, _) => {}
         }
+    }
+
+    /// The error of a read that is not tried, which counts.
+    fn pass_over(&self) -> TierError {
+        self.passed_over.fetch_add(1, Ordering::Relaxed);
+        self.not_asked(&self.reads)
     }
 
     fn not_asked(&self, side: &Side) -> TierError {
@@ -200,6 +217,32 @@ impl Guarded {
     }
 }
 
+/// How much longer a tier may take that is at so many bytes.
+pub(crate) fn time_for(bytes: u64) -> Duration {
+    Duration::from_millis(bytes / BYTES_A_MS)
+}
+
+/// What a read adds to those that go on, for as long as it does.
+struct Share<'a> {
+    bytes: u64,
+    /// With all that began before.
+    all: u64,
+    sum: &'a AtomicU64,
+}
+
+impl<'a> Share<'a> {
+    fn take(sum: &'a AtomicU64, bytes: u64) -> Self {
+        let all = sum.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        Self { bytes, all, sum }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.sum.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// Whether it may be over when it is tried again.
 pub(crate) fn is_trouble(error: &TierError) -> bool {
     matches!(error, TierError::Unavailable(_))
@@ -215,8 +258,8 @@ impl Tier for Guarded {
     }
 
     fn read_now(&self, key: TierKey<'_>, now: Millis) -> Option<Result<Option<Stored>, TierError>> {
-        if self.is_passed_over(now) {
-            return Some(Err(self.not_asked(&self.reads)));
+        if self.reads.breaker.circuit(now) == Circuit::Open {
+            return Some(Err(self.pass_over()));
         }
         let found = self.tier.read_now(key, now)?;
         match &found {
@@ -225,6 +268,10 @@ impl Tier for Guarded {
             _ => self.reads.breaker.forgive(),
         }
         Some(found)
+    }
+
+    fn read_bytes(&self, key: TierKey<'_>) -> u64 {
+        self.tier.read_bytes(key)
     }
 
     fn read<'a>(
@@ -240,10 +287,14 @@ impl Tier for Guarded {
                     self.tier.name()
                 )));
             };
-            let until = Instant::now() + self.config.deadline;
+            let own_bytes = self.tier.read_bytes(key.borrow()).max(READ_BYTES_MIN);
+            let going_on = Share::take(&self.reading_bytes, own_bytes);
+            let patience = self.config.deadline + time_for(going_on.all);
+            let until = Instant::now() + patience;
             let mut failures = 0;
             loop {
-                let found = self.try_read(key, now, until).await;
+                let late = || self.silent(patience);
+                let found = self.try_read(key, now, until, late).await;
                 failures += 1;
                 let fails = found.as_ref().is_err_and(is_trouble);
                 let is_open = || self.reads.breaker.circuit((self.clock)()) == Circuit::Open;

@@ -99,8 +99,56 @@ async fn a_read_takes_no_longer_than_the_deadline_and_is_not_begun_again_then() 
     let bench = Bench::new(config).await;
     bench.tier.hang(true);
     let error = bench.read().await.unwrap_err().to_string();
-    assert!(error.contains("not answered within 5ms"), "{error}");
+    // Two are for looking at all.
+    assert!(error.contains("not answered within 7ms"), "{error}");
     assert_eq!(bench.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_read_may_take_longer_the_more_bytes_are_read_with_it() {
+    let config = GuardConfig {
+        deadline: Duration::from_millis(5),
+        retries: 0,
+        ..CONFIG
+    };
+    let bench = Bench::new(config).await;
+    let large = put("large", vec![0; 256 << 10]);
+    assert_eq!(bench.guarded.write(&[large], NOW).await, [Ok(())]);
+    bench.tier.hang(true);
+    let large = key("large");
+    let read = || async {
+        bench
+            .guarded
+            .read(&large, NOW)
+            .await
+            .unwrap_err()
+            .to_string()
+    };
+    let (one, two) = tokio::join!(read(), read());
+    let again = read().await;
+    for (error, patience) in [(one, "21ms"), (two, "37ms"), (again, "21ms")] {
+        let expected = format!("not answered within {patience}");
+        assert!(error.contains(&expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn those_who_wait_are_told_when_others_have_found_that_nothing_goes_well() {
+    let bench = Arc::new(Bench::new(CONFIG).await);
+    bench.tier.hang(true);
+    let waiting = Arc::clone(&bench);
+    let waiting = tokio::spawn(async move { waiting.read().await });
+    while bench.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (guarded, fault) = (&bench.guarded, TierError::Unavailable("away".into()));
+    for _ in 0..5 {
+        let turn = guarded.reads.breaker.failed(NOW);
+        guarded.say(&guarded.reads, turn, Some(&fault));
+    }
+    let error = waiting.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("are not tried"), "{error}");
+    assert_eq!(guarded.level_figures().passed_over, 1);
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl Generations {
     pub(super) async fn refresh(&self, asking: &Asking<'_>) -> Result<(), TierError> {
         let tenants = self.tenants();
         match tenants.is_empty() {
-            true => asking.lane.send(&[cmd("PING")]).await.map(drop),
+            true => asking.lane.send(&[cmd("PING")], 0).await.map(drop),
             false => self.ask(asking, &tenants, String::new()).await,
         }
     }

@@ -13,9 +13,7 @@ use super::connection::Connection;
 use super::fault::ConnectError;
 use super::script::Call;
 use super::standing::Standing;
-
-/// What may be sent in a second more.
-const BYTES_A_SECOND: u64 = 16 << 20;
+use crate::guard::time_for;
 
 /// See the module.
 pub(super) struct Lane {
@@ -48,12 +46,15 @@ impl Lane {
         Ok(())
     }
 
-    /// Sends commands and brings their answers within the time that it may take; see [`Connection::send`].
+    /// Sends commands and brings their answers, about so many bytes, within the time that it may take; see
+    /// [`Connection::send`].
     pub(super) async fn send(
         &self,
         commands: &[Cmd],
+        answer_bytes: usize,
     ) -> Result<Vec<RedisResult<Value>>, TierError> {
-        self.send_within(commands, None, self.timeout).await
+        let timeout = self.timeout + time_for(answer_bytes as u64);
+        self.send_within(commands, None, timeout).await
     }
 
     /// Carries out scripts and brings their answers; behind them, over the same connection, `wait` and its answer.
@@ -63,9 +64,8 @@ impl Lane {
         wait: Option<&Cmd>,
     ) -> Result<Vec<RedisResult<Value>>, TierError> {
         let bytes: usize = calls.iter().map(Call::bytes).sum();
-        let more = Duration::from_millis((bytes as u64 * 1000) / BYTES_A_SECOND);
         let waits = wait.map_or(Duration::ZERO, |_| self.timeout);
-        let timeout = self.timeout + more + waits;
+        let timeout = self.timeout + time_for(bytes as u64) + waits;
         let commands: Vec<_> = calls.iter().map(|call| call.command(false)).collect();
         let mut answers = self.send_within(&commands, wait, timeout).await?;
         let is_unknown = |answer: &RedisResult<Value>| {

@@ -245,6 +245,11 @@ impl Tier for RedisTier {
         true
     }
 
+    /// It is not known of the key, but of others.
+    fn read_bytes(&self, _: TierKey<'_>) -> u64 {
+        self.inner.reads.mean_bytes() as u64
+    }
+
     fn read<'a>(
         &'a self,
         key: &'a TierKeyBuf,
@@ -263,12 +268,9 @@ impl Tier for RedisTier {
                     asking.await.map_err(|_| self.has_ended())??
                 }
             };
-            let asking = tokio::time::timeout(inner.timeout, inner.reads.ask(name.clone()));
-            let found = match asking.await {
-                Ok(found) => found.unwrap_or_else(|| Err(self.has_ended()))?,
-                Err(_) => return Err(inner.standing.fails(inner.dialer.is_late().to_string())),
-            };
-            let Some(value) = found else {
+            let found = inner.reads.ask(name.clone()).await;
+            let found = found.unwrap_or_else(|| Err(self.has_ended()));
+            let Some(value) = found? else {
                 return Ok(None);
             };
             let reason = match value::read(&name, &value) {

@@ -32,6 +32,9 @@ pub(super) struct Reads {
     asked: mpsc::Sender<Asked>,
     waiting: Mutex<mpsc::Receiver<Asked>>,
     mean_bytes: AtomicUsize,
+    /// Keys that may be asked for together: half as many after a time that failed, as they may have been too large for one,
+    /// twice as many after one that went well.
+    together: AtomicUsize,
 }
 
 impl Reads {
@@ -41,7 +44,13 @@ impl Reads {
             asked,
             waiting: Mutex::new(waiting),
             mean_bytes: AtomicUsize::new(0),
+            together: AtomicUsize::new(TOGETHER_MAX),
         }
+    }
+
+    /// What a value has lately, as a rule.
+    pub(super) fn mean_bytes(&self) -> usize {
+        self.mean_bytes.load(Relaxed)
     }
 
     /// What stands under a name; `None` where nobody reads any more.
@@ -60,12 +69,12 @@ impl Reads {
     ) {
         let mut round = Vec::new();
         loop {
-            let mean_bytes = self.mean_bytes.load(Relaxed).max(1);
-            let together = (TOGETHER_BYTES / mean_bytes).clamp(1, TOGETHER_MAX);
+            let mean_bytes = self.mean_bytes();
+            let together = (TOGETHER_BYTES / mean_bytes.max(1)).min(self.together.load(Relaxed));
             self.waiting
                 .lock()
                 .await
-                .recv_many(&mut round, together)
+                .recv_many(&mut round, together.max(1))
                 .await;
             // Nobody waits any more for what took too long.
             round.retain(|asked| !asked.answer.is_closed());
@@ -73,21 +82,25 @@ impl Reads {
                 continue;
             }
             let names: Vec<_> = round.iter().map(|asked| &*asked.name).collect();
+            let bytes = mean_bytes * names.len();
             let answers = match is_cluster {
-                true => lane.send(&gets(&names)).await,
+                true => lane.send(&gets(&names), bytes).await,
                 false => lane
-                    .send(&[get_all(&names)])
+                    .send(&[get_all(&names)], bytes)
                     .await
                     .map(|answers| apart(answers, names.len())),
             };
             match answers {
                 Ok(answers) => {
+                    let more = 2 * self.together.load(Relaxed);
+                    self.together.store(more.min(TOGETHER_MAX), Relaxed);
                     for (asked, answer) in round.drain(..).zip(answers) {
                         // Who asked may have gone.
                         let _ = asked.answer.send(self.taken(answer, &standing));
                     }
                 }
                 Err(error) => {
+                    self.together.store((round.len() / 2).max(1), Relaxed);
                     for asked in round.drain(..) {
                         // Likewise.
                         let _ = asked.answer.send(Err(error.clone()));

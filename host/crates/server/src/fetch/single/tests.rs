@@ -7,6 +7,76 @@ use larder_tiers::{LevelConfig, Overflow, WritePolicy};
 use crate::fetch::tests::{server, server_of};
 use crate::testing::command;
 
+/// A level that is asked once for each key, and not any more after so many failures.
+fn impatient(failures: u32) -> LevelConfig {
+    let mut level = patient(1 << 20);
+    level.guard.retries = 0;
+    level.guard.breaker.failure_threshold = failures;
+    level
+}
+
+#[test]
+fn what_cannot_be_read_is_not_changed_as_if_it_were_not_there() {
+    // One that fails, and one that is not asked any more.
+    for failures in [u32::MAX, 1] {
+        let tier = Arc::new(MemoryTier::new(256 << 20));
+        let (server, _stack) = server_of(tier.clone(), impatient(failures), WritePolicy::Around);
+        let mut client = server.connect();
+        client.ask("MSET k 41 l 1 gone 1\r\n", "+OK\r\n");
+        tier.lose_with(Some("it is away"));
+        client.ask(
+            "GET k\r\nEXISTS k l\r\nGETEX k EX 1\r\n",
+            "$-1\r\n:0\r\n$-1\r\n",
+        );
+        let error = match failures {
+            1 => {
+                "the tier memory has failed again and again, so its reads are not tried for a while; the log says why"
+            }
+            _ => "it is away",
+        };
+        let refused = format!("-TRYAGAIN {error}\r\n");
+        for request in [
+            "INCR k",
+            "INCRBYFLOAT k 1",
+            "APPEND k x",
+            "SETRANGE k 1 x",
+            "SETBIT k 1 1",
+            "BITFIELD k SET u8 0 1",
+            "BITOP NOT new k",
+            "SETNX k v",
+            "MSETNX new 1 k 2",
+            "SET k v NX",
+            "SET k v XX",
+            "SET k v GET",
+            "SET k v KEEPTTL",
+            "GETSET k v",
+            "GETDEL k",
+            "DELEX k IFEQ 1",
+            "RENAME k new",
+            "RENAMENX k new",
+            "COPY k new",
+            "MOVE k 1",
+            "EXPIRE k 100",
+            "PERSIST k",
+            "CACHE.SET k v NX",
+            "EVAL \"return redis.pcall('INCR', KEYS[1])\" 1 k",
+        ] {
+            client.ask(format!("{request}\r\n"), refused.clone());
+        }
+        // In a transaction it is no different, and there a read is refused as well.
+        client.ask(
+            "MULTI\r\nINCR k\r\nGET k\r\nDEL gone\r\nEXEC\r\n",
+            format!("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n{refused}{refused}:0\r\n"),
+        );
+        client.ask("SET l 2\r\nDEL gone\r\n", "+OK\r\n:0\r\n");
+        tier.lose_with(None);
+        if failures > 1 {
+            client.ask("INCR k\r\nINCR l\r\n", ":42\r\n:3\r\n");
+            client.ask("EXISTS gone new\r\n", ":0\r\n");
+        }
+    }
+}
+
 #[test]
 fn a_value_that_goes_for_the_room_of_its_own_change_is_changed_all_the_same() {
     let (server, _stack) = server(WritePolicy::Through);

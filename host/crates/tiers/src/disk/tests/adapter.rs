@@ -20,7 +20,6 @@ fn options(path: &Path, bytes_max: u64) -> DiskOptions {
         bytes_max,
         index_bytes_max: u64::MAX,
         sync_every: None,
-        read_timeout: Duration::from_secs(60),
     }
 }
 

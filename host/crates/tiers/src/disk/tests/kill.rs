@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use larder_engine::tier::{Tier, TierChange, TierKeyBuf};
 use xxhash_rust::xxh3::xxh3_64;
@@ -26,7 +25,6 @@ fn open(path: &Path) -> Disk {
         bytes_max: 4 << 20,
         index_bytes_max: u64::MAX,
         sync_every: None,
-        read_timeout: Duration::from_secs(60),
     };
     opened(&options)
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use larder_engine::LABEL_NOTE_BYTES_MAX;
 use larder_engine::tier::{Stored, Tier, TierChange, TierError};
@@ -33,7 +32,6 @@ fn open(path: &Path, bytes_max: u64, records: Arc<Records>) -> Disk {
         bytes_max,
         index_bytes_max: u64::MAX,
         sync_every: None,
-        read_timeout: Duration::from_secs(60),
     };
     opened_with(&options, records)
 }

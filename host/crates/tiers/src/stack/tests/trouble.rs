@@ -163,7 +163,7 @@ fn the_next_level_answers_for_one_that_is_away() {
     }
     assert_eq!(troubled.figures(0).reads.circuit, Circuit::Open);
     assert_eq!(troubled.figures(0).state(), "open");
-    // It may hold something, but is not asked: what the next one has not is nowhere.
+    // It may hold something, but is not asked: whether there is what the next one has not is answered with an error.
     wait(troubled.tiers[1].write(
         &[TierChange::Delete(
             TierKey::new("default", key("k1")).to_owned(),
@@ -172,7 +172,10 @@ fn the_next_level_answers_for_one_that_is_away() {
     ));
     let asked = troubled.tiers[0].asked();
     let sight = |name| troubled.below().sight(key(name), Reach::Cache, NOW);
-    assert_eq!([sight("k1"), sight("k2")], [Sight::Absent, Sight::Maybe]);
+    let sights = [sight("k1"), sight("none")];
+    assert_eq!(sights, [Sight::Maybe, Sight::Absent]);
+    let error = wait(load(&troubled, "k1")).unwrap_err().to_string();
+    assert!(error.contains("are not tried"), "{error}");
     assert_eq!(troubled.tiers[0].asked(), asked);
     assert!(troubled.figures(0).passed_over > 0);
     // Removing something is told all the same.
