@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Result;
-use larder_engine::tier::{Stored, Tier, TierChange, TierKey, TierKeyBuf};
+use larder_engine::tier::{Stored, Tier, TierChange, TierKey, TierKeyBuf, Told};
 use larder_tiers::Plain;
 use larder_tiers::disk::{Disk, DiskOptions};
 use tokio::runtime::{Builder, Runtime};
@@ -46,7 +47,10 @@ impl Store for Larder {
                 value: value(*number, self.value_bytes).into(),
                 ..Stored::default()
             };
-            TierChange::Put(key(*number), Arc::new(stored))
+            Told {
+                change: TierChange::Put(key(*number), Arc::new(stored)),
+                at: Instant::now(),
+            }
         };
         let changes: Vec<_> = numbers.iter().map(put).collect();
         for result in self.runtime.block_on(self.disk.write(&changes, NOW)) {

@@ -125,7 +125,9 @@ fn upkeep() -> Arc<Upkeep> {
 fn a_scrape_has_each_metric_of_the_table_exactly_once() {
     let page = render(&shared(), &upkeep(), &webhooks());
     // There are none before the disk was gone over.
-    let rendered = METRICS.iter().filter(|metric| metric.name != "larder_key_entries");
+    let rendered = METRICS
+        .iter()
+        .filter(|metric| metric.name != "larder_key_entries");
     for metric in rendered.clone() {
         let header = format!("# TYPE {} ", metric.name);
         assert_eq!(

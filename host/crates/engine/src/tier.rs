@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::entry::{Key, Label, Millis, Times};
 use crate::loader::LoadFailure;
@@ -118,6 +119,15 @@ pub enum TierChange {
     Clear(Arc<str>, Option<u8>),
     /// Keep nothing whose key begins as this one, in its database. Where that fails, nothing of the database is kept.
     ClearPrefix(TierKeyBuf),
+}
+
+/// A change, and when it was told: it may wait on its way, and elsewhere others may be told meanwhile.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What is to be done.
+    pub change: TierChange,
+    /// Since when.
+    pub at: Instant,
 }
 
 /// Why a tier did not do what it was asked. The text says what went wrong, where and what to do.
@@ -409,7 +419,7 @@ pub trait Tier: Send + Sync + 'static {
     /// in again, in the same order.
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         now: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>>;
 

@@ -10,9 +10,10 @@ mod tests;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use larder_engine::Millis;
-use larder_engine::tier::{Stored, TierChange, TierKey};
+use larder_engine::tier::{Stored, TierChange, TierKey, Told};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -64,9 +65,9 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct Inner {
     /// What the next round takes.
-    next: Batch<Vec<TierChange>>,
+    next: Batch<Vec<Told>>,
     /// What the tier is doing, or is to do again.
-    flying: Batch<Arc<Vec<TierChange>>>,
+    flying: Batch<Arc<Vec<Told>>>,
     /// Rounds that were begun.
     begun: u64,
 }
@@ -138,9 +139,10 @@ impl Queue {
 
     /// Adds a change behind all others. It takes the place of one of the same key that was not begun.
     pub(crate) fn push(&self, change: TierChange) {
+        let at = Instant::now();
         let mut inner = self.inner.lock();
         let was_empty = inner.next.changes.is_empty();
-        inner.next.push(change);
+        inner.next.push(Told { change, at });
         if self.is_away() {
             self.counts.deferred.fetch_add(1, Ordering::Relaxed);
             let bytes_max = self.kept_bytes_max(inner.flying.bytes);
@@ -193,7 +195,7 @@ impl Queue {
     }
 
     /// The next round: everything there is, once there is something.
-    pub(crate) async fn take(&self) -> Arc<Vec<TierChange>> {
+    pub(crate) async fn take(&self) -> Arc<Vec<Told>> {
         loop {
             // Made before the look, so that what comes behind it is not missed.
             let filled = self.filled.notified();
@@ -204,7 +206,7 @@ impl Queue {
         }
     }
 
-    fn begin(&self) -> Option<Arc<Vec<TierChange>>> {
+    fn begin(&self) -> Option<Arc<Vec<Told>>> {
         let mut inner = self.inner.lock();
         if inner.next.changes.is_empty() {
             return None;

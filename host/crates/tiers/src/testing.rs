@@ -9,7 +9,7 @@ use larder_engine::Millis;
 #[cfg(test)]
 use larder_engine::below::Below;
 use larder_engine::tier::{
-    Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+    Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf, Told,
 };
 #[cfg(test)]
 use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig, native};
@@ -202,7 +202,7 @@ impl Tier for MemoryTier {
 
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         _: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {
@@ -210,7 +210,7 @@ impl Tier for MemoryTier {
             let mut state = self.state.lock();
             changes
                 .iter()
-                .map(|change| state.change(change, self.bytes_max))
+                .map(|told| state.change(&told.change, self.bytes_max))
                 .collect()
         })
     }
@@ -257,7 +257,7 @@ pub(crate) fn engine_over(below: Arc<dyn Below>, memory_bytes: u64, start_ms: Mi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::{Subject, check, key, put};
+    use crate::conformance::{Subject, check, key, put, tell};
 
     struct Memory(Arc<MemoryTier>);
 
@@ -279,10 +279,13 @@ mod tests {
     #[tokio::test]
     async fn it_fails_when_told_and_forgets_what_was_to_be_replaced() {
         let tier = MemoryTier::new(1 << 20);
-        assert_eq!(tier.write(&[put("k", "old")], 1).await, [Ok(())]);
+        assert_eq!(tell(&tier, &[put("k", "old")], 1).await, [Ok(())]);
         tier.fail_with(Some("away"));
         let away = TierError::Unavailable("away".into());
-        assert_eq!(tier.write(&[put("k", "new")], 1).await, [Err(away.clone())]);
+        assert_eq!(
+            tell(&tier, &[put("k", "new")], 1).await,
+            [Err(away.clone())]
+        );
         assert_eq!(tier.read(&key("k"), 1).await, Err(away));
         assert_eq!(tier.figures().errors, 2);
         tier.fail_with(None);
@@ -292,11 +295,11 @@ mod tests {
     #[tokio::test]
     async fn it_keeps_what_it_was_not_told_and_waits_when_told() {
         let tier = MemoryTier::new(1 << 20);
-        assert_eq!(tier.write(&[put("k", "old")], 1).await, [Ok(())]);
+        assert_eq!(tell(&tier, &[put("k", "old")], 1).await, [Ok(())]);
         tier.lose_with(Some("away"));
         let lost = [TierChange::Delete(key("k"))];
         let away = Err(TierError::Unavailable("away".into()));
-        assert_eq!(tier.write(&lost, 1).await, [away]);
+        assert_eq!(tell(&tier, &lost, 1).await, [away]);
         tier.lose_with(None);
         tier.hang(true);
         let key = key("k");

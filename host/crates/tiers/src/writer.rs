@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use larder_engine::Millis;
-use larder_engine::tier::{Tier, TierChange, TierError};
+use larder_engine::tier::{Tier, TierError, Told};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
@@ -53,7 +53,7 @@ pub(crate) async fn write(level: &Level, clock: &(dyn Fn() -> Millis + Send + Sy
 }
 
 /// Has the tier do changes. They are not given up however long that takes, as it could do them at any time later.
-async fn hand_in(level: &Level, changes: &[TierChange], now: Millis) -> Results {
+async fn hand_in(level: &Level, changes: &[Told], now: Millis) -> Results {
     let mut writing = level.tier.write(changes, now);
     let patience = level.tier.config.deadline + time_for(level.queue.bytes());
     if let Ok(results) = timeout(patience, writing.as_mut()).await {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use e2e::harness::PATIENCE;
 use larder_engine::tier::{Stored, Tier, TierChange, TierError, TierKeyBuf};
 use larder_tiers::Plain;
+use larder_tiers::conformance::tell;
 use larder_tiers::redis::{Consistency, OpenError, RedisOptions, RedisTier};
 use tokio::runtime::{Builder, Runtime};
 
@@ -61,7 +62,7 @@ impl Asked {
     }
 
     fn write(&self, changes: &[TierChange]) -> Vec<Result<(), TierError>> {
-        self.runtime.block_on(self.tier.write(changes, NOW))
+        self.runtime.block_on(tell(&self.tier, changes, NOW))
     }
 
     #[track_caller]

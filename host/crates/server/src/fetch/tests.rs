@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use larder_engine::loader::Fetched;
 use larder_engine::tier::{
-    Answer, Levels, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+    Answer, Levels, Stored, Tier, TierError, TierFigures, TierKey, TierKeyBuf, Told,
 };
 use larder_engine::{Millis, Undecided};
 use larder_resp::{ArgsBuf, Version};
@@ -327,7 +327,7 @@ impl Tier for Shut {
 
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         _: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async {

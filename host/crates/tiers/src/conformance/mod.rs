@@ -3,8 +3,11 @@
 mod concurrency;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use larder_engine::tier::{PREFIXES_MAX, Stored, Tier, TierChange, TierKey, TierKeyBuf};
+use larder_engine::tier::{
+    PREFIXES_MAX, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf, Told,
+};
 use larder_engine::{KEY_BYTES_MAX, LABEL_NOTE_BYTES_MAX, Millis};
 
 /// A tier under test.
@@ -69,8 +72,23 @@ fn key_of(tenant: &str, db: u8, bytes: &[u8]) -> TierKeyBuf {
     TierKey { tenant, db, bytes }.to_owned()
 }
 
+/// Has a tier do changes that are told just now.
+pub async fn tell(
+    tier: &dyn Tier,
+    changes: &[TierChange],
+    now: Millis,
+) -> Vec<Result<(), TierError>> {
+    let at = Instant::now();
+    let told = |change: &TierChange| Told {
+        change: change.clone(),
+        at,
+    };
+    let changes: Vec<_> = changes.iter().map(told).collect();
+    tier.write(&changes, now).await
+}
+
 async fn write(tier: &dyn Tier, changes: &[TierChange], now: Millis) {
-    let results = tier.write(changes, now).await;
+    let results = tell(tier, changes, now).await;
     assert_eq!(results, vec![Ok(()); changes.len()]);
 }
 
@@ -299,9 +317,8 @@ async fn bytes_are_bounded(subject: &impl Subject) {
     let last = key(format!("{}-99", keys / 100 - 1));
     assert_eq!(read(&*tier, &last, now).await, Some(stored(&value)));
     assert_eq!(read(&*tier, &key("0-0"), now).await, None);
-    let refused = tier
-        .write(&[put("k", "v"), put("k", vec![1; bytes_max as usize])], now)
-        .await;
+    let changes = [put("k", "v"), put("k", vec![1; bytes_max as usize])];
+    let refused = tell(&*tier, &changes, now).await;
     assert!(refused[0].is_ok() && refused[1].is_err(), "{refused:?}");
     assert_eq!(read(&*tier, &key("k"), now).await, None);
     tier.close().await;

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use larder_engine::Millis;
 use larder_engine::tier::{
-    Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+    Answer, Stored, Tier, TierError, TierFigures, TierKey, TierKeyBuf, Told,
 };
 
 pub use open::{BYTES_MAX, BYTES_MIN, DiskOptions, OpenError};
@@ -102,12 +102,14 @@ impl Tier for Disk {
 
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         now: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {
-            let failed = |error| vec![Err(error); changes.len()];
-            match self.threads.write(changes.to_vec(), now) {
+            let count = changes.len();
+            let failed = |error| vec![Err(error); count];
+            let changes = changes.iter().map(|told| told.change.clone());
+            match self.threads.write(changes.collect(), now) {
                 Ok(answer) => answer
                     .await
                     .unwrap_or_else(|_| failed(self.threads.ended())),

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use larder_engine::Millis;
 use larder_engine::tier::{
-    Answer, Circuit, CircuitFigures, LevelFigures, Stored, Tier, TierChange, TierError,
-    TierFigures, TierKey, TierKeyBuf,
+    Answer, Circuit, CircuitFigures, LevelFigures, Stored, Tier, TierError, TierFigures, TierKey,
+    TierKeyBuf, Told,
 };
 use tokio::select;
 use tokio::sync::{Notify, Semaphore};
@@ -313,7 +313,7 @@ impl Tier for Guarded {
 
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         now: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicU64;
 
 use super::*;
-use crate::conformance::{Subject, check, key, put};
+use crate::conformance::{Subject, check, key, put, tell};
 use crate::testing::MemoryTier;
 
 const NOW: Millis = 1_700_000_000_000;
@@ -25,7 +25,7 @@ impl Bench {
     /// Over a tier that holds a value under `k`.
     async fn new(config: GuardConfig) -> Self {
         let tier = Arc::new(MemoryTier::new(1 << 20));
-        assert_eq!(tier.write(&[put("k", "v")], NOW).await, [Ok(())]);
+        assert_eq!(tell(&*tier, &[put("k", "v")], NOW).await, [Ok(())]);
         let clock = Arc::new(AtomicU64::new(NOW));
         let told = Arc::clone(&clock);
         let own: Arc<dyn Tier> = Arc::<MemoryTier>::clone(&tier);
@@ -113,7 +113,7 @@ async fn a_read_may_take_longer_the_more_bytes_are_read_with_it() {
     };
     let bench = Bench::new(config).await;
     let large = put("large", vec![0; 256 << 10]);
-    assert_eq!(bench.guarded.write(&[large], NOW).await, [Ok(())]);
+    assert_eq!(tell(&bench.guarded, &[large], NOW).await, [Ok(())]);
     bench.tier.hang(true);
     let large = key("large");
     let read = || async {
@@ -190,7 +190,7 @@ async fn what_is_no_trouble_is_none() {
     let bench = Bench::new(CONFIG).await;
     let large = put("large", vec![0; 2 << 20]);
     for _ in 0..10 {
-        let results = bench.guarded.write(std::slice::from_ref(&large), NOW).await;
+        let results = tell(&bench.guarded, std::slice::from_ref(&large), NOW).await;
         assert!(
             matches!(&results[..], [Err(TierError::Refused(_))]),
             "{results:?}"
@@ -208,14 +208,14 @@ async fn writes_are_not_tried_either_but_at_the_end() {
     let bench = Bench::new(CONFIG).await;
     bench.tier.lose_with(Some("away"));
     for _ in 0..10 {
-        assert!(bench.guarded.write(&[put("k", "w")], NOW).await[0].is_err());
+        assert!(tell(&bench.guarded, &[put("k", "w")], NOW).await[0].is_err());
     }
     assert!(bench.guarded.takes_nothing());
     assert_eq!(bench.asked(), 5);
     bench.tier.lose_with(None);
     bench.guarded.end();
     bench.guarded.writable().await;
-    assert_eq!(bench.guarded.write(&[put("k", "w")], NOW).await, [Ok(())]);
+    assert_eq!(tell(&bench.guarded, &[put("k", "w")], NOW).await, [Ok(())]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use larder_engine::tier::{TierChange, TierKey};
+use larder_engine::tier::{TierChange, TierKey, Told};
 
 use super::{Coming, hash_of};
 
@@ -49,17 +49,17 @@ pub(super) struct LeftOut {
     pub(super) databases: u64,
 }
 
-impl Batch<Vec<TierChange>> {
+impl Batch<Vec<Told>> {
     /// Adds a change. It takes the place of one of the same key.
-    pub(super) fn push(&mut self, change: TierChange) {
-        let key = match &change {
+    pub(super) fn push(&mut self, told: Told) {
+        let key = match &told.change {
             TierChange::Clear(tenant, db) => {
                 self.clear(Cleared {
                     tenant: Arc::clone(tenant),
                     db: *db,
                     prefix: Box::default(),
                 });
-                self.append(change);
+                self.append(told);
                 return;
             }
             TierChange::ClearPrefix(key) => {
@@ -68,7 +68,7 @@ impl Batch<Vec<TierChange>> {
                     db: Some(key.db),
                     prefix: key.bytes.clone(),
                 });
-                self.append(change);
+                self.append(told);
                 return;
             }
             TierChange::Put(key, _) | TierChange::Delete(key) => key,
@@ -76,26 +76,26 @@ impl Batch<Vec<TierChange>> {
         let hash = hash_of(key.borrow());
         let (changes, key) = (&self.changes, key.borrow());
         if let Some(place) = self.places.find(hash, |place| is_of(changes, *place, key)) {
-            self.replace(*place as usize, change);
+            self.replace(*place as usize, told);
             return;
         }
         let place = self.changes.len() as u32;
-        self.append(change);
+        self.append(told);
         let changes = &self.changes;
         self.places
             .insert_unique(hash, place, |place| hash_at(changes, *place));
     }
 
-    fn append(&mut self, change: TierChange) {
-        self.bytes += bytes_of(&change);
-        self.value_bytes += value_bytes_of(&change);
-        self.changes.push(change);
+    fn append(&mut self, told: Told) {
+        self.bytes += bytes_of(&told.change);
+        self.value_bytes += value_bytes_of(&told.change);
+        self.changes.push(told);
     }
 
-    fn replace(&mut self, place: usize, change: TierChange) {
-        self.bytes += bytes_of(&change);
-        self.value_bytes += value_bytes_of(&change);
-        let before = mem::replace(&mut self.changes[place], change);
+    fn replace(&mut self, place: usize, told: Told) {
+        self.bytes += bytes_of(&told.change);
+        self.value_bytes += value_bytes_of(&told.change);
+        let before = mem::replace(&mut self.changes[place], told).change;
         self.bytes -= bytes_of(&before);
         self.value_bytes -= value_bytes_of(&before);
     }
@@ -121,8 +121,10 @@ impl Batch<Vec<TierChange>> {
         while is_worth_it && self.value_bytes > 0 && self.bytes > bytes_max {
             let place = self.hand % self.changes.len();
             self.hand = place + 1;
-            if let TierChange::Put(key, _) = &self.changes[place] {
-                let nothing = TierChange::Delete(key.clone());
+            let Told { change, at } = &self.changes[place];
+            if let TierChange::Put(key, _) = change {
+                let change = TierChange::Delete(key.clone());
+                let nothing = Told { change, at: *at };
                 self.replace(place, nothing);
                 left_out.values += 1;
             }
@@ -135,17 +137,20 @@ impl Batch<Vec<TierChange>> {
 
     /// Empties all databases that it changes, instead. How many.
     fn collapse(&mut self) -> u64 {
-        let databases: BTreeSet<_> = self.changes.iter().map(database_of).collect();
+        let changes = mem::take(self).changes;
+        let at = changes.iter().map(|told| told.at).max();
+        let changes = changes.iter().map(|told| &told.change);
+        let databases: BTreeSet<_> = changes.map(database_of).collect();
         let count = databases.len() as u64;
-        *self = Self::default();
-        for (tenant, db) in databases {
-            self.push(TierChange::Clear(tenant, db));
+        for ((tenant, db), at) in databases.into_iter().zip(at.into_iter().cycle()) {
+            let change = TierChange::Clear(tenant, db);
+            self.push(Told { change, at });
         }
         count
     }
 
     /// The same, to be done.
-    pub(super) fn begin(self) -> Batch<Arc<Vec<TierChange>>> {
+    pub(super) fn begin(self) -> Batch<Arc<Vec<Told>>> {
         Batch {
             changes: Arc::new(self.changes),
             places: self.places,
@@ -165,14 +170,10 @@ impl<C> Batch<C> {
     }
 
     /// What there will be of a key, if it changes that.
-    pub(super) fn coming(
-        &self,
-        changes: &[TierChange],
-        hash: u64,
-        key: TierKey<'_>,
-    ) -> Option<Coming> {
+    pub(super) fn coming(&self, changes: &[Told], hash: u64, key: TierKey<'_>) -> Option<Coming> {
         let place = self.places.find(hash, |place| is_of(changes, *place, key));
-        match place.and_then(|place| changes.get(*place as usize)) {
+        let told = place.and_then(|place| changes.get(*place as usize));
+        match told.map(|told| &told.change) {
             Some(TierChange::Put(_, stored)) => Some(Coming::Put(Arc::clone(stored))),
             Some(_) => Some(Coming::Nothing),
             None => {
@@ -193,18 +194,18 @@ fn database_of(change: &TierChange) -> (Arc<str>, Option<u8>) {
     }
 }
 
-fn key_at(changes: &[TierChange], place: u32) -> Option<TierKey<'_>> {
-    match changes.get(place as usize)? {
+fn key_at(changes: &[Told], place: u32) -> Option<TierKey<'_>> {
+    match &changes.get(place as usize)?.change {
         TierChange::Put(key, _) | TierChange::Delete(key) => Some(key.borrow()),
         TierChange::Clear(..) | TierChange::ClearPrefix(_) => None,
     }
 }
 
-fn is_of(changes: &[TierChange], place: u32, key: TierKey<'_>) -> bool {
+fn is_of(changes: &[Told], place: u32, key: TierKey<'_>) -> bool {
     key_at(changes, place) == Some(key)
 }
 
-fn hash_at(changes: &[TierChange], place: u32) -> u64 {
+fn hash_at(changes: &[Told], place: u32) -> u64 {
     key_at(changes, place).map_or(0, hash_of)
 }
 

@@ -68,7 +68,14 @@ fn above_the_bound_the_oldest_values_go_and_their_keys_will_hold_nothing() {
         queue.push(put(0, n, &[1; 1000]));
     }
     assert!(queue.bytes() <= BYTES_MAX, "{}", queue.bytes());
-    let kept: u64 = queue.inner.lock().next.changes.iter().map(bytes_of).sum();
+    let kept: u64 = queue
+        .inner
+        .lock()
+        .next
+        .changes
+        .iter()
+        .map(|told| bytes_of(&told.change))
+        .sum();
     assert_eq!(queue.bytes(), kept);
     assert_eq!(load(&queue.counts().collapses), 0);
     let coming: Vec<_> = (0..200)
@@ -162,7 +169,7 @@ fn nothing_that_was_replaced_or_removed_is_there_in_the_end() {
                 0 => queue.give_up_waiting(),
                 1..20 => {
                     if let Some(round) = queue.begin() {
-                        round.iter().for_each(|change| apply(&mut held, change));
+                        round.iter().for_each(|told| apply(&mut held, &told.change));
                         queue.finish();
                     }
                 }
@@ -181,7 +188,7 @@ fn nothing_that_was_replaced_or_removed_is_there_in_the_end() {
             }
         }
         while let Some(round) = queue.begin() {
-            round.iter().for_each(|change| apply(&mut held, change));
+            round.iter().for_each(|told| apply(&mut held, &told.change));
             queue.finish();
         }
         for (key, value) in &held {
@@ -189,4 +196,30 @@ fn nothing_that_was_replaced_or_removed_is_there_in_the_end() {
         }
         assert_eq!(queue.bytes(), 0);
     }
+}
+
+#[test]
+fn a_change_is_as_old_as_it_is_however_long_it_waits() {
+    let queue = queue(Overflow::Drop);
+    queue.push(put(0, 1, b"first"));
+    queue.push(put(0, 2, b"v"));
+    let between = Instant::now();
+    queue.push(put(0, 1, b"second"));
+    queue.give_up_waiting();
+    let ages: Vec<_> = queue.begin().unwrap().iter().map(|told| told.at).collect();
+    assert!(ages[0] >= between && ages[1] <= between, "{ages:?}");
+    // One that is left out is as old, too.
+    queue.push(put(0, 3, &[1; 90 << 10]));
+    let between = Instant::now();
+    queue.push(put(0, 4, &[1; 90 << 10]));
+    queue.finish();
+    let round = queue.begin().unwrap();
+    assert!(
+        matches!(round[0].change, TierChange::Delete(_)),
+        "{round:?}"
+    );
+    assert!(
+        round[0].at <= between && round[1].at >= between,
+        "{round:?}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_engine::tier::TierError;
 use redis::{Cmd, RedisError, RedisResult, Value};
@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::connect::Dialer;
 use super::connection::Connection;
+use super::doubt::Doubt;
 use super::fault::ConnectError;
 use super::script::Call;
 use super::standing::Standing;
@@ -21,6 +22,7 @@ pub(super) struct Lane {
     standing: Arc<Standing>,
     timeout: Duration,
     held: Mutex<Option<Connection>>,
+    doubt: Doubt,
 }
 
 /// Why nothing was answered.
@@ -36,6 +38,7 @@ impl Lane {
             standing: Arc::clone(standing),
             timeout,
             held: Mutex::default(),
+            doubt: Doubt::default(),
         }
     }
 
@@ -44,6 +47,11 @@ impl Lane {
         let mut held = self.held.lock().await;
         *held = Some(self.dialer.dial_patiently().await?);
         Ok(())
+    }
+
+    /// How long ago a change counts as done that was told then and is sent now.
+    pub(super) fn age(&self, told: Instant) -> Duration {
+        self.doubt.age(told)
     }
 
     /// Sends commands and brings their answers, about so many bytes, within the time that it may take; see
@@ -104,11 +112,14 @@ impl Lane {
                     self.dialer.place
                 )
             }
-            Err(_) => format!(
-                "{} has not answered within {} ms; look at it and at the network",
-                self.dialer.place,
-                timeout.as_millis()
-            ),
+            Err(_) => {
+                self.doubt.stays();
+                format!(
+                    "{} has not answered within {} ms; look at it and at the network",
+                    self.dialer.place,
+                    timeout.as_millis()
+                )
+            }
         };
         Err(self.standing.fails(text))
     }
@@ -121,17 +132,29 @@ impl Lane {
     ) -> Result<Vec<RedisResult<Value>>, Fault> {
         let mut held = self.held.lock().await;
         if let Some(mut connection) = held.take()
-            && let Ok(answers) = send_over(&mut connection, commands, wait).await
+            && let Ok(answers) = self.send_over(&mut connection, commands, wait).await
         {
             *held = Some(connection);
             return Ok(answers);
         }
         // It may have been closed while nothing was asked of it; all that is asked may be asked twice.
         let mut connection = self.dialer.dial().await.map_err(Fault::Connect)?;
-        let sent = send_over(&mut connection, commands, wait).await;
+        let sent = self.send_over(&mut connection, commands, wait).await;
         let answers = sent.map_err(Fault::Lost)?;
         *held = Some(connection);
         Ok(answers)
+    }
+
+    async fn send_over(
+        &self,
+        connection: &mut Connection,
+        commands: &[Cmd],
+        wait: Option<&Cmd>,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        self.doubt.begins();
+        let sent = send_over(connection, commands, wait).await;
+        self.doubt.ends(sent.is_ok());
+        sent
     }
 }
 

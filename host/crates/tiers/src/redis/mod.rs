@@ -9,6 +9,7 @@
 mod address;
 mod connect;
 mod connection;
+mod doubt;
 mod fault;
 mod generations;
 mod lane;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use larder_engine::Millis;
 use larder_engine::tier::{
-    Answer, Stored, Tier, TierChange, TierError, TierFigures, TierKey, TierKeyBuf,
+    Answer, Stored, Tier, TierError, TierFigures, TierKey, TierKeyBuf, Told,
 };
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
@@ -293,7 +294,7 @@ impl Tier for RedisTier {
 
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         now: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_engine::Millis;
-use larder_engine::tier::{TierChange, TierError, TierKeyBuf};
+use larder_engine::tier::{TierChange, TierError, TierKeyBuf, Told};
 use redis::{Cmd, Value, cmd};
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::Inner;
 use super::script::{Call, KEEP};
@@ -56,6 +56,7 @@ impl Consistency {
 struct Ready {
     /// Its place in the round.
     at: usize,
+    told: Instant,
     name: Vec<u8>,
     body: Vec<u8>,
     px: u64,
@@ -65,23 +66,21 @@ struct Ready {
 
 impl Inner {
     /// Carries out a round.
-    pub(super) async fn write(
-        &self,
-        changes: &[TierChange],
-        now: Millis,
-    ) -> Vec<Result<(), TierError>> {
-        let told = Instant::now();
-        let is_of_key = |change: &TierChange| {
-            !matches!(change, TierChange::Clear(..) | TierChange::ClearPrefix(_))
+    pub(super) async fn write(&self, changes: &[Told], now: Millis) -> Vec<Result<(), TierError>> {
+        let is_of_key = |told: &Told| {
+            !matches!(
+                told.change,
+                TierChange::Clear(..) | TierChange::ClearPrefix(_)
+            )
         };
         let mut results = Vec::with_capacity(changes.len());
         for part in changes.chunk_by(|one, next| is_of_key(one) && is_of_key(next)) {
-            match part {
-                [TierChange::Clear(tenant, db)] => results.push(self.clear(tenant, *db).await),
-                [TierChange::ClearPrefix(prefix)] => {
+            match (&part[0].change, part) {
+                (TierChange::Clear(tenant, db), _) => results.push(self.clear(tenant, *db).await),
+                (TierChange::ClearPrefix(prefix), _) => {
                     results.push(self.clear_prefix(prefix).await);
                 }
-                part => results.extend(self.write_part(part, now, told).await),
+                (_, part) => results.extend(self.write_part(part, now).await),
             }
         }
         results
@@ -102,14 +101,9 @@ impl Inner {
     }
 
     /// Carries out what concerns keys: the last change of each alone, so that their order does not matter.
-    async fn write_part(
-        &self,
-        changes: &[TierChange],
-        now: Millis,
-        told: Instant,
-    ) -> Vec<Result<(), TierError>> {
+    async fn write_part(&self, changes: &[Told], now: Millis) -> Vec<Result<(), TierError>> {
         let mut names = Vec::with_capacity(changes.len());
-        for change in changes {
+        for Told { change, .. } in changes {
             match self.name_of(change).await {
                 Ok(name) => names.push(name),
                 Err(error) => return vec![Err(error); changes.len()],
@@ -119,23 +113,23 @@ impl Inner {
         let last: HashMap<&[u8], usize> = places.collect();
         let mut results = vec![Ok(()); changes.len()];
         let (mut ready, mut bytes, mut turn_bytes) = (Vec::new(), 0, 0);
-        for (at, change) in changes.iter().enumerate() {
+        for (at, told) in changes.iter().enumerate() {
             if last.get(&*names[at]) != Some(&at) {
                 continue;
             }
-            let one = self.ready(at, names[at].clone(), change, now);
+            let one = self.ready(at, names[at].clone(), told, now);
             bytes += one.body.len();
             turn_bytes += one.body.len();
             ready.push(one);
             if bytes >= MESSAGE_BYTES || ready.len() == MESSAGE_CHANGES {
-                self.send(mem::take(&mut ready), told, &mut results).await;
+                self.send(mem::take(&mut ready), &mut results).await;
                 (bytes, turn_bytes) = (0, 0);
             } else if turn_bytes >= TURN_BYTES {
                 turn_bytes = 0;
                 yield_now().await;
             }
         }
-        self.send(ready, told, &mut results).await;
+        self.send(ready, &mut results).await;
         (0..changes.len())
             .map(|at| results[last[&*names[at]]].clone())
             .collect()
@@ -157,15 +151,16 @@ impl Inner {
         Ok(self.names.entry(key.borrow(), generation))
     }
 
-    fn ready(&self, at: usize, name: Vec<u8>, change: &TierChange, now: Millis) -> Ready {
+    fn ready(&self, at: usize, name: Vec<u8>, told: &Told, now: Millis) -> Ready {
         let mut ready = Ready {
             at,
+            told: told.at,
             name,
             body: Vec::new(),
             px: DELETION_KEPT.as_millis() as u64,
             refused: None,
         };
-        let TierChange::Put(key, stored) = change else {
+        let TierChange::Put(key, stored) = &told.change else {
             return ready;
         };
         let ttl_max = self.ttl_max.as_millis() as u64;
@@ -190,11 +185,10 @@ impl Inner {
         ready
     }
 
-    async fn send(&self, ready: Vec<Ready>, told: Instant, results: &mut [Result<(), TierError>]) {
+    async fn send(&self, ready: Vec<Ready>, results: &mut [Result<(), TierError>]) {
         if ready.is_empty() {
             return;
         }
-        let age_us = told.elapsed().as_micros().to_string().into_bytes();
         let (mut calls, mut places) = (Vec::new(), Vec::new());
         for one in ready {
             let bytes = (one.name.len() + one.body.len()) as u64;
@@ -202,10 +196,15 @@ impl Inner {
             if !one.body.is_empty() {
                 self.standing.put_bytes.fetch_add(bytes, Relaxed);
             }
+            let age_us = self.writer.age(one.told).as_micros();
             calls.push(Call {
                 script: &KEEP,
                 name: one.name,
-                args: vec![one.body, age_us.clone(), one.px.to_string().into_bytes()],
+                args: vec![
+                    one.body,
+                    age_us.to_string().into_bytes(),
+                    one.px.to_string().into_bytes(),
+                ],
             });
             places.push((one.at, one.refused));
         }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use larder_engine::below::{Reach, Sight};
-use larder_engine::tier::{Answer, Stored, TierError, TierFigures};
+use larder_engine::tier::{Answer, Stored, TierError, TierFigures, Told};
 use larder_engine::{Access, Edit, Engine, Expiry, Key, Store, Tenant};
 use tokio::sync::Semaphore;
 
@@ -98,12 +98,12 @@ impl Tier for Gated {
 
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         _: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {
             self.writes.acquire().await.unwrap().forget();
-            changes.iter().for_each(|change| self.change(change));
+            changes.iter().for_each(|told| self.change(&told.change));
             changes.iter().map(|_| Ok(())).collect()
         })
     }

@@ -10,7 +10,7 @@ use larder_engine::tier::{Tier, TierChange, TierError};
 use tempfile::TempDir;
 
 use super::support::{NOW, opened};
-use crate::conformance::{Subject, check, key, put, stored};
+use crate::conformance::{Subject, check, key, put, stored, tell};
 use crate::disk::{Disk, DiskOptions, OpenError};
 use crate::encoding::Plain;
 
@@ -52,7 +52,7 @@ async fn it_does_what_every_tier_does() {
 async fn the_folder_is_for_one_process_and_its_user_alone() {
     let folder = tempfile::tempdir().unwrap();
     let disk = open(folder.path(), 1 << 20);
-    assert_eq!(disk.write(&[put("k", "v")], NOW).await, [Ok(())]);
+    assert_eq!(tell(&disk, &[put("k", "v")], NOW).await, [Ok(())]);
     let second = Disk::open(&options(folder.path(), 1 << 20), Arc::new(Plain), NOW);
     assert!(matches!(second, Err(OpenError::InUse(_))));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -71,7 +71,7 @@ async fn after_its_end_it_refuses_in_words() {
     let disk = open(folder.path(), 1 << 20);
     disk.close().await;
     disk.close().await;
-    let Err(TierError::Unavailable(text)) = &disk.write(&[put("k", "v")], NOW).await[0] else {
+    let Err(TierError::Unavailable(text)) = &tell(&disk, &[put("k", "v")], NOW).await[0] else {
         panic!("it was closed");
     };
     assert!(text.contains("has ended; restart the server"), "{text}");
@@ -81,12 +81,9 @@ async fn after_its_end_it_refuses_in_words() {
 async fn figures_tell_how_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     let disk = open(folder.path(), 1 << 20);
-    disk.write(
-        &[put("a", [1; 500]), put("b", [1; 500]), put("b", [2; 500])],
-        NOW,
-    )
-    .await;
-    disk.write(&[TierChange::Delete(key("a"))], NOW).await;
+    let changes = [put("a", [1; 500]), put("b", [1; 500]), put("b", [2; 500])];
+    tell(&disk, &changes, NOW).await;
+    tell(&disk, &[TierChange::Delete(key("a"))], NOW).await;
     let figures = disk.figures();
     assert_eq!((figures.entries, figures.bytes_max), (1, 1 << 20));
     assert!((1500..1800).contains(&figures.put_bytes), "{figures:?}");
@@ -95,7 +92,7 @@ async fn figures_tell_how_it_stands() {
         "{figures:?}"
     );
     assert!(figures.used_bytes >= figures.written_bytes && figures.index_bytes > 0);
-    let large = disk.write(&[put("a", vec![0; 1 << 18])], NOW).await;
+    let large = tell(&disk, &[put("a", vec![0; 1 << 18])], NOW).await;
     assert!(matches!(&large[0], Err(TierError::Refused(text)) if text.contains("131072")));
     assert_eq!(disk.figures().trouble, None);
     disk.close().await;
@@ -110,7 +107,7 @@ async fn what_is_synced_is_there() {
     };
     let disk = opened(&options);
     for n in 0..20_u8 {
-        assert_eq!(disk.write(&[put("k", [n])], NOW).await, [Ok(())]);
+        assert_eq!(tell(&disk, &[put("k", [n])], NOW).await, [Ok(())]);
     }
     disk.close().await;
     assert_eq!(disk.figures().errors, 0);

@@ -11,7 +11,7 @@ use larder_engine::tier::{Tier, TierChange, TierKeyBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::support::{NOW, opened};
-use crate::conformance::{key, stored};
+use crate::conformance::{key, stored, tell};
 use crate::disk::{Disk, DiskOptions};
 
 const FOLDER: &str = "LARDER_TEST_DISK";
@@ -71,7 +71,7 @@ fn child() {
             None => TierChange::Delete(name(of)),
         });
         let changes: Vec<_> = changes.collect();
-        let results = runtime.block_on(disk.write(&changes, NOW));
+        let results = runtime.block_on(tell(&disk, &changes, NOW));
         assert!(results.iter().all(Result::is_ok), "{results:?}");
         // In one write, so that a line is whole or absent.
         out.write_all(format!("\ndone {batch}\n").as_bytes())

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::support::{NOW, opened_with};
 use crate::Records;
 use crate::codec::{Codec, Dictionaries, Encrypt, KeyRing, Settings};
-use crate::conformance::{Subject, check, key, stored};
+use crate::conformance::{Subject, check, key, stored, tell};
 use crate::disk::{Disk, DiskOptions};
 
 fn records(ring: Option<KeyRing>, compress: bool, encrypt: Encrypt) -> Arc<Records> {
@@ -67,7 +67,7 @@ async fn what_becomes_large_when_it_is_read_is_not_read_on_the_spot() {
     let disk = open(folder.path(), 64 << 20, records(None, true, Encrypt::None));
     let large = stored(&[0; 4 << 20]);
     let change = TierChange::Put(key("k"), Arc::new(large.clone()));
-    assert_eq!(disk.write(&[change], NOW).await, [Ok(())]);
+    assert_eq!(tell(&disk, &[change], NOW).await, [Ok(())]);
     assert!(disk.figures().put_bytes < 64 << 10);
     assert_eq!(disk.read_now(key("k").borrow(), NOW), None);
     assert_eq!(disk.read(&key("k"), NOW).await, Ok(Some(large)));
@@ -100,7 +100,7 @@ async fn what_is_marked_is_nowhere_on_disk_and_comes_back_with_its_ring_alone() 
 
     let disk = open_with(Some(ring.clone()));
     let changes = [put("a", &marked), put("b", &open_value)];
-    assert_eq!(disk.write(&changes, NOW).await, [Ok(()), Ok(())]);
+    assert_eq!(tell(&disk, &changes, NOW).await, [Ok(()), Ok(())]);
     disk.close().await;
     drop(disk);
     assert!(!shows(folder.path(), b"4000-0012") && shows(folder.path(), b"price 12.90"));
@@ -120,7 +120,7 @@ async fn what_is_marked_is_nowhere_on_disk_and_comes_back_with_its_ring_alone() 
     assert_eq!(disk.read(&key("a"), NOW).await, Ok(None));
     assert_eq!(disk.read(&key("b"), NOW).await, Ok(Some(open_value)));
     assert_eq!(disk.figures().damaged, 1);
-    let refused = &disk.write(&[put("c", &marked)], NOW).await[0];
+    let refused = &tell(&disk, &[put("c", &marked)], NOW).await[0];
     assert!(
         matches!(refused, Err(TierError::Refused(text)) if text.contains("larder keys new")),
         "{refused:?}"

@@ -4,6 +4,7 @@ use larder_engine::Label;
 use larder_engine::tier::Circuit;
 
 use super::*;
+use crate::conformance::tell;
 use crate::queue::{Coming, Overflow};
 use crate::testing::MemoryTier;
 
@@ -164,12 +165,9 @@ fn the_next_level_answers_for_one_that_is_away() {
     assert_eq!(troubled.figures(0).reads.circuit, Circuit::Open);
     assert_eq!(troubled.figures(0).state(), "open");
     // It may hold something, but is not asked: whether there is what the next one has not is answered with an error.
-    wait(troubled.tiers[1].write(
-        &[TierChange::Delete(
-            TierKey::new("default", key("k1")).to_owned(),
-        )],
-        NOW,
-    ));
+    let own = TierKey::new("default", key("k1")).to_owned();
+    let removal = [TierChange::Delete(own)];
+    wait(tell(&*troubled.tiers[1], &removal, NOW));
     let asked = troubled.tiers[0].asked();
     let sight = |name| troubled.below().sight(key(name), Reach::Cache, NOW);
     let sights = [sight("k1"), sight("none")];
