@@ -122,14 +122,19 @@ impl Inner {
             turn_bytes += one.body.len();
             ready.push(one);
             if bytes >= MESSAGE_BYTES || ready.len() == MESSAGE_CHANGES {
-                self.send(mem::take(&mut ready), &mut results).await;
+                if let Err(error) = self.send(mem::take(&mut ready), &mut results).await {
+                    // It would go no better with the rest, which is handed in again.
+                    results[at..].fill(Err(error));
+                    break;
+                }
                 (bytes, turn_bytes) = (0, 0);
             } else if turn_bytes >= TURN_BYTES {
                 turn_bytes = 0;
                 yield_now().await;
             }
         }
-        self.send(ready, &mut results).await;
+        // What failed stands among the results.
+        let _ = self.send(ready, &mut results).await;
         (0..changes.len())
             .map(|at| results[last[&*names[at]]].clone())
             .collect()
@@ -185,9 +190,14 @@ impl Inner {
         ready
     }
 
-    async fn send(&self, ready: Vec<Ready>, results: &mut [Result<(), TierError>]) {
+    /// Sends one message. An error where nothing came back.
+    async fn send(
+        &self,
+        ready: Vec<Ready>,
+        results: &mut [Result<(), TierError>],
+    ) -> Result<(), TierError> {
         if ready.is_empty() {
-            return;
+            return Ok(());
         }
         let (mut calls, mut places) = (Vec::new(), Vec::new());
         for one in ready {
@@ -219,7 +229,7 @@ impl Inner {
                 for (at, _) in places {
                     results[at] = Err(error.clone());
                 }
-                return;
+                return Err(error);
             }
         };
         if let Some((_, wanted)) = wait {
@@ -244,6 +254,7 @@ impl Inner {
                 }
             };
         }
+        Ok(())
     }
 
     /// What waits until replicas have what was written over the same connection, and how many; `None` where none is waited
