@@ -12,7 +12,7 @@ use super::redis::Redis;
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;
 /// Long enough for a machine with other things to do.
-const NODE_TIMEOUT_MS: &str = "15000";
+const PATIENT_MS: &str = "15000";
 
 /// Six `redis-server`s that are one cluster. Killed when dropped.
 pub struct RedisCluster {
@@ -26,12 +26,21 @@ impl RedisCluster {
     /// When it does not come to work.
     #[track_caller]
     pub fn start(test: &str) -> Option<Self> {
+        Self::start_with(test, PATIENT_MS)
+    }
+
+    /// The same, in which a replica takes the place of a primary that is silent for so long.
+    ///
+    /// # Panics
+    /// Likewise.
+    #[track_caller]
+    pub fn start_with(test: &str, node_timeout_ms: &str) -> Option<Self> {
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..2 * PRIMARIES {
             let bus = free_address().port().to_string();
             let args = ["--cluster-enabled", "yes", "--cluster-port", &bus];
-            let timeout = ["--cluster-node-timeout", NODE_TIMEOUT_MS];
+            let timeout = ["--cluster-node-timeout", node_timeout_ms];
             nodes.push(Redis::start_with(test, &[&args[..], &timeout].concat())?);
             buses.push(bus);
         }
@@ -45,6 +54,11 @@ impl RedisCluster {
     /// The nodes, primaries first.
     pub fn nodes(&self) -> &[Redis] {
         &self.nodes
+    }
+
+    /// Ends a node at once.
+    pub fn kill(&mut self, nth: usize) {
+        self.nodes[nth].kill();
     }
 
     /// Its address in the settings of a tier.

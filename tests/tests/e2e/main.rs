@@ -28,6 +28,7 @@ mod tls;
 mod traces;
 mod tracking;
 mod transactions;
+mod trouble;
 mod users;
 mod values;
 mod volatile;
