@@ -120,6 +120,10 @@ impl Upkeep {
         if !surveyor.is_going() && surveyor.has_cleared() {
             surveyor.begin();
         }
+        if surveyor.rests() {
+            thread::park_timeout(PAUSE);
+            return;
+        }
         if !surveyor.is_going() {
             thread::park_timeout(PAUSE);
         }

@@ -11,6 +11,8 @@ use tracing::info;
 
 /// Bytes that are gone over in a step.
 const STEP_BYTES: u64 = 256 << 10;
+/// Rounds that one that could not go on rests before it begins anew: one, and twice as many each time.
+const RESTING_MAX: u32 = 512;
 
 /// What a key, or the lack of one, is to values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +121,8 @@ pub(super) struct Surveyor {
     disk: Arc<Disk>,
     clock: fn() -> Millis,
     stage: Stage,
+    resting: u32,
+    resting_next: u32,
 }
 
 /// How a survey stands.
@@ -132,12 +136,26 @@ enum Stage {
 impl Surveyor {
     pub(super) fn new(disk: Arc<Disk>, clock: fn() -> Millis, is_due: bool) -> Self {
         let stage = if is_due { Stage::Due } else { Stage::Idle };
-        Self { disk, clock, stage }
+        Self {
+            disk,
+            clock,
+            stage,
+            resting: 0,
+            resting_next: 1,
+        }
     }
 
-    /// Begins a survey, also where one goes on.
+    /// Begins a survey, also where one goes on or rests.
     pub(super) fn begin(&mut self) {
         self.stage = Stage::Due;
+        (self.resting, self.resting_next) = (0, 1);
+    }
+
+    /// Whether it rests for this round.
+    pub(super) fn rests(&mut self) -> bool {
+        let rests = self.resting > 0;
+        self.resting = self.resting.saturating_sub(1);
+        rests
     }
 
     /// Whether something was cleared that a survey is to remove.
@@ -164,7 +182,10 @@ impl Surveyor {
                 true
             }
             Ok(Surveyed::Stuck) => {
+                // What cannot be read now may be read later; to go over all before it each second wears the disk.
                 self.stage = Stage::Due;
+                self.resting = self.resting_next;
+                self.resting_next = (self.resting_next * 2).min(RESTING_MAX);
                 false
             }
             // The writer has no time for it.
@@ -175,7 +196,18 @@ impl Surveyor {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::time::Duration;
+
+    use larder_engine::Key;
+    use larder_engine::tier::{TierChange, TierKey};
+    use larder_tiers::Plain;
+    use larder_tiers::codec::Encrypt;
+    use larder_tiers::disk::DiskOptions;
+    use tokio::runtime::Builder;
+
     use super::*;
+    use crate::assemble::codec_in;
 
     #[test]
     fn entries_are_told_by_what_their_key_is_now() {
@@ -197,5 +229,47 @@ mod tests {
                 (None, State::Open, 5),
             ]
         );
+    }
+
+    #[test]
+    fn a_survey_that_cannot_go_on_begins_anew_less_and_less_often() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DiskOptions {
+            folder: folder.path().to_owned(),
+            bytes_max: 64 << 20,
+            index_bytes_max: 1 << 20,
+            sync_every: None,
+            read_timeout: Duration::from_secs(90),
+        };
+        let disk = Arc::new(Disk::open(&options, Arc::new(Plain), 1).unwrap());
+        let key = TierKey::new("t", Key::new(0, b"k")).to_owned();
+        let put = TierChange::Put(key, Arc::default());
+        let runtime = Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(disk.write(&[put], 1)), [Ok(())]);
+        let codec = codec_in(None, false, Encrypt::None, None, 0).unwrap();
+        let surveying = Surveying::default();
+        let mut surveyor = Surveyor::new(Arc::clone(&disk), || 1, true);
+        assert!(surveyor.step(&codec, &surveying) && !surveyor.is_going());
+
+        let files = fs::read_dir(folder.path()).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let mut segments = files.filter(|path| path.extension().is_some());
+        let segment = File::options().write(true).open(segments.next().unwrap());
+        segment.unwrap().set_len(0).unwrap();
+        surveyor.begin();
+        let mut begun = |rounds: u32| {
+            let mut begun = 0;
+            for _ in 0..rounds {
+                if !surveyor.rests() {
+                    assert!(!surveyor.step(&codec, &surveying));
+                    begun += 1;
+                }
+            }
+            begun
+        };
+        assert_eq!(begun(1023), 10);
+        assert_eq!(begun(5 * 513), 5);
+        surveyor.begin();
+        assert!(!surveyor.rests());
     }
 }
