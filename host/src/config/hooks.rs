@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use larder_server::Gone;
 use larder_tiers::webhook::Uri;
 
-use super::file::{Found, HOOK};
+use super::file::HOOK;
 use super::kinds::quoted;
 use super::listed::Listed;
 use super::reader::Reader;
@@ -39,7 +39,10 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
     if listed.entry("on").is_none() {
         listed.require(reader, "on", ON_ALLOWED);
     }
-    let on = listed.take_found(reader, "on", ON_ALLOWED, gone);
+    let on = listed.take_each(reader, "on", ON_ALLOWED, Gone::ALL.len(), gone);
+    if on.as_ref().is_some_and(|on| !is_set(on)) {
+        listed.refuse(reader, "on", "an array", ON_ALLOWED);
+    }
     let pattern = listed.take(reader, "match", PATTERN_ALLOWED, |text| {
         (1..=PATTERN_BYTES_MAX)
             .contains(&text.len())
@@ -96,12 +99,14 @@ fn url(text: &str) -> Option<Uri> {
     (is_http && !names_user).then_some(url)
 }
 
-fn gone(found: &Found) -> Option<Vec<Gone>> {
-    let names = found.texts.as_ref()?;
-    let named = |name: &String| Gone::ALL.into_iter().find(|gone| gone.name() == name);
-    let gone: Vec<_> = names.iter().map(named).collect::<Option<_>>()?;
-    let is_once = |gone: &Gone| names.iter().filter(|name| *name == gone.name()).count() == 1;
-    (!gone.is_empty() && gone.iter().all(is_once)).then_some(gone)
+fn gone(name: &str) -> Option<Gone> {
+    Gone::ALL.into_iter().find(|gone| gone.name() == name)
+}
+
+/// Whether there is something, and each once.
+fn is_set(on: &[Gone]) -> bool {
+    let is_once = |gone: &Gone| on.iter().filter(|other| *other == gone).count() == 1;
+    !on.is_empty() && on.iter().all(is_once)
 }
 
 fn secret(text: &str) -> Option<Secret> {

@@ -57,16 +57,41 @@ impl<'t> Listed<'t> {
         allowed: &str,
         read: impl FnOnce(&Found) -> Option<T>,
     ) -> Option<T> {
-        let Entry { line, found, .. } = self.entry(key)?;
+        let found = &self.entry(key)?.found;
         let value = read(found);
         if value.is_none() {
-            let (list, shown) = (self.list, &found.shown);
-            reader.note(
-                *line,
-                format!("{list}.{key}: found {shown}; allowed: {allowed}"),
-            );
+            self.refuse(reader, key, &found.shown, allowed);
         }
         value
+    }
+
+    /// The values of the texts of an array, `count_max` at most. Of those that are not allowed the first is named.
+    pub(super) fn take_each<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        allowed: &str,
+        count_max: usize,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let found = &self.entry(key)?.found;
+        let wrong = match &found.texts {
+            None => found.shown.clone(),
+            Some(texts) if texts.len() > count_max => format!("{} of them", texts.len()),
+            Some(texts) => match texts.iter().find(|text| read(text).is_none()) {
+                None => return Some(texts.iter().filter_map(|text| read(text)).collect()),
+                Some(text) => quoted(text),
+            },
+        };
+        self.refuse(reader, key, &wrong, allowed);
+        None
+    }
+
+    /// Notes that what was found under `key` is not allowed.
+    pub(super) fn refuse(&self, reader: &mut Reader<'_>, key: &str, shown: &str, allowed: &str) {
+        let list = self.list;
+        let message = format!("{list}.{key}: found {shown}; allowed: {allowed}");
+        reader.note(self.line_of(key), message);
     }
 
     /// Its name.

@@ -4,7 +4,6 @@ use larder_engine::glob::PATTERN_BYTES_MAX;
 use larder_tiers::WritePolicy;
 
 use super::Writes;
-use super::file::Found;
 use super::kinds::{Choice, Kind, quoted};
 use super::listed::Listed;
 use super::reader::Reader;
@@ -32,23 +31,17 @@ pub(super) fn take(reader: &mut Reader<'_>, listed: &Listed<'_>) -> Writes {
         "an array of up to {PATTERNS_MAX} patterns of keys, each with {} behind it, such as [\"session:* around\"]",
         WORDS.allowed()
     );
-    let keys = listed.take_found(reader, KEYS, &allowed, patterns);
+    let keys = listed.take_each(reader, KEYS, &allowed, PATTERNS_MAX, pattern);
     Writes {
         policy,
         keys: keys.unwrap_or_default(),
     }
 }
 
-fn patterns(found: &Found) -> Option<Vec<(String, WritePolicy)>> {
-    let texts = found.texts.as_ref()?;
-    let pattern = |text: &String| {
-        let (pattern, word) = text.rsplit_once(' ')?;
-        let fits = (1..=PATTERN_BYTES_MAX).contains(&pattern.len());
-        fits.then_some((pattern.to_owned(), WORDS.read(word)?))
-    };
-    (texts.len() <= PATTERNS_MAX)
-        .then(|| texts.iter().map(pattern).collect())
-        .flatten()
+fn pattern(text: &str) -> Option<(String, WritePolicy)> {
+    let (pattern, word) = text.rsplit_once(' ')?;
+    let fits = (1..=PATTERN_BYTES_MAX).contains(&pattern.len());
+    fits.then_some((pattern.to_owned(), WORDS.read(word)?))
 }
 
 /// The lines of a tenant's table that say it again.

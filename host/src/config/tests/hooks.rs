@@ -55,10 +55,10 @@ fn what_is_wrong_with_hooks_is_told_line_by_line() {
         channel = 'gone'";
     let problems = check(&layers(text, &[], &[])).unwrap_err().to_string();
     for line in [
-        "l.toml:2: hook.on: found",
+        "l.toml:2: hook.on: found an array; allowed: an array",
         "l.toml:3: hook.match: found \"\"; allowed: a pattern of keys",
         "l.toml:1: hook.url: missing; allowed: an address",
-        "l.toml:5: hook.on: found",
+        "l.toml:5: hook.on: found \"delete\"; allowed: an array",
         "l.toml:6: hook.url: it is none such; allowed",
         "l.toml:7: hook.secret: it is none such; allowed",
         "l.toml:11: hook.channel: found beside a url; allowed",
