@@ -75,10 +75,11 @@ pub fn codec(config: &Config, ring: Option<KeyRing>, seed: u64) -> anyhow::Resul
     let (compress, encrypt) = (config.codec.compress, config.codec.encrypt);
     let disk = config.store.below.as_ref().and_then(|below| below.disk);
     let folder = disk.map(|_| &*config.folders.data);
-    codec_in(folder, compress, encrypt, ring, seed)
+    let tenants = config.store.tenants.len();
+    codec_in(folder, compress, encrypt, ring, seed, tenants)
 }
 
-/// As [`codec`]; its dictionaries are in a folder within that one, or in memory alone.
+/// As [`codec`], for so many tenants; its dictionaries are in a folder within that one, or in memory alone.
 ///
 /// # Errors
 /// As [`codec`].
@@ -88,12 +89,14 @@ pub(crate) fn codec_in(
     encrypt: Encrypt,
     ring: Option<KeyRing>,
     seed: u64,
+    tenants: usize,
 ) -> anyhow::Result<Arc<Codec>> {
     let settings = Settings {
         compress,
         encrypt,
         content_bytes_max: CONTENT_BYTES_MAX,
         data_type_of: larder_server::data_type,
+        tenants,
         seed,
     };
     let open = |folder: PathBuf| {

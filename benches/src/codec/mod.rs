@@ -49,6 +49,7 @@ fn codec(compress: bool, ring: Option<KeyRing>) -> Codec {
         },
         content_bytes_max: 64 << 20,
         data_type_of: |_| None,
+        tenants: 1,
         seed: 1,
     };
     Codec::new(settings, ring, Dictionaries::default())

@@ -162,7 +162,7 @@ impl CacheBuilder {
             None => Encrypt::None,
         };
         let folder = self.disk.as_ref().map(|(folder, _)| &**folder);
-        codec_in(folder, self.compress, encrypt, ring, seed)
+        codec_in(folder, self.compress, encrypt, ring, seed, 1)
     }
 
     fn open_disk(&self, codec: &Arc<Codec>) -> anyhow::Result<Option<Arc<Disk>>> {

@@ -246,7 +246,7 @@ mod tests {
         let put = TierChange::Put(key, Arc::default());
         let runtime = Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(disk.write(&[put], 1)), [Ok(())]);
-        let codec = codec_in(None, false, Encrypt::None, None, 0).unwrap();
+        let codec = codec_in(None, false, Encrypt::None, None, 0, 1).unwrap();
         let surveying = Surveying::default();
         let mut surveyor = Surveyor::new(Arc::clone(&disk), || 1, true);
         assert!(surveyor.step(&codec, &surveying) && !surveyor.is_going());

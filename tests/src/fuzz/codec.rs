@@ -82,6 +82,7 @@ fn codecs() -> &'static [(Codec, Encrypt); 3] {
             encrypt,
             content_bytes_max: CONTENT_BYTES_MAX,
             data_type_of: |_| None,
+            tenants: 1,
             seed: 1,
         };
         (

@@ -109,8 +109,13 @@ impl Kind {
     }
 
     /// Trains a dictionary, where there are samples, and takes it where it is better than what there is. Whether it was.
-    pub(super) fn train(&self, packer: &Packer, dictionaries: &Dictionaries) -> bool {
-        if !dictionaries.has_room() {
+    pub(super) fn train(
+        &self,
+        packer: &Packer,
+        dictionaries: &Dictionaries,
+        tenants: usize,
+    ) -> bool {
+        if !dictionaries.has_room(&self.tenant, tenants) {
             return false;
         }
         let Some(samples) = self.samples.lock().take() else {
@@ -190,21 +195,25 @@ fn level(bytes: usize, heat: Heat) -> i32 {
     }
 }
 
-/// The kinds of a tenant's values, by type.
-type OfTenant = HashMap<Box<str>, Arc<Kind>>;
+/// The kinds of a tenant's values, by type, and what their samples may take.
+struct OfTenant {
+    kinds: HashMap<Box<str>, Arc<Kind>>,
+    budget: Budget,
+}
 
 /// All kinds of values.
 pub(super) struct Kinds {
     seed: u64,
-    budget: Budget,
+    tenants: usize,
     known: RwLock<HashMap<Box<str>, OfTenant>>,
 }
 
 impl Kinds {
-    pub(super) fn new(seed: u64) -> Self {
+    /// Those of so many tenants.
+    pub(super) fn new(seed: u64, tenants: usize) -> Self {
         Self {
             seed,
-            budget: Budget::default(),
+            tenants,
             known: RwLock::default(),
         }
     }
@@ -225,9 +234,8 @@ impl Kinds {
         }
         let is_full = || {
             let known = self.known.read();
-            known
-                .get(tenant)
-                .is_some_and(|kinds| kinds.len() >= TYPES_MAX)
+            let own = known.get(tenant);
+            own.is_some_and(|own| own.kinds.len() >= TYPES_MAX)
         };
         match said {
             Some(data_type) if !is_full() => self.make(tenant, data_type, dictionaries),
@@ -240,42 +248,49 @@ impl Kinds {
     }
 
     fn known(&self, tenant: &str, data_type: &str) -> Option<Arc<Kind>> {
-        self.known.read().get(tenant)?.get(data_type).cloned()
+        let known = self.known.read();
+        known.get(tenant)?.kinds.get(data_type).cloned()
     }
 
     fn make(&self, tenant: &str, data_type: &str, dictionaries: &Dictionaries) -> Arc<Kind> {
         let seed = [tenant, data_type].iter().fold(self.seed, |seed, name| {
             xxh3_64_with_seed(name.as_bytes(), seed)
         });
-        let make = || Kind {
+        let make = |budget: &Budget| Kind {
             tenant: tenant.into(),
             data_type: data_type.into(),
             small: Mutex::default(),
             portable: Mutex::default(),
             large: Mutex::default(),
             contest: Mutex::default(),
-            samples: Mutex::new(Samples::new(seed, self.budget.clone())),
+            samples: Mutex::new(Samples::new(seed, budget.clone())),
             dictionary: RwLock::new(dictionaries.newest(tenant, data_type)),
             counters: KindCounters::default(),
         };
         let mut known = self.known.write();
-        let of_tenant = known.entry(tenant.into()).or_default();
-        let kind = of_tenant
-            .entry(data_type.into())
-            .or_insert_with(|| Arc::new(make()));
-        Arc::clone(kind)
+        let own = known.entry(tenant.into()).or_insert_with(|| OfTenant {
+            kinds: HashMap::new(),
+            budget: Budget::of_one_in(self.tenants),
+        });
+        let kind = own.kinds.entry(data_type.into());
+        Arc::clone(kind.or_insert_with(|| Arc::new(make(&own.budget))))
     }
 
     /// All there are, by tenant and type.
     pub(super) fn all(&self) -> Vec<Arc<Kind>> {
         let known = self.known.read();
-        let mut all: Vec<_> = known.values().flat_map(HashMap::values).cloned().collect();
+        let mut all: Vec<_> = known
+            .values()
+            .flat_map(|own| own.kinds.values())
+            .cloned()
+            .collect();
         all.sort_by(|a, b| (&a.tenant, &a.data_type).cmp(&(&b.tenant, &b.data_type)));
         all
     }
 
     /// Bytes of memory that samples take.
     pub(super) fn sample_bytes(&self) -> usize {
-        self.budget.used_bytes()
+        let known = self.known.read();
+        known.values().map(|own| own.budget.used_bytes()).sum()
     }
 }

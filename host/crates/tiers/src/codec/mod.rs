@@ -111,6 +111,8 @@ pub struct Settings {
     pub data_type_of: DataTypeOf,
     /// Which values dictionaries are trained from, out of those that were seen.
     pub seed: u64,
+    /// How many tenants there are: each has an equal share of what is kept of dictionaries and of what they are trained from.
+    pub tenants: usize,
 }
 
 /// Makes records of entries, and entries of records.
@@ -127,7 +129,7 @@ impl Codec {
     /// A codec with a key ring, where there is one, and the dictionaries that records name.
     pub fn new(settings: Settings, ring: Option<KeyRing>, dictionaries: Dictionaries) -> Self {
         Self {
-            kinds: Kinds::new(settings.seed),
+            kinds: Kinds::new(settings.seed, settings.tenants),
             settings,
             sealer: Sealer::new(ring),
             packer: Packer::default(),
@@ -232,7 +234,8 @@ impl Codec {
     /// tenth of a second each, so it is for a thread with time.
     pub fn train(&self) -> usize {
         let kinds = self.kinds.all();
-        let trained = |kind: &&Arc<Kind>| kind.train(&self.packer, &self.dictionaries);
+        let tenants = self.settings.tenants;
+        let trained = |kind: &&Arc<Kind>| kind.train(&self.packer, &self.dictionaries, tenants);
         kinds.iter().filter(trained).count()
     }
 

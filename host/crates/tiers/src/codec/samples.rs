@@ -11,25 +11,36 @@ pub(super) const SAMPLES_MAX: usize = 1024;
 /// Lengths of values that dictionaries are for.
 pub(super) const SAMPLE_BYTES_MIN: usize = 32;
 pub(super) const SAMPLE_BYTES_MAX: usize = 8 * 1024;
-/// Bytes that all choices together may hold.
+/// Bytes that the choices of all tenants together may hold.
 const ALL_BYTES_MAX: usize = 8 << 20;
 /// Values that are passed over after a dictionary was trained; twice as many the next time, and so on.
 const RESTING_MIN: u64 = 1 << 16;
 const RESTING_MAX: u64 = 1 << 24;
 
-/// Bytes that the choices of all kinds hold.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Budget(Arc<AtomicUsize>);
+/// Bytes that the choices of all kinds of a tenant hold.
+#[derive(Debug, Clone)]
+pub(super) struct Budget {
+    used_bytes: Arc<AtomicUsize>,
+    bytes_max: usize,
+}
 
 impl Budget {
+    /// The share of one of so many tenants.
+    pub(super) fn of_one_in(tenants: usize) -> Self {
+        Self {
+            used_bytes: Arc::default(),
+            bytes_max: ALL_BYTES_MAX / tenants.max(1),
+        }
+    }
+
     fn change(&self, from: usize, to: usize) -> bool {
-        let fits = |used: usize| (used + to - from <= ALL_BYTES_MAX).then_some(used + to - from);
+        let fits = |used: usize| (used + to - from <= self.bytes_max).then_some(used + to - from);
         let relaxed = Ordering::Relaxed;
-        self.0.fetch_update(relaxed, relaxed, fits).is_ok()
+        self.used_bytes.fetch_update(relaxed, relaxed, fits).is_ok()
     }
 
     pub(super) fn used_bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.used_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -131,7 +142,7 @@ mod tests {
     #[test]
     fn early_and_late_values_are_chosen_alike_and_by_the_seed() {
         let choice = |seed| {
-            let mut samples = Samples::new(seed, Budget::default());
+            let mut samples = Samples::new(seed, Budget::of_one_in(1));
             offer(&mut samples, 0..1000);
             assert_eq!(samples.take(), None);
             offer(&mut samples, 1000..20_000);
@@ -147,7 +158,7 @@ mod tests {
 
     #[test]
     fn after_a_choice_it_rests_for_longer_each_time() {
-        let mut samples = Samples::new(1, Budget::default());
+        let mut samples = Samples::new(1, Budget::of_one_in(1));
         offer(&mut samples, 0..1024);
         for rest in [1 << 16, 1 << 17] {
             assert_eq!(samples.take().map(|choice| choice.len()), Some(SAMPLES_MAX));
@@ -163,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_all_hold_is_bounded_and_given_back() {
-        let budget = Budget::default();
+        let budget = Budget::of_one_in(1);
         let mut many: Vec<_> = (0..4)
             .map(|seed| Samples::new(seed, budget.clone()))
             .collect();

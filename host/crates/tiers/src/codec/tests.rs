@@ -28,6 +28,7 @@ fn settings(encrypt: Encrypt) -> Settings {
         encrypt,
         content_bytes_max: 1 << 20,
         data_type_of: whole_note,
+        tenants: 1,
         seed: 1,
     }
 }

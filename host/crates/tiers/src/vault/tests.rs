@@ -15,6 +15,7 @@ fn codec(ring: Option<KeyRing>) -> Arc<Codec> {
         encrypt: Encrypt::None,
         content_bytes_max: 1 << 20,
         data_type_of: |_| None,
+        tenants: 1,
         seed: 1,
     };
     Arc::new(Codec::new(settings, ring, Dictionaries::default()))

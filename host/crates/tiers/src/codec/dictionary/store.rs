@@ -19,7 +19,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{DICTIONARY_BYTES_MAX, Dictionary, Origin};
 use crate::codec::DictionaryId;
 
-/// Dictionaries that there may be, older versions included; no others are trained then.
+/// Dictionaries that there may be, older versions included; no others are trained then. A tenant may have its equal share, but one
+/// at least.
 const DICTIONARIES_MAX: usize = 32;
 const BEGINNING: &[u8; 12] = b"LARDERDI\x01\0\0\0";
 const ENDING: &str = "dictionary";
@@ -88,9 +89,12 @@ impl Dictionaries {
             .cloned()
     }
 
-    /// Whether another one may be trained.
-    pub(in crate::codec) fn has_room(&self) -> bool {
-        self.known.read().len() < DICTIONARIES_MAX
+    /// Whether another one may be trained, for one of so many tenants.
+    pub(in crate::codec) fn has_room(&self, tenant: &str, tenants: usize) -> bool {
+        let known = self.known.read();
+        let is_own = |known: &&Arc<Dictionary>| *known.origin().tenant == *tenant;
+        let share = (DICTIONARIES_MAX / tenants.max(1)).max(1);
+        known.len() < DICTIONARIES_MAX && known.values().filter(is_own).count() < share
     }
 
     /// Keeps another one, on disk first: no record may name what a crash takes away.

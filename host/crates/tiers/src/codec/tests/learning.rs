@@ -185,3 +185,23 @@ fn what_others_read_as_well_names_no_dictionary_and_trains_none() {
     let (_, record) = feed(&codec, &mut Documents::new(3), Topic::Track, 1, WARM).remove(0);
     assert!(Named::by(&record).unwrap().dictionary.is_some());
 }
+
+#[test]
+fn one_tenant_leaves_the_others_their_share_of_samples() {
+    let settings = Settings {
+        tenants: 2,
+        ..settings(Encrypt::None)
+    };
+    let codec = Codec::new(settings, None, Dictionaries::default());
+    let offer = |tenant: &str, types: usize| {
+        for number in 0..types {
+            let data_type = format!("type {number}");
+            let kinds = &codec.kinds;
+            let kind = kinds.of(tenant, Some(data_type.as_bytes()), b"", &codec.dictionaries);
+            (0..1024).for_each(|_| kind.offer(&[b'x'; 8 << 10]));
+        }
+        codec.figures().memory_bytes
+    };
+    assert_eq!(offer("greedy", 3), 4 << 20);
+    assert_eq!(offer("other", 1), 8 << 20);
+}

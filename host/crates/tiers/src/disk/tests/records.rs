@@ -20,6 +20,7 @@ fn records(ring: Option<KeyRing>, compress: bool, encrypt: Encrypt) -> Arc<Recor
         encrypt,
         content_bytes_max: (64 << 20) + LABEL_NOTE_BYTES_MAX,
         data_type_of: |_| None,
+        tenants: 1,
         seed: 1,
     };
     let codec = Codec::new(settings, ring, Dictionaries::default());

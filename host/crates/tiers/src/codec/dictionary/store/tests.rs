@@ -90,10 +90,22 @@ fn what_cannot_be_kept_is_not_there() {
 fn there_is_a_bound() {
     let dictionaries = Dictionaries::default();
     for version in 0..DICTIONARIES_MAX as u32 {
-        assert!(dictionaries.has_room());
+        assert!(dictionaries.has_room("default", 1));
         dictionaries
             .keep(dictionary(version, &format!("words {version}")))
             .unwrap();
     }
-    assert!(!dictionaries.has_room());
+    assert!(!dictionaries.has_room("default", 1) && !dictionaries.has_room("other", 1));
+}
+
+#[test]
+fn a_tenant_has_its_share_and_one_at_least() {
+    let dictionaries = Dictionaries::default();
+    for version in 0..10 {
+        assert!(dictionaries.has_room("default", 3));
+        let another = dictionary(version, &format!("words {version}"));
+        dictionaries.keep(another).unwrap();
+    }
+    assert!(!dictionaries.has_room("default", 3));
+    assert!(dictionaries.has_room("other", 3) && dictionaries.has_room("other", 1000));
 }
