@@ -5,13 +5,16 @@ mod url;
 
 use std::error::Error;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
+use hyper::ext::on_informational;
 use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use larder_engine::loader::{Fetched, Fetching, LoadError, LoadFailure, Loader};
 use larder_engine::tier::TierKeyBuf;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -29,6 +33,10 @@ pub use url::UrlPattern;
 /// Connections to one host that wait for the next load, and for how long.
 const IDLE_MAX: usize = 32;
 const IDLE_TIME: Duration = Duration::from_secs(30);
+/// Answers of 1xx before the one that counts.
+const INTERIMS_MAX: u32 = 16;
+/// Bytes that are read at once, so that no connection keeps the thread for long, and that the head of an answer may have.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Threads that look up names.
 const LOOK_UPS_MAX: usize = 4;
 /// A value as it is, not compressed.
@@ -72,8 +80,8 @@ impl HttpLoader {
         let mut request = Request::new(Full::default());
         *request.uri_mut() = options.url.of(&key.bytes)?;
         *request.headers_mut() = options.headers.clone();
-        let response = self.client.client.request(request).await;
-        let response = response.map_err(|error| self.broken(&error))?;
+        let response = self.client.request(request).await;
+        let response = response.map_err(|why| self.broken(&why))?;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
@@ -97,7 +105,7 @@ impl HttpLoader {
                 let text = format!("{url} answers with a value of more than {bytes} bytes");
                 LoadError::new(LoadFailure::TooLarge, text)
             }
-            false => self.broken(&*error),
+            false => self.broken(&causes(&*error)),
         })?;
         let ttl = cache_control(&head.headers).filter(|_| options.honours_cache_control);
         Ok(Some(Fetched {
@@ -107,8 +115,8 @@ impl HttpLoader {
         }))
     }
 
-    fn broken(&self, error: &(dyn Error + 'static)) -> LoadError {
-        let text = format!("{}: {}", self.options.url.place(), causes(error));
+    fn broken(&self, why: &str) -> LoadError {
+        let text = format!("{}: {why}", self.options.url.place());
         LoadError::new(LoadFailure::Connection, text)
     }
 }
@@ -241,6 +249,7 @@ impl HttpClient {
             .pool_max_idle_per_host(IDLE_MAX)
             .pool_idle_timeout(IDLE_TIME)
             .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(BUFFER_BYTES_MAX)
             .build(connector.https_or_http().enable_http1().build());
         Ok(Arc::new(Self {
             client,
@@ -258,10 +267,24 @@ impl HttpClient {
     /// Sends a request; what is answered beside the status is not read.
     pub(crate) async fn send(&self, request: Request<String>) -> Result<StatusCode, String> {
         let request = request.map(|body| Full::new(Bytes::from(body)));
-        let response = self.client.request(request).await;
-        response
-            .map(|response| response.status())
-            .map_err(|error| causes(&error))
+        Ok(self.request(request).await?.status())
+    }
+
+    /// Asks for an answer, of which the body is still to come; or why there is none.
+    async fn request(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, String> {
+        // Otherwise they are passed over, however many come.
+        let interims = Arc::new(Semaphore::new(0));
+        let counted = Arc::clone(&interims);
+        on_informational(&mut request, move |_| counted.add_permits(1));
+        let too_many = pin!(interims.acquire_many(INTERIMS_MAX + 1));
+        let answer = pin!(self.client.request(request));
+        match select(too_many, answer).await {
+            Either::Left(_) => Err(format!("more than {INTERIMS_MAX} interim answers (1xx)")),
+            Either::Right((answer, _)) => answer.map_err(|error| causes(&error)),
+        }
     }
 }
 

@@ -1,4 +1,13 @@
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use tokio::time::timeout;
+
 use super::*;
+
+/// How long anything may take here.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     let pairs = pairs.iter();
@@ -58,4 +67,51 @@ fn headers_are_checked_and_never_shown() {
     assert_eq!(header("Host", "x"), Err("is said by the server itself"));
     let wrong = header("X", "a\nb: c").unwrap_err();
     assert_eq!(wrong, "has characters that no header may have");
+}
+
+/// An origin that answers one request with whatever is written, and where it listens.
+fn origin(write: impl FnOnce(&mut dyn Write) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+        write(&mut stream);
+    });
+    addr
+}
+
+fn load(client: &Arc<HttpClient>, addr: SocketAddr) -> Result<Option<Fetched>, LoadError> {
+    let options = HttpOptions {
+        url: UrlPattern::parse(&format!("http://{addr}/{{key}}")).unwrap(),
+        headers: HeaderMap::new(),
+        honours_cache_control: true,
+        value_bytes_max: 1 << 20,
+    };
+    let loading = HttpLoader::new(client, options).load(crate::conformance::key("k"));
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let loaded = runtime.block_on(async { timeout(PATIENCE, loading).await });
+    loaded.expect("a load ends")
+}
+
+#[test]
+fn an_origin_that_says_only_that_it_will_answer_is_given_up() {
+    const INTERIM: &str = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let client = HttpClient::start("loaders", false).unwrap();
+    let endless = origin(|stream| {
+        let many = INTERIM.repeat(1000);
+        // Until nobody listens.
+        while stream.write_all(many.as_bytes()).is_ok() {}
+    });
+    let error = load(&client, endless).unwrap_err();
+    assert_eq!(error.failure, LoadFailure::Connection);
+    assert!(error.text.ends_with("interim answers (1xx)"), "{error}");
+    let patient = origin(|stream| {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+        let all = INTERIM.repeat(INTERIMS_MAX as usize) + answer;
+        stream.write_all(all.as_bytes()).unwrap();
+    });
+    let fetched = load(&client, patient).unwrap().unwrap();
+    assert_eq!(&*fetched.value, b"hi");
 }
