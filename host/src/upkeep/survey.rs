@@ -197,10 +197,10 @@ impl Surveyor {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
-    use std::time::Duration;
+    use std::time::Instant;
 
     use larder_engine::Key;
-    use larder_engine::tier::{TierChange, TierKey};
+    use larder_engine::tier::{TierChange, TierKey, Told};
     use larder_tiers::Plain;
     use larder_tiers::codec::Encrypt;
     use larder_tiers::disk::DiskOptions;
@@ -239,11 +239,13 @@ mod tests {
             bytes_max: 64 << 20,
             index_bytes_max: 1 << 20,
             sync_every: None,
-            read_timeout: Duration::from_secs(90),
         };
         let disk = Arc::new(Disk::open(&options, Arc::new(Plain), 1).unwrap());
         let key = TierKey::new("t", Key::new(0, b"k")).to_owned();
-        let put = TierChange::Put(key, Arc::default());
+        let put = Told {
+            change: TierChange::Put(key, Arc::default()),
+            at: Instant::now(),
+        };
         let runtime = Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(disk.write(&[put], 1)), [Ok(())]);
         let codec = codec_in(None, false, Encrypt::None, None, 0, 1).unwrap();

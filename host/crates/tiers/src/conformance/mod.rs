@@ -289,7 +289,7 @@ async fn keys_that_begin_alike_go_together(subject: &impl Subject) {
     for n in 0..2 * PREFIXES_MAX {
         let name = format!("{n:03}:k");
         write(tier, &[put(&name, "v")], now).await;
-        let cleared = tier.write(&[prefix(&name[..4])], now).await;
+        let cleared = tell(tier, &[prefix(&name[..4])], now).await;
         assert!(cleared[0].is_ok() || n >= PREFIXES_MAX / 2, "{cleared:?}");
         assert_eq!(read(tier, &key(&name), now).await, None);
     }
