@@ -12,6 +12,7 @@ pub mod hybrid;
 pub mod l1;
 pub mod memory;
 pub mod policy;
+pub mod redis;
 pub mod report;
 mod sample;
 pub mod server;

@@ -242,22 +242,7 @@ impl Server {
     /// # Errors
     /// When it has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        let threads = format!("/proc/{}/task", self.child.id());
-        let mut sum = 0;
-        for thread in fs::read_dir(&threads).context("the server has ended")? {
-            // One that ended since takes its time with it: servers keep theirs.
-            let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-            sum += text
-                .split(' ')
-                .next()
-                .and_then(|first| first.parse().ok())
-                .unwrap_or(0u64);
-        }
-        ensure!(
-            sum > 0,
-            "this system does not count the time of threads in {threads}"
-        );
-        Ok(Duration::from_nanos(sum))
+        cpu(self.child.id())
     }
 
     /// Larder says where it listens, once it does.
@@ -306,6 +291,29 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Time all threads of a process have spent on a processor, in user and in system mode.
+///
+/// # Errors
+/// When there is no such process.
+pub fn cpu(process: u32) -> Result<Duration> {
+    let threads = format!("/proc/{process}/task");
+    let mut sum = 0;
+    for thread in fs::read_dir(&threads).context("the process has ended")? {
+        // One that ended since takes its time with it: servers keep theirs.
+        let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        sum += text
+            .split(' ')
+            .next()
+            .and_then(|first| first.parse().ok())
+            .unwrap_or(0u64);
+    }
+    ensure!(
+        sum > 0,
+        "this system does not count the time of threads in {threads}"
+    );
+    Ok(Duration::from_nanos(sum))
 }
 
 /// Resident memory of a process in bytes.

@@ -9,6 +9,7 @@ use bench::hit_ratio;
 use bench::hybrid;
 use bench::l1::{self, Operation};
 use bench::policy;
+use bench::redis;
 use bench::report::{Cell, Table};
 use bench::server::{self, Contestant};
 use bench::servers::Kind;
@@ -174,6 +175,26 @@ fn the_disk_finds_what_it_was_given_after_its_ends() {
     let of_larder = |row: &&Vec<Cell>| matches!(&row[1], Cell::Text(name) if name == "larder");
     let last = tables[0].rows.iter().rfind(of_larder).unwrap();
     assert!(matches!(last[2], Cell::Number(100.0, _)), "{last:?}");
+}
+
+#[test]
+fn redis_is_asked_both_ways() {
+    let options = redis::Options {
+        entries: 100,
+        value_bytes: 100,
+        operations: 50,
+        runs: 1,
+        seed: 1,
+    };
+    let table = redis::run(&options).unwrap();
+    assert_eq!(table.rows.len(), 8);
+    let figures = table.rows.iter().flat_map(|row| &row[2..]);
+    for figure in figures {
+        assert!(
+            matches!(figure, Cell::Number(us, _) if *us > 0.0),
+            "{figure:?}"
+        );
+    }
 }
 
 #[test]
