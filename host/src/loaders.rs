@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use larder_engine::glob::Pattern;
-use larder_server::note_of_type;
+use larder_server::note_of_loaded;
 use larder_tiers::loader::http::{self, HttpClient, HttpLoader, HttpOptions};
 use larder_tiers::loader::{LoadLimits, LoadRule};
 
@@ -59,7 +59,7 @@ pub(crate) fn rules(
                 timeout: loader.timeout,
                 value_bytes_max,
                 in_flight_max: loader.in_flight_max,
-                note_of: note_of_type,
+                note_of: note_of_loaded,
             },
         };
         Ok((loader.tenant.clone(), rule))

@@ -236,3 +236,21 @@ fn stale_values_are_answered_while_the_origin_is_down() {
         (value == bulk("new")).then_some(())
     });
 }
+
+#[test]
+fn what_an_origin_gives_tags_goes_by_them() {
+    let origin = Origin::start("");
+    let tags = "larder-tags: user:7, a%2Cb\r\ncontent-type: text/plain\r\n";
+    origin.answer("200 OK", tags, "first");
+    let (server, _folder) = start(&origin, &["--l2", "disk"]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["GET", "page:1"]), bulk("first"));
+    let head = server.get("/v1/keys/page:1").head.to_ascii_lowercase();
+    assert!(head.contains("larder-tags: user:7,a%2cb\r\n"), "{head}");
+    origin.answer("200 OK", tags, "second");
+    for (tag, value, times) in [("user:8", "first", 1), ("a,b", "second", 2)] {
+        assert_eq!(client.call(&["CACHE.INVALIDATE", "TAG", tag]), ok());
+        assert_eq!(client.call(&["GET", "page:1"]), bulk(value));
+        asked(&origin, times);
+    }
+}

@@ -14,6 +14,8 @@ pub struct Fetched {
     pub ttl: Option<Duration>,
     /// What it is, for policies: as `TYPE` of CACHE.SET.
     pub data_type: Option<Box<str>>,
+    /// What it goes with when that is invalidated: as `TAGS` of CACHE.SET.
+    pub tags: Vec<Box<[u8]>>,
 }
 
 impl From<Vec<u8>> for Fetched {
@@ -32,6 +34,7 @@ impl fmt::Debug for Fetched {
             .field("value_bytes", &self.value.len())
             .field("ttl", &self.ttl)
             .field("data_type", &self.data_type)
+            .field("tags", &self.tags.len())
             .finish()
     }
 }

@@ -271,7 +271,7 @@ fn tags_of(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A note with its stamp, if it is to have one.
-pub(crate) fn stamped(note: &[u8], stamp: u64) -> Option<Vec<u8>> {
+pub fn stamped(note: &[u8], stamp: u64) -> Option<Vec<u8>> {
     let behind = note.strip_prefix(&UNSTAMPED)?;
     let head = &UNSTAMPED[..HEAD_BYTES - STAMP_BYTES];
     Some([head, &stamp.to_le_bytes(), behind].concat())

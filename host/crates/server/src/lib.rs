@@ -50,7 +50,7 @@ mod worker;
 
 pub use budget::for_known as buffers_for_known;
 pub use clients::Census;
-pub use commands::{SECRET_NOTE, data_type, is_secret, note_of_type};
+pub use commands::{SECRET_NOTE, data_type, is_secret, note_of_loaded};
 pub use config::ServerConfig;
 pub use error::StartError;
 pub use http::HttpTotals;

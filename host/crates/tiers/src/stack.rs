@@ -161,17 +161,17 @@ impl Stack {
 
     /// What lies below the memory of a tenant.
     pub fn below(self: &Arc<Self>, tenant: &str, rules: Rules) -> Arc<dyn Below> {
+        let tags = match self.tag_file.get() {
+            Some(file) => file.tags(tenant),
+            None => Arc::new(Tags::new([self.seed, !self.seed], &Known::default())),
+        };
         let sources = rules.loaders.iter().map(|rule| {
-            let source = Source::new(tenant, rule, Arc::clone(&self.clock));
+            let source = Source::new(tenant, rule, Arc::clone(&self.clock), Arc::clone(&tags));
             (Arc::clone(&rule.fits), Arc::new(source))
         });
         let sources: Vec<_> = sources.collect();
         let own = sources.iter().map(|(_, source)| Arc::clone(source));
         self.sources.lock().extend(own);
-        let tags = match self.tag_file.get() {
-            Some(file) => file.tags(tenant),
-            None => Arc::new(Tags::new([self.seed, !self.seed], &Known::default())),
-        };
         Arc::new(TenantBelow {
             stack: Arc::clone(self),
             tenant: tenant.into(),

@@ -96,7 +96,7 @@ pub(crate) use command::{Named, categories};
 pub(crate) use condition::digest;
 pub(crate) use failure::{Failure, NO_SEAL, NOT_SEALED, VALUE_TOO_LARGE};
 pub(crate) use metadata::{Command, Flag, Group, Run};
-pub use note::note_of_type;
+pub use note::note_of_loaded;
 pub(crate) use note::{Item, items};
 pub use note::{SECRET_NOTE, data_type, is_secret};
 pub(crate) use policy::policies_for;

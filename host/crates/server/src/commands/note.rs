@@ -1,6 +1,7 @@
 //! What a client says of a value, as it is kept with the entry: one item after the other, each its kind
 //! in a byte, its length in two, and its bytes. Tags come first, behind the engine's stamp.
 
+use larder_engine::loader::Fetched;
 use larder_engine::tags::{STAMP_PART, TAG_PART, UNSTAMPED};
 
 /// One thing that a client said.
@@ -66,10 +67,13 @@ impl<'a> Note<'a> {
 /// Longer parts are refused before they come here.
 pub(super) const PART_BYTES_MAX: usize = u16::MAX as usize;
 
-/// The note of a value of which the type alone is known.
-pub fn note_of_type(data_type: &[u8]) -> Vec<u8> {
+/// The note of a value that a loader has brought.
+pub fn note_of_loaded(fetched: &Fetched) -> Vec<u8> {
     let mut note = Vec::new();
-    push(&mut note, Item::Type(data_type));
+    let tags = fetched.tags.iter().map(|tag| Item::Tag(tag));
+    let data_type = fetched.data_type.as_ref();
+    let data_type = data_type.map(|name| Item::Type(name.as_bytes()));
+    tags.chain(data_type).for_each(|item| push(&mut note, item));
     note
 }
 
@@ -167,7 +171,10 @@ mod tests {
             (&*said, &*said),
             "it is marked"
         );
-        let mut plain = note_of_type(b"t");
+        let mut plain = note_of_loaded(&Fetched {
+            data_type: Some("t".into()),
+            ..Fetched::default()
+        });
         let said = plain.clone();
         let both = Note::new(&mut plain);
         assert!(both.said() == said && !is_secret(both.said()) && is_secret(both.marked()));
@@ -178,5 +185,19 @@ mod tests {
         for len in 0..40 {
             assert!(items(&note[..len]).count() <= given.len());
         }
+    }
+
+    #[test]
+    fn what_a_loader_says_is_as_if_a_client_had_said_it() {
+        let fetched = Fetched {
+            data_type: Some("t".into()),
+            tags: vec![b"a".as_slice().into(), b"b".as_slice().into()],
+            ..Fetched::default()
+        };
+        let note = note_of_loaded(&fetched);
+        assert!(note.starts_with(&UNSTAMPED));
+        let expected = [Item::Tag(b"a"), Item::Tag(b"b"), Item::Type(b"t")];
+        assert!(items(&note).eq(expected));
+        assert!(note_of_loaded(&Fetched::default()).is_empty());
     }
 }

@@ -8,7 +8,7 @@ mod source;
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder_engine::loader::Loader;
+use larder_engine::loader::{Fetched, Loader};
 
 use crate::stack::KeyPattern;
 
@@ -48,8 +48,9 @@ pub struct LoadLimits {
     pub value_bytes_max: usize,
     /// Loads that go on at once. 1,024 may wait, more fail.
     pub in_flight_max: usize,
-    /// Makes the note of a value of a type, as it is kept with the entry: its form is the business of whoever reads it.
-    pub note_of: fn(data_type: &[u8]) -> Vec<u8>,
+    /// Makes the note of what came, as it is kept with the entry: its form is the business of whoever reads it, but for tags
+    /// ([`larder_engine::tags`]).
+    pub note_of: fn(fetched: &Fetched) -> Vec<u8>,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use larder_engine::below::Loaded;
 use larder_engine::loader::{Fetched, LoadError, LoadFailure};
+use larder_engine::tags::{Tags, stamped};
 use larder_engine::tier::{LoaderFigures, Stored, TierError, TierKeyBuf};
 use larder_engine::{LABEL_NOTE_BYTES_MAX, MILLIS_MAX, Millis, Times};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -29,6 +30,7 @@ pub(crate) struct Source {
     tenant: Arc<str>,
     rule: LoadRule,
     clock: Clock,
+    tags: Arc<Tags>,
     loads: Loads,
     slots: Semaphore,
     /// Loads that go on or wait.
@@ -40,11 +42,12 @@ pub(crate) struct Source {
 
 impl Source {
     /// The loader of that rule, for a tenant.
-    pub(crate) fn new(tenant: &str, rule: &LoadRule, clock: Clock) -> Self {
+    pub(crate) fn new(tenant: &str, rule: &LoadRule, clock: Clock, tags: Arc<Tags>) -> Self {
         Self {
             tenant: tenant.into(),
             rule: rule.clone(),
             clock,
+            tags,
             loads: Loads::new(rule.limits.absent_ttl),
             slots: Semaphore::new(rule.limits.in_flight_max),
             wanted: AtomicU64::new(0),
@@ -100,6 +103,8 @@ impl Source {
 
     async fn ask(&self, key: TierKeyBuf) -> Loaded {
         let began = (self.clock)();
+        // What is invalidated from now on may be what it finds.
+        let stamp = self.tags.now();
         let limits = &self.rule.limits;
         let fetched = timeout(limits.timeout, self.fetch(key)).await;
         let fetched = fetched.unwrap_or_else(|_| {
@@ -110,11 +115,12 @@ impl Source {
         let cost_ms = now.saturating_sub(began);
         self.counts.add_time(cost_ms);
         match fetched.and_then(|fetched| fetched.map(|fetched| self.check(fetched)).transpose()) {
-            Ok(Some(fetched)) => {
+            Ok(Some((fetched, note))) => {
                 let bytes = fetched.value.len() as u64;
                 self.counts.values.fetch_add(1, Ordering::Relaxed);
                 self.counts.value_bytes.fetch_add(bytes, Ordering::Relaxed);
-                Ok(Some(Arc::new(stored(fetched, limits, now, cost_ms))))
+                let note = stamped(&note, stamp).unwrap_or(note);
+                Ok(Some(Arc::new(stored(fetched, note, limits, now, cost_ms))))
             }
             Ok(None) => {
                 self.counts.absences.fetch_add(1, Ordering::Relaxed);
@@ -140,13 +146,20 @@ impl Source {
         self.rule.loader.load(key).await
     }
 
-    fn check(&self, fetched: Fetched) -> Result<Fetched, LoadError> {
-        let (bytes, bytes_max) = (fetched.value.len(), self.rule.limits.value_bytes_max);
-        if bytes > bytes_max {
-            let text = format!("the value has {bytes} bytes, {bytes_max} are allowed");
-            return Err(LoadError::new(LoadFailure::TooLarge, text));
+    /// What came and the note that it gets, where they are no larger than they may be.
+    fn check(&self, fetched: Fetched) -> Result<(Fetched, Vec<u8>), LoadError> {
+        let limits = &self.rule.limits;
+        let note = (limits.note_of)(&fetched);
+        for (what, bytes, bytes_max) in [
+            ("the value has", fetched.value.len(), limits.value_bytes_max),
+            ("its type and tags have", note.len(), LABEL_NOTE_BYTES_MAX),
+        ] {
+            if bytes > bytes_max {
+                let text = format!("{what} {bytes} bytes, {bytes_max} are allowed");
+                return Err(LoadError::new(LoadFailure::TooLarge, text));
+            }
         }
-        Ok(fetched)
+        Ok((fetched, note))
     }
 
     fn note_failure(&self, error: &LoadError, now: Millis) {
@@ -165,7 +178,13 @@ impl Source {
 }
 
 /// What came, as it is kept.
-fn stored(fetched: Fetched, limits: &LoadLimits, now: Millis, cost_ms: u64) -> Stored {
+fn stored(
+    fetched: Fetched,
+    note: Vec<u8>,
+    limits: &LoadLimits,
+    now: Millis,
+    cost_ms: u64,
+) -> Stored {
     let fresh_ms = fetched.ttl.or(limits.ttl).map(millis);
     // What is not to be kept is not to be stale either.
     let stale_ms = |time| match fetched.ttl {
@@ -182,13 +201,10 @@ fn stored(fetched: Fetched, limits: &LoadLimits, now: Millis, cost_ms: u64) -> S
         refresh_ms: brief(while_ms),
         cost_ms: brief(cost_ms).max(1),
     };
-    let data_type = fetched.data_type;
-    let note = data_type.map(|data_type| (limits.note_of)(data_type.as_bytes()));
-    let note = note.filter(|note| note.len() <= LABEL_NOTE_BYTES_MAX);
     Stored {
         value: fetched.value,
         expires_at: fresh_ms.map(expiry),
-        note: note.unwrap_or_default().into(),
+        note: note.into(),
         times: if is_refreshed { times } else { Times::NONE },
         ..Stored::default()
     }

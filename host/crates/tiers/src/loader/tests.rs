@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder_engine::below::{Below, Loaded, Reach, Sight};
 use larder_engine::loader::{Fetched, LoadError, LoadFailure};
+use larder_engine::tags::{TAG_PART, UNSTAMPED};
 use larder_engine::tier::{Answer, Levels, LoaderFigures, Tier, TierKeyBuf};
-use larder_engine::{Access, Edit, Engine, Expiry, Key, Millis, Tenant};
+use larder_engine::{Access, Edit, Engine, Expiry, Key, LABEL_NOTE_BYTES_MAX, Millis, Tenant};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 
@@ -23,11 +24,25 @@ pub(super) const LIMITS: LoadLimits = LoadLimits {
     timeout: Duration::from_secs(60),
     value_bytes_max: 100,
     in_flight_max: 64,
-    note_of: |data_type| data_type.to_vec(),
+    note_of,
 };
 
+fn note_of(fetched: &Fetched) -> Vec<u8> {
+    let mut note = Vec::new();
+    for tag in &fetched.tags {
+        if note.is_empty() {
+            note.extend_from_slice(&UNSTAMPED);
+        }
+        note.push(TAG_PART);
+        note.extend_from_slice(&(tag.len() as u16).to_le_bytes());
+        note.extend_from_slice(tag);
+    }
+    note.extend_from_slice(fetched.data_type.as_deref().unwrap_or_default().as_bytes());
+    note
+}
+
 /// An origin that answers when it is let, with the key: for `…:none` with nothing, for `…:large` with a long value, for
-/// `…:count` with how often it was asked; `…:panic` makes it panic, of `…:never` it says nothing.
+/// `…:count` with how often it was asked, for `…:tagged` with a tag besides; `…:panic` makes it panic, of `…:never` it says nothing.
 pub(super) struct Origin {
     asked: AtomicU64,
     pub(super) lets: Semaphore,
@@ -47,6 +62,14 @@ impl Origin {
             _ if self.is_empty.load(Ordering::Relaxed) => Ok(None),
             "none" => Ok(None),
             "count" => Ok(Some(asked.to_string().into_bytes().into())),
+            "tagged" => Ok(Some(Fetched {
+                tags: vec![b"tag".as_slice().into()],
+                ..asked.to_string().into_bytes().into()
+            })),
+            "wordy" => Ok(Some(Fetched {
+                tags: vec![vec![b't'; LABEL_NOTE_BYTES_MAX].into()],
+                ..Fetched::default()
+            })),
             "large" => Ok(Some(vec![0; 101].into())),
             "panic" => panic!("the loader panics"),
             "never" => pending().await,
@@ -54,6 +77,7 @@ impl Origin {
                 value: key.bytes.clone(),
                 ttl: name.ends_with("brief").then_some(Duration::ZERO),
                 data_type: Some("page".into()),
+                tags: Vec::new(),
             })),
         }
     }
@@ -287,7 +311,41 @@ fn what_is_too_slow_or_too_large_is_given_up() {
     let large = bench.loaded("page:large").unwrap_err();
     assert_eq!(large, "the value has 101 bytes, 100 are allowed");
     assert_eq!(bench.failures(LoadFailure::TooLarge), 1);
+    let wordy = bench.loaded("page:wordy").unwrap_err();
+    let bytes = LABEL_NOTE_BYTES_MAX + UNSTAMPED.len() + 3;
+    let expected = format!("its type and tags have {bytes} bytes, 32768 are allowed");
+    assert_eq!(wordy, expected);
     assert_eq!(bench.figures().values, 0);
+}
+
+#[test]
+fn what_has_tags_goes_by_them_also_while_it_is_loaded() {
+    let bench = Bench::new(1, LIMITS, true);
+    let (tenant, name) = (bench.tenant(), "page:tagged");
+    let invalidate = |tag: &[u8]| tenant.invalidate_tags([tag]);
+    invalidate(b"tag");
+    assert!(bench.fetch(name));
+    invalidate(b"other");
+    assert_eq!(bench.value(name).as_deref(), Some("1"));
+    invalidate(b"tag");
+    assert_eq!(bench.value(name), None);
+    assert_eq!(
+        bench.below().sight(key(name), Reach::Cache, NOW),
+        Sight::Absent
+    );
+
+    let ticket = tenant.ticket(key(name), NOW);
+    let loading = bench.load(name);
+    until(|| bench.asked() == 2);
+    invalidate(b"tag");
+    bench.origin.lets.add_permits(2);
+    let late = wait(loading).unwrap();
+    let mut held = tenant.lock([key(name)], 0, NOW).unwrap();
+    held.admit(&ticket, late.as_deref(), NOW).unwrap();
+    assert_eq!(held.peek(key(name), NOW, |_| ()), None);
+    drop((held, ticket));
+    assert!(bench.fetch(name));
+    assert_eq!(bench.value(name).as_deref(), Some("3"));
 }
 
 #[test]

@@ -21,6 +21,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use larder_engine::loader::{Fetched, Fetching, LoadError, LoadFailure, Loader};
 use larder_engine::tier::TierKeyBuf;
+use percent_encoding::percent_decode;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -41,6 +42,8 @@ const BUFFER_BYTES_MAX: usize = 64 << 10;
 const LOOK_UPS_MAX: usize = 4;
 /// A value as it is, not compressed.
 const AS_IT_IS: &str = "identity";
+/// The header with the tags of a value.
+const TAGS: HeaderName = HeaderName::from_static("larder-tags");
 /// Longest type of a value that is kept with it.
 const TYPE_BYTES_MAX: usize = 64;
 
@@ -112,6 +115,7 @@ impl HttpLoader {
             value: Vec::from(value.to_bytes()).into(),
             ttl,
             data_type: data_type(&head.headers),
+            tags: tags(&head.headers),
         }))
     }
 
@@ -196,6 +200,14 @@ fn data_type(headers: &HeaderMap) -> Option<Box<str>> {
     (1..=TYPE_BYTES_MAX)
         .contains(&name.len())
         .then(|| name.into())
+}
+
+/// Its tags: a list with commas between, percent-encoded as where clients give them.
+fn tags(headers: &HeaderMap) -> Vec<Box<[u8]>> {
+    let lists = headers.get_all(TAGS).iter();
+    let tags = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    let tags = tags.map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty());
+    tags.map(|tag| percent_decode(tag).collect()).collect()
 }
 
 /// A header, of which nothing is shown anywhere.

@@ -52,6 +52,14 @@ fn the_type_of_a_value_has_no_parameters() {
 }
 
 #[test]
+fn tags_are_lists_of_any_bytes() {
+    let said = [("larder-tags", " a, b%2C%ff,,"), ("larder-tags", "c d")];
+    let expected: [&[u8]; 3] = [b"a", b"b,\xff", b"c d"];
+    assert!(tags(&headers(&said)).iter().map(|tag| &**tag).eq(expected));
+    assert!(tags(&headers(&[])).is_empty());
+}
+
+#[test]
 fn a_value_that_is_compressed_is_told() {
     assert!(!is_encoded(&headers(&[])));
     assert!(!is_encoded(&headers(&[("content-encoding", "Identity")])));
