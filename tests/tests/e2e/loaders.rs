@@ -5,6 +5,7 @@ use std::fs;
 use e2e::harness::{Client, Origin, PATIENCE, Server, eventually, larder, run};
 use larder_resp::{Value, encode_command};
 
+use crate::tls::Files;
 use crate::values::{NIL, bulk, ok};
 
 const SECRET: &str = "hunter2-of-the-origin";
@@ -253,4 +254,40 @@ fn what_an_origin_gives_tags_goes_by_them() {
         assert_eq!(client.call(&["GET", "page:1"]), bulk(value));
         asked(&origin, times);
     }
+}
+
+#[test]
+fn an_origin_over_https_is_asked_where_its_authority_is_trusted() {
+    let files = Files::new();
+    let origin = files.serve(&["--tls-http"]);
+    assert_eq!(origin.client().call(&["SET", "page", "hello"]), ok());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("larder.toml");
+    let url = format!("https://localhost:{}/v1/keys/{{key}}", origin.http().port());
+    fs::write(
+        &file,
+        format!("[[loader]]\nmatch = '*'\nurl = '{url}'\nttl = '1m'"),
+    )
+    .unwrap();
+    let file = file.display().to_string();
+    let start = |trusted: &Files| {
+        let authority = trusted.shown("ca");
+        Server::start_with(&["--config", &file], |command| {
+            command.env("SSL_CERT_FILE", authority);
+        })
+    };
+    let server = start(&files);
+    let mut client = server.client();
+    assert_eq!(client.call(&["GET", "page"]), bulk("hello"));
+    assert_eq!(client.call(&["GET", "none"]), NIL);
+    let absences = server.metric("larder_loader_absences_total");
+    let failures = server.metric("larder_loader_failures_total");
+    assert_eq!((absences, failures), (1.0, 0.0));
+
+    let others = Files::new();
+    let server = start(&others);
+    assert_eq!(server.client().call(&["GET", "page"]), NIL);
+    assert_eq!(server.metric("larder_loader_failures_total"), 1.0);
+    let log = server.process().stderr();
+    assert!(log.contains("invalid peer certificate"), "{log}");
 }
