@@ -53,11 +53,13 @@ fn start(origin: &Origin, flags: &[&str]) -> (Server, tempfile::TempDir) {
     (server, folder)
 }
 
-fn send(client: &mut Client, request: &[&str]) {
+/// Sends a request; of how many bytes.
+fn send(client: &mut Client, request: &[&str]) -> usize {
     let args: Vec<&[u8]> = request.iter().map(|arg| arg.as_bytes()).collect();
     let mut bytes = Vec::new();
     encode_command(&mut bytes, &args);
     client.send(&bytes).unwrap();
+    bytes.len()
 }
 
 /// Waits until the origin was asked so often.
@@ -79,9 +81,14 @@ fn fifty_clients_who_want_a_key_ask_the_origin_once_and_no_secret_is_shown() {
     origin.hold(true);
     let (server, folder) = start(&origin, &[]);
     let mut clients: Vec<_> = (0..50).map(|_| server.client()).collect();
-    for client in &mut clients {
-        send(client, &["GET", "page:1 \u{e4}"]);
-    }
+    let bytes = clients.iter_mut();
+    let bytes: usize = bytes
+        .map(|client| send(client, &["GET", "page:1 \u{e4}"]))
+        .sum();
+    // Who comes when the load has ended, and before its value is in memory, begins another.
+    eventually("all have asked", || {
+        (server.metric("larder_input_bytes_total") >= bytes as f64).then_some(())
+    });
     asked(&origin, 1);
     origin.hold(false);
     for client in &mut clients {
