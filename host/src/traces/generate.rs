@@ -21,6 +21,7 @@ Examples:
   larder trace generate hard.zst --drift 100 --one-hit 10% --scan 10% --loop 10%
   larder trace generate day.zst --daily 50% --rate 4         three days
   larder trace generate music.zst --playlist 60% --playlists 5000 --playlist-length 20
+  larder trace generate visits.zst --playlist 100% --shuffled 100%     sessions: each asks for what it always does, in any order
   larder trace generate ttl.csv --size 100..64KiB --ttl 60..3600 --seed 7
 
 Exit codes: 0 done; 1 OUT could not be written (nothing is left behind); 2 wrong command line.";
@@ -79,6 +80,9 @@ pub(super) struct GenerateArgs {
     /// Playlists that are under way at once
     #[arg(long, default_value_t = 16, value_name = "PLAYLISTS")]
     playlists_at_once: u64,
+    /// Share of the plays whose tracks come in an order of their own, as in a visitor's session
+    #[arg(long, default_value = "0%", value_name = "SHARE", value_parser = share)]
+    shuffled: f64,
     /// Share of the requests to the catalogue that favour what the hour of the day favours
     ///
     /// Above 0 the rate, too, follows the hour: from a fifth of the mean at night to 1.7 times in the
@@ -143,6 +147,7 @@ impl GenerateArgs {
             playlists: self.playlists,
             playlist_tracks: self.playlist_length,
             listeners: self.playlists_at_once,
+            shuffled_share: self.shuffled,
             daily_share: self.daily,
             requests_per_second: self.rate,
             size_bytes: ends(&self.size),

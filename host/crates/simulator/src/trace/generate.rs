@@ -12,6 +12,8 @@ use stream::Stream;
 /// Objects of a kind at most; numbers of one kind never run into those of another.
 const OBJECTS_MAX: u64 = 1 << 52;
 const LISTENERS_MAX: u64 = 1 << 16;
+/// Tracks that are remembered for each play in an order of its own.
+const SHUFFLED_MAX: u64 = 1 << 16;
 const ZIPF_MAX: f64 = 20.0;
 /// What shares add up to may be above 1 by rounding.
 const SHARES_SLACK: f64 = 1e-9;
@@ -53,6 +55,9 @@ pub struct Generator {
     pub playlist_tracks: u64,
     /// Playlists that are under way at once, 1 to 65,536; which goes on is chance.
     pub listeners: u64,
+    /// Share of the plays, 0 to 1, whose tracks come in an order of their own, as in a visitor's session. Above 0
+    /// a playlist has 65,536 tracks at most.
+    pub shuffled_share: f64,
     /// Share of the popular requests, 0 to 1, that favour what the hour of the day favours. Above 0
     /// the rate of all requests, too, rises and falls with the hour.
     pub daily_share: f64,
@@ -84,6 +89,7 @@ impl Default for Generator {
             playlists: 1_000,
             playlist_tracks: 12,
             listeners: 16,
+            shuffled_share: 0.0,
             daily_share: 0.0,
             requests_per_second: 1_000.0,
             size_bytes: (1, 1),
@@ -146,10 +152,10 @@ impl Generator {
             ("the loop", self.loop_share),
             ("playlists", self.playlist_share),
         ];
-        for (what, share) in shares
-            .into_iter()
-            .chain([("the hour's favourites", self.daily_share)])
-        {
+        for (what, share) in shares.into_iter().chain([
+            ("the hour's favourites", self.daily_share),
+            ("shuffled plays", self.shuffled_share),
+        ]) {
             if !(0.0..=1.0).contains(&share) {
                 return Err(format!("the share of {what} is {share}; allowed: 0 to 1"));
             }
@@ -161,6 +167,12 @@ impl Generator {
                  allowed: 1 at most"
             ));
         }
+        let is_shuffled = self.shuffled_share > 0.0;
+        let tracks_max = if is_shuffled {
+            SHUFFLED_MAX
+        } else {
+            OBJECTS_MAX
+        };
         for (what, count, max) in [
             ("objects of the catalogue", self.objects, OBJECTS_MAX),
             ("objects of a scan", self.scan_objects, OBJECTS_MAX),
@@ -169,7 +181,7 @@ impl Generator {
             (
                 "tracks of a playlist",
                 self.playlist_tracks,
-                OBJECTS_MAX / self.playlists.max(1),
+                tracks_max.min(OBJECTS_MAX / self.playlists.max(1)),
             ),
             ("playlists under way at once", self.listeners, LISTENERS_MAX),
         ] {

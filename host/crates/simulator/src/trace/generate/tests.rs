@@ -214,6 +214,25 @@ fn whoever_hears_a_track_hears_the_one_behind_it_next() {
 }
 
 #[test]
+fn a_shuffled_play_has_each_track_of_its_list_once_in_an_order_of_its_own() {
+    let generator = Generator {
+        playlist_share: 1.0,
+        playlists: 1,
+        playlist_tracks: 10,
+        listeners: 1,
+        shuffled_share: 1.0,
+        ..plain()
+    };
+    let heard = objects(generator);
+    let plays: Vec<&[u64]> = heard.chunks_exact(10).collect();
+    let orders: HashSet<&[u64]> = plays.iter().copied().collect();
+    assert!(orders.len() > plays.len() * 9 / 10, "{}", orders.len());
+    for play in plays {
+        assert_eq!(play.iter().collect::<HashSet<_>>().len(), 10);
+    }
+}
+
+#[test]
 fn an_hour_has_favourites_that_come_back_the_next_day() {
     let generator = Generator {
         requests: 200_000,
@@ -271,6 +290,10 @@ fn counts_out_of_range_are_named() {
     check_refused(|it| it.playlist_tracks = 0, "0 tracks of a playlist");
     check_refused(|it| it.playlist_tracks = 1 << 50, "1 to 4503599627370");
     check_refused(|it| it.listeners = 65_537, "allowed: 1 to 65536");
+    check_refused(
+        |it| (it.shuffled_share, it.playlist_tracks) = (0.5, 65_537),
+        "65537 tracks of a playlist; allowed: 1 to 65536",
+    );
 }
 
 #[test]
@@ -279,6 +302,7 @@ fn shares_ranges_and_rates_out_of_range_are_named() {
     check_refused(|it| it.zipf = f64::NAN, "the skew is NaN");
     check_refused(|it| it.scan_share = -0.1, "the share of scans is -0.1");
     check_refused(|it| it.daily_share = 1.1, "hour's favourites is 1.1");
+    check_refused(|it| it.shuffled_share = 1.1, "of shuffled plays is 1.1");
     check_refused(|it| it.loop_share = 0.9, "add up to 1.1");
     check_refused(|it| it.size_bytes = (2, 1), "of the sizes, 2");
     check_refused(|it| it.ttl_seconds = (2, 1), "of the times to live, 2");
