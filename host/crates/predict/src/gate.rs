@@ -1,0 +1,280 @@
+//! Whether a model may decide what is fetched.
+
+use std::fmt;
+
+use crate::clock::Step;
+use crate::features::{Row, plain_score};
+use crate::model::{Method, Model, ModelError};
+use crate::samples::Sample;
+use crate::share::Share;
+
+/// Of a training's samples, so many hundredths at the end are not learnt from: they judge.
+const HELD_OUT_PERCENT: usize = 20;
+/// Steps of a model's score.
+const STEPS: usize = 20;
+/// Of the candidates drawn at random, the plain baseline would fetch the best part; fewer tell nothing.
+const BASELINE_PART: usize = 20;
+const BASELINE_MIN: usize = 20;
+/// By so much a model has to be better than the plain baseline.
+const MARGIN: f32 = 0.05;
+/// Candidates of a step that make its share, and how many tell something.
+const STEP_CANDIDATES: u32 = 64;
+const STEP_CANDIDATES_MIN: u32 = 32;
+/// Of these, so many were never seen.
+const STEP_CANDIDATES_AGAINST: u32 = 8;
+/// The same for what was fetched; and by how much it may fall short of what is asked for.
+const FETCHES: u32 = 256;
+const FETCHES_MIN: u32 = 64;
+const SHORTFALL_MAX: f32 = 0.1;
+
+/// Whether a model rules, and why or why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Candidates are watched, nothing is fetched.
+    Off(String),
+    /// What the model finds probable is fetched.
+    On(String),
+}
+
+impl State {
+    /// Whether a model rules.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        matches!(self, Self::On(_))
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off(why) => write!(f, "off: {why}"),
+            Self::On(why) => write!(f, "on: {why}"),
+        }
+    }
+}
+
+/// A model that has yet to be trained. Needs nothing but a processor.
+#[derive(Debug)]
+pub struct Training {
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) method: Method,
+    pub(crate) seed: u64,
+}
+
+impl Training {
+    /// Trains it on the older samples, and judges it on the later ones.
+    ///
+    /// # Errors
+    /// Why there is no model.
+    pub fn run(&self) -> Result<Trained, ModelError> {
+        let held_out = self.samples.len() * HELD_OUT_PERCENT / 100;
+        let (known, later) = self.samples.split_at(self.samples.len() - held_out);
+        let model = Model::train(self.method, known, self.seed)?;
+        let rows: Vec<Row> = later.iter().map(|sample| sample.row).collect();
+        let mut steps = Steps::default();
+        for (score, sample) in model.scores(&rows)?.into_iter().zip(later) {
+            steps.told(Steps::of(score), sample.is_asked);
+        }
+        Ok(Trained {
+            model,
+            steps,
+            baseline: baseline(later),
+        })
+    }
+}
+
+/// A model, and how it did on data that it had not seen.
+#[derive(Debug)]
+pub struct Trained {
+    model: Model,
+    steps: Steps,
+    baseline: f32,
+}
+
+/// Share of the keys that were asked for, of those that are asked for most often and most lately.
+fn baseline(samples: &[Sample]) -> f32 {
+    let mut drawn: Vec<&Sample> = samples.iter().filter(|sample| sample.is_drawn).collect();
+    drawn.sort_by(|a, b| plain_score(&b.row).total_cmp(&plain_score(&a.row)));
+    drawn.truncate((drawn.len() / BASELINE_PART).max(BASELINE_MIN));
+    let best = drawn.iter().filter(|sample| sample.is_asked).count();
+    best as f32 / drawn.len().max(1) as f32
+}
+
+/// What became, of late, of the candidates with scores of each step: what a score is worth.
+#[derive(Debug)]
+struct Steps([Share; STEPS]);
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self([Share::against(STEP_CANDIDATES_AGAINST); STEPS])
+    }
+}
+
+impl Steps {
+    fn of(score: f32) -> usize {
+        ((score * STEPS as f32) as usize).min(STEPS - 1)
+    }
+
+    fn told(&mut self, step: usize, is_asked: bool) {
+        self.0[step].told(is_asked, STEP_CANDIDATES);
+    }
+
+    /// The share of a step's candidates that are asked for, if enough is known.
+    fn share(&self, step: usize) -> Option<f32> {
+        self.0[step].of_at_least(STEP_CANDIDATES_MIN)
+    }
+
+    /// The highest share of all.
+    fn best(&self) -> Option<f32> {
+        let shares = (0..STEPS).filter_map(|step| self.share(step));
+        shares.max_by(f32::total_cmp)
+    }
+}
+
+/// What a model thinks of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rating {
+    /// Which model.
+    model: u64,
+    step: usize,
+}
+
+/// Lets a model decide while it is right: every candidate is rated, fetched or not, and what becomes
+/// of it tells what the next one of its step is worth.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    model: Option<Model>,
+    /// Models so far.
+    models: u64,
+    steps: Steps,
+    precision_min: f32,
+    baseline: f32,
+    fetches: Share,
+    /// Shut until there is a new model.
+    is_barred: bool,
+    why_off: String,
+}
+
+impl Gate {
+    pub(crate) fn new(precision_min: f32) -> Self {
+        Self {
+            model: None,
+            models: 0,
+            steps: Steps::default(),
+            precision_min,
+            baseline: 0.0,
+            fetches: Share::default(),
+            is_barred: false,
+            why_off: "nothing has been learnt yet".to_owned(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let percent = |share: f32| (share * 100.0).round();
+        let (least, best) = (self.least(), self.steps.best());
+        match best {
+            _ if self.is_barred || self.model.is_none() => State::Off(self.why_off.clone()),
+            None => State::Off(self.why_off.clone()),
+            Some(best) if best < least => State::Off(format!(
+                "{} % of the most probable candidates are asked for, less than {} %",
+                percent(best),
+                percent(least)
+            )),
+            Some(best) => State::On(format!(
+                "up to {} % of the candidates are asked for, at least {} % of those fetched; of the most popular keys {} %",
+                percent(best),
+                percent(least),
+                percent(self.baseline)
+            )),
+        }
+    }
+
+    /// Of the candidates of a step that is fetched, so many are asked for.
+    fn least(&self) -> f32 {
+        self.precision_min
+            .max((self.baseline + MARGIN).min(1.0 - MARGIN))
+    }
+
+    /// The model that rules, or would.
+    pub(crate) fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
+    }
+
+    /// A new model came, or could not be made: then the last one goes on, as it is judged all the time.
+    pub(crate) fn judge(&mut self, trained: Result<Trained, ModelError>) {
+        match trained {
+            Ok(trained) => {
+                self.model = Some(trained.model);
+                self.models += 1;
+                self.steps = trained.steps;
+                self.baseline = trained.baseline;
+                self.is_barred = false;
+                "too few candidates were probable".clone_into(&mut self.why_off);
+            }
+            Err(error) => self.why_off = error.to_string(),
+        }
+    }
+
+    /// What the model thinks of candidates, once there is one; and how probable those are that are
+    /// to be fetched.
+    pub(crate) fn rate(&mut self, rows: &[Row]) -> Vec<(Option<Rating>, Option<f32>)> {
+        let scores = match &self.model {
+            Some(model) => model.scores(rows),
+            None => return vec![(None, None); rows.len()],
+        };
+        let scores = match scores {
+            Ok(scores) => scores,
+            Err(error) => {
+                self.model = None;
+                self.why_off = error.to_string();
+                return vec![(None, None); rows.len()];
+            }
+        };
+        let least = self.least();
+        let rated = scores.into_iter().map(|score| {
+            let step = Steps::of(score);
+            let share = self.steps.share(step).filter(|share| *share >= least);
+            let rating = Rating {
+                model: self.models,
+                step,
+            };
+            (Some(rating), share.filter(|_| !self.is_barred))
+        });
+        rated.collect()
+    }
+
+    /// A candidate was asked for in time, or was not.
+    pub(crate) fn learn(&mut self, rating: Rating, is_asked: bool) {
+        if rating.model == self.models {
+            self.steps.told(rating.step, is_asked);
+        }
+    }
+
+    /// What was fetched was asked for in time, or was not.
+    pub(crate) fn told(&mut self, is_used: bool) {
+        self.fetches.told(is_used, FETCHES);
+        let least = self.least() - SHORTFALL_MAX;
+        let used = self.fetches.of_at_least(FETCHES_MIN);
+        if let Some(used) = used.filter(|used| *used < least) {
+            self.fetches = Share::default();
+            self.is_barred = true;
+            self.why_off = format!(
+                "of the last fetches {} % were asked for in time, less than {} %",
+                (used * 100.0).floor(),
+                (least * 100.0).round()
+            );
+        }
+    }
+
+    /// The wall clock was set, or nothing was asked for a long time: everything has to be seen anew.
+    pub(crate) fn stepped(&mut self, step: Step) {
+        self.steps = Steps::default();
+        self.why_off = match step {
+            Step::Back(ms) => format!("the clock went back by {ms} ms; what is known is of no use"),
+            Step::On(ms) => format!("nothing was asked for {ms} ms, or the clock was set"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+use std::collections::HashMap;
+
+use super::*;
+use crate::access::Place;
+use crate::keyed::mix;
+
+/// A cache that keeps nothing but what was asked for last, and what was fetched ahead.
+#[derive(Default)]
+struct Small {
+    last: u64,
+    fetched: HashMap<u64, u64>,
+}
+
+impl Cache for Small {
+    fn key_at(&self, place: Place) -> Option<u64> {
+        Some(mix(place.family ^ mix(place.number)))
+    }
+
+    fn is_absent(&self, key: u64) -> bool {
+        key != self.last && !self.fetched.contains_key(&key)
+    }
+}
+
+/// A predictor, its cache, and time.
+struct Run {
+    predictor: Predictor,
+    cache: Small,
+    now_ms: u64,
+    hits_ahead: usize,
+}
+
+impl Run {
+    fn new() -> Self {
+        let config = Config {
+            memory_bytes_max: 16 << 20,
+            horizon_ms_max: 1_000,
+            samples_max: 8_000,
+            ..Config::default()
+        };
+        Self {
+            predictor: Predictor::new(config),
+            cache: Small::default(),
+            now_ms: 1_000_000_000,
+            hits_ahead: 0,
+        }
+    }
+
+    fn ask(&mut self, key: u64, place: Option<Place>) {
+        self.now_ms += 1;
+        let now_ms = self.now_ms;
+        let late = self
+            .cache
+            .fetched
+            .extract_if(|_, until_ms| *until_ms < now_ms);
+        late.for_each(|_| self.predictor.told(false));
+        if self.cache.fetched.remove(&key).is_some() {
+            self.hits_ahead += 1;
+            self.predictor.told(true);
+        }
+        let access = Access {
+            key,
+            place,
+            size_bytes: 100,
+            at_ms: self.now_ms,
+            kind: Kind::Miss,
+        };
+        self.predictor.observe(&[access], &self.cache);
+        self.cache.last = key;
+        if self.now_ms.is_multiple_of(5) {
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Some(training) = self.predictor.training() {
+            self.predictor.judge(training.run());
+        }
+        let view = View {
+            now_ms: self.now_ms,
+            lifetime_ms: 4_000,
+            room_bytes: 1 << 20,
+        };
+        for fetch in self.predictor.tick(&view, &self.cache) {
+            self.cache.fetched.insert(fetch.key, fetch.until_ms);
+        }
+    }
+
+    /// Requests for the numbers of a family, in runs of 40 that begin anywhere, others between them.
+    fn sequences(&mut self, count: u64) {
+        for number in 0..count {
+            let run = number / 40;
+            let place = Place {
+                family: 5,
+                number: mix(run) % 1_000_000 + number % 40,
+            };
+            let key = self.cache.key_at(place).unwrap();
+            self.ask(key, Some(place));
+            self.ask(mix(1 << 40 | number), None);
+        }
+    }
+}
+
+#[test]
+fn what_comes_next_in_a_family_is_fetched_though_nobody_ever_asked_for_it() {
+    let mut run = Run::new();
+    run.sequences(6_000);
+    assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+    let (before, fetched) = (run.hits_ahead, run.predictor.counts().fetched);
+    run.sequences(4_000);
+    let hits = run.hits_ahead - before;
+    let more = run.predictor.counts().fetched - fetched;
+    assert!(hits > 2_000, "{hits}");
+    assert!(more * 7 < hits as u64 * 10, "{more} fetches, {hits} hits");
+}
+
+#[test]
+fn nothing_is_fetched_where_nothing_can_be_foretold() {
+    let scan = |run: &mut Run, number| run.ask(mix(number), None);
+    let random = |run: &mut Run, number| run.ask(mix(mix(number) % 3_000), None);
+    let alone = |run: &mut Run, _| run.ask(7, None);
+    for (what, ask) in [
+        ("a scan", &scan as &dyn Fn(&mut Run, u64)),
+        ("chance", &random),
+        ("one key", &alone),
+    ] {
+        let mut run = Run::new();
+        (0..20_000).for_each(|number| ask(&mut run, number));
+        assert!(
+            !run.predictor.state().is_on(),
+            "{what}: {}",
+            run.predictor.state()
+        );
+        assert_eq!(run.predictor.counts().fetched, 0, "{what}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_closes_the_gate_until_something_new_is_learnt() {
+    let mut run = Run::new();
+    run.sequences(6_000);
+    assert!(run.predictor.state().is_on());
+    run.now_ms -= 3_600_000;
+    run.ask(1, None);
+    let why = run.predictor.state().to_string();
+    assert!(why.contains("the clock went back by"), "{why}");
+    run.sequences(20_000);
+    assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+}
+
+#[test]
+fn memory_is_bounded_and_so_is_what_is_looked_at() {
+    let config = Config::default();
+    let mut predictor = Predictor::new(config);
+    assert!(
+        predictor.bytes() <= config.memory_bytes_max,
+        "{}",
+        predictor.bytes()
+    );
+    let access = |key| Access {
+        key: mix(key),
+        place: None,
+        size_bytes: 1,
+        at_ms: 5_000,
+        kind: Kind::Miss,
+    };
+    let accesses: Vec<_> = (0..30_000).map(access).collect();
+    predictor.observe(&accesses, &Small::default());
+    assert_eq!(predictor.counts().skipped, 10_000);
+}
