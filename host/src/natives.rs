@@ -7,7 +7,7 @@ use larder_policy_runtime::{Settings, native_setup};
 use larder_sdk::{Eviction, Parameters, Policy, Setup};
 use larder_simulator::replay::{Below, Cell, Driver, Judge, Native, Replay};
 
-use crate::simulate::shard_seed;
+use crate::simulate::{Prewarm, shard_seed};
 
 /// Makes a cache: of a setup, who decides over newcomers, and its form.
 type MakeCell = fn(&[u8], Option<Box<dyn Judge>>, CellForm) -> Result<Box<dyn Cell>, String>;
@@ -18,6 +18,8 @@ pub(crate) struct CellForm {
     pub(crate) capacity_bytes: u64,
     /// Of a second level, if there is one.
     pub(crate) below_bytes: Option<u64>,
+    /// What is fetched ahead, if anything is.
+    pub(crate) prewarm: Option<Prewarm>,
     pub(crate) shards: u32,
     pub(crate) seed: u64,
 }
@@ -34,7 +36,8 @@ impl CellForm {
     ) -> Result<Box<dyn Cell>, String> {
         let drivers: Result<Vec<_>, _> = (0..self.shards).map(driver).collect();
         let replay = Replay::new(drivers?, self.capacity_bytes).map_err(|unfit| unfit.0)?;
-        let replay = replay.judged_by(judge);
+        let ahead = self.prewarm.map(Prewarm::ahead);
+        let replay = replay.judged_by(judge).ahead(ahead);
         Ok(Box::new(replay.above(self.below_bytes.map(Below::new))))
     }
 }

@@ -86,6 +86,7 @@ impl Contender {
         found.cell(CellForm {
             capacity_bytes: 1,
             below_bytes: None,
+            prewarm: None,
             shards: 1,
             seed: 0,
         })?;

@@ -3,6 +3,7 @@
 mod contender;
 mod deciders;
 mod judge;
+mod prewarm;
 mod report;
 mod row;
 mod size;
@@ -25,6 +26,7 @@ use larder_simulator::run::{Control, Footprint, run};
 use larder_simulator::trace::{Columns, TraceFile, mix};
 
 use contender::Contender;
+pub(crate) use prewarm::Prewarm;
 use row::{Row, write_csv, write_table};
 use size::Size;
 use spec::Spec;
@@ -40,6 +42,7 @@ Examples:
   larder simulate trace.oracleGeneral --policy target/policies/my-policy.wasm:percent=20
   larder simulate *.zst --policy s3-fifo --policy belady --size 64MiB --format csv
   larder simulate trace.oracleGeneral --policy s3-fifo --size 1% --l2 10%
+  larder simulate trace.oracleGeneral --policy s3-fifo --size 1%,10% --prewarm
 
 Exit codes: 0 done; 1 a trace or a policy failed: what was found until then is printed all the same.";
 
@@ -85,6 +88,23 @@ pub struct SimulateArgs {
     /// the values, in memory and some 80 bytes an entry on disk, is to be left out of both sizes.
     #[arg(long, value_name = "SIZE")]
     l2: Option<Size>,
+    /// Fetch ahead what is predicted to be asked for: each cache without, with, and as an oracle would
+    ///
+    /// PARAMS are param=value,…: method=forest|boosted|logistic, horizon_seconds=5 (how far ahead at most),
+    /// precision_percent=45 (of candidates as probable as each other, so many have to be asked for), share_percent=10 (of the cache, for what waits
+    /// to be asked for), fetches_per_second=1000, mib_per_second=64, memory_mib=32, families=auto|on|off (whether
+    /// ids are part of keys, so that 42 may follow 41; auto: unless they ascend as objects come, or are hashes).
+    /// Within a second of the trace its requests are a millisecond apart. The oracle knows the next 512 requests, and has the
+    /// same budget.
+    #[arg(
+        long,
+        value_name = "PARAMS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with = "l2"
+    )]
+    prewarm: Option<Prewarm>,
     /// What is in which column of a .csv: key=NAME,time=NAME,size=NAME,ttl=NAME; what is left out goes
     /// by usual names
     #[arg(long, default_value = "", hide_default_value = true, value_parser = columns)]
@@ -234,15 +254,21 @@ impl SimulateArgs {
         bar.finish_and_clear();
         let name = &*self.name(trace);
         let l2 = self.l2.as_ref().map(|l2| &*l2.text);
+        let mut misses_cold = 0;
         for ((contender, size, form), outcome) in labels.into_iter().zip(&outcomes) {
             // Interrupted before it began.
             if outcome.tally.requests == 0 {
                 continue;
             }
+            if form.prewarm.is_none() {
+                misses_cold = outcome.tally.misses;
+            }
             let policy = (name, &*contender.name, contender.runtime());
-            found
-                .rows
-                .push(Row::new(policy, (&size.text, l2), form, outcome));
+            let mut row = Row::new(policy, (&size.text, l2), form, outcome);
+            if self.prewarm.is_some() {
+                row.prewarm(form.prewarm, &outcome.tally, misses_cold);
+            }
+            found.rows.push(row);
             if let Some(fault) = &outcome.fault {
                 found.complaints.push(format!(
                     "{}: {} at {}: {fault}",
@@ -285,10 +311,19 @@ impl SimulateArgs {
                 let form = CellForm {
                     capacity_bytes: capacity,
                     below_bytes: below.map(|size| size.capacity_bytes(footprint.bytes)),
+                    prewarm: None,
                     shards,
                     seed: self.seed,
                 };
                 entrants.push(((contender, size, form), contender.cell(form)?));
+                let prewarm = self.prewarm.filter(|_| !contender.is_bound());
+                let prewarms = prewarm
+                    .into_iter()
+                    .flat_map(|one| one.on(footprint, self.seed));
+                for prewarm in prewarms.map(Some) {
+                    let form = CellForm { prewarm, ..form };
+                    entrants.push(((contender, size, form), contender.cell(form)?));
+                }
             }
         }
         Ok(entrants)
@@ -358,6 +393,7 @@ pub fn cell(
     Contender::find(&spec)?.cell(CellForm {
         capacity_bytes,
         below_bytes: None,
+        prewarm: None,
         shards,
         seed,
     })

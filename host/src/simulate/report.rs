@@ -29,10 +29,11 @@ fn curves(rows: &[&Row]) -> Vec<Curve> {
     let mut curves: Vec<Curve> = Vec::new();
     for row in rows {
         let point = (row.capacity, row.miss_ratio);
-        match curves.iter_mut().find(|curve| curve.name == row.policy) {
+        let name = row.label();
+        match curves.iter_mut().find(|curve| curve.name == name) {
             Some(curve) => curve.points.push(point),
             None => curves.push(Curve {
-                name: row.policy.clone(),
+                name,
                 points: vec![point],
             }),
         }
@@ -117,7 +118,7 @@ fn table(rows: &[&Row]) -> anyhow::Result<String> {
             table,
             "<tr{}><td>{}<td>{}<td>{}<td>{}<td>{:.4}<td>{:.4}<td>{}<td>{}<td>{:.2}<td>{}<td>{}</tr>",
             if is_best { " class=\"best\"" } else { "" },
-            escaped(&row.policy),
+            escaped(&row.label()),
             row.runtime,
             escaped(&row.size),
             row.capacity,
@@ -163,6 +164,7 @@ mod tests {
         let form = CellForm {
             capacity_bytes: capacity,
             below_bytes: None,
+            prewarm: None,
             shards: 1,
             seed: 1,
         };

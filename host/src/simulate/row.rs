@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use larder_simulator::replay::Tally;
 use larder_simulator::run::Outcome;
 use serde::Serialize;
 
+use super::Prewarm;
 use crate::natives::CellForm;
 
 /// Its fields are the columns; four are for prewarming and four for a second level, and empty without it.
@@ -21,9 +23,12 @@ pub(super) struct Row {
     pub(super) evictions: u64,
     pub(super) rejected: u64,
     pub(super) seconds: f64,
-    pub(super) prewarm: Option<f64>,
+    pub(super) prewarm: Option<&'static str>,
+    /// Of what was fetched ahead, the share that was asked for before its time was over.
     pub(super) precision: Option<f64>,
+    /// Of the requests that found nothing but for what was fetched ahead, the share that it served.
     pub(super) recall: Option<f64>,
+    /// Fetches that nobody asked for, by each miss fewer than without any.
     pub(super) wasted: Option<f64>,
     /// Nanoseconds that a request takes within the eviction policy.
     pub(super) policy_ns: Option<f64>,
@@ -94,8 +99,30 @@ impl Row {
         }
     }
 
+    /// Adds what came of prewarming, beside a cache that had `misses_cold` without.
+    pub(super) fn prewarm(&mut self, prewarm: Option<Prewarm>, tally: &Tally, misses_cold: u64) {
+        self.prewarm = Some(prewarm.map_or("off", Prewarm::name));
+        if prewarm.is_none() {
+            return;
+        }
+        let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        let (fetched, hits) = (tally.fetched, tally.hits_ahead);
+        self.precision = share(hits, fetched);
+        self.recall = share(hits, hits + tally.misses);
+        self.wasted = share(fetched - hits, misses_cold.saturating_sub(tally.misses));
+    }
+
+    /// The policy, and what fetched ahead for it.
+    pub(super) fn label(&self) -> String {
+        match self.prewarm {
+            None | Some("off") => self.policy.clone(),
+            Some(prewarm) => format!("{}, prewarm {prewarm}", self.policy),
+        }
+    }
+
     fn cells(&self) -> [String; COLUMNS.len()] {
         let empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+        let share = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.4}"));
         let count = |value: Option<u64>| value.map_or(String::new(), |value| value.to_string());
         [
             self.trace.clone(),
@@ -109,10 +136,10 @@ impl Row {
             self.evictions.to_string(),
             self.rejected.to_string(),
             format!("{:.3}", self.seconds),
-            empty(self.prewarm),
-            empty(self.precision),
-            empty(self.recall),
-            empty(self.wasted),
+            self.prewarm.unwrap_or_default().to_owned(),
+            share(self.precision),
+            share(self.recall),
+            share(self.wasted),
             empty(self.policy_ns),
             self.policy_bytes.to_string(),
             self.l2.clone().unwrap_or_default(),

@@ -1,11 +1,13 @@
 //! One policy at one size.
 
+mod ahead;
 mod below;
 mod driver;
 mod expiry;
 mod judge;
 mod sampled;
 mod shard;
+mod waiting;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use larder_engine::Unfit;
 use crate::Request;
 use crate::clock::thread_time;
 
+pub use ahead::{Ahead, Foresight};
 pub use below::Below;
 pub use driver::{Driver, Native, Ported};
 use judge::Door;
@@ -44,6 +47,10 @@ pub struct Tally {
     pub rejected: u64,
     /// Entries whose time to live ended.
     pub expired: u64,
+    /// Objects that were fetched ahead.
+    pub fetched: u64,
+    /// Requests that found what had been fetched ahead, and nobody had asked for since.
+    pub hits_ahead: u64,
     /// Over all victims, in order: equal for policies that chose the same.
     pub victims_checksum: u64,
 }
@@ -110,6 +117,7 @@ pub struct Replay<D> {
     /// The slot of each object in its shard.
     places: Vec<u32>,
     below: Option<Below>,
+    ahead: Option<Ahead>,
     tally: Tally,
     timed: Timed,
 }
@@ -123,6 +131,8 @@ struct Timed {
 
 /// Not in the cache.
 const NOWHERE: u32 = u32::MAX;
+/// Fetched ahead, and not asked for yet.
+const WAITING: u32 = u32::MAX - 1;
 
 impl<D: Driver> Replay<D> {
     /// An empty cache of so many bytes, one shard for each of `drivers`, which share the bytes
@@ -143,6 +153,7 @@ impl<D: Driver> Replay<D> {
                 .collect(),
             places: Vec::new(),
             below: None,
+            ahead: None,
             tally: Tally::default(),
             timed: Timed::default(),
         })
@@ -162,9 +173,20 @@ impl<D: Driver> Replay<D> {
         self
     }
 
+    /// The same with what may be asked for fetched ahead; not with a second level.
+    #[must_use]
+    pub fn ahead(mut self, ahead: Option<Ahead>) -> Self {
+        self.ahead = ahead;
+        self
+    }
+
     fn run_all(&mut self, requests: &[Request]) -> Result<(), Fault> {
-        for request in requests {
-            if let Err(unfit) = self.request(request) {
+        for (at, request) in requests.iter().enumerate() {
+            let made = match self.ahead.is_some() {
+                true => self.request_and_fetch(request, &requests[at + 1..]),
+                false => self.request(request),
+            };
+            if let Err(unfit) = made {
                 return Err(Fault {
                     request: self.tally.requests - 1,
                     why: unfit.0,
@@ -203,15 +225,23 @@ impl<D: Driver> Replay<D> {
         if object >= self.places.len() {
             self.places.resize(object + 1, NOWHERE);
         }
-        let shards = self.shards.len() as u64;
-        // The policy sees the lower bits, so the upper ones of another mixture choose the shard.
-        let spread = u64::from(request.hash.wrapping_mul(0x85EB_CA6B) ^ request.hash >> 15);
-        let shard = &mut self.shards[((spread * shards) >> 32) as usize];
+        let shard = shard_of(request.hash, self.shards.len());
+        let shard = &mut self.shards[shard];
         self.tally.requests += 1;
         self.tally.request_bytes += u64::from(request.size_bytes);
         shard.expire(request.time_seconds, &mut self.places, &mut self.tally)?;
-        if self.places[object] != NOWHERE {
-            return shard.driver.hit(self.places[object], request.hash);
+        match self.places[object] {
+            NOWHERE => {}
+            WAITING => {
+                // To the policy that is when it comes: until now it knew nothing of it.
+                shard.waiting.take(request.object);
+                self.places[object] = NOWHERE;
+                self.tally.hits_ahead += 1;
+                let verdict = self.door.decide(request)?;
+                shard.insert(request, verdict, &mut self.places, &mut self.tally)?;
+                return Ok(());
+            }
+            slot => return shard.driver.hit(slot, request.hash),
         }
         let now = request.time_seconds;
         let mut below = self.below.as_mut();
@@ -249,6 +279,12 @@ impl<D: Driver> Replay<D> {
     }
 }
 
+/// The policy sees the lower bits, so the upper ones of another mixture choose the shard.
+fn shard_of(hash: u32, shards: usize) -> usize {
+    let spread = u64::from(hash.wrapping_mul(0x85EB_CA6B) ^ hash >> 15);
+    ((spread * shards as u64) >> 32) as usize
+}
+
 impl<D: Driver> Cell for Replay<D> {
     fn run(&mut self, requests: &[Request]) -> Result<(), Fault> {
         // From the middle, where what it needs is at hand again, whatever ran before.
@@ -264,7 +300,9 @@ impl<D: Driver> Cell for Replay<D> {
     }
 
     fn policy_bytes(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.driver.bytes()).sum()
+        let ahead = self.ahead.as_ref().map_or(0, Ahead::bytes);
+        let evictors = self.shards.iter().map(|shard| shard.driver.bytes());
+        evictors.sum::<u64>() + ahead
     }
 
     fn policy_time(&self) -> Option<Duration> {

@@ -10,6 +10,8 @@ use crate::trace::{Record, mix};
 pub struct Request {
     /// The object's number: dense from 0 in the order of first requests.
     pub object: u32,
+    /// Its id in the trace.
+    pub id: u64,
     /// What a policy sees of its key.
     pub hash: u32,
     /// Bytes that it takes; 1 where a trace knows no sizes.
@@ -40,6 +42,7 @@ impl Interner {
         let object = *self.numbers.entry(record.id).or_insert(next);
         let request = Request {
             object,
+            id: record.id,
             hash: mix(record.id) as u32,
             size_bytes: record.size_bytes,
             time_seconds: record.time_seconds,

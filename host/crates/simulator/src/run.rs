@@ -15,6 +15,8 @@ use crate::{Interner, Request};
 const CHUNK: usize = 16 * 1024;
 /// Chunks that may wait for a thread.
 const CHUNKS_MAX: usize = 4;
+/// Ids above are hashes: nobody numbers so many keys.
+const HASHES_FROM: u64 = 1 << 48;
 
 /// What is in a trace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +37,9 @@ pub struct Footprint {
     pub knows_future: bool,
     /// Whether it says how long objects live.
     pub has_ttls: bool,
+    /// Whether ids may be numbers that are part of keys: neither hashes, which are high, nor given to objects as
+    /// they came, each higher than all before.
+    pub ids_are_numbers: bool,
 }
 
 impl Footprint {
@@ -53,7 +58,7 @@ impl Footprint {
     ) -> Result<(), TraceError> {
         let mut interner = Interner::default();
         let mut is_repeated: Vec<bool> = Vec::new();
-        let mut before = 0;
+        let (mut before, mut id_max, mut ids_ascend) = (0, None, true);
         for record in records {
             let record = record?;
             let (request, is_first) = interner.request(&record).ok_or(TraceError::TooMany)?;
@@ -63,6 +68,9 @@ impl Footprint {
                 self.objects += 1;
                 self.one_hit_objects += 1;
                 self.bytes += u64::from(record.size_bytes);
+                ids_ascend &= id_max.is_none_or(|max| record.id > max);
+                id_max = id_max.max(Some(record.id));
+                self.ids_are_numbers = !ids_ascend && id_max < Some(HASHES_FROM);
             } else {
                 let was_repeated =
                     std::mem::replace(&mut is_repeated[request.object as usize], true);

@@ -1,6 +1,7 @@
 //! `larder simulate`: what it prints, what it refuses, and how well it agrees with others.
 
 mod levels;
+mod prewarm;
 mod reference;
 mod twins;
 

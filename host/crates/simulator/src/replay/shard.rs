@@ -8,7 +8,8 @@ use larder_sdk::{
 
 use super::driver::Driver;
 use super::expiry::Expiries;
-use super::{NOWHERE, Tally};
+use super::waiting::Waiting;
+use super::{NOWHERE, Tally, WAITING};
 use crate::Request;
 
 /// No object is here.
@@ -26,6 +27,8 @@ pub(super) struct Shard<D> {
     pub(super) evicted: Vec<u32>,
     expiries: Expiries,
     comings: u32,
+    /// What was fetched ahead, and nobody asked for yet. The policy knows nothing of it.
+    pub(super) waiting: Waiting,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +59,12 @@ impl<D: Driver> Shard<D> {
             evicted: Vec::new(),
             expiries: Expiries::default(),
             comings: 0,
+            waiting: Waiting::default(),
         }
+    }
+
+    pub(super) fn capacity_bytes(&self) -> u64 {
+        self.capacity_bytes
     }
 
     /// Removes whose time has come.
@@ -95,8 +103,8 @@ impl<D: Driver> Shard<D> {
             size: request.size_bytes,
             priority: verdict.priority,
         };
-        let may_come = verdict.keep && size <= self.capacity_bytes;
-        if !may_come || !self.make_room(newcomer, places, tally)? {
+        let may_come = verdict.keep && size + self.waiting.bytes() <= self.capacity_bytes;
+        if !may_come || !self.make_room(Some(newcomer), places, tally)? {
             tally.rejected += 1;
             return Ok(false);
         }
@@ -135,22 +143,44 @@ impl<D: Driver> Shard<D> {
         Ok(true)
     }
 
-    /// Evicts until the newcomer fits; whether it may come.
-    fn make_room(
+    /// Keeps an object that was fetched ahead until then, if it takes no more than its share of the room
+    /// with those that wait already; whether it does.
+    pub(super) fn fetch(
         &mut self,
-        newcomer: Entry,
+        (object, size_bytes): (u32, u32),
+        until_ms: u64,
+        share_percent: u8,
         places: &mut [u32],
         tally: &mut Tally,
     ) -> Result<bool, Unfit> {
+        let share = self.capacity_bytes / 100 * u64::from(share_percent);
+        if self.waiting.bytes() + u64::from(size_bytes) > share {
+            return Ok(false);
+        }
+        self.waiting.add(object, size_bytes, until_ms);
+        places[object as usize] = WAITING;
+        self.make_room(None, places, tally)
+    }
+
+    /// Evicts until there is room for those who wait and for the newcomer, if there is one; whether it
+    /// may come.
+    fn make_room(
+        &mut self,
+        newcomer: Option<Entry>,
+        places: &mut [u32],
+        tally: &mut Tally,
+    ) -> Result<bool, Unfit> {
+        let newcomer_bytes = newcomer.map_or(0, |newcomer| u64::from(newcomer.size));
+        let more_bytes = self.waiting.bytes() + newcomer_bytes;
         loop {
-            let needed = self.used_bytes + u64::from(newcomer.size);
+            let needed = self.used_bytes + more_bytes;
             if needed <= self.capacity_bytes {
                 return Ok(true);
             }
             let room = RoomRequest {
                 bytes: needed - self.capacity_bytes,
                 capacity_bytes: self.capacity_bytes,
-                newcomer: Some(newcomer),
+                newcomer,
             };
             let mut victims = std::mem::take(&mut self.victims);
             victims.clear();
@@ -160,7 +190,7 @@ impl<D: Driver> Shard<D> {
                 return Ok(false);
             }
             for &slot in &victims {
-                if self.used_bytes + u64::from(newcomer.size) <= self.capacity_bytes {
+                if self.used_bytes + more_bytes <= self.capacity_bytes {
                     break;
                 }
                 self.check_victim(slot)?;
@@ -170,7 +200,7 @@ impl<D: Driver> Shard<D> {
                 self.evicted.push(self.residents[slot as usize].object);
                 self.remove(slot, Removal::Evicted, places)?;
             }
-            let is_short = self.used_bytes + u64::from(newcomer.size) > self.capacity_bytes;
+            let is_short = self.used_bytes + more_bytes > self.capacity_bytes;
             if is_short && victims.len() < VICTIMS_MAX {
                 return Err(Unfit(format!(
                     "it named {} victims, which free less than the {} bytes that are needed",
@@ -227,6 +257,7 @@ mod tests {
         for object in 0..50_000 {
             let request = Request {
                 object,
+                id: u64::from(object),
                 hash: object,
                 size_bytes: 1,
                 time_seconds: 0,

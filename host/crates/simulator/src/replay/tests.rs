@@ -6,6 +6,7 @@ use super::*;
 fn request(object: u32, time_seconds: u32, ttl_seconds: u32) -> Request {
     Request {
         object,
+        id: u64::from(object),
         hash: object,
         size_bytes: 10,
         time_seconds,

@@ -96,6 +96,13 @@ fn a_footprint_counts_each_object_once() {
     assert_eq!((found.requests, found.objects, found.bytes), (3, 2, 13));
     assert_eq!((found.one_hit_objects, found.backward_time), (1, Some(1)));
     assert_eq!((found.object_bytes_max, found.knows_future), (50, false));
+    let are_numbers = |ids: &[u64]| {
+        let records = ids.iter().map(|id| Ok(record(*id, 1, 0)));
+        Footprint::of(records).0.ids_are_numbers
+    };
+    assert!(are_numbers(&[70, 3, 71, 70]));
+    assert!(!are_numbers(&[1, 2, 1, 3]), "numbered as they came");
+    assert!(!are_numbers(&[70, 3, u64::MAX / 3]), "hashes");
 }
 
 #[test]

@@ -10,6 +10,7 @@ const VERDICT: Verdict = Verdict {
 fn put(below: &mut Below, object: u32, size_bytes: u32) {
     let request = Request {
         object,
+        id: u64::from(object),
         hash: object,
         size_bytes,
         time_seconds: 100,
@@ -75,6 +76,7 @@ fn what_was_evicted_above_comes_back_once_and_what_expired_does_not() {
     assert!(below.read(0, 100).is_some());
     let mut request = Request {
         object: 2000,
+        id: 2000,
         hash: 0,
         size_bytes: 10,
         time_seconds: 100,
