@@ -158,7 +158,7 @@ fn shared(
     );
     let engine = Arc::new(Engine::new(engine)?);
     if let Some(lower) = lower {
-        lower.stack.refresh(engine.tenants());
+        lower.stack.serve(engine.tenants());
     }
     let keeper = assemble::keeper_config(config, Arc::clone(&engine), seed, now)?;
     let keeper = Keeper::start(keeper).context("the policies cannot be kept")?;

@@ -79,6 +79,17 @@ pub trait Below: Send + Sync {
         None
     }
 
+    /// Another host has changed a key, or may have changed any: what was looked for before is void. Told before the memory
+    /// forgets it.
+    fn changed_elsewhere(&self, key: Option<Key<'_>>) {
+        let _ = key;
+    }
+
+    /// Whether it can be asked at the moment for what may have been changed elsewhere.
+    fn can_tell(&self) -> bool {
+        true
+    }
+
     /// Tags were invalidated, which is to outlast the process.
     fn tags_changed(&self) {}
 

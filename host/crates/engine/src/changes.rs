@@ -24,6 +24,8 @@ pub enum Change {
     Evicted,
     /// It went with others, by a tag or a prefix.
     Invalidated,
+    /// Another host changed it below; it may not have been here.
+    Elsewhere,
 }
 
 impl From<Removal> for Change {

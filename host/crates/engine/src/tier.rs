@@ -140,11 +140,16 @@ pub enum TierError {
     Damaged(String),
     /// It does not take entries like this one: too large.
     Refused(String),
+    /// No level has it, and where it comes from did not answer.
+    NoOrigin(String),
 }
 
 impl fmt::Display for TierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Unavailable(text) | Self::Damaged(text) | Self::Refused(text)) = self;
+        let (Self::Unavailable(text)
+        | Self::Damaged(text)
+        | Self::Refused(text)
+        | Self::NoOrigin(text)) = self;
         f.write_str(text)
     }
 }
@@ -181,6 +186,18 @@ pub struct TierFigures {
     pub errors: u64,
     /// Prefixes under which something may lie that has not been removed yet, and is not found.
     pub prefixes: u64,
+    /// Messages to other hosts that share what it holds.
+    pub told: u64,
+    /// Messages from them.
+    pub heard: u64,
+    /// Times that one may have been missed.
+    pub losses: u64,
+    /// What the last message took that this host sent to itself.
+    pub delay_us: u64,
+    /// Other hosts that are heard.
+    pub hosts: u64,
+    /// Whether nothing is heard of them at the moment.
+    pub is_deaf: bool,
     /// Why it does nothing at the moment, if so.
     pub trouble: Option<String>,
 }
@@ -383,6 +400,26 @@ pub trait Levels: Send + Sync {
     fn memory_bytes(&self) -> u64;
 }
 
+/// What other hosts did to what a tier holds that several share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A key was changed; who reads the tier finds it so.
+    Changed(TierKeyBuf),
+    /// A part of what a tenant has was removed.
+    Cleared(Arc<str>),
+    /// Anything may have been done.
+    Missed {
+        /// Whether nothing is heard, so that more may be.
+        is_deaf: bool,
+    },
+}
+
+/// Whoever has copies of what a tier holds.
+pub trait Ear: Send + Sync {
+    /// Told in their order, for each key. It must not wait for anybody.
+    fn hear(&self, heard: Heard);
+}
+
 /// A slower, larger level. It holds entries of all tenants, apart from each other.
 ///
 /// Adapters are held to `larder_tiers::conformance`.
@@ -425,6 +462,16 @@ pub trait Tier: Send + Sync + 'static {
 
     /// How it stands.
     fn figures(&self) -> TierFigures;
+
+    /// Whether other hosts change what it holds, and it tells of that.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Tells `ear` from now on of what other hosts do to what it holds.
+    fn listen(&self, ear: Arc<dyn Ear>) {
+        let _ = ear;
+    }
 
     /// Ends in good order what goes on; nothing is asked of it afterwards.
     fn close(&self) -> Answer<'_, ()>;

@@ -2,6 +2,7 @@
 //! from the first that has it.
 
 mod brought;
+mod ear;
 mod level;
 mod tenant;
 
@@ -27,6 +28,7 @@ use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
 use crate::queue::{Coming, hash_of};
 use crate::stack::brought::Brought;
+use crate::stack::ear::StackEar;
 use crate::stack::tenant::{Mean, TenantBelow};
 use crate::tag_file::TagFile;
 use crate::writer::write;
@@ -93,6 +95,8 @@ pub struct Stack {
     clears: AtomicU64,
     /// Where invalidated tags are written down, if they are.
     tag_file: OnceLock<Arc<TagFile>>,
+    /// Hears of what other hosts do.
+    ear: OnceLock<Arc<StackEar>>,
     seed: u64,
     /// Held by whoever has a prefix removed.
     prefixing: Mutex<()>,
@@ -129,6 +133,7 @@ impl Stack {
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             clears: AtomicU64::new(0),
             tag_file: OnceLock::new(),
+            ear: OnceLock::new(),
             seed: config.seed,
             prefixing: Mutex::default(),
             demotions: AtomicU64::new(0),
@@ -183,8 +188,12 @@ impl Stack {
         })
     }
 
-    /// Has what was loaded be loaded anew in these tenants, when it is due. The first call counts.
-    pub fn refresh(self: &Arc<Self>, tenants: &[Arc<Tenant>]) {
+    /// Has what was loaded be loaded anew in these tenants, when it is due, and what other hosts change go from them. The
+    /// first call counts.
+    pub fn serve(self: &Arc<Self>, tenants: &[Arc<Tenant>]) {
+        if self.ear.get().is_none() {
+            self.listen(tenants);
+        }
         let tenants = tenants.iter().map(Arc::downgrade).collect();
         if let Some(orders) = self.refreshes.take_orders() {
             let refreshing = refresh_all(Arc::clone(self), tenants, orders);

@@ -14,6 +14,7 @@ mod slab;
 mod stale;
 mod state;
 mod succession;
+mod suspects;
 mod tap;
 mod vault;
 mod watch;

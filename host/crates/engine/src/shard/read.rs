@@ -18,11 +18,18 @@ impl State {
         self.index.find(at.hash, is_it)
     }
 
+    /// The slot of a key, expired or not, unless what lies below has to be asked for it.
+    #[inline]
+    fn trusted_slot_of(&self, at: &At<'_>) -> Option<Slot> {
+        let slot = self.slot_of(at)?;
+        (!self.is_hidden(slot)).then_some(slot)
+    }
+
     /// The slot of a key that has not expired and is not void. One that is goes, unless it is kept for who asks for
     /// stale values.
     #[inline]
     pub(crate) fn live_slot(&mut self, at: &At<'_>) -> Option<Slot> {
-        let slot = self.slot_of(at)?;
+        let slot = self.trusted_slot_of(at)?;
         let block = self.slab.get(slot)?;
         let expiry = block.expiry();
         if expiry != 0 && expiry <= at.now || self.is_void(block) {
@@ -35,7 +42,7 @@ impl State {
     /// A read that counts. The entry is shown as it was before this read touched it.
     #[inline]
     pub(crate) fn get<R>(&mut self, at: &At<'_>, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let found = self.slot_of(at);
+        let found = self.trusted_slot_of(at);
         let start_ms = self.config.start_ms;
         if let Some((slot, block)) = found.and_then(|slot| Some((slot, self.slab.get_mut(slot)?))) {
             let expiry = block.expiry();

@@ -65,10 +65,10 @@ impl State {
         self.watches.changed(hash(self.config.hash_seed, key));
     }
 
-    /// Drops what is kept of a key beyond its expiry. There must be no live entry.
+    /// Drops what is kept of a key beyond its expiry, or is suspect. There must be no live entry.
     #[inline]
     pub(super) fn drop_stale(&mut self, at: &At<'_>) {
-        if self.stats.stale > 0
+        if (self.stats.stale > 0 || self.suspects.is_some())
             && let Some(slot) = self.slot_of(at)
         {
             self.empty_slot(slot, Removal::Deleted);
@@ -83,7 +83,7 @@ impl State {
     ) -> Option<R> {
         // What is void or not kept any more is gone after this.
         let _ = self.live_slot(at);
-        let slot = self.slot_of(at)?;
+        let slot = self.slot_of(at).filter(|slot| !self.is_hidden(*slot))?;
         self.show_or_lose(slot, |entry| {
             let expiry = entry.expires_at().unwrap_or(at.now);
             read(entry, at.now.saturating_sub(expiry))

@@ -13,6 +13,7 @@ use super::lease::{Ending, Leases};
 use super::named::Marks;
 use super::recorder::Recorder;
 use super::slab::Slab;
+use super::suspects::Suspects;
 use super::tap::Tap;
 use super::watch::Watches;
 use super::wheel::{Step, Wheel};
@@ -99,6 +100,8 @@ pub(crate) struct State {
     pub(super) tags: Arc<Tags>,
     /// What lies below.
     pub(super) below: Option<Arc<dyn Below>>,
+    /// Entries that may be older than what lies below.
+    pub(super) suspects: Option<Box<Suspects>>,
     /// Keeps values shut.
     pub(super) vault: Option<Arc<dyn Vault>>,
     /// What is being removed: what comes to it and goes meanwhile does not go down.
@@ -165,6 +168,7 @@ impl State {
             changes,
             tags,
             below,
+            suspects: None,
             vault,
             clearing: Clearing::default(),
             wants_misses,
@@ -188,6 +192,10 @@ impl State {
             + self.wheel.memory_bytes()
             + self.marks.memory_bytes()
             + self.leases.memory_bytes()
+            + self
+                .suspects
+                .as_ref()
+                .map_or(0, |suspects| suspects.memory_bytes())
             + 2 * self.log.capacity() * size_of::<Event>()
             + self.tap.as_ref().map_or(0, |tap| tap.memory_bytes());
         let bytes = self.block_bytes + structures as u64;
@@ -227,7 +235,7 @@ impl State {
     pub(crate) fn exchange(&mut self, one: u8, other: u8) {
         for db in [one, other] {
             let place = self.places.place_of(db);
-            self.watches.all_changed(place);
+            self.watches.all_changed(Some(place));
             self.end_leases(Some(place));
         }
         self.places = self.places.exchanged(one, other);
@@ -334,7 +342,7 @@ impl State {
             if let Some(below) = &self.below {
                 match why {
                     Removal::Deleted => below.delete(key),
-                    Removal::Evicted if self.is_clearing(key) => {}
+                    Removal::Evicted if self.is_clearing(key) || self.is_suspect(slot) => {}
                     Removal::Evicted => {
                         // What cannot be opened has nothing to go down with.
                         let _ = self.show(slot, |entry| below.evicted(key, entry));
@@ -361,6 +369,7 @@ impl State {
         let Some(block) = self.slab.take(slot) else {
             return 0;
         };
+        self.clear_suspect(slot);
         let db = usize::from(block.db());
         let bytes = block.bytes(self.config.classes) as u64;
         self.stats.data_bytes -= (block.key().len() + block.value_len()) as u64;

@@ -54,10 +54,11 @@ impl Watches {
         }
     }
 
-    /// Notes that all keys in a place count as changed.
-    pub(crate) fn all_changed(&mut self, place: u8) {
+    /// Notes that all keys in a place, or in all, count as changed.
+    pub(crate) fn all_changed(&mut self, place: Option<u8>) {
         let watched = self.keys.values_mut();
-        for watched in watched.filter(|watched| watched.place == place) {
+        let is_there = |watched: &&mut Watched| place.is_none_or(|place| place == watched.place);
+        for watched in watched.filter(is_there) {
             watched.changes += 1;
         }
     }

@@ -92,7 +92,7 @@ impl Tenant {
             let room_bytes = stored.map_or(0, |stored| self.bytes_of(key, stored));
             let held = self.lock([key], room_bytes, now);
             let mut held = held.or_else(|_| self.lock([key], 0, now))?;
-            let is_valid = held.admit(&ticket, stored, now)?;
+            let is_valid = held.admit(&ticket, found.as_ref().map(Option::as_deref), now)?;
             if is_valid && found.is_err() {
                 held.prolong(key, clock())?;
             }
@@ -126,22 +126,28 @@ impl Locked<'_> {
 
     /// Puts what was found below into memory, unless its key, which must be among those locked, has changed
     /// since the ticket was taken. Whether it has not. Nobody is told of it but the evictor. What has no place there
-    /// can be read and removed until the shards are given back.
+    /// can be read and removed until the shards are given back. A suspect goes, unless nobody could be asked.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], where not even the system has any: nothing has changed.
     pub fn admit(
         &mut self,
         ticket: &Ticket,
-        found: Option<&Stored>,
+        found: Result<Option<&Stored>, &TierError>,
         now: Millis,
     ) -> Result<bool, Error> {
-        let is_valid = self.is_valid(ticket, now);
-        if let Some(stored) = found.filter(|stored| is_valid && !stored.is_expired(now)) {
-            self.admit_at_hand(ticket.key(), stored, now)?;
-            self.tell_admitted(ticket, now);
+        if !self.is_valid(ticket, now) {
+            return Ok(false);
         }
-        Ok(is_valid)
+        match found {
+            Ok(Some(stored)) if !stored.is_expired(now) => {
+                self.admit_at_hand(ticket.key(), stored, now)?;
+                self.tell_admitted(ticket, now);
+            }
+            Err(TierError::Unavailable(_)) => self.trust(ticket.key(), now),
+            Ok(_) | Err(_) => self.drop_suspect(ticket.key(), now),
+        }
+        Ok(true)
     }
 
     /// Whether the key of a ticket, which must be among those locked, has not changed since the ticket was taken.
@@ -185,6 +191,7 @@ impl Locked<'_> {
         stored: &Stored,
         now: Millis,
     ) -> Result<(), Error> {
+        self.drop_suspect(key, now);
         let at = self.tenant().at(key, now);
         let admitted = self.with_room(&at, |state: &mut State, room_bytes| {
             match state.live_slot(&at) {

@@ -1,5 +1,6 @@
 //! A tenant: a store of its own.
 
+mod distrust;
 mod fetch;
 mod guest;
 mod install;

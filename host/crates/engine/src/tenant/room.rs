@@ -23,6 +23,8 @@ const MEMORY_PART_MIN: u64 = 4;
 
 /// Steps of the wheel, each of up to sixteen entries, a shard and a step of maintenance.
 const EXPIRY_STEPS_MAX: usize = 64;
+/// Suspects that go a shard and a step of maintenance: so slowly that what lies below can be asked for them.
+const SUSPECTS_MAX: u32 = 32;
 /// Bytes that a step of maintenance evicts at most, a tenant: what an evictor names in one answer, as
 /// long as entries are not tiny.
 const STEP_BYTES_MAX: u64 = 256 * 1024;
@@ -214,13 +216,14 @@ impl Tenant {
         }
     }
 
-    /// One bounded step of maintenance: expires, tells the evictors, removes what is void, evicts what the budget no
+    /// One bounded step of maintenance: expires, tells the evictors, removes what is void or suspect, evicts what the budget no
     /// longer allows. Whether more is waiting.
     pub(crate) fn maintain(&self, now: Millis) -> bool {
         let mut more = false;
         for shard in &self.shards {
             let mut state = shard.state.lock();
             more |= state.expire(now, EXPIRY_STEPS_MAX);
+            state.drop_suspects(SUSPECTS_MAX);
             let change = state.settle();
             let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
             drop(state);

@@ -178,7 +178,8 @@ impl Fetch {
             // What cannot be read is missing for now; see `Fetch::failure`.
             let stored = found.as_ref().ok().and_then(Option::as_deref);
             let stored = stored.filter(|stored| !stored.is_expired(now));
-            if !held.admit(&part.ticket, stored, now)? {
+            let brought = found.as_ref().map(|_| stored);
+            if !held.admit(&part.ticket, brought, now)? {
                 part.state = State::Void;
                 self.names.remove(&name);
             } else if stored.is_none() {

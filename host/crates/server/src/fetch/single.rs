@@ -155,8 +155,9 @@ fn complete_here(
                 },
             },
         };
-        if let Some(stored) = loaded {
-            held.admit_at_hand(key, &stored, now)?;
+        match loaded {
+            Some(stored) => held.admit_at_hand(key, &stored, now)?,
+            None => held.drop_suspect(key, now),
         }
     }
     Ok(())

@@ -169,8 +169,8 @@ impl Listener for Onlookers {
             Change::Expired => self.notify(Event::EXPIRED, key),
             Change::Evicted => self.notify(Event::EVICTED, key),
             Change::Invalidated => self.notify(Event::INVALIDATED, key),
-            // Commands tell of what they do, as the same change has several names.
-            Change::Written | Change::Expiry | Change::Removed => {}
+            // Commands tell of what they do, as the same change has several names; those of other hosts tell there.
+            Change::Written | Change::Expiry | Change::Removed | Change::Elsewhere => {}
         }
         if let Some(gone) = Gone::of(change) {
             self.tell_hooks(gone, key);

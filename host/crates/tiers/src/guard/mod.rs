@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use larder_engine::Millis;
 use larder_engine::tier::{
-    Answer, Circuit, CircuitFigures, LevelFigures, Stored, Tier, TierError, TierFigures, TierKey,
-    TierKeyBuf, Told,
+    Answer, Circuit, CircuitFigures, Ear, LevelFigures, Stored, Tier, TierError, TierFigures,
+    TierKey, TierKeyBuf, Told,
 };
 use tokio::select;
 use tokio::sync::{Notify, Semaphore};
@@ -107,6 +107,11 @@ impl Guarded {
             is_ending: AtomicBool::new(false),
             ends: Notify::new(),
         }
+    }
+
+    /// Whether it is asked for what it holds at the moment.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.reads.breaker.circuit((self.clock)()) != Circuit::Open
     }
 
     /// Whether nothing can be written to it at the moment.
@@ -332,6 +337,14 @@ impl Tier for Guarded {
 
     fn figures(&self) -> TierFigures {
         self.tier.figures()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.tier.is_shared()
+    }
+
+    fn listen(&self, ear: Arc<dyn Ear>) {
+        self.tier.listen(ear);
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -128,7 +128,7 @@ impl Source {
             }
             Err(error) => {
                 self.note_failure(&error, now);
-                Err(TierError::Unavailable(error.text))
+                Err(TierError::NoOrigin(error.text))
             }
         }
     }

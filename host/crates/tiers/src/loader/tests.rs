@@ -130,7 +130,7 @@ impl Bench {
             ..Rules::default()
         };
         let engine = engine_over(stack.below("default", rules), MEMORY_BYTES, NOW);
-        stack.refresh(engine.tenants());
+        stack.serve(engine.tenants());
         Self {
             origin,
             tier,
@@ -200,7 +200,7 @@ impl Bench {
         let loaded = wait(self.load(name));
         let mut held = tenant.lock([key(name)], 0, now).unwrap();
         let stored = loaded.as_ref().ok().and_then(Option::as_deref);
-        assert!(held.admit(&ticket, stored, now).unwrap());
+        assert!(held.admit(&ticket, Ok(stored), now).unwrap());
         if loaded.is_err() {
             held.prolong(key(name), now).unwrap();
         }
@@ -381,7 +381,7 @@ fn what_was_loaded_goes_into_memory_and_down_unless_the_key_changed_meanwhile() 
             tenant.remove(key(name), NOW);
         }
         let mut held = tenant.lock([key(name)], 0, NOW).unwrap();
-        let is_valid = held.admit(&ticket, loaded.as_deref(), NOW).unwrap();
+        let is_valid = held.admit(&ticket, Ok(loaded.as_deref()), NOW).unwrap();
         drop(held);
         assert_eq!(is_valid, !changes);
         let is_here = tenant.peek(key(name), NOW, |_| ()).is_some();

@@ -243,6 +243,21 @@ impl Below for TenantBelow {
         Some(Arc::clone(&self.tags))
     }
 
+    fn changed_elsewhere(&self, key: Option<Key<'_>>) {
+        match key {
+            Some(key) => self.turn(key),
+            None => {
+                self.clears.fetch_add(1, Ordering::Relaxed);
+                self.stack.clears.fetch_add(1 << 32, Ordering::Release);
+            }
+        }
+    }
+
+    fn can_tell(&self) -> bool {
+        let mut levels = self.stack.levels.iter();
+        levels.any(|level| level.tier.is_shared() && level.tier.is_asked())
+    }
+
     fn tags_changed(&self) {
         if let Some(file) = self.stack.tag_file.get() {
             file.note_change();

@@ -158,7 +158,7 @@ fn fetch(tenant: &Arc<Tenant>, shelf: &Shelf, name: &[u8], meanwhile: impl FnOnc
     };
     meanwhile();
     let mut held = tenant.lock([key(name)], 0, NOW).unwrap();
-    held.admit(&ticket, Some(&stored), NOW).unwrap();
+    held.admit(&ticket, Ok(Some(&stored)), NOW).unwrap();
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn what_has_no_place_in_memory_is_seen_and_removed_all_the_same() {
         panic!("it is below");
     };
     let mut held = tenant.lock([key(b"k")], 0, NOW).unwrap();
-    assert_eq!(held.admit(&ticket, Some(&stored), NOW), Ok(true));
+    assert_eq!(held.admit(&ticket, Ok(Some(&stored)), NOW), Ok(true));
     assert!(!held.lacks(key(b"k"), Reach::Cache, NOW));
     let read = held.get(key(b"k"), NOW, |entry| entry.value().to_vec());
     assert_eq!(read.as_ref(), Some(&large));
@@ -431,6 +431,6 @@ fn what_is_being_removed_does_not_go_down_and_what_is_refused_stays() {
     assert!(keys.iter().all(gone));
     // What was looked for before it comes too late.
     let mut held = tenant.lock([ticket.key()], 100, NOW).unwrap();
-    assert!(!held.admit(&ticket, None, NOW).unwrap());
+    assert!(!held.admit(&ticket, Ok(None), NOW).unwrap());
     drop(held);
 }

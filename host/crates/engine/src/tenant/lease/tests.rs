@@ -194,7 +194,7 @@ fn whatever_is_done_to_the_key_ends_its_lease() {
             let ticket = tenant.ticket(KEY, NOW);
             let found = crate::tier::Stored::default();
             let mut locked = tenant.lock([KEY], 0, NOW).unwrap();
-            assert_eq!(locked.admit(&ticket, Some(&found), NOW), Ok(true));
+            assert_eq!(locked.admit(&ticket, Ok(Some(&found)), NOW), Ok(true));
         }),
     ];
     for (what, end) in ends {

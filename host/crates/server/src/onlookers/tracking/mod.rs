@@ -166,7 +166,7 @@ impl Tracking {
 
     pub(super) fn changed(&self, key: &[u8], change: Change) {
         let writer = match change {
-            Change::Expired | Change::Evicted | Change::Invalidated => None,
+            Change::Expired | Change::Evicted | Change::Invalidated | Change::Elsewhere => None,
             Change::Written | Change::Expiry | Change::Removed => AT_WORK.get(),
         };
         // It may keep what it wrote itself, until somebody else writes.

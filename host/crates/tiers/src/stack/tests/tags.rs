@@ -73,7 +73,7 @@ fn what_was_invalidated_while_it_was_looked_for_does_not_come_back() {
     let ticket = bench.tenant().ticket(key("k"), NOW);
     bench.tenant().invalidate_tags([&[1][..]]);
     let mut held = bench.tenant().lock([key("k")], 100, NOW).unwrap();
-    assert!(held.admit(&ticket, Some(&stored), NOW).unwrap());
+    assert!(held.admit(&ticket, Ok(Some(&stored)), NOW).unwrap());
     assert_eq!(held.peek(key("k"), NOW, |_| ()), None);
     drop(held);
 }
