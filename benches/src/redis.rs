@@ -75,6 +75,8 @@ impl Way {
             ttl_max: KEPT,
             consistency: Consistency::One,
             is_required: true,
+            // Nobody else is there.
+            hearing: None,
         };
         let tier = RedisTier::open(&options, Arc::new(Plain))?;
         Ok(Self::Tier(Arc::new(tier)))

@@ -265,6 +265,7 @@ fn open_redis(level: &RedisLevel, codec: &Arc<Codec>) -> anyhow::Result<RedisTie
         buckets: level.hash_tags,
         ttl_max: level.ttl_max,
         consistency: level.consistency,
+        hearing: level.hearing,
         is_required: level.guarded.is_required,
     };
     let records = Records::new(Arc::clone(codec), larder_server::is_secret).portable();

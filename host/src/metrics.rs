@@ -67,6 +67,11 @@ fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
         (m::TIER_DAMAGED, tier.damaged),
         (m::TIER_OVERTAKEN, tier.overtaken),
         (m::TIER_UNREPLICATED, tier.unreplicated),
+        (m::TIER_TOLD, tier.told),
+        (m::TIER_HEARD, tier.heard),
+        (m::TIER_LOSSES, tier.losses),
+        (m::TIER_HOSTS, tier.hosts),
+        (m::TIER_DEAF, tier.is_deaf.into()),
         (m::TIER_WRITTEN, tier.written_bytes),
         (m::TIER_PUT, tier.put_bytes),
         (m::TIER_DEFERRED, level.deferred),
@@ -87,6 +92,8 @@ fn add_level(snapshot: &mut Snapshot, level: &LevelFigures) {
     for (class, count) in Shed::ALL.iter().zip(level.shed) {
         snapshot.set(&m::TIER_SHED, &[&level.name, class.name()], count);
     }
+    let delay = tier.delay_us as f64 / 1e6;
+    snapshot.set_float(&m::TIER_DELAY, &[&level.name], delay);
 }
 
 fn add_loader(snapshot: &mut Snapshot, loader: &LoaderFigures) {

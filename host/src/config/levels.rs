@@ -11,6 +11,7 @@ use super::reader::Reader;
 use super::{Below, ByteSize, DiskLevel, RedisLevel, guard, writes};
 
 const MS: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 const PREFIX_BYTES_MAX: usize = 32;
@@ -117,6 +118,8 @@ struct Keys {
     ttl_max: &'static str,
     consistency: &'static str,
     hash_tags: &'static str,
+    share: &'static str,
+    heartbeat_timeout: &'static str,
 }
 
 const L2: Keys = Keys {
@@ -127,6 +130,8 @@ const L2: Keys = Keys {
     ttl_max: "l2_ttl_max",
     consistency: "l2_consistency",
     hash_tags: "l2_hash_tags",
+    share: "l2_share",
+    heartbeat_timeout: "l2_heartbeat_timeout",
 };
 
 const L3: Keys = Keys {
@@ -137,6 +142,8 @@ const L3: Keys = Keys {
     ttl_max: "l3_ttl_max",
     consistency: "l3_consistency",
     hash_tags: "l3_hash_tags",
+    share: "l3_share",
+    heartbeat_timeout: "l3_heartbeat_timeout",
 };
 
 /// What lies below the memory, if anything does.
@@ -257,6 +264,18 @@ fn redis(
         Or("none", Whole(1..=16_384)),
         "In how many slots of a cluster the entries of a tenant are; none for all",
     );
+    let is_shared = reader.read(
+        keys.share,
+        "true",
+        Switch,
+        "Whether servers with the same prefix tell each other of what they change",
+    );
+    let heartbeat_timeout = reader.read(
+        keys.heartbeat_timeout,
+        "1s",
+        Time(MS * 100..=MINUTE),
+        "How long another server may say nothing before something may have been missed",
+    );
     move |address| RedisLevel {
         address,
         password_file,
@@ -267,5 +286,6 @@ fn redis(
         ttl_max,
         consistency,
         hash_tags: hash_tags.map(|count| count as u32),
+        hearing: is_shared.then_some(heartbeat_timeout),
     }
 }

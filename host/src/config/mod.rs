@@ -166,6 +166,8 @@ pub struct RedisLevel {
     pub consistency: Consistency,
     /// In how many slots a tenant's entries are; `None`: all.
     pub hash_tags: Option<u32>,
+    /// Whether servers with the same prefix tell each other of what they change, and how long one may say nothing then.
+    pub hearing: Option<Duration>,
 }
 
 /// A tenant and its share.

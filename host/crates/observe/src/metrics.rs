@@ -253,6 +253,18 @@ metrics! {
         "Changes that came there too late: another server had written something newer.";
     TIER_UNREPLICATED: Counter "larder_tier_unreplicated_total" ["tier"]
         "Changes that fewer replicas had in time than was asked for; the primary has them.";
+    TIER_TOLD: Counter "larder_tier_messages_sent_total" ["tier"]
+        "Messages to other servers that share what it holds, of what was changed.";
+    TIER_HEARD: Counter "larder_tier_messages_heard_total" ["tier"]
+        "Messages from them.";
+    TIER_LOSSES: Counter "larder_tier_losses_total" ["tier"]
+        "Times that a message of theirs may have been missed, after which entries in memory are asked for there anew.";
+    TIER_DELAY: Gauge "larder_tier_message_delay_seconds" ["tier"]
+        "What the last message took that this server sent to itself.";
+    TIER_HOSTS: Gauge "larder_tier_other_servers_entries" ["tier"]
+        "Other servers that share what it holds, and are heard.";
+    TIER_DEAF: Gauge "larder_tier_deaf_info" ["tier"]
+        "1 while nothing is heard of them though it should be, 0 else.";
     TIER_WRITTEN: Counter "larder_tier_written_bytes_total" ["tier"]
         "Bytes that were written to it, whatever for.";
     CODEC_RECORDS: Counter "larder_codec_records_total" ["type", "algorithm"]

@@ -3,7 +3,8 @@ use super::*;
 #[test]
 fn levels_are_the_disk_or_redis_and_keep_their_passwords_to_themselves() {
     let text = "l2 = 'rediss://app:se%40cret@10.0.0.1:1/2'\nl2_prefix = 'shop'\nl2_timeout = '1s'\n\
-        l3 = 'redis-cluster://a:1,b:2'\nl3_consistency = 'quorum'\nl3_hash_tags = 8\nl3_required = true";
+        l3 = 'redis-cluster://a:1,b:2'\nl3_consistency = 'quorum'\nl3_hash_tags = 8\nl3_required = true\n\
+        l2_share = false\nl2_heartbeat_timeout = '2s'\nl3_heartbeat_timeout = '3s'";
     let loaded = in_file(text);
     let below = loaded.config.store.below.as_ref().unwrap();
     assert_eq!(below.disk, None);
@@ -21,6 +22,10 @@ fn levels_are_the_disk_or_redis_and_keep_their_passwords_to_themselves() {
         (Consistency::Quorum, Some(8))
     );
     assert!(third.guarded.is_required && !second.guarded.is_required);
+    assert_eq!(
+        (second.hearing, third.hearing),
+        (None, Some(Duration::from_secs(3)))
+    );
     let shown = format!("{}{:?}{:?}", print(&loaded), loaded.settings, loaded.config);
     assert!(shown.contains("rediss://app:***@10.0.0.1:1/2"), "{shown}");
     assert!(

@@ -242,7 +242,7 @@ fn last_call(client: &mut Client, end: &str) -> Vec<Vec<u8>> {
             other => panic!("no argument: {other:?}"),
         });
         let texts: Vec<_> = texts.collect();
-        let is_of = texts.len() == 7 && texts[3].ends_with(end.as_bytes());
+        let is_of = texts.len() == 9 && texts[3].ends_with(end.as_bytes());
         (is_of && texts[0].starts_with(b"EVALSHA")).then_some(texts)
     });
     args.expect("a script on the name")

@@ -1,6 +1,7 @@
 //! Levels in Redis and in a Redis Cluster.
 
 mod adapter;
+mod hosts;
 mod openings;
 mod server;
 
@@ -29,6 +30,7 @@ fn options(url: &str, prefix: &str) -> RedisOptions {
         buckets: None,
         ttl_max: Duration::from_secs(86_400),
         consistency: Consistency::One,
+        hearing: None,
         is_required: true,
     }
 }

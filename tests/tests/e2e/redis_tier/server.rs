@@ -5,7 +5,7 @@ use larder_resp::Value;
 
 use crate::values::{NIL, bulk, ok};
 
-fn tiers(client: &mut Client) -> String {
+pub(super) fn tiers(client: &mut Client) -> String {
     match client.call(&["INFO", "tiers"]) {
         Value::Bulk(Some(text)) => String::from_utf8(text).unwrap(),
         other => panic!("no text: {other:?}"),

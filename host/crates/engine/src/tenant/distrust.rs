@@ -46,11 +46,15 @@ impl Locked<'_> {
         }
     }
 
-    pub(super) fn trust(&mut self, key: Key<'_>, now: Millis) {
+    /// What lies below could not be asked for a key, which must be among those locked: what memory has of it is as good as
+    /// ever. Whether it has something.
+    pub fn trust(&mut self, key: Key<'_>, now: Millis) -> bool {
         let at = self.tenant().at(key, now);
-        if let Some(state) = self.state(at.hash) {
+        let state = self.state(at.hash);
+        state.is_some_and(|state| {
             state.trust(&at);
-        }
+            state.live_slot(&at).is_some()
+        })
     }
 }
 

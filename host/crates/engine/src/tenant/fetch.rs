@@ -144,7 +144,7 @@ impl Locked<'_> {
                 self.admit_at_hand(ticket.key(), stored, now)?;
                 self.tell_admitted(ticket, now);
             }
-            Err(TierError::Unavailable(_)) => self.trust(ticket.key(), now),
+            Err(TierError::Unavailable(_)) => _ = self.trust(ticket.key(), now),
             Ok(_) | Err(_) => self.drop_suspect(ticket.key(), now),
         }
         Ok(true)

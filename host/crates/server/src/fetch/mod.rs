@@ -218,7 +218,7 @@ impl Fetch {
 fn try_again(error: &TierError) -> Option<Failure> {
     match error {
         TierError::Unavailable(text) => Some(Failure::from(format!("TRYAGAIN {text}"))),
-        TierError::Damaged(_) | TierError::Refused(_) => None,
+        TierError::Damaged(_) | TierError::Refused(_) | TierError::NoOrigin(_) => None,
     }
 }
 

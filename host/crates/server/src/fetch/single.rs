@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use larder_engine::below::{Reach, Sight};
+use larder_engine::tier::TierError;
 use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
 use larder_resp::Args;
 use smallvec::SmallVec;
@@ -149,6 +150,7 @@ fn complete_here(
             Sight::There(stored) => Some(stored),
             Sight::Maybe => match below.load_here(key, now, PATIENCE) {
                 Ok(loaded) => loaded,
+                Err(TierError::Unavailable(_)) if held.trust(key, now) => continue,
                 Err(error) => match try_again(&error) {
                     Some(failure) if !removes(command) => return Err(failure),
                     _ => None,

@@ -37,7 +37,7 @@ impl Gone {
             Change::Invalidated => Some(Self::Invalidated),
             Change::Evicted => Some(Self::Evicted),
             Change::Expired => Some(Self::Expired),
-            Change::Written | Change::Expiry | Change::Removed => None,
+            Change::Written | Change::Expiry | Change::Removed | Change::Elsewhere => None,
         }
     }
 }

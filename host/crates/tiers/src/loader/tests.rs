@@ -341,7 +341,7 @@ fn what_has_tags_goes_by_them_also_while_it_is_loaded() {
     bench.origin.lets.add_permits(2);
     let late = wait(loading).unwrap();
     let mut held = tenant.lock([key(name)], 0, NOW).unwrap();
-    held.admit(&ticket, late.as_deref(), NOW).unwrap();
+    held.admit(&ticket, Ok(late.as_deref()), NOW).unwrap();
     assert_eq!(held.peek(key(name), NOW, |_| ()), None);
     drop((held, ticket));
     assert!(bench.fetch(name));

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    RedisConnectionInfo, RedisResult, TlsCertificates, cmd,
+    ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates, cmd,
 };
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -38,6 +38,8 @@ pub(super) struct Dialer {
     replicas: Mutex<u32>,
     /// Which host is tried first.
     start: AtomicUsize,
+    /// The servers that had keys when it was asked last.
+    primaries: Mutex<Vec<(String, u16)>>,
 }
 
 impl Dialer {
@@ -60,6 +62,7 @@ impl Dialer {
             timeout,
             replicas: Mutex::new(0),
             start: AtomicUsize::new(0),
+            primaries: Mutex::default(),
         }
     }
 
@@ -106,7 +109,15 @@ impl Dialer {
         let nodes = nodes.map_err(|error| ConnectError::of(&self.place, &error))?;
         let primaries = Primaries::read(&nodes);
         *self.replicas.lock() = primaries.replicas;
+        self.primaries.lock().clone_from(&primaries.hosts);
         Ok(primaries.hosts)
+    }
+
+    /// Servers that may be there, those that had keys when it was asked last first.
+    pub(super) fn hosts(&self) -> Vec<(String, u16)> {
+        let mut hosts = self.primaries.lock().clone();
+        hosts.extend(self.address.hosts.iter().cloned());
+        hosts
     }
 
     /// It takes too long.
@@ -173,8 +184,31 @@ impl Dialer {
         &self,
         host: &(String, u16),
     ) -> Result<MultiplexedConnection, ConnectError> {
+        let info = self.info(host);
+        self.dial_by(info, AsyncConnectionConfig::new()).await
+    }
+
+    /// A connection over which `push` is handed what comes without having been asked for.
+    pub(super) async fn dial_listening(
+        &self,
+        host: &(String, u16),
+        push: impl AsyncPushSender,
+    ) -> Result<MultiplexedConnection, ConnectError> {
+        let info = self.info(host).map(|info| {
+            let settings = info.redis_settings().clone();
+            info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
+        });
+        let config = AsyncConnectionConfig::new().set_push_sender(push);
+        self.dial_by(info, config).await
+    }
+
+    async fn dial_by(
+        &self,
+        info: RedisResult<ConnectionInfo>,
+        config: AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, ConnectError> {
         let of = |error| ConnectError::of(&self.place, &error);
-        let info = self.info(host).map_err(of)?;
+        let info = info.map_err(of)?;
         let client = match &self.tls_ca {
             Some(ca) if self.address.is_tls => {
                 let certificates = TlsCertificates {
@@ -187,7 +221,7 @@ impl Dialer {
             }
             _ => Client::open(info).map_err(of)?,
         };
-        let config = AsyncConnectionConfig::new()
+        let config = config
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(None);
         let connecting = client.get_multiplexed_async_connection_with_config(&config);

@@ -12,7 +12,10 @@ mod connection;
 mod doubt;
 mod fault;
 mod generations;
+mod hearing;
+mod hosts;
 mod lane;
+mod message;
 mod names;
 mod nodes;
 mod reads;
@@ -20,6 +23,7 @@ mod script;
 mod standing;
 mod upkeep;
 mod value;
+mod voice;
 mod writes;
 
 use std::fmt;
@@ -30,7 +34,7 @@ use std::time::Duration;
 
 use larder_engine::Millis;
 use larder_engine::tier::{
-    Answer, Stored, Tier, TierError, TierFigures, TierKey, TierKeyBuf, Told,
+    Answer, Ear, Stored, Tier, TierError, TierFigures, TierKey, TierKeyBuf, Told,
 };
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
@@ -49,6 +53,7 @@ use names::Names;
 use reads::Reads;
 use script::{Call, FORGET};
 use standing::Standing;
+use voice::Voice;
 
 /// What a tier in Redis is made from.
 #[derive(Clone)]
@@ -71,6 +76,8 @@ pub struct RedisOptions {
     pub ttl_max: Duration,
     /// When a write counts as done.
     pub consistency: Consistency,
+    /// Whether hosts with the same prefix tell each other of what they change, and how long one may say nothing then.
+    pub hearing: Option<Duration>,
     /// Whether there is no tier where Redis cannot be reached when it is opened.
     pub is_required: bool,
 }
@@ -105,6 +112,8 @@ struct Inner {
     writer: Lane,
     /// For all but reads and writes of entries.
     aside: Lane,
+    /// Tells others of what is changed.
+    voice: Option<Voice>,
     /// A generation was raised.
     is_swept: Notify,
     timeout: Duration,
@@ -131,7 +140,7 @@ impl RedisTier {
             let _ = ended.send(());
         })?;
         let tier = Self {
-            inner: Arc::new(Inner::new(options, encoding)),
+            inner: Arc::new(Inner::new(options, encoding)?),
             runtime: handle,
             life: Mutex::new(Some((life, end))),
         };
@@ -178,7 +187,7 @@ impl RedisTier {
 }
 
 impl Inner {
-    fn new(options: &RedisOptions, encoding: Arc<dyn Encoding>) -> Self {
+    fn new(options: &RedisOptions, encoding: Arc<dyn Encoding>) -> io::Result<Self> {
         let dialer = Arc::new(Dialer::new(
             options.address.clone(),
             options.password.clone(),
@@ -187,8 +196,13 @@ impl Inner {
         ));
         let standing = Arc::new(Standing::new(&dialer.place));
         let lane = || Lane::new(&dialer, &standing, options.timeout);
-        Self {
-            names: Names::new(&options.prefix, options.buckets),
+        let names = Names::new(&options.prefix, options.buckets);
+        let voice = options
+            .hearing
+            .map(|timeout| Voice::new(names.channel(options.address.db), timeout));
+        Ok(Self {
+            names,
+            voice: voice.transpose()?,
             generations: Generations::default(),
             encoding,
             reads: Arc::new(Reads::new()),
@@ -200,7 +214,7 @@ impl Inner {
             consistency: options.consistency,
             dialer,
             standing,
-        }
+        })
     }
 
     fn lane(&self) -> Lane {
@@ -311,8 +325,22 @@ impl Tier for RedisTier {
         self.inner.standing.figures()
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.voice.is_some()
+    }
+
+    fn listen(&self, ear: Arc<dyn Ear>) {
+        let own = || Arc::clone(&self.inner);
+        self.runtime.spawn(voice::beat(own()));
+        self.runtime.spawn(hearing::listen(own(), ear));
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
+            let inner = Arc::clone(&self.inner);
+            let telling = self.runtime.spawn(async move { inner.tell_end().await });
+            // Who is not told finds out.
+            let _ = telling.await;
             let life = self.life.lock().take();
             if let Some((life, ended)) = life {
                 drop(life);

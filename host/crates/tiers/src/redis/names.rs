@@ -4,6 +4,7 @@
 //! PREFIX:TENANT:DB.GENERATION:KEY             an entry
 //! PREFIX:{TENANT/BUCKET}:DB.GENERATION:KEY    the same, where a tenant's entries are to lie in few slots
 //! PREFIX:TENANT:g                             the tenant's generations
+//! PREFIX:DB:m                                 the channel of messages, of a database of Redis
 //! ```
 //!
 //! The tenant's name is percent-encoded, generations are hexadecimal, the key is as it is. A `{…}` in a key has the meaning
@@ -38,6 +39,11 @@ impl Names {
     /// Where a tenant's generations stand.
     pub(super) fn generations(&self, tenant: &str) -> String {
         format!("{}:{}:g", self.prefix, escaped(tenant))
+    }
+
+    /// Where hosts that share entries tell each other of them: those in one database of Redis.
+    pub(super) fn channel(&self, db: u32) -> String {
+        format!("{}:{db}:m", self.prefix)
     }
 
     /// Where an entry stands.

@@ -24,14 +24,18 @@ impl Script {
     }
 }
 
-/// `body, age, px`: puts `version ‖ body` under the key for `px` milliseconds, unless what is there is newer. A body of
+/// `body, age, px, channel, message`: puts `version ‖ body` under the key for `px` milliseconds, unless what is there is newer. A body of
 /// nothing is a deletion, of which the version stays. Answers 1, or 0 where it came too late.
 ///
 /// The version is the time of Redis in microseconds, `age` of them ago: so long the change has waited at its host. What
-/// waited briefly is newer than all that is there, whatever the clock says, which may have been set back.
+/// waited briefly is newer than all that is there, whatever the clock says, which may have been set back. Whatever became of it, the
+/// message is published behind it, unless the channel is empty.
 pub(super) static KEEP: Script = Script::new(
     r"
 local BRIEFLY, DAY = 10000, 86400000000
+local function tell()
+  if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
+end
 local time = redis.call('TIME')
 local age = tonumber(ARGV[2])
 local version = time[1] * 1000000 + time[2] - age
@@ -39,7 +43,10 @@ local held = redis.pcall('GETRANGE', KEYS[1], 0, 7)
 if type(held) == 'string' and #held == 8 then
   local before = struct.unpack('>I8', held)
   if before < version + DAY then
-    if age > BRIEFLY and before >= version then return 0 end
+    if age > BRIEFLY and before >= version then
+      tell()
+      return 0
+    end
     if before >= version then version = before + 1 end
   end
 end
@@ -48,8 +55,10 @@ if #ARGV[1] == 0 then redis.call('UNLINK', KEYS[1]) end
 local kept = redis.pcall('SET', KEYS[1], value, 'PX', ARGV[3])
 if kept.err then
   redis.call('UNLINK', KEYS[1])
+  tell()
   return kept
 end
+tell()
 return 1
 ",
 );

@@ -19,6 +19,17 @@ pub(super) struct Standing {
     pub(super) overtaken: AtomicU64,
     /// Changes that not as many replicas have as was asked for.
     pub(super) unreplicated: AtomicU64,
+    /// Messages to others, and from others.
+    pub(super) told: AtomicU64,
+    pub(super) heard: AtomicU64,
+    /// Times that some may have been missed.
+    pub(super) losses: AtomicU64,
+    /// What the last message to itself took.
+    pub(super) delay_us: AtomicU64,
+    /// Others that are heard.
+    pub(super) hosts: AtomicU64,
+    /// Whether nothing is heard at the moment.
+    pub(super) is_deaf: AtomicBool,
     /// Whether there is trouble.
     is_troubled: AtomicBool,
     trouble: Mutex<Option<String>>,
@@ -58,7 +69,9 @@ impl Standing {
         let mend = match error.code() {
             Some("OOM") => "raise its maxmemory, or let it evict (maxmemory-policy allkeys-lru)",
             Some("READONLY") => "name the primary",
-            Some("NOPERM" | "NOAUTH") => "let the user work on keys that begin with the prefix",
+            Some("NOPERM" | "NOAUTH") => {
+                "let the user work on keys and channels that begin with the prefix"
+            }
             _ => "look at its log",
         };
         TierError::Unavailable(format!("{} refuses: {error}; {mend}", self.place))
@@ -82,6 +95,12 @@ impl Standing {
             put_bytes: self.put_bytes.load(Relaxed),
             overtaken: self.overtaken.load(Relaxed),
             unreplicated: self.unreplicated.load(Relaxed),
+            told: self.told.load(Relaxed),
+            heard: self.heard.load(Relaxed),
+            losses: self.losses.load(Relaxed),
+            delay_us: self.delay_us.load(Relaxed),
+            hosts: self.hosts.load(Relaxed),
+            is_deaf: self.is_deaf.load(Relaxed),
             trouble: self.trouble.lock().clone(),
             ..TierFigures::default()
         }

@@ -60,6 +60,8 @@ struct Ready {
     name: Vec<u8>,
     body: Vec<u8>,
     px: u64,
+    /// For those who share the entry, if anybody does.
+    message: Vec<u8>,
     /// Why it is a deletion only, where it was to be more.
     refused: Option<String>,
 }
@@ -89,13 +91,17 @@ impl Inner {
     async fn clear(&self, tenant: &Arc<str>, db: Option<u8>) -> Result<(), TierError> {
         self.generations.raise(&self.asking(), tenant, db).await?;
         self.is_swept.notify_one();
+        self.tell_cleared(tenant).await;
         Ok(())
     }
 
     /// Removes what begins so before it answers. Where that fails or takes too long, all of the database goes.
     async fn clear_prefix(&self, prefix: &TierKeyBuf) -> Result<(), TierError> {
         match timeout(PREFIX_TIME_MAX, remove_prefix(self, prefix)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                self.tell_cleared(&prefix.tenant).await;
+                Ok(())
+            }
             Ok(Err(_)) | Err(_) => self.clear(&prefix.tenant, Some(prefix.db)).await,
         }
     }
@@ -157,12 +163,18 @@ impl Inner {
     }
 
     fn ready(&self, at: usize, name: Vec<u8>, told: &Told, now: Millis) -> Ready {
+        let key = match &told.change {
+            TierChange::Put(key, _) | TierChange::Delete(key) => Some(key.borrow()),
+            TierChange::Clear(..) | TierChange::ClearPrefix(_) => None,
+        };
+        let message = self.voice.as_ref().zip(key);
         let mut ready = Ready {
             at,
             told: told.at,
             name,
             body: Vec::new(),
             px: DELETION_KEPT.as_millis() as u64,
+            message: message.map_or_else(Vec::new, |(voice, key)| voice.changed(key)),
             refused: None,
         };
         let TierChange::Put(key, stored) = &told.change else {
@@ -199,6 +211,10 @@ impl Inner {
         if ready.is_empty() {
             return Ok(());
         }
+        let channel = self.voice.as_ref().map(|voice| voice.channel.as_bytes());
+        let channel = channel.unwrap_or_default();
+        let told = ready.iter().filter(|one| !one.message.is_empty()).count();
+        self.standing.told.fetch_add(told as u64, Relaxed);
         let (mut calls, mut places) = (Vec::new(), Vec::new());
         for one in ready {
             let bytes = (one.name.len() + one.body.len()) as u64;
@@ -214,16 +230,21 @@ impl Inner {
                     one.body,
                     age_us.to_string().into_bytes(),
                     one.px.to_string().into_bytes(),
+                    channel.to_vec(),
+                    one.message,
                 ],
             });
             places.push((one.at, one.refused));
         }
         let wait = self.wait();
-        let mut answers = match self
+        let answers = self
             .writer
             .call(&calls, wait.as_ref().map(|(wait, _)| wait))
-            .await
-        {
+            .await;
+        if let Some(voice) = &self.voice {
+            voice.said();
+        }
+        let mut answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
                 for (at, _) in places {

@@ -92,7 +92,8 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
                 value += &format!(
                     ",entries={},used={},max={},index={},queued={},hits={},misses={},read_errors={},writes={},\
                      write_errors={},evicted={},damaged={},overtaken={},unreplicated={},written={},put={},reads={},\
-                     writes_to={},passed_over={},crowded_out={},retries={},deferred={},shed={},collapses={}",
+                     writes_to={},passed_over={},crowded_out={},retries={},deferred={},shed={},collapses={},\
+                     told={},heard={},losses={},delay_us={},hosts={},deaf={}",
                     tier.entries,
                     tier.used_bytes,
                     tier.bytes_max,
@@ -117,6 +118,12 @@ pub(super) fn tiers(figures: &Figures<'_>) -> Lines {
                     level.deferred,
                     level.shed.iter().sum::<u64>(),
                     level.collapses,
+                    tier.told,
+                    tier.heard,
+                    tier.losses,
+                    tier.delay_us,
+                    tier.hosts,
+                    u8::from(tier.is_deaf),
                 );
             }
             line(format!("tier_l{}_{}", nth + 2, level.name), value)

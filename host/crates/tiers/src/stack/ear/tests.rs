@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use larder_engine::below::Reach;
-use larder_engine::tier::{Answer, Stored, TierError, TierFigures, TierKey};
+use larder_engine::tier::{Answer, Stored, TierError, TierFigures, TierKey, Told};
 use larder_engine::{Access, Edit, Engine, Entry, Expiry, Millis};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
@@ -59,12 +59,12 @@ impl Tier for Common {
 
     fn write<'a>(
         &'a self,
-        changes: &'a [TierChange],
+        changes: &'a [Told],
         _: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {
             self.writes.acquire().await.unwrap().forget();
-            for change in changes {
+            for Told { change, .. } in changes {
                 match change {
                     _ if self.is_newer.load(Ordering::Relaxed) => {}
                     TierChange::Put(key, stored) => {
