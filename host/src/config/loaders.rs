@@ -79,7 +79,6 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
     for (key, allowed) in [
         ("match", PATTERN_ALLOWED.to_owned()),
         ("url", URL_ALLOWED.to_owned()),
-        ("ttl", TTL.allowed()),
     ] {
         if listed.entry(key).is_none() {
             listed.require(reader, key, &allowed);
@@ -113,7 +112,7 @@ fn read_one(reader: &mut Reader<'_>, listed: &Listed<'_>, tenants: &[Tenant]) ->
         url: url?,
         tenant: tenant.unwrap_or_else(|| DEFAULT.to_owned()),
         headers,
-        ttl: ttl?,
+        ttl: ttl.unwrap_or(Some(Duration::from_secs(300))),
         honours_cache_control: is_honoured.unwrap_or(true),
         stale_while_revalidate: stale_while_revalidate.unwrap_or_default(),
         stale_if_error: stale_if_error.unwrap_or_default(),

@@ -387,6 +387,16 @@ impl Levels for Stack {
 }
 
 #[cfg(test)]
+impl Stack {
+    /// Once what was begun so far waits for something: its one thread takes turns.
+    pub(crate) async fn turns(&self) {
+        for _ in 0..16 {
+            self.runtime.spawn(async {}).await.unwrap();
+        }
+    }
+}
+
+#[cfg(test)]
 mod schedules;
 #[cfg(test)]
 mod tests;

@@ -93,7 +93,7 @@ fn what_is_wrong_with_loaders_is_told_line_by_line_and_no_secret_with_it() {
     let problems = check(&layers("[[loader]]", &[], &[]))
         .unwrap_err()
         .to_string();
-    for key in ["match", "url", "ttl"] {
+    for key in ["match", "url"] {
         let line = format!("l.toml:1: loader.{key}: missing; allowed: ");
         assert!(problems.contains(&line), "{problems}");
     }

@@ -89,6 +89,11 @@ impl Known {
             self.0.insert(id, stands);
         }
         for [policy, file, tenant] in before.into_keys() {
+            // Whom it is for is not known while it is loaded.
+            let is_there = |row: &PolicyRow| row.name == policy && row.file == file;
+            if rows.iter().any(is_there) {
+                continue;
+            }
             history.push(Event {
                 at_ms: now,
                 policy,
@@ -157,7 +162,11 @@ mod tests {
         let gate = |state| row("gate", PolicyRuntime::Wasm, state);
         known.look(&[native.clone(), gate(PolicyState::Loading)], 1, &history);
         known.look(&[native.clone(), gate(PolicyState::Loading)], 2, &history);
-        known.look(&[native.clone(), gate(PolicyState::Active)], 3, &history);
+        let for_one = |state| PolicyRow {
+            tenant: "default".into(),
+            ..gate(state)
+        };
+        known.look(&[native.clone(), for_one(PolicyState::Active)], 3, &history);
         known.look(&[native], 4, &history);
         let told: Vec<_> = history
             .json(&admin())
