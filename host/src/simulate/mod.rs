@@ -90,7 +90,7 @@ pub struct SimulateArgs {
     l2: Option<Size>,
     /// Fetch ahead what is predicted to be asked for: each cache without, with, and as an oracle would
     ///
-    /// PARAMS are param=value,…: method=forest|boosted|logistic, horizon_seconds=5 (how far ahead at most),
+    /// PARAMS are param=value,…: horizon_seconds=5 (how far ahead at most),
     /// precision_percent=45 (of candidates as probable as each other, so many have to be asked for), share_percent=10 (of the cache, for what waits
     /// to be asked for), fetches_per_second=1000, mib_per_second=64, memory_mib=32, families=auto|on|off (whether
     /// ids are part of keys, so that 42 may follow 41; auto: unless they ascend as objects come, or are hashes).

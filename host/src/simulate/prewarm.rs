@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use larder_predict::{Config, Method, Predictor, Purse};
+use larder_predict::{Config, Predictor, Purse};
 use larder_simulator::replay::{Ahead, Foresight};
 use larder_simulator::run::Footprint;
 
@@ -58,18 +58,6 @@ impl Prewarm {
         };
         let config = &mut self.config;
         match name {
-            "method" => {
-                config.method = match value {
-                    "forest" => Method::Forest,
-                    "boosted" => Method::Boosted,
-                    "logistic" => Method::Logistic,
-                    _ => {
-                        return Err(format!(
-                            "there is no method '{value}'; there are forest, boosted, logistic"
-                        ));
-                    }
-                }
-            }
             "families" => {
                 self.families = match value {
                     "auto" => None,
@@ -92,7 +80,7 @@ impl Prewarm {
             "memory_mib" => config.memory_bytes_max = (within(16, 4_096)? as usize) << 20,
             _ => {
                 return Err(format!(
-                    "there is no parameter '{name}'; there are method, horizon_seconds, precision_percent, \
+                    "there is no parameter '{name}'; there are horizon_seconds, precision_percent, \
                      share_percent, fetches_per_second, mib_per_second, memory_mib, families"
                 ));
             }
@@ -127,13 +115,11 @@ mod tests {
     fn parameters_are_read_and_what_is_wrong_is_told() {
         let read = |text: &str| text.parse::<Prewarm>();
         assert_eq!(read("").unwrap().config, Config::default());
-        let set = read("method=logistic,horizon_seconds=5,families=off,share_percent=20").unwrap();
-        assert_eq!(set.config.method, Method::Logistic);
-        assert_eq!((set.config.horizon_ms_max, set.share_percent), (5_000, 20));
+        let set = read("horizon_seconds=7,families=off,share_percent=20").unwrap();
+        assert_eq!((set.config.horizon_ms_max, set.share_percent), (7_000, 20));
         assert_eq!(set.families, Some(false));
         let wrong = |text: &str| read(text).unwrap_err();
-        assert!(wrong("x=1").contains("there are method"));
-        assert!(wrong("method=oak").contains("forest, boosted"));
+        assert!(wrong("x=1").contains("there are horizon_seconds"));
         assert!(wrong("share_percent=51").contains("from 1 to 50"));
         assert!(wrong("families").contains("parameter=value"));
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::clock::Step;
 use crate::features::{Row, plain_score};
-use crate::model::{Method, Model, ModelError};
+use crate::model::{Model, ModelError};
 use crate::samples::Sample;
 use crate::share::Share;
 
@@ -57,7 +57,6 @@ impl fmt::Display for State {
 #[derive(Debug)]
 pub struct Training {
     pub(crate) samples: Vec<Sample>,
-    pub(crate) method: Method,
     pub(crate) seed: u64,
 }
 
@@ -69,7 +68,7 @@ impl Training {
     pub fn run(&self) -> Result<Trained, ModelError> {
         let held_out = self.samples.len() * HELD_OUT_PERCENT / 100;
         let (known, later) = self.samples.split_at(self.samples.len() - held_out);
-        let model = Model::train(self.method, known, self.seed)?;
+        let model = Model::train(known, self.seed)?;
         let rows: Vec<Row> = later.iter().map(|sample| sample.row).collect();
         let mut steps = Steps::default();
         for (score, sample) in model.scores(&rows)?.into_iter().zip(later) {

@@ -37,7 +37,7 @@ pub use access::{Access, Cache, Kind, Place};
 pub use candidate::Source;
 pub use features::{FEATURE_NAMES, FEATURES, Row};
 pub use gate::{State, Trained, Training};
-pub use model::{Method, Model, ModelError};
+pub use model::{Model, ModelError};
 pub use plan::{Budget, Fetch, Purse};
 pub use predictor::{Config, Counts, Predictor, View};
 pub use samples::Sample;

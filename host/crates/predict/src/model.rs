@@ -1,25 +1,16 @@
 //! A model: trained on samples, tells how probable it is that candidates are asked for.
 
 mod file;
-mod fitted;
 
 use serde::{Deserialize, Serialize};
+use smartcore::ensemble::random_forest_regressor::{
+    RandomForestRegressor, RandomForestRegressorParameters,
+};
+use smartcore::error::Failed;
+use smartcore::linalg::basic::matrix::DenseMatrix;
 
-use crate::features::Row;
+use crate::features::{FEATURES, Row};
 use crate::samples::Sample;
-use fitted::Fitted;
-
-/// How a model learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Method {
-    /// A forest of regression trees, each on samples and features drawn at random.
-    #[default]
-    Forest,
-    /// Trees of which each corrects those before.
-    Boosted,
-    /// Logistic regression.
-    Logistic,
-}
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +54,17 @@ pub enum ModelError {
 
 /// Samples of each kind without which nothing is learnt.
 const EACH_MIN: usize = 50;
+/// Size of the forest: a candidate is scored within few microseconds.
+const TREES: usize = 16;
+const TREE_DEPTH_MAX: u16 = 8;
+const LEAF_SAMPLES_MIN: usize = 10;
 
-/// A trained model.
+type Forest = RandomForestRegressor<f32, f32, DenseMatrix<f32>, Vec<f32>>;
+
+/// A trained model: a forest of regression trees, each on samples and features drawn at random.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Model {
-    method: Method,
-    fitted: Fitted,
+    forest: Forest,
 }
 
 impl Model {
@@ -76,16 +72,20 @@ impl Model {
     ///
     /// # Errors
     /// When there is too little to learn from.
-    pub fn train(method: Method, samples: &[Sample], seed: u64) -> Result<Self, ModelError> {
+    pub fn train(samples: &[Sample], seed: u64) -> Result<Self, ModelError> {
         check(samples)?;
-        let fitted = Fitted::fit(method, samples, seed)?;
-        Ok(Self { method, fitted })
-    }
-
-    /// How it learnt.
-    #[must_use]
-    pub fn method(&self) -> Method {
-        self.method
+        let rows = matrix(samples.len(), samples.iter().map(|sample| &sample.row))?;
+        let truth = samples
+            .iter()
+            .map(|sample| f32::from(u8::from(sample.is_asked)));
+        let parameters = RandomForestRegressorParameters::default()
+            .with_n_trees(TREES)
+            .with_max_depth(TREE_DEPTH_MAX)
+            .with_min_samples_leaf(LEAF_SAMPLES_MIN)
+            .with_m(FEATURES / 2)
+            .with_seed(seed);
+        let forest = Forest::fit(&rows, &truth.collect(), parameters).map_err(refused)?;
+        Ok(Self { forest })
     }
 
     /// A score for each candidate from 0 to 1, higher where it is more probable. What a score is worth,
@@ -94,7 +94,11 @@ impl Model {
     /// # Errors
     /// When the library refuses; a model that came from a file may be no good.
     pub fn scores(&self, rows: &[Row]) -> Result<Vec<f32>, ModelError> {
-        let scores = self.fitted.scores(rows)?.into_iter();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scores = self.forest.predict(&matrix(rows.len(), rows.iter())?);
+        let scores = scores.map_err(refused)?.into_iter();
         Ok(scores.map(|score| score.clamp(0.0, 1.0)).collect())
     }
 }
@@ -113,6 +117,18 @@ fn check(samples: &[Sample]) -> Result<(), ModelError> {
         return Err(ModelError::Alike);
     }
     Ok(())
+}
+
+fn matrix<'r>(
+    count: usize,
+    rows: impl Iterator<Item = &'r Row>,
+) -> Result<DenseMatrix<f32>, ModelError> {
+    let values = rows.flatten().copied().collect();
+    DenseMatrix::new(count, FEATURES, values, false).map_err(refused)
+}
+
+fn refused(failed: Failed) -> ModelError {
+    ModelError::Fit(failed.to_string())
 }
 
 #[cfg(test)]

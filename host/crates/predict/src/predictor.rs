@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::features::{Row, features};
 use crate::gate::{Gate, State, Trained, Training};
 use crate::keyed::KeyMap;
-use crate::model::{Method, Model, ModelError};
+use crate::model::{Model, ModelError};
 use crate::plan::{Budget, Fetch, Purse};
 use crate::samples::{Open, Samples};
 use crate::tracker::{Tracker, When};
@@ -43,8 +43,6 @@ pub struct Config {
     /// Of candidates that are equally probable, such a share has to be asked for within the horizon: then
     /// they are fetched.
     pub precision_min: f32,
-    /// How it learns.
-    pub method: Method,
     /// What may be fetched.
     pub budget: Budget,
     /// What all randomness follows from.
@@ -61,7 +59,6 @@ impl Default for Config {
             samples_min: 1_000,
             samples_max: 20_000,
             precision_min: 0.45,
-            method: Method::default(),
             budget: Budget::default(),
             seed: 1,
         }
@@ -276,7 +273,6 @@ impl Predictor {
         self.counts.trained += 1;
         Some(Training {
             samples: self.samples.done().to_vec(),
-            method: self.config.method,
             seed: self.config.seed.wrapping_add(self.counts.trained),
         })
     }

@@ -30,7 +30,7 @@ fn each_cache_is_run_without_with_and_as_an_oracle_would() {
         assert!(finished.status.success(), "{finished:?}");
         finished.stdout
     };
-    let text = with("--prewarm=method=forest,share_percent=20");
+    let text = with("--prewarm=share_percent=20");
     let rows: Json = serde_json::from_str(&text).unwrap();
     let rows = rows.as_array().unwrap();
     let modes: Vec<_> = rows
@@ -68,7 +68,7 @@ fn each_cache_is_run_without_with_and_as_an_oracle_would() {
 fn what_prewarming_cannot_do_is_refused() {
     let (_folder, path) = playlists();
     for (args, why) in [
-        (&["--prewarm=x=1"][..], "there are method"),
+        (&["--prewarm=x=1"][..], "there are horizon_seconds"),
         (&["--prewarm", "--l2", "10%"], "cannot be used with"),
     ] {
         let finished = simulate(&path, &[&["--policy", "lru"], args].concat());

@@ -21,11 +21,7 @@ fn samples(percent: u64, count: u64) -> Vec<Sample> {
 }
 
 fn training(samples: Vec<Sample>) -> Training {
-    Training {
-        samples,
-        method: Method::Forest,
-        seed: 1,
-    }
+    Training { samples, seed: 1 }
 }
 
 fn judged(samples: Vec<Sample>) -> Gate {
