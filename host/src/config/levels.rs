@@ -264,6 +264,23 @@ fn redis(
         Or("none", Whole(1..=16_384)),
         "In how many slots of a cluster the entries of a tenant are; none for all",
     );
+    let hearing = hearing(reader, keys);
+    move |address| RedisLevel {
+        address,
+        password_file,
+        tls_ca,
+        connections: connections as usize,
+        guarded,
+        prefix,
+        ttl_max,
+        consistency,
+        hash_tags: hash_tags.map(|count| count as u32),
+        hearing,
+    }
+}
+
+/// How long another server may be silent, where servers tell each other.
+fn hearing(reader: &mut Reader<'_>, keys: &Keys) -> Option<Duration> {
     let is_shared = reader.read(
         keys.share,
         "true",
@@ -276,16 +293,5 @@ fn redis(
         Time(MS * 100..=MINUTE),
         "How long another server may say nothing before something may have been missed",
     );
-    move |address| RedisLevel {
-        address,
-        password_file,
-        tls_ca,
-        connections: connections as usize,
-        guarded,
-        prefix,
-        ttl_max,
-        consistency,
-        hash_tags: hash_tags.map(|count| count as u32),
-        hearing: is_shared.then_some(heartbeat_timeout),
-    }
+    is_shared.then_some(heartbeat_timeout)
 }

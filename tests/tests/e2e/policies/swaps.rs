@@ -39,6 +39,21 @@ fn bench_until(is_done: &AtomicBool, addr: &str) {
     }
 }
 
+#[track_caller]
+fn write_until_it_traps(server: &Server, policy: &str) {
+    // It turns when it has been asked for victims often enough; a slow machine's load may take long to fill the memory.
+    // Its state tells of a trap for as long only as it is made anew.
+    let mut client = server.client();
+    let (mut batches, value) = (0.., "v".repeat(4000));
+    eventually("it has trapped", || {
+        let batch: u32 = batches.next()?;
+        let keys: Vec<String> = (0..200).map(|n| format!("more:{batch}:{n}")).collect();
+        let sets: Vec<_> = keys.iter().map(|key| ["SET", key, &value]).collect();
+        assert!(client.pipeline(&sets).iter().all(|reply| *reply == ok()));
+        (server.policy_info(policy, "traps") != "0").then_some(())
+    });
+}
+
 #[test]
 fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
     let data = tempfile::tempdir().unwrap();
@@ -78,17 +93,7 @@ fn rules_change_under_load_and_no_reply_is_lost_or_wrong() {
         assert_eq!(server.policy_rows()["lru"]["state"], "candidate");
         drop_policy(&folder, "trapping.wasm", &turncoat("unreachable", ""));
         server.await_policy("trapping", "active");
-        // It turns when it has been asked for victims often enough; a slow machine's load may take long to fill the memory.
-        // Its state tells of a trap for as long only as it is made anew.
-        let mut client = server.client();
-        let (mut batches, value) = (0.., "v".repeat(4000));
-        eventually("it has trapped", || {
-            let batch: u32 = batches.next()?;
-            let keys: Vec<String> = (0..200).map(|n| format!("more:{batch}:{n}")).collect();
-            let sets: Vec<_> = keys.iter().map(|key| ["SET", key, &value]).collect();
-            assert!(client.pipeline(&sets).iter().all(|reply| *reply == ok()));
-            (server.policy_info("trapping", "traps") != "0").then_some(())
-        });
+        write_until_it_traps(&server, "trapping");
         remove("trapping");
         server.await_no_policy("trapping");
         remove("fifo3");

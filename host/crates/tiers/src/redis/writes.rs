@@ -255,12 +255,9 @@ impl Inner {
         };
         if let Some((_, wanted)) = wait {
             let reached = answers.pop();
-            let is_reached = matches!(reached, Some(Ok(Value::Int(count))) if count >= wanted);
-            if !is_reached {
-                let written = answers.iter().filter(|answer| answer.is_ok()).count();
-                self.standing
-                    .unreplicated
-                    .fetch_add(written as u64, Relaxed);
+            if !matches!(reached, Some(Ok(Value::Int(count))) if count >= wanted) {
+                let written = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+                self.standing.unreplicated.fetch_add(written, Relaxed);
             }
         }
         for ((at, refused), answer) in places.into_iter().zip(answers) {
