@@ -104,6 +104,15 @@ pub(crate) fn hits_and_misses(server: &Server) -> Result<[u64; 2]> {
     figures(server, "INFO stats", ["keyspace_hits:", "keyspace_misses:"])
 }
 
+/// Of what Larder fetched before anybody asked for it, how much was used, and how much wasted.
+///
+/// # Errors
+/// When the connection breaks or the server does not say.
+pub(crate) fn ahead(server: &Server) -> Result<[u64; 2]> {
+    let names = ["prediction_used:", "prediction_wasted:"];
+    figures(server, "INFO prediction", names)
+}
+
 /// The numbers behind these beginnings of lines in the answer to a command, which come in this order.
 fn figures<const N: usize>(server: &Server, command: &str, names: [&str; N]) -> Result<[u64; N]> {
     let mut stream = connect(server.address())?;

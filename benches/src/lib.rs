@@ -12,6 +12,8 @@ pub mod hybrid;
 pub mod l1;
 pub mod memory;
 pub mod policy;
+pub mod predict;
+mod reader;
 pub mod redis;
 pub mod report;
 mod sample;

@@ -1,4 +1,7 @@
-//! Entries in Redis by way of Larder's tier, and by redis-rs as it is: what a read, a write and sixteen at once take.
+//! Entries in Redis by way of Larder's tier, and by redis-rs as it is: what a read, a write and sixteen at once take; a counter on
+//! which several hosts agree; and how soon one server knows what another has changed.
+
+pub mod delay;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use hdrhistogram::Histogram;
+use larder_engine::authority::{Arbiter, Becomes, Swap};
 use larder_engine::tier::{Stored, Tier, TierChange, TierKey, TierKeyBuf, Told};
 use larder_tiers::Plain;
 use larder_tiers::redis::{Consistency, RedisOptions, RedisTier};
@@ -27,6 +31,8 @@ const KEPT: Duration = Duration::from_secs(86_400);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is asked for at once, where that is more than one.
 const TOGETHER: usize = 16;
+/// The counter: no entry has this number.
+const COUNTER: u64 = u64::MAX;
 
 /// What is run.
 #[derive(Debug, Clone, Args)]
@@ -113,6 +119,40 @@ impl Way {
         Ok(())
     }
 
+    /// Counts one more, in one step for all who count; the tier as a server does over whose counters it has the authority.
+    async fn count(&mut self) -> Result<()> {
+        match self {
+            Self::Tier(tier) => {
+                let keys = [owned_key(COUNTER)];
+                let seen = tier.look(&keys, NOW).await?;
+                let [key] = keys;
+                let seen = seen.into_iter().next().context("a look at a key")?;
+                let before = seen.stored.map_or(Ok(0), |stored| {
+                    str::from_utf8(&stored.value)?
+                        .parse::<u64>()
+                        .context("a counter")
+                })?;
+                let counted = Stored {
+                    value: (before + 1).to_string().as_bytes().into(),
+                    ..Stored::default()
+                };
+                let becomes = Becomes::Entry(Box::new(counted), false);
+                let swap = Swap {
+                    key,
+                    mark: seen.mark,
+                    becomes,
+                };
+                ensure!(tier.swap(&[swap], NOW).await?, "somebody else counts");
+            }
+            Self::Plain(connection) => {
+                let mut incr = cmd("INCR");
+                incr.arg(key(COUNTER));
+                incr.query_async::<u64>(connection).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads entries, which have to be there.
     async fn get(&mut self, numbers: &[u64]) -> Result<()> {
         let mut found = Vec::new();
@@ -154,12 +194,21 @@ fn owned_key(number: u64) -> TierKeyBuf {
     .to_owned()
 }
 
+/// What is done, of so many entries at once.
+#[derive(Debug, Clone, Copy)]
+enum Operation {
+    Get(usize),
+    Set(usize),
+    Count,
+}
+
 /// What is measured.
-const KINDS: [(&str, bool, usize); 4] = [
-    ("get", false, 1),
-    ("set", true, 1),
-    ("get of 16", false, TOGETHER),
-    ("set of 16", true, TOGETHER),
+const KINDS: [(&str, Operation); 5] = [
+    ("get", Operation::Get(1)),
+    ("set", Operation::Set(1)),
+    ("get of 16", Operation::Get(TOGETHER)),
+    ("set of 16", Operation::Set(TOGETHER)),
+    ("incr, atomic among hosts", Operation::Count),
 ];
 const FIGURES: [&str; 4] = ["p50, µs", "p99, µs", "own processor, µs", "Redis', µs"];
 
@@ -177,9 +226,9 @@ pub fn run(options: &Options) -> Result<Table> {
             for number in 0..options.entries {
                 runtime.block_on(way.set(&[number], options.value_bytes))?;
             }
-            for (at, kind) in KINDS.into_iter().enumerate() {
+            for (at, (_, operation)) in KINDS.into_iter().enumerate() {
                 let seed = options.seed + u64::from(run);
-                let figures = measure(&mut way, kind, options, seed, &server, &runtime)?;
+                let figures = measure(&mut way, operation, options, seed, &server, &runtime)?;
                 let own = &mut samples[at * WAYS.len() + nth];
                 for (sample, figure) in own.iter_mut().zip(figures) {
                     sample.add(figure);
@@ -189,7 +238,7 @@ pub fn run(options: &Options) -> Result<Table> {
     }
     let names = KINDS
         .iter()
-        .flat_map(|(kind, ..)| WAYS.map(|way| (*kind, way)));
+        .flat_map(|(kind, _)| WAYS.map(|way| (*kind, way)));
     let row = |((kind, way), samples): ((&str, &str), [Sample; 4])| {
         let medians = samples.map(|sample| Cell::Number(sample.median(), 1));
         [Cell::text(kind), Cell::text(way)]
@@ -216,7 +265,7 @@ pub fn run(options: &Options) -> Result<Table> {
 
 fn measure(
     way: &mut Way,
-    (_, is_set, together): (&str, bool, usize),
+    operation: Operation,
     options: &Options,
     seed: u64,
     server: &Server,
@@ -226,13 +275,22 @@ fn measure(
     let mut latencies = Histogram::<u64>::new(3)?;
     let before = [cpu(std::process::id())?, server.cpu()?];
     for _ in 0..options.operations {
-        let draw = |_| random.random_range(0..options.entries);
-        let numbers: Vec<u64> = (0..together).map(draw).collect();
+        let mut draw = |together| -> Vec<u64> {
+            let draw = |_| random.random_range(0..options.entries);
+            (0..together).map(draw).collect()
+        };
+        let numbers = match operation {
+            Operation::Get(together) | Operation::Set(together) => draw(together),
+            Operation::Count => Vec::new(),
+        };
         let asked = Instant::now();
-        match is_set {
-            true => runtime.block_on(way.set(&numbers, options.value_bytes))?,
-            false => runtime.block_on(way.get(&numbers))?,
-        }
+        runtime.block_on(async {
+            match operation {
+                Operation::Get(_) => way.get(&numbers).await,
+                Operation::Set(_) => way.set(&numbers, options.value_bytes).await,
+                Operation::Count => way.count().await,
+            }
+        })?;
         latencies.record(asked.elapsed().as_nanos() as u64)?;
     }
     let spent = [cpu(std::process::id())?, server.cpu()?];

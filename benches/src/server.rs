@@ -70,7 +70,8 @@ pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> 
         program: program.clone(),
         threads,
         policies,
-        has_disk: false,
+        l2: "none".to_owned(),
+        flags: &[],
     };
     let same = |name: &str, kind: Kind| Contestant {
         name: if name.is_empty() {
@@ -88,7 +89,7 @@ pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> 
             .with_context(|| format!("{}: run `cargo xtask policies` first", file.display()))
     };
     let noop = |kind| Ok::<_, anyhow::Error>(wat::parse_str(crate::policy::noop(kind))?);
-    let assembled = |name: &str, has_disk| -> Result<Contestant> {
+    let assembled = |name: &str, l2: &str| -> Result<Contestant> {
         Ok(Contestant {
             name: name.to_owned(),
             kind: Kind::Larder {
@@ -99,7 +100,8 @@ pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> 
                     ("20-ttl-by-prefix", built("ttl-by-prefix")?),
                     ("30-s3-fifo", built("s3-fifo")?),
                 ],
-                has_disk,
+                l2: l2.to_owned(),
+                flags: &[],
             },
             memory_mib: None,
         })
@@ -123,8 +125,8 @@ pub fn contestants(larder: &Path, options: &Options) -> Result<Vec<Contestant>> 
             ),
         ),
         same("", larder(Some(2), Vec::new())),
-        assembled("assembled: cargo xtask serve --l2 none", false)?,
-        assembled("assembled: as cargo xtask serve starts it", true)?,
+        assembled("assembled: cargo xtask serve --l2 none", "none")?,
+        assembled("assembled: as cargo xtask serve starts it", "disk")?,
     ];
     if let Some(other) = &options.beside {
         let name = format!("larder s3-fifo, 1 thread: {}", other.display());

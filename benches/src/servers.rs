@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// A server has to be ready by then.
@@ -35,8 +36,10 @@ pub enum Kind {
         threads: Option<usize>,
         /// What lies in its folder of policies: names there, and modules.
         policies: Vec<(&'static str, Vec<u8>)>,
-        /// Whether a disk lies below its memory, as by default.
-        has_disk: bool,
+        /// What lies below its memory, as its setting of that name says.
+        l2: String,
+        /// What else it is told at its start.
+        flags: &'static [&'static str],
     },
     /// Debian's `redis-server` with one thread, LRU and no persistence.
     Redis,
@@ -88,7 +91,8 @@ impl Kind {
             program: program.to_path_buf(),
             threads,
             policies: Vec::new(),
-            has_disk: false,
+            l2: "none".to_owned(),
+            flags: &[],
         }
     }
 
@@ -117,13 +121,11 @@ impl Kind {
         let mut command = Command::new(self.program());
         match self {
             Self::Larder {
-                threads, has_disk, ..
+                threads, l2, flags, ..
             } => {
                 command.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
-                command.arg("--data").arg(data);
-                if !has_disk {
-                    command.args(["--l2", "none"]);
-                }
+                command.arg("--data").arg(data).args(["--l2", l2]);
+                command.args(*flags);
                 if let Some(threads) = threads {
                     command.args(["--threads", &threads.to_string()]);
                 }
@@ -229,6 +231,15 @@ impl Server {
         self.protocol
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).context("no process")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
     /// Resident memory in bytes.
     ///
     /// # Errors
@@ -243,6 +254,14 @@ impl Server {
     /// When it has ended.
     pub fn cpu(&self) -> Result<Duration> {
         cpu(self.child.id())
+    }
+
+    /// The same of its threads of one name; zero where there is none.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu_of(&self, thread: &str) -> Result<Duration> {
+        cpu_of(self.child.id(), |name| name == thread)
     }
 
     /// Larder says where it listens, once it does.
@@ -298,21 +317,26 @@ impl Drop for Server {
 /// # Errors
 /// When there is no such process.
 pub fn cpu(process: u32) -> Result<Duration> {
-    let threads = format!("/proc/{process}/task");
-    let mut sum = 0;
-    for thread in fs::read_dir(&threads).context("the process has ended")? {
-        // One that ended since takes its time with it: servers keep theirs.
-        let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-        sum += text
-            .split(' ')
-            .next()
-            .and_then(|first| first.parse().ok())
-            .unwrap_or(0u64);
-    }
+    let sum = cpu_of(process, |_| true)?;
     ensure!(
-        sum > 0,
-        "this system does not count the time of threads in {threads}"
+        !sum.is_zero(),
+        "this system does not count the time of the threads of process {process}"
     );
+    Ok(sum)
+}
+
+/// The same of the threads whose names fit.
+fn cpu_of(process: u32, fits: impl Fn(&str) -> bool) -> Result<Duration> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task")).context("the process has ended")? {
+        // One that ended since takes its time with it: servers keep theirs.
+        let thread = thread?.path();
+        let read = |what: &str| fs::read_to_string(thread.join(what)).unwrap_or_default();
+        if fits(read("comm").trim_end()) {
+            let first = read("schedstat").split(' ').next().map(str::parse::<u64>);
+            sum += first.and_then(Result::ok).unwrap_or(0);
+        }
+    }
     Ok(Duration::from_nanos(sum))
 }
 

@@ -9,6 +9,7 @@ use bench::hit_ratio;
 use bench::hybrid;
 use bench::l1::{self, Operation};
 use bench::policy;
+use bench::predict::{self, Mode, Requests};
 use bench::redis;
 use bench::report::{Cell, Table};
 use bench::server::{self, Contestant};
@@ -104,6 +105,7 @@ fn readers_read_on_while_others_keep_a_server_busy() {
         runs: 1,
         memory_mib: 16,
         disturbances: Disturbance::ALL.to_vec(),
+        troubles: Vec::new(),
     };
     let redis = Contestant {
         name: "redis".to_owned(),
@@ -114,11 +116,37 @@ fn readers_read_on_while_others_keep_a_server_busy() {
     assert_eq!(rows.len(), Disturbance::ALL.len());
     for row in &rows {
         let shown = format!("{row:?}");
-        assert_eq!(row.replies, 200, "{shown}");
+        assert_eq!(row.figures.replies, 200, "{shown}");
         let is_nothing = row.disturbance == Disturbance::Nothing;
-        assert_eq!(row.done.max() == 0.0, is_nothing, "{shown}");
+        assert_eq!(row.figures.done.max() == 0.0, is_nothing, "{shown}");
     }
     assert_eq!(tail::table(&rows, &options).rows.len(), rows.len());
+}
+
+#[test]
+fn prediction_on_is_beside_prediction_off() {
+    let options = predict::Options {
+        keys: 20_000,
+        readers: 2,
+        rates: vec![50, 0],
+        learning: 1,
+        settling: 0,
+        seconds: 1,
+        runs: 1,
+        memory_mib: 4,
+        requests: vec![Requests::Chance],
+    };
+    // It lies there once `cargo build` has made it: a step of `cargo xtask test` before this one.
+    let rows = predict::run(&profile().join("larder"), &options).unwrap();
+    assert_eq!(rows.len(), 2 * Mode::ALL.len());
+    for row in &rows {
+        let (hits, shown) = (row.hits.median(), format!("{row:?}"));
+        assert!(hits > 0.0 && hits < 90.0, "{shown}");
+        assert!(row.cpu_us.min() > 0.0 && row.asked.min() > 0.0, "{shown}");
+        let [foretells, _] = &row.threads_percent;
+        assert_eq!(foretells.min() > 0.0, row.mode != Mode::Off, "{shown}");
+    }
+    assert_eq!(predict::table(&rows, &options).rows.len(), rows.len());
 }
 
 #[test]
@@ -187,13 +215,18 @@ fn redis_is_asked_both_ways() {
         seed: 1,
     };
     let table = redis::run(&options).unwrap();
-    assert_eq!(table.rows.len(), 8);
-    let figures = table.rows.iter().flat_map(|row| &row[2..]);
-    for figure in figures {
-        assert!(
-            matches!(figure, Cell::Number(us, _) if *us > 0.0),
-            "{figure:?}"
-        );
+    assert_eq!(table.rows.len(), 10);
+    for row in &table.rows {
+        // What this process took itself is not to be told from what goes on beside it here.
+        let [_, _, p50, p99, _, redis] = &row[..] else {
+            panic!("{row:?}");
+        };
+        for figure in [p50, p99, redis] {
+            assert!(
+                matches!(figure, Cell::Number(us, _) if *us > 0.0),
+                "{row:?}"
+            );
+        }
     }
 }
 
@@ -294,6 +327,11 @@ fn is_image(path: &Path) -> bool {
 
 /// Where `cargo xtask policies` leaves them: a step of `cargo xtask test` before this one.
 fn policies() -> PathBuf {
+    profile().with_file_name("policies")
+}
+
+/// `target/debug`, or what it is called for the profile of the tests.
+fn profile() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    own.ancestors().nth(3).unwrap().join("policies")
+    own.ancestors().nth(2).unwrap().to_owned()
 }

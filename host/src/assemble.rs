@@ -151,18 +151,26 @@ pub struct Lower {
 
 /// When the writes of a tenant are acknowledged, and what becomes of its evicted entries.
 fn writes(level: Option<&Below>, tenant: &Tenant) -> Rules {
-    let patterns = tenant.writes.keys.iter().map(|(pattern, write)| {
-        let pattern = Pattern::new(pattern.as_bytes());
-        let fits: KeyPattern = Arc::new(move |key| pattern.matches(key));
-        (fits, *write)
-    });
+    let patterns = tenant
+        .writes
+        .keys
+        .iter()
+        .map(|(pattern, write)| (fits(pattern), *write));
+    let lowest = level.and_then(|level| level.redis.last());
+    let authority = lowest.iter().flat_map(|level| &level.authority);
     let write = tenant.writes.policy.or(level.map(|level| level.write));
     Rules {
         write: write.unwrap_or_default(),
         patterns: patterns.collect(),
         demotes: level.is_some_and(|level| level.demotes),
+        authority: authority.map(|pattern| fits(pattern)).collect(),
         loaders: Vec::new(),
     }
+}
+
+fn fits(pattern: &str) -> KeyPattern {
+    let pattern = Pattern::new(pattern.as_bytes());
+    Arc::new(move |key| pattern.matches(key))
 }
 
 impl Lower {

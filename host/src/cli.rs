@@ -16,9 +16,11 @@ use crate::health::HealthArgs;
 use crate::keys::{KeysArgs, RingFile};
 use crate::load::{BenchArgs, ReplayArgs};
 use crate::policy::PolicyArgs;
+use crate::predict::PredictArgs;
 use crate::record::RecordArgs;
 use crate::simulate::SimulateArgs;
 use crate::traces::TraceArgs;
+use crate::warmup::WarmupArgs;
 use crate::{doctor, output, serve};
 use examples::with_settings;
 use overrides::Overrides;
@@ -55,9 +57,11 @@ enum Command {
     Bench(BenchArgs),
     Replay(ReplayArgs),
     Record(RecordArgs),
+    Warmup(Box<WarmupArgs>),
     Simulate(SimulateArgs),
     Trace(TraceArgs),
     Policy(PolicyArgs),
+    Predict(PredictArgs),
     /// Print a script that completes this command line in a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions {
@@ -96,9 +100,11 @@ pub fn run() -> ExitCode {
         Command::Bench(bench) => (bench.run(), 1),
         Command::Replay(replay) => (replay.run(), 1),
         Command::Record(record) => (record.run(), 1),
+        Command::Warmup(warmup) => (warmup.run(), 1),
         Command::Simulate(simulate) => (simulate.run(), 1),
         Command::Trace(trace) => (trace.run(), 1),
         Command::Policy(policy) => (policy.run(), 1),
+        Command::Predict(predict) => (predict.run(), 1),
         Command::Doctor(DoctorArgs { format, said }) => (said.examine(format), EXIT_REFUSED),
         Command::Health(health) => (health.run(), EXIT_REFUSED),
         Command::Completions { shell } => (complete(shell), 1),

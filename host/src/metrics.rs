@@ -6,13 +6,14 @@ use larder_engine::{
     CALL_NS_BOUNDS, Invalidation, PolicyFigures, PolicyRow, PolicyRuntime, Tenant, TenantStats,
 };
 use larder_observe::{Distribution, Snapshot, metrics as m};
-use larder_server::Shared;
+use larder_server::{Shared, Warmth};
 use larder_tiers::webhook::WebhookFigures;
 
 use crate::hooks::Webhooks;
 use crate::upkeep::Upkeep;
 
 mod codec;
+mod prediction;
 mod process;
 mod server;
 
@@ -30,6 +31,10 @@ pub fn render(shared: &Shared, upkeep: &Upkeep, webhooks: &Webhooks) -> String {
         add_quota(&mut snapshot, shared, tenant);
         add_scripts(&mut snapshot, shared, tenant);
         add_onlookers(&mut snapshot, shared, tenant);
+        prediction::add(&mut snapshot, shared, tenant);
+        for (warmth, count) in Warmth::ALL.iter().zip(shared.warmed(tenant)) {
+            snapshot.set(&m::WARM_KEYS, &[tenant.name(), warmth.name()], count);
+        }
     }
     for level in shared.levels() {
         add_level(&mut snapshot, &level);

@@ -6,11 +6,13 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{self, ExitCode};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use std::{env, panic, thread};
 
 use anyhow::{Context, bail};
+use larder_engine::foresight::Foresight;
 use larder_engine::tier::Levels;
 use larder_engine::{Engine, Millis, SizeClasses};
 use larder_observe::{Filter, logging};
@@ -29,8 +31,10 @@ use tracing::{error, info, warn};
 use crate::assemble::Lower;
 use crate::config::{Config, Folders, Loaded};
 use crate::hooks::Webhooks;
+use crate::hot_set::HotSets;
 use crate::keys::{self, RingFile};
 use crate::notify::Supervisor;
+use crate::predict::{self, Predicting};
 use crate::upkeep::Upkeep;
 use crate::{assemble, hooks, memory, metrics};
 
@@ -60,7 +64,8 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
     let codec = assemble::codec(config, ring, seed)?;
     let lower = assemble::lower(config, &codec, seed, now)?;
     let (hooks, webhooks) = hooks::hooks(config, |name| env::var_os(name), now)?;
-    let shared = Arc::new(shared(loaded, seed, &codec, lower.as_ref(), hooks)?);
+    let (shared, predicting) = shared(loaded, seed, &codec, lower.as_ref(), hooks)?;
+    let shared = Arc::new(shared);
     let upkeep = Upkeep::new(codec);
     let disk = lower.as_ref().and_then(|lower| lower.disk.clone());
     let working = upkeep
@@ -70,7 +75,8 @@ pub fn run(loaded: &Loaded, unknown_variables: &[String]) -> anyhow::Result<Exit
         .enable_all()
         .build()
         .context("the system gives no event queue")?
-        .block_on(serve(shared, upkeep, webhooks, &config.folders, lock));
+        .block_on(serve(shared, upkeep, webhooks, config, lock));
+    drop(predicting);
     drop(working);
     if let Some(lower) = lower {
         lower.stack.stop();
@@ -144,7 +150,7 @@ fn shared(
     codec: &Arc<Codec>,
     lower: Option<&Lower>,
     hooks: Vec<Hook>,
-) -> anyhow::Result<Shared> {
+) -> anyhow::Result<(Shared, Option<Predicting>)> {
     let mut run_id = [0; 20];
     fill_random(&mut run_id).context("the system gives no random numbers")?;
     let config = &loaded.config;
@@ -160,6 +166,7 @@ fn shared(
     if let Some(lower) = lower {
         lower.stack.serve(engine.tenants());
     }
+    let (foresight, predicting) = foresight(config, &engine, seed)?.unzip();
     let keeper = assemble::keeper_config(config, Arc::clone(&engine), seed, now)?;
     let keeper = Keeper::start(keeper).context("the policies cannot be kept")?;
     let parts = Parts {
@@ -168,6 +175,7 @@ fn shared(
         policies: keeper,
         levels: lower.map(|lower| Arc::<Stack>::clone(&lower.stack) as Arc<dyn Levels>),
         codec: assemble::codec_figures(codec),
+        foresight,
         hooks,
         clock: now,
         monotonic_ns,
@@ -177,42 +185,67 @@ fn shared(
         run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
         log: LOG,
     };
-    Ok(Shared::new(assemble::server_config(loaded), parts))
+    let shared = Shared::new(assemble::server_config(loaded), parts);
+    Ok((shared, predicting))
+}
+
+/// Whoever foretells, where that is wanted.
+fn foresight(
+    config: &Config,
+    engine: &Engine,
+    seed: u64,
+) -> anyhow::Result<Option<(Arc<dyn Foresight>, Predicting)>> {
+    let settings = &config.predict;
+    let start = || predict::start(settings, engine.tenants(), &config.folders.data, seed, now);
+    let started = settings.enabled.then(start).transpose();
+    started.context("the system gives no thread for prediction")
 }
 
 async fn serve(
     shared: Arc<Shared>,
     upkeep: Arc<Upkeep>,
     webhooks: Webhooks,
-    folders: &Folders,
+    config: &Config,
     lock: File,
 ) -> anyhow::Result<ExitCode> {
     // Before anybody can know that the server runs: a signal must find its handler.
     let mut signals = Signals::new().context("the system lets no signals be handled")?;
     let supervisor = Supervisor::find(|name| env::var_os(name), process::id())?;
-    let (counted, watched) = (shared.clone(), shared.clone());
-    let has_levels = !shared.levels().is_empty();
+    let counted = shared.clone();
     let running = larder_server::start(
-        shared,
+        shared.clone(),
         Arc::new(move || metrics::render(&counted, &upkeep, &webhooks)),
     )?;
-    let ready = ready_line(&running);
-    info!(policies = %folders.policies.display(), "{ready}");
-    if let Err(error) = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush()) {
-        warn!(%error, "nobody reads standard output");
-    }
-    tell(supervisor.as_ref(), &format!("READY=1\nSTATUS={ready}"));
-    let _watchdog = match &supervisor {
-        Some(supervisor) => supervisor.watch(move || lives(&watched))?,
-        None => None,
+    let hot_sets = HotSets::new(config);
+    let early = tokio::select! {
+        () = hot_sets.restore(&shared) => None,
+        signal = signals.next() => Some(signal),
     };
-    let signal = signals.next().await;
+    let (signal, _watchdog) = match early {
+        Some(signal) => (signal, None),
+        None => {
+            let watchdog = announce(&running, &shared, supervisor.as_ref(), config)?;
+            (signals.next().await, watchdog)
+        }
+    };
     info!(signal, "draining");
     tell(supervisor.as_ref(), "STOPPING=1\nSTATUS=draining");
     // A successor may start while the last clients are served, unless it needs the second level that they use.
-    let _lock = Some(lock).filter(|_| has_levels);
+    let has_levels = !shared.levels().is_empty();
+    let (_lock, lock) = if has_levels {
+        (Some(lock), None)
+    } else {
+        (None, Some(lock))
+    };
+    let saving = tokio::task::spawn_blocking(move || {
+        // What has not all come back is not what was hot.
+        if early.is_none() {
+            hot_sets.save(&shared);
+        }
+        drop(lock);
+    });
     let drained = tokio::select! {
-        drained = running.drain() => drained,
+        (drained, _) = async { tokio::join!(running.drain(), saving) } => drained,
         signal = signals.next() => {
             error!(signal, "second signal while draining: clients are cut off");
             return Ok(ExitCode::FAILURE);
@@ -227,6 +260,25 @@ async fn serve(
     }
     info!("drained in time");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says that the server is ready, to whoever wants to know; what is returned goes on saying so to the supervisor.
+fn announce(
+    running: &Running,
+    shared: &Arc<Shared>,
+    supervisor: Option<&Supervisor>,
+    config: &Config,
+) -> anyhow::Result<Option<Sender<()>>> {
+    running.open();
+    let ready = ready_line(running);
+    info!(policies = %config.folders.policies.display(), "{ready}");
+    if let Err(error) = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush()) {
+        warn!(%error, "nobody reads standard output");
+    }
+    tell(supervisor, &format!("READY=1\nSTATUS={ready}"));
+    let watched = shared.clone();
+    let watchdog = supervisor.map(|supervisor| supervisor.watch(move || lives(&watched)));
+    Ok(watchdog.transpose()?.flatten())
 }
 
 /// Whether the server does what it should, or is on its way to or from there.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
-use larder_resp::encode_command;
+use larder_resp::{Limits, Value, decode, encode_command};
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::address::{Address, Socket};
@@ -19,6 +19,10 @@ use crate::tls;
 
 /// A wrong password is answered late.
 const SIGN_IN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Longer than any command of ours takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Bytes of a reply: a listing of policies has some hundred each, one of hot keys their names.
+const REPLY_BYTES_MAX: usize = 16 << 20;
 /// Longest answer to AUTH.
 const ANSWER_BYTES_MAX: usize = 4096;
 
@@ -135,6 +139,56 @@ impl Server {
         }
         Ok(socket)
     }
+}
+
+impl Server {
+    /// Sends one command over a connection to it, and waits for its reply.
+    ///
+    /// # Errors
+    /// When the connection is lost, or what comes is no reply.
+    pub(crate) fn exchange<A: AsRef<[u8]>>(
+        &self,
+        socket: &mut Socket,
+        command: &[A],
+    ) -> anyhow::Result<Value> {
+        let lost = || format!("the connection to {self} is lost");
+        socket.set_timeout(PATIENCE).with_context(lost)?;
+        let args: Vec<_> = command.iter().map(AsRef::as_ref).collect();
+        let mut request = Vec::new();
+        encode_command(&mut request, &args);
+        socket.write_all(&request).with_context(lost)?;
+        let mut received = Vec::new();
+        let mut buffer = [0; 64 << 10];
+        loop {
+            let reply = decode(&received, &Limits::default());
+            match reply.with_context(|| format!("{self} does not speak the Redis protocol"))? {
+                Some((value, _)) => return Ok(value),
+                None if received.len() > REPLY_BYTES_MAX => bail!("{self} answers without end"),
+                None => {}
+            }
+            let bytes = socket.read(&mut buffer).with_context(lost)?;
+            if bytes == 0 {
+                bail!("{self} closed the connection");
+            }
+            received.extend_from_slice(&buffer[..bytes]);
+        }
+    }
+
+    /// Sends one command over a connection of its own, and waits for its reply; an error reply is an error.
+    ///
+    /// # Errors
+    /// As [`Self::exchange`], and where nobody can be connected to.
+    pub(crate) fn ask<A: AsRef<[u8]>>(&self, command: &[A]) -> anyhow::Result<Value> {
+        match self.exchange(&mut self.connect()?, command)? {
+            Value::Error(why) => Err(refusal(&why)),
+            value => Ok(value),
+        }
+    }
+}
+
+/// An error reply as an error.
+pub(crate) fn refusal(why: &str) -> anyhow::Error {
+    anyhow!("{}", why.trim_start_matches("ERR "))
 }
 
 /// One line of an answer, without its end.

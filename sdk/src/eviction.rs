@@ -102,6 +102,12 @@ pub trait Eviction: Policy {
     /// Bytes of memory the policy holds for its own bookkeeping.
     fn memory_bytes(&self) -> usize;
 
+    /// How often an entry was read of late, as far as the policy counts that: by it entries are ranked, the hottest
+    /// first, where somebody asks for them. `slot` may be any. The host asks what is compiled into it alone.
+    fn reads(&self, _slot: Slot) -> u32 {
+        0
+    }
+
     /// Takes one event; the default hands it to the method of its kind.
     #[inline]
     fn event(&mut self, event: &Event) {

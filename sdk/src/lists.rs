@@ -121,6 +121,12 @@ impl<T: Copy + Default> Nodes<T> {
         (front != NIL).then_some(front)
     }
 
+    /// The value of `slot`; `None` where no slot as high was ever in a list.
+    #[inline(always)]
+    pub fn get(&self, slot: Slot) -> Option<&T> {
+        self.nodes.get(slot).map(|node| &node.value)
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         self.nodes.memory_bytes()

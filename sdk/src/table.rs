@@ -30,6 +30,7 @@ mod tests {
                     let written = [0, 3, 511, 512, 5000].map(|slot| table[slot]);
                     assert_eq!(written, [1, 4, 512, 513, 5001]);
                     assert_eq!(table[4999], 0);
+                    assert_eq!((table.get(511), table.get(1 << 20)), (Some(&512), None));
                 }
 
                 #[test]

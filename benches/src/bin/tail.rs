@@ -1,14 +1,14 @@
-//! The tail of GET's latency while somebody else keeps the server busy.
+//! The tail of GET's latency while somebody else keeps the server busy, or the Redis below it is in trouble.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use bench::report::{self, Form};
 use bench::servers::Kind;
-use bench::tail::{self, Options};
+use bench::tail::{self, Options, trouble};
 use clap::Parser;
 
-/// Latency of GET while others watch, list all keys, run a script or connect, beside redis-server
+/// Latency of GET while others watch, list all keys, run a script or connect, beside redis-server; and over a Redis that is slow, hung or dead
 #[derive(Parser)]
 struct Cli {
     /// The program measured [default: larder beside this program]
@@ -29,6 +29,11 @@ fn main() -> Result<()> {
     let program = larder.unwrap_or_else(Kind::larder_beside);
     let contestants = tail::contestants(&program, options.memory_mib);
     let rows = tail::run(&contestants, &options)?;
-    report::print(form, &[tail::table(&rows, &options)]);
+    let below = trouble::run(&program, &options)?;
+    let tables = [
+        tail::table(&rows, &options),
+        trouble::table(&below, &options),
+    ];
+    report::print(form, &tables);
     Ok(())
 }

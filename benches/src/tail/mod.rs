@@ -1,7 +1,7 @@
 //! What those who read wait for while somebody else keeps the server busy: the tail of GET's latency.
 
 mod disturbance;
-mod reader;
+pub mod trouble;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,14 +11,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use hdrhistogram::Histogram;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use crate::Sample;
 use crate::client::{Values, load};
+use crate::reader::{self, Pace};
 use crate::report::{Cell, Table};
 use crate::server::Contestant;
 use crate::servers::{Kind, Server};
 use crate::store::VALUE_BYTES;
 pub use disturbance::Disturbance;
+pub use trouble::Trouble;
 
 /// What is run.
 #[derive(Debug, Clone, Args)]
@@ -44,6 +48,9 @@ pub struct Options {
     /// Only these disturbances
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Disturbance::ALL)]
     pub disturbances: Vec<Disturbance>,
+    /// Only these states of a Redis below the memory
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Trouble::ALL)]
+    pub troubles: Vec<Trouble>,
 }
 
 /// Redis, and Larder with one thread and with two.
@@ -61,6 +68,17 @@ pub fn contestants(larder: &Path, memory_mib: u64) -> Vec<Contestant> {
     kinds.map(contestant).into()
 }
 
+/// What was measured of one server, in all runs.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// How much went on beside the readers, a second.
+    pub done: Sample,
+    /// Microseconds: the middle, the 99th and the 99.9th percentile and the most.
+    pub latency_us: [Sample; 4],
+    /// Replies read.
+    pub replies: u64,
+}
+
 /// The figures of one server under one disturbance.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -68,12 +86,8 @@ pub struct Row {
     pub server: String,
     /// What went on meanwhile.
     pub disturbance: Disturbance,
-    /// How much of it a second.
-    pub done: Sample,
-    /// Microseconds: the middle, the 99th and the 99.9th percentile and the most.
-    pub latency_us: [Sample; 4],
-    /// Replies read.
-    pub replies: u64,
+    /// What was found.
+    pub figures: Figures,
 }
 
 /// Starts all contestants, fills each with all keys, and lets them take turns.
@@ -99,9 +113,7 @@ pub fn run(contestants: &[Contestant], options: &Options) -> Result<Vec<Row>> {
         let row = |contestant: &Contestant| Row {
             server: contestant.name.clone(),
             disturbance,
-            done: Sample::default(),
-            latency_us: Default::default(),
-            replies: 0,
+            figures: Figures::default(),
         };
         let mut of_servers: Vec<_> = contestants.iter().map(row).collect();
         for _ in 0..options.runs {
@@ -119,34 +131,46 @@ pub fn run(contestants: &[Contestant], options: &Options) -> Result<Vec<Row>> {
 impl Row {
     /// Adds one run.
     fn measure(&mut self, server: &Server, options: &Options) -> Result<()> {
-        let script = self.disturbance.prepare(server.address())?;
+        let (address, disturbance) = (server.address(), self.disturbance);
+        let script = disturbance.prepare(address)?;
+        let disturb = |_, stop: &_, done: &_| disturbance.go_on(address, &script, stop, done);
+        let threads = disturbance.threads();
+        self.figures.measure(server, options, threads, disturb)
+    }
+}
+
+impl Figures {
+    /// Adds one run, in which so many threads `go_on` beside the readers: each with its number, until they are to stop, and counting
+    /// what they have done.
+    fn measure(
+        &mut self,
+        server: &Server,
+        options: &Options,
+        threads: u32,
+        go_on: impl Fn(u32, &AtomicBool, &AtomicU64) -> Result<()> + Sync,
+    ) -> Result<()> {
         let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
         let time = Duration::from_secs(options.seconds);
         let began = Instant::now();
         let latencies = thread::scope(|scope| -> Result<Histogram<u64>> {
-            let (stop, done) = (&stop, &done);
-            let script = script.as_str();
-            let disturbing: Vec<_> = (0..self.disturbance.threads())
-                .map(|_| {
-                    let disturbance = self.disturbance;
-                    scope.spawn(move || disturbance.go_on(server.address(), script, stop, done))
-                })
+            let (stop, done, go_on) = (&stop, &done, &go_on);
+            let disturbing: Vec<_> = (0..threads)
+                .map(|number| scope.spawn(move || go_on(number, stop, done)))
                 .collect();
             let reading: Vec<_> = (0..options.readers)
                 .map(|number| {
-                    scope.spawn(move || reader::read(server.address(), number, options, time))
+                    let mut random = StdRng::seed_from_u64(u64::from(number));
+                    let keys = std::iter::repeat_with(move || random.random_range(0..options.keys));
+                    let pace = Pace::of(options.rate, (number, options.readers), time);
+                    scope.spawn(move || reader::read(server.address(), keys, VALUE_BYTES, pace))
                 })
                 .collect();
-            let read = reading.into_iter().map(joined).collect::<Result<Vec<_>>>();
+            let read = reader::all_of(reading);
             stop.store(true, Ordering::Release);
             for thread in disturbing {
-                joined(thread)?;
+                reader::joined(thread)?;
             }
-            let mut all = reader::histogram()?;
-            for of_one in read? {
-                all.add(of_one)?;
-            }
-            Ok(all)
+            read
         })?;
         let seconds = began.elapsed().as_secs_f64();
         self.done.add(done.load(Ordering::Relaxed) as f64 / seconds);
@@ -160,21 +184,16 @@ impl Row {
     }
 }
 
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    let panicked = |_| Err(anyhow::anyhow!("a thread of the benchmark panicked"));
-    thread.join().unwrap_or_else(panicked)
-}
-
 /// The rows as a table.
 pub fn table(rows: &[Row], options: &Options) -> Table {
     let cells = |row: &Row| {
-        let [middle, p99, p999, most] = &row.latency_us;
+        let [middle, p99, p999, most] = &row.figures.latency_us;
         vec![
             Cell::text(row.disturbance.name()),
             Cell::text(&row.server),
             match row.disturbance {
                 Disturbance::Nothing => Cell::Nothing,
-                _ => Cell::Number(row.done.median(), 1),
+                _ => Cell::Number(row.figures.done.median(), 1),
             },
             Cell::Number(middle.median(), 0),
             Cell::Number(p99.median(), 0),

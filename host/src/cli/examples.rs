@@ -15,9 +15,11 @@ Examples:
   larder bench --clients 50 --duration 10s            load a running server
   larder replay trace.oracleGeneral.zst               replay a recorded trace
   larder record --out monday.larder --for 10m         record what clients do
+  larder warmup --keys keys.txt                       have a server bring keys into memory
   larder simulate trace.oracleGeneral.zst --policy lru --policy s3-fifo
   larder trace info trace.oracleGeneral.zst           what is in a trace
   larder policy new my-ttl --kind ttl                 begin a policy of your own
+  larder predict status                               is what will be asked for fetched before?
   larder completions bash                             a script that completes these
 
 Exit codes: 0 done; 1 failed, or clients were cut off when the server stopped; 2 wrong

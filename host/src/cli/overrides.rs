@@ -56,6 +56,7 @@ fn option(setting: &Setting) -> Arg {
     let option = match key.split_once('.') {
         Some(("limits", _)) => option.help_heading("Limits"),
         Some(("compression" | "encryption", _)) => option.help_heading("Values below the memory"),
+        Some(("predict", _)) => option.help_heading("Prediction"),
         Some(("lua", _)) => option.help_heading("Scripts"),
         Some(("log", _)) => option.help_heading("Log"),
         _ => option,

@@ -17,7 +17,7 @@ use super::tenants;
 use super::{
     ByteSize, Config, DEFAULT_EVICTION, Endpoints, Folders, Limits, Log, Lua, Store, Tls, User,
 };
-use super::{codec, hooks, levels, loaders, tls, users};
+use super::{codec, hooks, levels, loaders, predict, tls, users};
 
 const LEVEL: Choice<&str> = Choice {
     words: &[
@@ -58,6 +58,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Config {
         store,
         tls,
         codec: codec::read(reader),
+        predict: predict::read(reader),
         limits: limits(reader),
         lua: lua(reader),
         log: log(reader),
@@ -188,6 +189,12 @@ fn store(reader: &mut Reader<'_>) -> Store {
         EventLetters,
         "Changes of keys that are published, as in Redis: AKE for most",
     );
+    let warm_deadline = reader.read(
+        "warm_deadline",
+        "5s",
+        Or("none", Time(MS..=DAY)),
+        "How long the hot set may take to come back before the server is ready; none: it is not kept",
+    );
     let tenants = tenants::read(reader, memory, eviction);
     let users = users::read(reader, &tenants);
     let loaders = loaders::read(reader, &tenants);
@@ -198,6 +205,7 @@ fn store(reader: &mut Reader<'_>) -> Store {
         seed,
         volatile_only,
         notify_keyspace_events,
+        warm_deadline,
         below,
         tenants,
         users,

@@ -118,6 +118,16 @@ fn secret(text: &str) -> Option<Secret> {
     variable.or_else(|| from(FROM_FILE).map(|path| Secret::File(PathBuf::from(path))))
 }
 
+/// What is told of a url: behind the host it may hold a secret.
+fn shown(url: &Uri) -> String {
+    let behind = url.path_and_query().map_or("/", |behind| behind.as_str());
+    let whole = url.to_string();
+    match whole.strip_suffix(behind) {
+        Some(host) if behind != "/" => format!("{host}/***"),
+        _ => whole,
+    }
+}
+
 /// A hook as it stands in a file.
 pub(super) fn table_of(hook: &Hook) -> String {
     let on: Vec<_> = hook.on.iter().map(|gone| quoted(gone.name())).collect();
@@ -129,7 +139,7 @@ pub(super) fn table_of(hook: &Hook) -> String {
                 Secret::File(path) => format!("{FROM_FILE}{}", path.display()),
             });
             let secret = secret.map(|secret| format!("\nsecret = {}", quoted(&secret)));
-            let url = quoted(&url.to_string());
+            let url = quoted(&shown(url));
             format!("url = {url}{}", secret.unwrap_or_default())
         }
     };

@@ -7,6 +7,7 @@ use larder_tiers::disk;
 use larder_tiers::redis::{Consistency, RedisAddress};
 
 use super::kinds::{Choice, Kind, Or, Place, Size, Switch, Time, Whole, quoted};
+use super::patterns::Patterns;
 use super::reader::Reader;
 use super::{Below, ByteSize, DiskLevel, RedisLevel, guard, writes};
 
@@ -120,6 +121,7 @@ struct Keys {
     hash_tags: &'static str,
     share: &'static str,
     heartbeat_timeout: &'static str,
+    authority: &'static str,
 }
 
 const L2: Keys = Keys {
@@ -132,6 +134,7 @@ const L2: Keys = Keys {
     hash_tags: "l2_hash_tags",
     share: "l2_share",
     heartbeat_timeout: "l2_heartbeat_timeout",
+    authority: "l2_authority",
 };
 
 const L3: Keys = Keys {
@@ -144,6 +147,7 @@ const L3: Keys = Keys {
     hash_tags: "l3_hash_tags",
     share: "l3_share",
     heartbeat_timeout: "l3_heartbeat_timeout",
+    authority: "l3_authority",
 };
 
 /// What lies below the memory, if anything does.
@@ -194,19 +198,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Below> {
         guarded,
     });
     let levels = [(second, second_redis), (third, third_redis)];
-    let levels = levels.into_iter().filter_map(|(level, rest)| match level {
-        Level::Redis(address) => Some(rest(address)),
-        Level::None | Level::Disk => None,
-    });
-    let redis: Vec<_> = levels.collect();
-    if let [second, third] = &redis[..]
-        && second.address.is_cluster == third.address.is_cluster
-    {
-        reader.refuse(
-            "l3",
-            "\"none\", or another kind of address than l2 has: one of a cluster, the other not",
-        );
-    }
+    let levels = levels.into_iter();
+    let redis: Vec<_> = levels
+        .filter_map(|(level, rest)| rest(reader, level))
+        .collect();
+    check(reader, &redis);
     let is_there = disk.is_some() || !redis.is_empty();
     is_there.then_some(Below {
         write,
@@ -216,12 +212,29 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Below> {
     })
 }
 
-/// A level in Redis but for its address.
+/// Of two levels in Redis one is a cluster, and the lower one has the authority.
+fn check(reader: &mut Reader<'_>, redis: &[RedisLevel]) {
+    let [second, third] = redis else {
+        return;
+    };
+    if second.address.is_cluster == third.address.is_cluster {
+        reader.refuse(
+            "l3",
+            "\"none\", or another kind of address than l2 has: one of a cluster, the other not",
+        );
+    }
+    if !second.authority.is_empty() {
+        let allowed = "\"none\" where l3 is behind it: say l3_authority";
+        reader.refuse("l2_authority", allowed);
+    }
+}
+
+/// A level in Redis, but for whether it is one and where.
 fn redis(
     reader: &mut Reader<'_>,
     keys: &Keys,
     guarded: LevelConfig,
-) -> impl FnOnce(RedisAddress) -> RedisLevel + use<> {
+) -> impl FnOnce(&mut Reader<'_>, Level) -> Option<RedisLevel> + use<> {
     let password_file = reader.read(
         keys.password_file,
         "none",
@@ -265,18 +278,39 @@ fn redis(
         "In how many slots of a cluster the entries of a tenant are; none for all",
     );
     let hearing = hearing(reader, keys);
-    move |address| RedisLevel {
-        address,
-        password_file,
-        tls_ca,
-        connections: connections as usize,
-        guarded,
-        prefix,
-        ttl_max,
-        consistency,
-        hash_tags: hash_tags.map(|count| count as u32),
-        hearing,
+    let (authority, own) = (authority(reader, keys), keys.authority);
+    move |reader: &mut Reader<'_>, level| {
+        let Level::Redis(address) = level else {
+            if !authority.is_empty() {
+                reader.refuse(own, "\"none\" where the level is not in Redis");
+            }
+            return None;
+        };
+        Some(RedisLevel {
+            address,
+            password_file,
+            tls_ca,
+            connections: connections as usize,
+            guarded,
+            prefix,
+            ttl_max,
+            consistency,
+            hash_tags: hash_tags.map(|count| count as u32),
+            hearing,
+            authority,
+        })
     }
+}
+
+/// The patterns of keys over which it has the authority.
+fn authority(reader: &mut Reader<'_>, keys: &Keys) -> Vec<String> {
+    let patterns = reader.read(
+        keys.authority,
+        "none",
+        Or("none", Patterns),
+        "Patterns of keys, with blanks between, whose changes are atomic among servers: made in Redis",
+    );
+    patterns.unwrap_or_default()
 }
 
 /// How long another server may be silent, where servers tell each other.

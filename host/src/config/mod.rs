@@ -14,6 +14,8 @@ mod kinds;
 mod levels;
 mod listed;
 mod loaders;
+mod patterns;
+mod predict;
 mod print;
 mod problem;
 mod reader;
@@ -68,6 +70,8 @@ pub struct Config {
     pub limits: Limits,
     /// The form in which values leave the process.
     pub codec: Codec,
+    /// What is fetched before anybody asks for it.
+    pub predict: Predict,
     /// What scripts may take.
     pub lua: Lua,
     /// What is logged.
@@ -109,6 +113,8 @@ pub struct Store {
     pub volatile_only: bool,
     /// Which changes of keys are published.
     pub notify_keyspace_events: KeyspaceEvents,
+    /// How long the hot set may take to come back before the server is ready; `None`: it is neither kept nor brought back.
+    pub warm_deadline: Option<Duration>,
     /// The levels below the memory, if there are any.
     pub below: Option<Below>,
     /// The tenants, their shares at most `memory` together; the first is `default`.
@@ -168,6 +174,8 @@ pub struct RedisLevel {
     pub hash_tags: Option<u32>,
     /// Whether servers with the same prefix tell each other of what they change, and how long one may say nothing then.
     pub hearing: Option<Duration>,
+    /// Patterns of keys over which it has the authority.
+    pub authority: Vec<String>,
 }
 
 /// A tenant and its share.
@@ -249,6 +257,27 @@ pub enum Header {
     Text(String),
     /// What that variable of the environment holds, a secret.
     Environment(String),
+}
+
+/// What is fetched before anybody asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Predict {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Memory for all tenants together, beside that of the entries.
+    pub memory: ByteSize,
+    /// How often a model is trained.
+    pub interval: Duration,
+    /// Candidates of which has to be known what became of them before one is trained.
+    pub min_data_points: u64,
+    /// How far ahead it looks at most.
+    pub horizon: Duration,
+    /// Fetches a second, a tenant.
+    pub fetches_per_second: u32,
+    /// Bytes a second, a tenant.
+    pub bytes_per_second: ByteSize,
+    /// Part of a tenant's memory that may wait to be asked for.
+    pub share_percent: u64,
 }
 
 /// Who is told of entries that go.

@@ -34,3 +34,11 @@ const VALUE_BYTES_MAX: usize = 64 << 20;
 const KEY_BYTES: usize = 16;
 
 type Key = [u8; KEY_BYTES];
+
+/// What the object of a trace is called: its id in sixteen hexadecimal digits.
+pub(crate) fn key_of(id: u64) -> Key {
+    std::array::from_fn(|place| {
+        let digit = (id >> (60 - 4 * place)) as usize & 0xf;
+        b"0123456789abcdef"[digit]
+    })
+}

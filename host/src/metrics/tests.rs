@@ -5,6 +5,7 @@ use crate::config::{self, HookTo, Sources};
 use crate::hooks::hooks;
 use crate::{assemble, memory, serve};
 use larder_engine::decision::Kinds;
+use larder_engine::foresight::{Explanation, Foresight, Prediction};
 use larder_engine::tier::{LOAD_MS_BOUNDS, LevelFigures, Levels, LoaderFigures};
 use larder_engine::{
     Access, Edit, Engine, Expiry, Key, Policies, PolicyState, SizeClasses, Undecided,
@@ -79,6 +80,27 @@ impl Policies for OnePolicy {
     }
 }
 
+/// Foresight with something to show.
+struct OneForesight;
+
+impl Foresight for OneForesight {
+    fn prediction(&self, _: usize) -> Prediction {
+        Prediction {
+            is_on: true,
+            model_age_ms: Some(2_000),
+            ..Prediction::default()
+        }
+    }
+
+    fn explain(&self, _: usize, _: Key<'_>) -> Option<Explanation> {
+        None
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+}
+
 fn shared() -> Shared {
     let loaded = config::load(Sources::default()).unwrap();
     let engine = assemble::engine_config(&loaded.config, SizeClasses::Sixteen, 7, 1, None, None);
@@ -88,6 +110,7 @@ fn shared() -> Shared {
         levels: Some(Arc::new(OneLevel)),
         codec: Arc::new(Default::default),
         policies: Arc::new(OnePolicy),
+        foresight: Some(Arc::new(OneForesight)),
         hooks: Vec::new(),
         clock: || 5_000,
         monotonic_ns: || 1_000_000_000,

@@ -1,20 +1,13 @@
 //! What a running server says of its policies, and orders to it.
 
-use std::io::{Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use larder_resp::{Limits, Value, decode, encode_command};
+use larder_resp::Value;
 
 use crate::address::Socket;
 use crate::output;
-use crate::server::Server;
-
-/// Longer than any order takes.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes of a reply; a listing has some hundred a policy.
-const REPLY_BYTES_MAX: usize = 16 << 20;
+use crate::server::{Server, refusal};
 
 /// Names and values of what a server says of one policy.
 pub(super) struct Row(Vec<(String, String)>);
@@ -28,7 +21,7 @@ impl Row {
 }
 
 pub(super) fn list(server: &Server) -> anyhow::Result<ExitCode> {
-    let Value::Array(rows) = ask(server, &["POLICY", "LIST"])? else {
+    let Value::Array(rows) = server.ask(&["POLICY", "LIST"])? else {
         bail!("{server} answers POLICY LIST with something else; is it a Larder?");
     };
     let rows: Vec<_> = rows.iter().map(row_of).collect();
@@ -56,7 +49,7 @@ pub(super) fn list(server: &Server) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn info(server: &Server, name: &str) -> anyhow::Result<ExitCode> {
-    for (name, value) in row_of(&ask(server, &["POLICY", "INFO", name])?).0 {
+    for (name, value) in row_of(&server.ask(&["POLICY", "INFO", name])?).0 {
         println!("{name:<18} {value}");
     }
     Ok(ExitCode::SUCCESS)
@@ -64,8 +57,8 @@ pub(super) fn info(server: &Server, name: &str) -> anyhow::Result<ExitCode> {
 
 /// Gives an order, and tells which version of the policy it left in which state.
 pub(super) fn order(server: &Server, order: &str, name: &str) -> anyhow::Result<ExitCode> {
-    ask(server, &["POLICY", order, name])?;
-    let row = row_of(&ask(server, &["POLICY", "INFO", name])?);
+    server.ask(&["POLICY", order, name])?;
+    let row = row_of(&server.ask(&["POLICY", "INFO", name])?);
     println!(
         "{name} is {}: {}\nversion {}, digest {}",
         row.get("state"),
@@ -87,49 +80,12 @@ pub(super) fn look(
     name: &str,
 ) -> anyhow::Result<Option<Row>> {
     let silent = || format!("the server at {server} does not say what became of it");
-    if let Value::Error(why) = exchange(socket, server, &["POLICY", "RELOAD"])? {
+    if let Value::Error(why) = server.exchange(socket, &["POLICY", "RELOAD"])? {
         return Err(refusal(&why)).with_context(silent);
     }
-    match exchange(socket, server, &["POLICY", "INFO", name])? {
+    match server.exchange(socket, &["POLICY", "INFO", name])? {
         Value::Error(_) => Ok(None),
         row => Ok(Some(row_of(&row))),
-    }
-}
-
-/// Sends one command, and waits for its reply; an error reply is an error.
-fn ask(server: &Server, command: &[&str]) -> anyhow::Result<Value> {
-    match exchange(&mut server.connect()?, server, command)? {
-        Value::Error(why) => Err(refusal(&why)),
-        value => Ok(value),
-    }
-}
-
-fn refusal(why: &str) -> anyhow::Error {
-    anyhow::anyhow!("{}", why.trim_start_matches("ERR "))
-}
-
-/// Sends one command, and waits for its reply.
-fn exchange(socket: &mut Socket, server: &Server, command: &[&str]) -> anyhow::Result<Value> {
-    let lost = || format!("the connection to {server} is lost");
-    socket.set_timeout(PATIENCE).with_context(lost)?;
-    let args: Vec<_> = command.iter().map(|arg| arg.as_bytes()).collect();
-    let mut request = Vec::new();
-    encode_command(&mut request, &args);
-    socket.write_all(&request).with_context(lost)?;
-    let mut received = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let reply = decode(&received, &Limits::default());
-        match reply.with_context(|| format!("{server} does not speak the Redis protocol"))? {
-            Some((value, _)) => return Ok(value),
-            None if received.len() > REPLY_BYTES_MAX => bail!("{server} answers without end"),
-            None => {}
-        }
-        let bytes = socket.read(&mut buffer).with_context(lost)?;
-        if bytes == 0 {
-            bail!("{server} closed the connection");
-        }
-        received.extend_from_slice(&buffer[..bytes]);
     }
 }
 

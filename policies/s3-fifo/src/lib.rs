@@ -207,6 +207,10 @@ impl Eviction for S3Fifo {
         }
     }
 
+    fn reads(&self, slot: Slot) -> u32 {
+        self.nodes.get(slot).map_or(0, |node| node.reads())
+    }
+
     fn memory_bytes(&self) -> usize {
         self.nodes.memory_bytes() + self.ghost.memory_bytes()
     }

@@ -38,6 +38,14 @@ fn two_reads_promote_and_one_does_not() {
 }
 
 #[test]
+fn reads_are_told_of_any_slot() {
+    let mut policy = S3Fifo::default();
+    (0..2).for_each(|slot| policy.insert(slot, entry(slot)));
+    (0..5).for_each(|_| policy.hit(1, 1));
+    assert_eq!([0, 1, 1 << 20].map(|slot| policy.reads(slot)), [0, 3, 0]);
+}
+
+#[test]
 fn who_returns_from_the_ghost_enters_main() {
     let mut policy = S3Fifo {
         was_main_full: true,

@@ -29,6 +29,13 @@ impl<T: Copy + Default> Table<T> {
         }
     }
 
+    /// The value of a slot; `None` where it was never covered.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Option<&T> {
+        let chunk = self.chunks.get(slot as usize / CHUNK)?;
+        chunk.get(slot as usize % CHUNK)
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         self.chunks.len() * size_of::<[T; CHUNK]>() + self.chunks.capacity() * size_of::<usize>()

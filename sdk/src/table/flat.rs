@@ -28,6 +28,12 @@ impl<T: Copy + Default> Table<T> {
         cover(&mut self.values, slot);
     }
 
+    /// The value of a slot; `None` where it was never covered.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Option<&T> {
+        self.values.get(slot as usize)
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         self.values.capacity() * size_of::<T>()

@@ -61,6 +61,83 @@ impl RedisCluster {
         self.nodes[nth].kill();
     }
 
+    /// Waits until the replica of a primary that has ended has taken its place.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn await_promotion(&self, nth: usize) {
+        let mut client = self.nodes[PRIMARIES + nth].client();
+        eventually("a replica takes the place of its primary", || {
+            let place = text(&client.call(&["INFO", "replication"]));
+            let state = text(&client.call(&["CLUSTER", "INFO"]));
+            let is_there = place.contains("role:master") && state.contains("cluster_state:ok");
+            is_there.then_some(())
+        });
+    }
+
+    /// The slot of a key, or of what is its tag.
+    ///
+    /// # Panics
+    /// When a node does not say so.
+    #[track_caller]
+    pub fn slot_of(&self, key: &str) -> i64 {
+        match self.nodes[0].client().call(&["CLUSTER", "KEYSLOT", key]) {
+            Value::Integer(slot) => slot,
+            other => panic!("no slot: {other:?}"),
+        }
+    }
+
+    /// Which of the primaries had a slot at first.
+    pub fn owner_of(&self, slot: i64) -> usize {
+        let begins = |nth: &usize| (nth * SLOTS / PRIMARIES) as i64 <= slot;
+        (0..PRIMARIES).rev().find(begins).unwrap_or(0)
+    }
+
+    /// Moves a slot from one primary to another, key by key, as `redis-cli --cluster reshard` does.
+    ///
+    /// # Panics
+    /// When a node refuses.
+    #[track_caller]
+    pub fn move_slot(&self, slot: i64, from: usize, to: usize) {
+        let slot = slot.to_string();
+        let [mut source, mut target] = [from, to].map(|nth| self.nodes[nth].client());
+        let (source_id, target_id) = (id(&mut source), id(&mut target));
+        let set = ["CLUSTER", "SETSLOT", &slot];
+        said_ok(
+            &mut target,
+            &[&set[..], &["IMPORTING", &source_id]].concat(),
+        );
+        said_ok(
+            &mut source,
+            &[&set[..], &["MIGRATING", &target_id]].concat(),
+        );
+        let addr = self.nodes[to].addr();
+        let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+        loop {
+            let keys = match source.call(&["CLUSTER", "GETKEYSINSLOT", &slot, "20"]) {
+                Value::Array(keys) if keys.is_empty() => break,
+                Value::Array(keys) => keys,
+                other => panic!("no keys: {other:?}"),
+            };
+            let begin = ["MIGRATE", &ip, &port, "", "0", "60000", "KEYS"];
+            let mut migrate: Vec<Vec<u8>> = begin.map(|arg| arg.as_bytes().to_vec()).into();
+            migrate.extend(keys.into_iter().map(|key| match key {
+                Value::Bulk(Some(key)) => key,
+                other => panic!("no key: {other:?}"),
+            }));
+            // What has gone meanwhile is no key.
+            let reply = source.call(&migrate);
+            assert!(matches!(reply, Value::Simple(_)), "{reply:?}");
+        }
+        // Its new owner first, so that it always has one.
+        let others = (0..PRIMARIES).filter(|nth| *nth != to && *nth != from);
+        for nth in [to, from].into_iter().chain(others) {
+            let mut client = self.nodes[nth].client();
+            said_ok(&mut client, &[&set[..], &["NODE", &target_id]].concat());
+        }
+    }
+
     /// Its address in the settings of a tier.
     pub fn url(&self) -> String {
         let addrs: Vec<_> = self
@@ -122,8 +199,11 @@ impl RedisCluster {
                 };
                 let nodes = text(&client.call(&["CLUSTER", "NODES"]));
                 let replicas = nodes.lines().filter(|line| line.contains("slave")).count();
+                // What is published at a node comes to those that it has a link to.
+                let is_linked = |line: &&str| line.split(' ').nth(7) == Some("connected");
+                let links = nodes.lines().filter(is_linked).count();
                 let works = state.contains("cluster_state:ok") && place.contains(wanted);
-                (works && replicas == PRIMARIES).then_some(())
+                (works && replicas == PRIMARIES && links == 2 * PRIMARIES).then_some(())
             });
         }
     }

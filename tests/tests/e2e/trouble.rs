@@ -1,9 +1,15 @@
 //! Levels in Redis that hang, go, refuse and hold what they should not.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use e2e::harness::{Client, Passage, Proxy, Redis, RedisCluster, Server, Signal, eventually};
 use larder_resp::Value;
 
 use crate::values::{NIL, bulk, error_text, ok};
+
+/// How soon after the end of a primary a cluster is written again.
+const RESUMED_WITHIN: Duration = Duration::from_secs(15);
 
 /// A server that gives a level up soon, and tries soon whether it is back.
 fn start(url: &str, flags: &[&str]) -> Server {
@@ -256,11 +262,28 @@ fn a_cluster_whose_primary_dies_gets_what_was_written_meanwhile() {
     let mut client = server.client();
     set(&mut client, "before", "v");
     cluster.kill(0);
+    let killed = Instant::now();
     // Of three keys one, or about, is of its slots.
     for n in 0..100 {
         set(&mut client, &format!("k{n}"), "v");
     }
-    await_peace(&server, &mut client);
+    let promoted = thread::scope(|scope| {
+        let promoting = scope.spawn(|| {
+            cluster.await_promotion(0);
+            killed.elapsed()
+        });
+        await_peace(&server, &mut client);
+        promoting.join().unwrap()
+    });
+    // The cluster itself takes its time, on a busy machine more.
+    let (resumed, bound) = (
+        killed.elapsed(),
+        RESUMED_WITHIN.max(promoted + RESUMED_WITHIN / 2),
+    );
+    assert!(
+        resumed <= bound,
+        "{resumed:?} after the kill, {promoted:?} of them the cluster's"
+    );
     drop(server);
     let server = patient(&cluster.url());
     let mut client = server.client();

@@ -39,6 +39,16 @@ fn refused(client: &mut Client, request: &[&str], begins: &str) {
     assert!(text.starts_with(begins), "{request:?}: {text}");
 }
 
+/// The tenants that INFO tells a client of.
+fn tenants(client: &mut Client) -> Vec<String> {
+    let named = |line: &str| Some(line.strip_prefix("tenant_")?.split(':').next()?.to_owned());
+    let Value::Bulk(Some(info)) = client.call(&["INFO", "tenants"]) else {
+        panic!("INFO is text");
+    };
+    let info = String::from_utf8_lossy(&info);
+    info.lines().filter_map(named).collect()
+}
+
 #[test]
 fn users_work_on_their_own_tenant_and_an_administrator_changes_them_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,6 +88,8 @@ fn users_work_on_their_own_tenant_and_an_administrator_changes_them_meanwhile() 
     assert_eq!(bob.call(&["DBSIZE"]), Value::Integer(0));
     assert_eq!(ann.call(&["GET", "k"]), bulk("of a"));
     assert_eq!(root.call(&["GET", "k"]), NIL);
+    assert_eq!(tenants(&mut ann), ["a"]);
+    assert_eq!(tenants(&mut root), ["default", "a", "b"]);
 
     refused(
         &mut bob,

@@ -5,8 +5,10 @@
 //! meanwhile makes it void.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use crate::authority::Authority;
 use crate::entry::{Entry, Key, Millis};
 use crate::tags::Tags;
 use crate::tier::{Answer, Stored, TierError};
@@ -29,6 +31,19 @@ pub enum Reach {
     Cache,
     /// Beyond it, where a loader says what keys like this one stand for.
     Origin,
+}
+
+/// Where something came from that is admitted to memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was in the cache.
+    Levels,
+    /// A loader brought it.
+    Loader {
+        /// Whether the cache had nothing of the key. It may have where a level could not be asked: what was brought is
+        /// then not to stay in memory unasked.
+        is_known_absent: bool,
+    },
 }
 
 /// What a load found, which several may have asked for.
@@ -67,11 +82,10 @@ pub trait Below: Send + Sync {
     /// answer does not end it.
     fn load(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded>;
 
-    /// What was loaded came into memory. Told as [`Self::put`] is, but not while its database is emptied. Whether it is
-    /// new to the cache, which a loader brought.
-    fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
+    /// What was loaded came into memory. Told as [`Self::put`] is, but not while its database is emptied.
+    fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> Origin {
         let _ = (key, entry);
-        false
+        Origin::Levels
     }
 
     /// The tenant's tags, where they outlast the process as what is below does.
@@ -79,23 +93,47 @@ pub trait Below: Send + Sync {
         None
     }
 
-    /// Another host has changed a key, or may have changed any: what was looked for before is void. Told before the memory
-    /// forgets it.
+    /// Another host has changed a key, or may have changed any: what was looked for before is void, and what of the key
+    /// lies here alone goes. Told as [`Self::put`] is of a key, and of any before the memory doubts them.
     fn changed_elsewhere(&self, key: Option<Key<'_>>) {
         let _ = key;
     }
 
-    /// Whether it can be asked at the moment for what may have been changed elsewhere.
-    fn can_tell(&self) -> bool {
+    /// Until when what is in memory is as good as what others do is told; `None` where there are no others. Later it is as if
+    /// anything may have been changed elsewhere, whatever was said of it.
+    fn good_until(&self) -> Option<Arc<AtomicU64>> {
+        None
+    }
+
+    /// Whether it can be asked at the moment for a key that may have been changed elsewhere, and would answer. Where a change
+    /// of this host is on its way nobody else knows more of the key. Asked as [`Self::put`] is told.
+    fn can_tell(&self, key: Key<'_>) -> bool {
+        let _ = key;
         true
     }
 
-    /// Tags were invalidated, which is to outlast the process.
-    fn tags_changed(&self) {}
+    /// Who has the authority over some keys, if a level does. Of these nothing is kept in memory.
+    fn authority(&self) -> Option<&dyn Authority> {
+        None
+    }
+
+    /// Tags were invalidated, which is to outlast the process and to reach those who share a level. Told as [`Self::put`]
+    /// is, under no lock.
+    fn tags_invalidated(&self, tags: &[&[u8]]) {
+        let _ = tags;
+    }
+
+    /// Others have invalidated tags, which is to outlast the process; nobody waits for that.
+    fn tags_learned(&self) {}
 
     /// An entry was read whose label says what it cost to load. Told as [`Self::put`] is.
     fn was_read(&self, key: Key<'_>, entry: Entry<'_>, now: Millis) {
         let _ = (key, entry, now);
+    }
+
+    /// An entry that was loaded will be asked for, and its time will be over before: it is to be loaded anew.
+    fn renew(&self, key: Key<'_>) {
+        let _ = key;
     }
 
     /// As [`Self::load`] within the cache, and the thread waits for it; for `patience` at most.

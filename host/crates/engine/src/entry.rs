@@ -1,6 +1,7 @@
 //! Keys, and what a reader sees of an entry.
 
 use crate::shard::block::{Block, label_len};
+use crate::tier::Stored;
 
 /// Unix time in milliseconds.
 pub type Millis = u64;
@@ -114,6 +115,18 @@ impl<'a> Entry<'a> {
     /// When it expires, if ever.
     pub fn expires_at(&self) -> Option<Millis> {
         self.block.expires_at()
+    }
+
+    /// A copy of it.
+    pub fn to_stored(&self) -> Stored {
+        let label = self.label();
+        Stored {
+            value: self.value().into(),
+            expires_at: self.expires_at(),
+            priority: label.priority,
+            note: label.note.into(),
+            times: label.times,
+        }
     }
 
     /// Milliseconds since it was last read or written, in steps of 16.

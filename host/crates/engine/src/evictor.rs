@@ -71,6 +71,12 @@ pub trait Evictor: Send {
     /// Is told that its last answer broke the rules; it is not asked again.
     fn reproach(&mut self, wrong: WrongAnswer);
 
+    /// How often an entry was read of late, as far as it counts that. `slot` may be any.
+    fn reads(&self, slot: Slot) -> u32 {
+        let _ = slot;
+        0
+    }
+
     /// Bytes of memory held.
     fn memory_bytes(&self) -> usize;
 
@@ -115,6 +121,10 @@ impl<E: Eviction + Send> Evictor for Native<E> {
 
     fn reproach(&mut self, wrong: WrongAnswer) {
         debug_assert!(false, "a policy of this process: {wrong}");
+    }
+
+    fn reads(&self, slot: Slot) -> u32 {
+        self.0.reads(slot)
     }
 
     fn memory_bytes(&self) -> usize {

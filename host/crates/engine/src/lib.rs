@@ -2,13 +2,15 @@
 //!
 //! Pure: no socket, file, thread, clock or randomness of its own. Time comes in with each call, the
 //! seed with the configuration, memory measurements through [`Engine::govern`]; policies come in
-//! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`];
-//! what lies [`below`] the memory are [`tier`]s and
+//! through the ports [`evictor`], [`decision`] and [`policies`]; what changes is told through [`changes`],
+//! what is asked for through [`foresight`];
+//! what lies [`below`] the memory are [`tier`]s, one of which may have the [`authority`] over some keys, and
 //! [`loader`]s. By their [`tags`] many entries go at once.
 //!
 //! A [`Tenant`] is a store of its own: shards, byte budget, evictors and statistics. A read that
 //! hits takes one lock, copies out, and notes the access in a buffer.
 
+pub mod authority;
 pub mod below;
 pub mod changes;
 pub mod decision;
@@ -17,6 +19,7 @@ mod engine;
 mod entry;
 mod error;
 pub mod evictor;
+pub mod foresight;
 pub mod glob;
 pub mod loader;
 mod places;
@@ -43,8 +46,9 @@ pub use policies::{
 };
 pub use shard::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub use size_class::SizeClasses;
-pub use stats::{Invalidation, TenantStats};
+pub use stats::{AheadFigures, Invalidation, TenantStats};
 pub use tenant::{
-    FlushCursor, Locked, Several, Standing, Store, TENANT_BYTES_MIN, Tenant, Ticket, Watch,
+    FlushCursor, HotCursor, HotKey, Hottest, Locked, Prewarmed, Several, Standing, Store,
+    TENANT_BYTES_MIN, Tenant, Ticket, Waits, Watch,
 };
 pub use vault::Vault;

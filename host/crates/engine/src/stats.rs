@@ -28,6 +28,19 @@ impl Invalidation {
     }
 }
 
+/// What became of what a tenant has fetched ahead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AheadFigures {
+    /// Entries that came into memory before anybody asked for them.
+    pub fetched: u64,
+    /// Of those, entries that were asked for while they waited.
+    pub used: u64,
+    /// And those that went, or were written over, before that.
+    pub wasted: u64,
+    /// Bytes of those that wait.
+    pub bytes: u64,
+}
+
 /// A tenant's figures at one moment, summed over its shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantStats {

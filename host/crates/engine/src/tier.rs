@@ -1,13 +1,19 @@
 //! The port to what lies below the memory: tiers that keep entries longer, and answer later.
 
+mod ear;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::authority::Arbiter;
 use crate::entry::{Key, Label, Millis, Times};
 use crate::loader::LoadFailure;
+use crate::tags::TagIds;
+
+pub use ear::{Ear, Heard};
 
 /// What a tier does for whoever asked, who need not wait for its end.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -119,6 +125,9 @@ pub enum TierChange {
     Clear(Arc<str>, Option<u8>),
     /// Keep nothing whose key begins as this one, in its database. Where that fails, nothing of the database is kept.
     ClearPrefix(TierKeyBuf),
+    /// Tags of the tenant were invalidated, by [`crate::tags::id_of`]; `None`: all that there are. For tiers that
+    /// [`Tier::counts_tags`]; others have nothing to do.
+    Invalidate(Arc<str>, Option<TagIds>),
 }
 
 /// A change, and when it was told: it may wait on its way, and elsewhere others may be told meanwhile.
@@ -142,6 +151,8 @@ pub enum TierError {
     Refused(String),
     /// No level has it, and where it comes from did not answer.
     NoOrigin(String),
+    /// It did not answer in time, so that it may have done what it was asked, or may yet.
+    Uncertain(String),
 }
 
 impl fmt::Display for TierError {
@@ -149,7 +160,8 @@ impl fmt::Display for TierError {
         let (Self::Unavailable(text)
         | Self::Damaged(text)
         | Self::Refused(text)
-        | Self::NoOrigin(text)) = self;
+        | Self::NoOrigin(text)
+        | Self::Uncertain(text)) = self;
         f.write_str(text)
     }
 }
@@ -400,26 +412,6 @@ pub trait Levels: Send + Sync {
     fn memory_bytes(&self) -> u64;
 }
 
-/// What other hosts did to what a tier holds that several share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
-    /// A key was changed; who reads the tier finds it so.
-    Changed(TierKeyBuf),
-    /// A part of what a tenant has was removed.
-    Cleared(Arc<str>),
-    /// Anything may have been done.
-    Missed {
-        /// Whether nothing is heard, so that more may be.
-        is_deaf: bool,
-    },
-}
-
-/// Whoever has copies of what a tier holds.
-pub trait Ear: Send + Sync {
-    /// Told in their order, for each key. It must not wait for anybody.
-    fn hear(&self, heard: Heard);
-}
-
 /// A slower, larger level. It holds entries of all tenants, apart from each other.
 ///
 /// Adapters are held to `larder_tiers::conformance`.
@@ -463,14 +455,30 @@ pub trait Tier: Send + Sync + 'static {
     /// How it stands.
     fn figures(&self) -> TierFigures;
 
+    /// Whether it counts the invalidations of tags, for all who share what it holds.
+    fn counts_tags(&self) -> bool {
+        false
+    }
+
     /// Whether other hosts change what it holds, and it tells of that.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// Tells `ear` from now on of what other hosts do to what it holds.
+    /// Whether it would answer if it were asked for something now, as far as is known.
+    fn answers(&self) -> bool {
+        true
+    }
+
+    /// Tells `ear` from now on of what other hosts do to what it holds, as far as it knows. Waits until it has told what
+    /// was invalidated before, for as long as something that is asked of it may take.
     fn listen(&self, ear: Arc<dyn Ear>) {
         let _ = ear;
+    }
+
+    /// The same, where it can have authority.
+    fn arbiter(&self) -> Option<&dyn Arbiter> {
+        None
     }
 
     /// Ends in good order what goes on; nothing is asked of it afterwards.

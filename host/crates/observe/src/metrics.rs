@@ -77,6 +77,8 @@ metrics! {
         "Leases that were given to clients who missed a key, to make its value.";
     LEASES_OVER: Counter "larder_leases_over_total" ["tenant"]
         "Writes refused because the lease by which they were made was over.";
+    WARM_KEYS: Counter "larder_warm_keys_total" ["tenant", "result"]
+        "Keys that were to be in memory before anybody reads them, by result: resident, loaded, absent or failed.";
     UNFIT_SHARDS: Gauge "larder_unfit_shards" ["tenant"]
         "Shards whose eviction policy failed, where the native fallback stands in.";
     POLICY_STATES: Gauge "larder_policy_info" ["policy", "runtime", "kinds", "tenant", "state"]
@@ -233,6 +235,34 @@ metrics! {
         "Values that did not go there for want of room on the way: demotion, load, behind, oldest.";
     TIER_COLLAPSES: Counter "larder_tier_collapses_total" ["tier"]
         "How often a database was emptied there, as more changes of it waited than may.";
+    PREDICTION: Gauge "larder_prediction_info" ["tenant", "state"]
+        "Always 1; whether a model rules over what is fetched ahead: on or off. INFO prediction says why.";
+    PREDICTION_FETCHED: Counter "larder_prediction_fetched_total" ["tenant"]
+        "Entries that came into memory before anybody asked for them.";
+    PREDICTION_USED: Counter "larder_prediction_used_total" ["tenant"]
+        "Of those, entries that were asked for while they waited.";
+    PREDICTION_WASTED: Counter "larder_prediction_wasted_total" ["tenant"]
+        "Of those, entries that went before anybody asked for them, or were written over.";
+    PREDICTION_ASKED: Counter "larder_prediction_asked_total" ["tenant"]
+        "Reads that found nothing in memory but for what was fetched ahead, as far as they were looked at.";
+    PREDICTION_PLANNED: Counter "larder_prediction_planned_total" ["tenant"]
+        "Keys that were to be fetched.";
+    PREDICTION_UNDONE: Counter "larder_prediction_undone_total" ["tenant", "reason"]
+        "Of those, keys that did not come, by reason: needless (there already, or nowhere), changed, no_room, failed, paused (one had failed a moment before) or crowded.";
+    PREDICTION_HEARD: Counter "larder_prediction_heard_total" ["tenant"]
+        "Accesses that prediction looked at.";
+    PREDICTION_UNHEARD: Counter "larder_prediction_unheard_total" ["tenant"]
+        "Accesses that it did not look at, as there were too many.";
+    PREDICTION_TRAINED: Counter "larder_prediction_trainings_total" ["tenant"]
+        "Models that were trained, or tried to.";
+    PREDICTION_BYTES: Gauge "larder_prediction_bytes" ["tenant"]
+        "What was fetched ahead and nobody has asked for yet.";
+    PREDICTION_TRAINING: Gauge "larder_prediction_training_seconds" ["tenant"]
+        "What the last training took.";
+    PREDICTION_AGE: Gauge "larder_prediction_model_age_seconds" ["tenant"]
+        "How old the model is; 0 without one.";
+    PREDICTION_MEMORY: Gauge "larder_prediction_memory_bytes" ["tenant"]
+        "What prediction takes of memory at most, beside the entries.";
     TIER_HITS: Counter "larder_tier_hits_total" ["tier"]
         "Loads that found something there.";
     TIER_MISSES: Counter "larder_tier_misses_total" ["tier"]

@@ -7,7 +7,7 @@ pub struct Access {
     pub key: u64,
     /// Where the key stands in a family of numbered keys, if it does.
     pub place: Option<Place>,
-    /// Bytes of its entry.
+    /// Bytes of its entry; 0 where they are not known.
     pub size_bytes: u32,
     /// When it was made, in milliseconds of the wall clock.
     pub at_ms: u64,

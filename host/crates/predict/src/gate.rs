@@ -44,6 +44,15 @@ impl State {
     }
 }
 
+impl State {
+    /// Why a model rules, or none does.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        let (Self::Off(why) | Self::On(why)) = self;
+        why
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -88,6 +97,14 @@ pub struct Trained {
     model: Model,
     steps: Steps,
     baseline: f32,
+}
+
+impl Trained {
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
 }
 
 /// Share of the keys that were asked for, of those that are asked for most often and most lately.
@@ -212,6 +229,15 @@ impl Gate {
             }
             Err(error) => self.why_off = error.to_string(),
         }
+    }
+
+    /// A model of an earlier time: what its scores are worth has to be seen anew.
+    pub(crate) fn restore(&mut self, model: Model) {
+        self.model = Some(model);
+        self.models += 1;
+        self.steps = Steps::default();
+        "the model is of an earlier run; what it is worth is not known yet"
+            .clone_into(&mut self.why_off);
     }
 
     /// What the model thinks of candidates, once there is one; and how probable those are that are

@@ -11,6 +11,7 @@
 //! | `model` | learns from samples; the only module that names smartcore |
 //! | `gate` | what a model's scores are worth, by data that it has not seen; lets it decide while they are worth it |
 //! | `plan` | what is fetched within the budget |
+//! | `explain` | what speaks for a key |
 //!
 //! Pure: no clock, thread, file or randomness of its own. Time comes with the accesses, a seed with the
 //! [`Config`]; a [`Training`] is run where its caller likes.
@@ -18,6 +19,7 @@
 mod access;
 mod candidate;
 mod clock;
+mod explain;
 mod features;
 mod follow;
 mod gate;
@@ -35,6 +37,7 @@ mod votes;
 
 pub use access::{Access, Cache, Kind, Place};
 pub use candidate::Source;
+pub use explain::Explained;
 pub use features::{FEATURE_NAMES, FEATURES, Row};
 pub use gate::{State, Trained, Training};
 pub use model::{Model, ModelError};

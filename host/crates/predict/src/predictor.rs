@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use crate::access::{Access, Cache, Kind};
 use crate::candidate::Candidate;
 use crate::clock::Clock;
+use crate::explain::{Explained, explain};
 use crate::features::{Row, features};
 use crate::gate::{Gate, State, Trained, Training};
 use crate::keyed::KeyMap;
@@ -105,6 +106,8 @@ pub struct Predictor {
     /// Second, and accesses in it.
     looked_at: (u64, u32),
     ticked_ms: u64,
+    /// As it was then.
+    lifetime_ms: u64,
     trained_ms: u64,
     /// Samples there were at the last training.
     trained_samples: u64,
@@ -126,6 +129,7 @@ impl Predictor {
             pending: Vec::new(),
             looked_at: (0, 0),
             ticked_ms: 0,
+            lifetime_ms: 0,
             trained_ms: 0,
             trained_samples: 0,
             counts: Counts::default(),
@@ -155,6 +159,11 @@ impl Predictor {
     #[must_use]
     pub fn model(&self) -> Option<&Model> {
         self.gate.model()
+    }
+
+    /// Goes on with a model of an earlier run, until there is a new one.
+    pub fn restore(&mut self, model: Model) {
+        self.gate.restore(model);
     }
 
     /// What became of everything so far.
@@ -191,6 +200,7 @@ impl Predictor {
             }
         }
         let when = self.when(now_ms, view.lifetime_ms);
+        self.lifetime_ms = view.lifetime_ms;
         self.walk(&when);
         let candidates = self.candidates(cache, &when);
         let rows: Vec<Row> = candidates.iter().map(|(_, row)| *row).collect();
@@ -253,6 +263,27 @@ impl Predictor {
             false => self.counts.wasted += 1,
         }
         self.gate.told(is_used);
+    }
+
+    /// What is known of a key; `None` where nothing is.
+    #[must_use]
+    pub fn explain(&self, key: u64) -> Option<Explained> {
+        let when = self.when(self.ticked_ms, self.lifetime_ms);
+        let row = match self.samples.row(key) {
+            Some(row) => *row,
+            None => {
+                let candidate = self.tracker.by_rhythm(key, &when)?;
+                let success = self.votes.success(candidate.source);
+                let history = self.tracker.history(key);
+                features(&candidate, history, (0.0, success), &when)
+            }
+        };
+        Some(explain(
+            row,
+            self.samples.mean(),
+            self.gate.model(),
+            when.horizon_ms,
+        ))
     }
 
     /// A model to be trained, if it is time for one; its outcome goes to [`Self::judge`].

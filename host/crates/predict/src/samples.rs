@@ -94,6 +94,24 @@ impl Samples {
         }
     }
 
+    /// What a model sees of a candidate that is waited for.
+    pub(crate) fn row(&self, key: u64) -> Option<&Row> {
+        let number = self.open.get(&key)?;
+        let open = self.queue.get((number - self.left) as usize);
+        open.map(|(open, _)| &open.row)
+    }
+
+    /// The mean of what a model saw of those that are done.
+    pub(crate) fn mean(&self) -> Row {
+        let mut mean = Row::default();
+        for sample in &self.done {
+            for (mean, feature) in mean.iter_mut().zip(sample.row) {
+                *mean += feature / self.done.len() as f32;
+            }
+        }
+        mean
+    }
+
     /// A key was asked for.
     pub(crate) fn asked(&mut self, key: u64) {
         let open = self.open.remove(&key);

@@ -13,6 +13,8 @@ const DEVIATION_MAX: f32 = 0.5;
 const HOUR_VISITS_MIN: u8 = 1;
 /// Of the keys that the walk meets one in so many is a candidate whatever is expected of it.
 const WALK_SAMPLED: u64 = 16;
+/// Entries that make the usual size.
+const USUAL_ENTRIES: f32 = 64.0;
 const HOUR_MS: f32 = 3_600_000.0;
 
 /// What is known of the accesses so far.
@@ -23,6 +25,8 @@ pub(crate) struct Tracker {
     streams: Streams,
     steps: Vec<Step>,
     walked: u64,
+    /// Bytes of entries, the latest counting most: what an entry has of which they are not known.
+    usual_bytes: f32,
 }
 
 /// The time that candidates are sought for.
@@ -47,6 +51,7 @@ impl Tracker {
             streams: Streams::default(),
             steps: Vec::new(),
             walked: 0,
+            usual_bytes: 0.0,
         }
     }
 
@@ -73,11 +78,17 @@ impl Tracker {
         out: &mut Vec<Candidate>,
     ) {
         let history = self.histories.of(access.key, now_ms);
-        history.size_bytes = access.size_bytes;
+        if access.size_bytes > 0 {
+            history.size_bytes = access.size_bytes;
+            self.usual_bytes += (access.size_bytes as f32 - self.usual_bytes) / USUAL_ENTRIES;
+        } else if history.size_bytes == 0 {
+            history.size_bytes = self.usual_bytes as u32;
+        }
         if access.kind == Kind::Insert {
             return;
         }
         history.ask(now_ms, hour);
+        let size_bytes = history.size_bytes;
         if let Some(position) = history.position() {
             followers(&self.log, access.key, position, out);
         }
@@ -99,7 +110,7 @@ impl Tracker {
                 support: step.success,
                 ahead: step.ahead as f32,
                 is_drawn: false,
-                size_bytes: access.size_bytes,
+                size_bytes,
             });
         }
     }
@@ -114,17 +125,30 @@ impl Tracker {
             if due.is_none() && !is_drawn {
                 continue;
             }
-            let steady = 1.0 - (history.gap_deviation_ms() / history.gap_ms.max(1.0)).min(1.0);
             out.push(Candidate {
-                key: history.key(),
-                source: due.map_or(Source::Walk, |_| Source::Due),
-                run: f32::from(history.uses().min(32)),
-                support: if history.uses() > 2 { steady } else { 0.0 },
-                ahead: due.unwrap_or(1.0),
                 is_drawn,
-                size_bytes: history.size_bytes,
+                ..by_rhythm(history, due)
             });
         }
+    }
+
+    /// What speaks for a key by its own rhythm, if anything is known of it.
+    pub(crate) fn by_rhythm(&self, key: u64, when: &When) -> Option<Candidate> {
+        let history = self.history(key)?;
+        Some(by_rhythm(history, due(history, when)))
+    }
+}
+
+fn by_rhythm(history: &History, due: Option<f32>) -> Candidate {
+    let steady = 1.0 - (history.gap_deviation_ms() / history.gap_ms.max(1.0)).min(1.0);
+    Candidate {
+        key: history.key(),
+        source: due.map_or(Source::Walk, |_| Source::Due),
+        run: f32::from(history.uses().min(32)),
+        support: if history.uses() > 2 { steady } else { 0.0 },
+        ahead: due.unwrap_or(1.0),
+        is_drawn: false,
+        size_bytes: history.size_bytes,
     }
 }
 

@@ -20,16 +20,11 @@ use tokio::time::{Sleep, sleep};
 use tracing::debug;
 
 use crate::budget::BuffersFull;
-use crate::clients::pauses::lifted;
 use crate::dialogue::{Dialogue, Stop};
 use crate::end::End;
 use crate::fetch::Told;
-use crate::flush;
 use crate::held::Held;
-use crate::listing::Listing;
 use crate::mailbox::Lagged;
-use crate::meter::Paced;
-use crate::order;
 use crate::registry::{Entry, Phase};
 use crate::stats::bump;
 use crate::stream::Stream;
@@ -385,50 +380,13 @@ impl Connection {
             kept = self.held.keep_input(&input[executed.consumed..]);
         }
         self.go_on(executed.stop, turn_bytes);
-        match kept.and_then(|()| self.hold(0)) {
+        let late_bytes = match &self.stage {
+            Stage::Late(late) => late.bytes(),
+            _ => 0,
+        };
+        match kept.and_then(|()| self.hold(late_bytes)) {
             Ok(()) => self.write(cx, output),
             Err(BuffersFull) => self.refuse(cx, output),
-        }
-    }
-
-    /// What comes next, as requests ended like that.
-    fn go_on(&mut self, stop: Stop, turn_bytes: &mut usize) {
-        match stop {
-            Stop::Starved { needed_bytes } => {
-                self.needed_bytes = needed_bytes;
-                self.stage = Stage::Reading;
-            }
-            Stop::Paused => {
-                *turn_bytes = 0;
-                self.stage = Stage::Behind;
-            }
-            Stop::Empty(db) => {
-                let session = &self.dialogue.session;
-                let emptying = flush::begin(&self.worker.shared, session, db);
-                self.stage = Stage::Late(Late::Emptying(emptying));
-            }
-            Stop::EmptyPrefix(prefix) => {
-                let session = &self.dialogue.session;
-                let emptying = flush::begin_prefix(&self.worker.shared, session, prefix);
-                self.stage = Stage::Late(Late::Emptying(emptying));
-            }
-            Stop::List(pattern) => {
-                let paced = Paced::new([&b"KEYS"[..], &pattern]);
-                self.stage = Stage::Late(Late::Listing(Box::new(Listing::new(&pattern)), paced));
-            }
-            Stop::Order(order) => {
-                let answer = order::give(&self.worker.shared.policies, order);
-                self.stage = Stage::Late(Late::Ordered(answer));
-            }
-            Stop::SignIn(sign_in) => self.begin_sign_in(sign_in),
-            Stop::Record(plan) => self.stage = Stage::Late(Late::Beginning(plan)),
-            Stop::Held => {
-                let tenant = self.dialogue.session.tenant.number();
-                let waiting = lifted(self.worker.shared.clone(), tenant);
-                self.stage = Stage::Late(Late::Held(late::Held::new(waiting)));
-            }
-            Stop::Fetch => self.stage = Stage::Late(Late::lacking(&mut self.dialogue.session)),
-            Stop::Close => self.stage = Stage::Closing,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis};
-use larder_resp::{Args, Limits, Parsed, ProtocolError, Reply, RequestParser};
+use larder_resp::{Args, ArgsBuf, Limits, Parsed, ProtocolError, Reply, RequestParser};
 
 use crate::commands::dispatch;
 use crate::meter::{Slow, Watch};
@@ -53,6 +53,10 @@ pub(crate) enum Stop {
     Empty(Option<u8>),
     /// The keys that match a pattern have to be listed before the next request.
     List(Vec<u8>),
+    /// So many of the hottest keys have to be listed before the next request.
+    ListHot(usize),
+    /// These keys have to be brought into memory, and answered before the next request.
+    Warm(ArgsBuf),
     /// What begins so has to be removed from the selected database, and answered before the next request.
     EmptyPrefix(Vec<u8>),
     /// An order has to be carried out and answered before the next request.
@@ -72,6 +76,8 @@ impl Stop {
             Flow::Flush(db) => Self::Empty(db),
             Flow::FlushPrefix(prefix) => Self::EmptyPrefix(prefix),
             Flow::Keys(pattern) => Self::List(pattern),
+            Flow::Hot(count) => Self::ListHot(count),
+            Flow::Warm(keys) => Self::Warm(keys),
             Flow::Fetch => Self::Fetch,
             Flow::Order(order) => Self::Order(order),
             Flow::SignIn(sign_in) => Self::SignIn(sign_in),

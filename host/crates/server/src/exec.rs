@@ -3,7 +3,7 @@
 use larder_resp::Args;
 
 use crate::commands::dispatch;
-use crate::listing::{LIST_TOO_LONG, Listing};
+use crate::listing::{LIST_TOO_LONG, Listing, Matching};
 use crate::meter::Paced;
 use crate::stats::bump;
 use crate::{Context, Flow};
@@ -20,9 +20,13 @@ pub(crate) fn run_one(ctx: &mut Context<'_>, args: Args<'_>) -> Flow {
             ctx.reply.ok();
         }),
         Flow::Keys(pattern) => in_one_step(ctx, args, |ctx| list(ctx, &pattern)),
-        Flow::Order(_) | Flow::Record(_) | Flow::SignIn(_) | Flow::Fetch | Flow::FlushPrefix(_) => {
-            ctx.reply.error(NOT_HERE);
-        }
+        Flow::Order(_)
+        | Flow::Record(_)
+        | Flow::SignIn(_)
+        | Flow::Fetch
+        | Flow::FlushPrefix(_)
+        | Flow::Hot(_)
+        | Flow::Warm(_) => ctx.reply.error(NOT_HERE),
         flow @ (Flow::Continue | Flow::Close | Flow::Overfull) => return flow,
     }
     Flow::Continue
@@ -38,7 +42,7 @@ fn in_one_step(ctx: &mut Context<'_>, args: Args<'_>, work: impl FnOnce(&mut Con
 }
 
 fn list(ctx: &mut Context<'_>, pattern: &[u8]) {
-    let mut listing = Listing::new(pattern);
+    let mut listing = Box::new(Matching::new(pattern));
     let (db, version) = (ctx.session.db, ctx.session.version);
     while !listing.step(&mut ctx.store, db, version, ctx.now) {
         if listing.reply_bytes() > ctx.shared.config.output_bytes_max {

@@ -17,6 +17,7 @@ mod feed;
 mod fetch;
 mod flush;
 mod held;
+mod hot_set;
 mod http;
 mod latency;
 mod listen;
@@ -46,6 +47,7 @@ mod transaction;
 mod tuning;
 mod users;
 mod waiting;
+mod warm;
 mod worker;
 
 pub use budget::for_known as buffers_for_known;
@@ -53,6 +55,7 @@ pub use clients::Census;
 pub use commands::{SECRET_NOTE, data_type, is_secret, note_of_loaded};
 pub use config::ServerConfig;
 pub use error::StartError;
+pub use hot_set::restore_hot_sets;
 pub use http::HttpTotals;
 pub use listen::BACKLOG;
 pub use meter::{CommandFigures, Latency, Operation};
@@ -70,3 +73,4 @@ pub use users::{
     Login, SignIn, TenantLimits, User, UserConfig, Users, check_password_hash, check_rules,
     hash_password,
 };
+pub use warm::{Warmed, Warmth};

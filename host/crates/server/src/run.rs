@@ -36,7 +36,8 @@ pub struct Drained {
     pub cut_off: usize,
 }
 
-/// Opens all sockets and serves on them with threads of its own. `metrics` answers `/metrics`.
+/// Opens all sockets and serves on them with threads of its own; it is ready when [`Running::open`] says so. `metrics` answers
+/// `/metrics`.
 ///
 /// # Errors
 ///
@@ -89,7 +90,6 @@ pub fn start(shared: Arc<Shared>, metrics: Metrics) -> Result<Running, StartErro
         thread: "maintenance".into(),
         source,
     })?;
-    shared.set_health(Health::Ready);
     Ok(Running {
         shared,
         http,
@@ -131,6 +131,11 @@ impl Running {
     /// Address of HTTP, with the port that is really listened on; `None` when it is off.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(|http| http.addr)
+    }
+
+    /// It is ready from now on: `/readyz` says so.
+    pub fn open(&self) {
+        self.shared.set_ready();
     }
 
     /// Ends the server: closes its listeners, lets every connection finish what its client has sent, for

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use larder_engine::recording::Plan;
 use larder_engine::{Decider, Millis, Store, Tenant};
-use larder_resp::{Reply, Version};
+use larder_resp::{ArgsBuf, Reply, Version};
 
 use crate::clients::{Client, Origin};
 use crate::fetch::Fetch;
@@ -176,6 +176,8 @@ pub struct Context<'a> {
     pub reply: Reply<'a>,
     /// It is a part of several that are one: nothing is waited for.
     pub(crate) is_part: bool,
+    /// The keys that it works on, where a level has the authority over them: each with its database.
+    pub(crate) borrowed: Vec<(u8, Box<[u8]>)>,
     /// How long policies have been asked while shards were held.
     pub(crate) asked: Duration,
     /// How long room on the way to slower tiers has been waited for while shards were held.
@@ -205,6 +207,7 @@ impl<'a> Context<'a> {
             now,
             watch,
             is_part: false,
+            borrowed: Vec::new(),
             asked: Duration::ZERO,
             waited: Duration::ZERO,
             carried: 0,
@@ -238,6 +241,11 @@ pub enum Flow {
     /// steps between which other connections are served; then go on with the next request. The command
     /// itself has replied nothing.
     Keys(Vec<u8>),
+    /// List so many of the hottest keys of the selected database, likewise.
+    Hot(usize),
+    /// Bring these keys of the selected database into memory, then tell what came of it. The command itself has replied
+    /// nothing.
+    Warm(ArgsBuf),
     /// Have the order carried out while other connections are served; then reply `+OK`, or why it could
     /// not be. The command itself has replied nothing.
     Order(Order),
@@ -255,7 +263,10 @@ pub enum Flow {
 impl Flow {
     /// Whether what was asked for goes on in steps.
     pub(crate) fn is_paced(&self) -> bool {
-        matches!(self, Self::Keys(_) | Self::Flush(_) | Self::FlushPrefix(_))
+        matches!(
+            self,
+            Self::Keys(_) | Self::Hot(_) | Self::Flush(_) | Self::FlushPrefix(_)
+        )
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use larder_engine::foresight::{Explanation, Foresight, Prediction};
 use larder_engine::tier::{CodecFigures, LevelFigures, Levels, LoaderFigures};
-use larder_engine::{Deciders, Engine, Millis, Policies, Tenant};
+use larder_engine::{Deciders, Engine, Key, Millis, Policies, Tenant};
 
 use crate::baseline::Baseline;
 use crate::budget::Budgets;
@@ -27,6 +28,7 @@ use crate::slowlog::SlowLog;
 use crate::stats::{Counters, MaintenanceCounters, MaintenanceFigures, Totals, WorkerCounters};
 use crate::tls::Tls;
 use crate::tuning::Tuning;
+use crate::warm::{WarmUps, Warmed};
 use crate::{ServerConfig, Session, Users};
 
 /// A worker that has been at one thing for longer than this, and than a script may take, hangs.
@@ -45,6 +47,8 @@ pub struct Parts {
     pub levels: Option<Arc<dyn Levels>>,
     /// What the codec did so far.
     pub codec: Arc<dyn Fn() -> CodecFigures + Send + Sync>,
+    /// Whoever foretells what will be asked for, if that is wanted.
+    pub foresight: Option<Arc<dyn Foresight>>,
     /// Who is told of entries that go.
     pub hooks: Vec<Hook>,
     /// Reads the wall clock, in Unix milliseconds.
@@ -105,6 +109,7 @@ pub struct Shared {
     pub(crate) monotonic_ns: fn() -> u64,
     pub(crate) levels: Option<Arc<dyn Levels>>,
     pub(crate) codec: Arc<dyn Fn() -> CodecFigures + Send + Sync>,
+    pub(crate) foresight: Option<Arc<dyn Foresight>>,
     pub(crate) resident: fn() -> Option<Resident>,
     pub(crate) release_memory: fn(),
     pub(crate) counters: Counters,
@@ -128,6 +133,7 @@ pub struct Shared {
     /// Who watches a tenant, by its number.
     watchers: Box<[Arc<Watchers>]>,
     pub(crate) http: Figures,
+    pub(crate) warm_ups: WarmUps,
     /// The scripts of each tenant, by its number.
     pub(crate) scripts: Box<[Arc<Scripts>]>,
     pub(crate) resp_addr: OnceLock<SocketAddr>,
@@ -167,22 +173,7 @@ impl Shared {
         );
         let tuning = Tuning::new(&config);
         let buffers = Budgets::new(config.client_buffers_bytes_max, tenants);
-        let tracking_bytes_max = config.client_buffers_bytes_max / TRACKING_PART / tenants.max(1);
-        let mut hooks = parts.hooks;
-        let onlookers = parts.engine.tenants().iter().map(|tenant| {
-            let told = tuning.keyspace_events.clone();
-            let budget = buffers.tenant(tenant.number()).clone();
-            let own = hooks.extract_if(.., |hook| hook.tenant == *tenant.name());
-            let own: Vec<_> = own.collect();
-            if !own.is_empty() {
-                tenant.changes().want();
-            }
-            let onlookers = Onlookers::new(told, budget, tracking_bytes_max, own);
-            let onlookers = Arc::new(onlookers);
-            tenant.changes().connect(onlookers.clone());
-            onlookers
-        });
-        let onlookers = onlookers.collect();
+        let onlookers = onlookers(&parts.engine, &config, &tuning, &buffers, parts.hooks);
         let events = config.keyspace_events;
         set_events(&tuning.keyspace_events, &parts.engine, events);
         Self {
@@ -200,6 +191,7 @@ impl Shared {
             policies: parts.policies,
             levels: parts.levels,
             codec: parts.codec,
+            foresight: parts.foresight,
             run_id: parts.run_id,
             clock: parts.clock,
             monotonic_ns: parts.monotonic_ns,
@@ -211,6 +203,7 @@ impl Shared {
             meters: (0..=threads).map(|_| Meter::new()).collect(),
             tuning,
             http: Figures::default(),
+            warm_ups: WarmUps::new(tenants),
             buffers,
             clients: Clients::default(),
             pauses: Pauses::new(tenants),
@@ -290,6 +283,15 @@ impl Shared {
         self.health.store(health as u8, Ordering::Release);
     }
 
+    /// It serves from now on, unless something happened meanwhile.
+    pub(crate) fn set_ready(&self) {
+        let turn = |health| (health == Health::Starting as u8).then_some(Health::Ready as u8);
+        // Where it has failed already, it stays so.
+        let _ = self
+            .health
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, turn);
+    }
+
     pub(crate) fn next_client(&self) -> u64 {
         self.next_client.fetch_add(1, Ordering::Relaxed)
     }
@@ -306,6 +308,11 @@ impl Shared {
         self.scripts[tenant.number()].figures()
     }
 
+    /// What became of a tenant's keys that were to be in memory before anybody reads them, by [`crate::Warmth::ALL`].
+    pub fn warmed(&self, tenant: &Tenant) -> Warmed {
+        self.warm_ups.counters[tenant.number()].sums()
+    }
+
     /// Keyspace notifications of a tenant that were dropped because too many waited.
     pub fn dropped_events(&self, tenant: &Tenant) -> u64 {
         self.onlookers[tenant.number()].dropped_events()
@@ -316,10 +323,29 @@ impl Shared {
         self.onlookers[tenant.number()].tracking_figures()
     }
 
-    /// Memory that the levels below the memory take beside it.
+    /// Memory that the levels below the memory take beside it, and prediction.
     pub(crate) fn levels_bytes(&self) -> u64 {
         let levels = self.levels.as_ref();
+        let foresight = self.foresight.as_ref();
         levels.map_or(0, |levels| levels.memory_bytes())
+            + foresight.map_or(0, |foresight| foresight.memory_bytes())
+    }
+
+    /// What prediction knows of a key, if anything.
+    pub(crate) fn explain_prediction(&self, tenant: &Tenant, key: Key<'_>) -> Option<Explanation> {
+        self.foresight.as_ref()?.explain(tenant.number(), key)
+    }
+
+    /// How prediction stands for a tenant.
+    pub fn prediction(&self, tenant: &Tenant) -> Prediction {
+        let foresight = self.foresight.as_ref();
+        foresight.map_or_else(
+            || Prediction {
+                why: "predict.enabled is false".to_owned(),
+                ..Prediction::default()
+            },
+            |foresight| foresight.prediction(tenant.number()),
+        )
     }
 
     /// How the levels below the memory stand, from the top.
@@ -420,41 +446,29 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{config, eventually, parts, serve_with};
+mod tests;
 
-    /// Long after the server was made, and no later.
-    fn late() -> u64 {
-        60_000_000_000
-    }
-
-    fn parts_late() -> Parts {
-        Parts {
-            monotonic_ns: late,
-            ..parts()
+/// Connects those who look on to what changes in each tenant, and gives each its own of the hooks.
+fn onlookers(
+    engine: &Engine,
+    config: &ServerConfig,
+    tuning: &Tuning,
+    buffers: &Budgets,
+    mut hooks: Vec<Hook>,
+) -> Box<[Arc<Onlookers>]> {
+    let tenants = engine.tenants();
+    let tracking_bytes_max = config.client_buffers_bytes_max / TRACKING_PART / tenants.len().max(1);
+    let connect = |tenant: &Arc<Tenant>| {
+        let told = tuning.keyspace_events.clone();
+        let budget = buffers.tenant(tenant.number()).clone();
+        let is_own = |hook: &mut Hook| hook.tenant == *tenant.name();
+        let own: Vec<_> = hooks.extract_if(.., is_own).collect();
+        if !own.is_empty() {
+            tenant.changes().want();
         }
-    }
-
-    #[test]
-    fn a_worker_that_does_not_go_on_is_told_of() {
-        let mut config = config();
-        config.threads = 2;
-        let shared = Shared::new(config, parts_late());
-        let minute = Some(Duration::from_secs(60));
-        assert_eq!(shared.silence(), minute);
-        shared.workers[0].beat(late());
-        assert_eq!(shared.silence(), minute, "one of two goes on");
-        // As long as a script may take, and some time more.
-        shared.workers[1].beat(late() - 15_000_000_000);
-        assert_eq!(shared.silence(), None);
-        shared.workers[1].beat(late() - 15_000_000_001);
-        assert!(shared.silence().is_some());
-    }
-
-    #[test]
-    fn workers_that_serve_go_on() {
-        let server = serve_with(config(), parts_late());
-        eventually(|| server.shared.silence().is_none());
-    }
+        let onlookers = Arc::new(Onlookers::new(told, budget, tracking_bytes_max, own));
+        tenant.changes().connect(onlookers.clone());
+        onlookers
+    };
+    tenants.iter().map(connect).collect()
 }

@@ -56,6 +56,7 @@ pub(crate) fn parts_over(
         policies: Arc::new(Undecided),
         levels: None,
         codec: Arc::new(CodecFigures::default),
+        foresight: None,
         hooks: Vec::new(),
         clock: || NOW,
         monotonic_ns: || 0,
@@ -116,10 +117,9 @@ pub(crate) fn serve(tweak: impl FnOnce(&mut ServerConfig)) -> Server {
 pub(crate) fn serve_with(config: ServerConfig, parts: Parts) -> Server {
     let shared = Arc::new(Shared::new(config, parts));
     let running = start(shared.clone(), Arc::new(|| "larder_up 1\n".into()));
-    Server {
-        shared,
-        running: running.expect("the server starts"),
-    }
+    let running = running.expect("the server starts");
+    running.open();
+    Server { shared, running }
 }
 
 pub(crate) struct Server {

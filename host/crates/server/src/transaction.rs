@@ -1,7 +1,8 @@
 //! Transactions: the commands that wait for EXEC, the keys that are watched for them, and how all of them
 //! are executed at one moment.
 
-use larder_engine::{KEY_BYTES_MAX, Key, Store, Watch};
+use larder_engine::authority::{Mark, Seen};
+use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant, Watch};
 use larder_resp::{Args, ArgsBuf};
 
 use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
@@ -20,6 +21,8 @@ const AT_ONCE: [&str; 6] = ["DISCARD", "EXEC", "MULTI", "QUIT", "RESET", "WATCH"
 const TOO_LARGE: Failure =
     Failure::new("ERR transaction too large: 131072 commands and 64 MiB are allowed");
 
+const WATCH_INSIDE: Failure = Failure::new("ERR WATCH inside MULTI is not allowed");
+
 /// What a connection has said since WATCH or MULTI.
 #[derive(Default)]
 pub(crate) struct Transaction {
@@ -29,6 +32,8 @@ pub(crate) struct Transaction {
     is_aborted: bool,
     queue: Vec<Queued>,
     watches: Vec<Watch>,
+    /// Keys over which a level has the authority, as it had them.
+    marks: Vec<(u8, Box<[u8]>, Mark)>,
     bytes: usize,
 }
 
@@ -55,7 +60,7 @@ impl Transaction {
 
     /// Keys that are watched.
     pub(crate) fn watched(&self) -> usize {
-        self.watches.len()
+        self.watches.len() + self.marks.len()
     }
 
     /// Pays for one more of `what`.
@@ -101,7 +106,7 @@ pub(crate) fn discard(session: &mut Session) -> Result<(), Failure> {
 /// WATCH.
 pub(crate) fn watch(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Failure> {
     if ctx.session.is_queuing() {
-        return Err(Failure::new("ERR WATCH inside MULTI is not allowed"));
+        return Err(WATCH_INSIDE);
     }
     let db = ctx.session.db;
     for bytes in args.iter().skip(1) {
@@ -109,6 +114,22 @@ pub(crate) fn watch(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Failure
         let transaction = ctx.session.transaction.get_or_insert_default();
         transaction.grow(|transaction| &mut transaction.watches, bytes.len())?;
         transaction.watches.push(watch);
+    }
+    Ok(())
+}
+
+/// WATCH of keys as a level has them that has the authority over them.
+pub(crate) fn watch_below<'k>(
+    ctx: &mut Context<'_>,
+    marks: impl Iterator<Item = (Key<'k>, Mark)>,
+) -> Result<(), Failure> {
+    if ctx.session.is_queuing() {
+        return Err(WATCH_INSIDE);
+    }
+    for (key, mark) in marks {
+        let transaction = ctx.session.transaction.get_or_insert_default();
+        transaction.grow(|transaction| &mut transaction.marks, key.bytes.len())?;
+        transaction.marks.push((key.db, key.bytes.into(), mark));
     }
     Ok(())
 }
@@ -177,6 +198,14 @@ pub(crate) fn exec(ctx: &mut Context<'_>) -> Outcome {
             "EXECABORT Transaction discarded because of previous errors.",
         ));
     }
+    let keys = transaction.keys(ctx.session.db);
+    if fetch::is_over(ctx.store.tenant(), keys.iter().copied())? {
+        let outcome = transaction.try_out(ctx, &keys);
+        if matches!(outcome, Ok(Flow::Fetch)) {
+            ctx.session.transaction = Some(transaction);
+        }
+        return outcome;
+    }
     let Some(Complete { mut held, rest }) = transaction.hold(ctx)? else {
         ctx.session.transaction = Some(transaction);
         return Ok(Flow::Fetch);
@@ -214,6 +243,42 @@ impl Transaction {
                 let keys = wanted.iter().map(|(key, _)| *key);
                 tenant.lock(keys.chain(watched), room_bytes, now)
             }
+        })
+    }
+
+    /// The keys that its commands and WATCH name. What is too long is no key of this store.
+    fn keys(&self, db: u8) -> Vec<Key<'_>> {
+        let marked = self.marks.iter().map(|(db, bytes, _)| Key::new(*db, bytes));
+        let watched = self.watches.iter().map(Watch::key).chain(marked);
+        let wanted = self.wanted(db).map(|(key, _)| key);
+        let keys = wanted.chain(watched);
+        let mut keys: Vec<_> = keys
+            .filter(|key| key.bytes.len() <= KEY_BYTES_MAX)
+            .collect();
+        keys.sort_unstable_by_key(|key| (key.db, key.bytes));
+        keys.dedup();
+        keys
+    }
+
+    /// Executes its commands on keys over which a level has the authority.
+    fn try_out<'c>(&self, ctx: &mut Context<'c>, keys: &[Key<'_>]) -> Outcome {
+        if self.queue.iter().any(Queued::is_boundless) {
+            return Err(fetch::NOT_WITH_THEM);
+        }
+        let is_unchanged = |seen: &[Seen]| {
+            let mut marks = self.marks.iter();
+            marks.all(|(db, bytes, mark)| {
+                let at = keys
+                    .iter()
+                    .position(|key| (key.db, key.bytes) == (*db, bytes));
+                at.and_then(|at| seen.get(at))
+                    .is_some_and(|seen| seen.mark.state == mark.state)
+            })
+        };
+        let lock = |tenant: &'c Tenant, now| tenant.lock(keys.iter().copied(), 0, now);
+        fetch::try_out(ctx, keys, is_unchanged, lock, |ctx| {
+            let requests = self.queue.iter();
+            Ok(run_all(ctx, requests.map(|queued| queued.request.args())))
         })
     }
 

@@ -7,12 +7,14 @@ mod batch;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use larder_engine::Millis;
+use larder_engine::tags::tags_in;
 use larder_engine::tier::{Stored, TierChange, TierKey, Told};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -188,6 +190,16 @@ impl Queue {
         next.or_else(|| inner.flying.coming(&inner.flying.changes, hash, key))
     }
 
+    /// Whether a tag of an entry, which is there already, is on its way to be invalidated.
+    pub(crate) fn voids(&self, tenant: &str, note: &[u8]) -> bool {
+        if tags_in(note).next().is_none() {
+            return false;
+        }
+        let inner = self.inner.lock();
+        let next = inner.next.voids(&inner.next.changes, tenant, note);
+        next || inner.flying.voids(&inner.flying.changes, tenant, note)
+    }
+
     /// How many prefixes are on their way.
     pub(crate) fn prefixes(&self) -> u64 {
         let inner = self.inner.lock();
@@ -214,6 +226,11 @@ impl Queue {
         inner.begun += 1;
         inner.flying = mem::take(&mut inner.next).begin();
         Some(Arc::clone(&inner.flying.changes))
+    }
+
+    /// The places in the round that was taken of changes whose values were left out. Memory may have them yet.
+    pub(crate) fn take_left_out(&self) -> HashSet<usize> {
+        mem::take(&mut self.inner.lock().flying.left_out)
     }
 
     /// Nobody waits for the tier until a round is done.

@@ -1,9 +1,11 @@
 //! The tiers below the memory, one under the other: what is written goes down to all of them, what is looked for is taken
 //! from the first that has it.
 
+mod authority;
 mod brought;
 mod ear;
 mod level;
+mod post;
 mod tenant;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +19,7 @@ use larder_engine::tier::{
     LevelFigures, Levels, LoaderFigures, Shed, Stored, Tier, TierChange, TierError, TierKey,
     TierKeyBuf,
 };
-use larder_engine::{Millis, Tenant};
+use larder_engine::{Key, Millis, Tenant};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
@@ -28,10 +30,11 @@ use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
 use crate::queue::{Coming, hash_of};
 use crate::stack::brought::Brought;
-use crate::stack::ear::StackEar;
+use crate::stack::ear::{StackEar, follow};
+use crate::stack::post::Post;
 use crate::stack::tenant::{Mean, TenantBelow};
 use crate::tag_file::TagFile;
-use crate::writer::write;
+use crate::writer::{Recall, write};
 pub use level::LevelConfig;
 pub(crate) use level::{Counts, Level};
 
@@ -59,6 +62,8 @@ pub struct Rules {
     pub patterns: Vec<(KeyPattern, WritePolicy)>,
     /// Whether what goes from memory to make room, and is not below, goes down.
     pub demotes: bool,
+    /// Keys over which the lowest tier has the authority, which must be able to have it. No other tier has them.
+    pub authority: Vec<KeyPattern>,
     /// Where the values of keys come from that no tier has. The first that fits a key counts.
     pub loaders: Vec<LoadRule>,
 }
@@ -93,10 +98,16 @@ pub struct Stack {
     /// How often something changed in each group of keys.
     epochs: Box<[AtomicU64]>,
     clears: AtomicU64,
+    /// Whether memory is being told to doubt what it has: what it has not doubted yet is not to go down behind that.
+    is_doubted: AtomicBool,
+    /// Until when what is in memory, and in levels that are not shared, is as good as what other hosts tell; `None` where no
+    /// level is shared.
+    good_until: Option<Arc<AtomicU64>>,
     /// Where invalidated tags are written down, if they are.
     tag_file: OnceLock<Arc<TagFile>>,
     /// Hears of what other hosts do.
     ear: OnceLock<Arc<StackEar>>,
+    post: Post,
     seed: u64,
     /// Held by whoever has a prefix removed.
     prefixing: Mutex<()>,
@@ -121,7 +132,9 @@ impl Stack {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let clock: Clock = Arc::new(clock);
         let level = |(tier, own)| Level::new(tier, own, config.seed, Arc::clone(&clock));
+        let is_shared = tiers.iter().any(|(tier, _)| tier.is_shared());
         let stack = Arc::new(Self {
+            good_until: is_shared.then(|| Arc::new(AtomicU64::new(Millis::MAX))),
             levels: tiers.into_iter().map(level).collect(),
             // Tiers know what they hold.
             loads: Loads::new(Duration::ZERO),
@@ -132,8 +145,10 @@ impl Stack {
             runtime: runtime.handle().clone(),
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             clears: AtomicU64::new(0),
+            is_doubted: AtomicBool::new(false),
             tag_file: OnceLock::new(),
             ear: OnceLock::new(),
+            post: Post::default(),
             seed: config.seed,
             prefixing: Mutex::default(),
             demotions: AtomicU64::new(0),
@@ -142,17 +157,34 @@ impl Stack {
             ends: Notify::new(),
             thread: Mutex::new(None),
         });
+        if stack.levels.iter().any(|level| level.tier.is_shared()) {
+            let (letterbox, own) = (stack.post.letterbox(), Arc::downgrade(&stack));
+            let thread = thread::Builder::new().name("larder-ear".into());
+            thread.spawn(move || follow(&letterbox, &own))?;
+        }
         let own = Arc::clone(&stack);
         let serve = move || {
             for at in 0..own.levels.len() {
                 let (stack, clock) = (Arc::clone(&own), Arc::clone(&clock));
-                runtime.spawn(async move { write(&stack.levels[at], &*clock).await });
+                let memory = stack.memory();
+                runtime.spawn(async move { write(&stack.levels[at], &*clock, &memory).await });
             }
             runtime.block_on(own.run());
         };
         let thread = thread::Builder::new().name("larder-tiers".into());
         *stack.thread.lock() = Some(thread.spawn(serve)?);
         Ok(stack)
+    }
+
+    /// What the memory of all tenants that are served has of a key.
+    fn memory(self: &Arc<Self>) -> Recall {
+        let own = Arc::downgrade(self);
+        Arc::new(move |key| {
+            let stack = own.upgrade()?;
+            let tenant = stack.ear.get()?.tenant(&key.tenant)?;
+            let key = Key::new(key.db, &key.bytes);
+            tenant.peek(key, stack.now(), |entry| Arc::new(entry.to_stored()))
+        })
     }
 
     /// Has invalidated tags be written down, in all tenants that are asked for afterwards. The first call counts.
@@ -166,10 +198,14 @@ impl Stack {
 
     /// What lies below the memory of a tenant.
     pub fn below(self: &Arc<Self>, tenant: &str, rules: Rules) -> Arc<dyn Below> {
+        let are_shared = self.levels.iter().any(|level| level.tier.counts_tags());
         let tags = match self.tag_file.get() {
-            Some(file) => file.tags(tenant),
+            Some(file) => file.tags(tenant, are_shared),
             None => Arc::new(Tags::new([self.seed, !self.seed], &Known::default())),
         };
+        if are_shared {
+            tags.share();
+        }
         let sources = rules.loaders.iter().map(|rule| {
             let source = Source::new(tenant, rule, Arc::clone(&self.clock), Arc::clone(&tags));
             (Arc::clone(&rule.fits), Arc::new(source))
@@ -185,6 +221,7 @@ impl Stack {
             sources,
             clears: AtomicU64::new(0),
             priorities: Mean::default(),
+            turns: Arc::default(),
         })
     }
 
@@ -234,10 +271,18 @@ impl Stack {
         }
     }
 
+    /// The levels that can be asked: while it is not known whether others were heard, none that cannot have heard of them.
+    fn trusted(&self, now: Millis) -> impl Iterator<Item = &Level> {
+        let until = self.good_until.as_ref();
+        let is_unheard = until.is_some_and(|until| now > until.load(Ordering::Relaxed));
+        let levels = self.levels.iter();
+        levels.filter(move |level| !is_unheard || level.tier.is_shared())
+    }
+
     /// What there is of a key on the way down, or in a tier that can say so at once. What is void counts as absent here as
     /// below.
     fn sight(&self, key: TierKey<'_>, tags: &Tags, now: Millis) -> Sight {
-        for level in &self.levels {
+        for level in self.trusted(now) {
             match level.queue.coming(key) {
                 Some(coming) => {
                     if let Some(stored) = valid(coming, tags, now) {
@@ -254,7 +299,7 @@ impl Stack {
     /// What a look from level to level would find, where that can be told at once.
     fn search_now(&self, key: TierKey<'_>, tags: &Tags, now: Millis) -> Option<Loaded> {
         let mut trouble = None;
-        for level in &self.levels {
+        for level in self.trusted(now) {
             if let Some(coming) = level.queue.coming(key) {
                 if let Some(stored) = valid(coming, tags, now) {
                     return Some(Ok(Some(stored)));
@@ -274,7 +319,7 @@ impl Stack {
     /// removed the next knows as well, of what had no room on its way to this one it need not.
     async fn search(&self, key: &TierKeyBuf, tags: &Tags, now: Millis) -> Loaded {
         let mut trouble = None;
-        for level in &self.levels {
+        for level in self.trusted(now) {
             if let Some(coming) = level.queue.coming(key.borrow()) {
                 if let Some(stored) = valid(coming, tags, now) {
                     return Ok(Some(stored));
@@ -319,12 +364,14 @@ impl Stack {
                     let hash = hash_of(wanted.0.borrow());
                     let loaded = source.load(wanted).await;
                     if matches!(loaded, Ok(Some(_))) {
-                        stack.brought.add(hash);
+                        // What could not be read may be there, and newer.
+                        let is_known_absent = !found.as_ref().is_err_and(is_trouble);
+                        stack.brought.add(hash, is_known_absent);
                     }
                     loaded
                 }
                 Some(_) => {
-                    stack.brought.take(wanted.0.borrow());
+                    let _ = stack.brought.take(wanted.0.borrow());
                     found
                 }
                 None => found,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_engine::Millis;
-use larder_engine::tags::{Known, Tags};
+use larder_engine::tags::{Known, STAMPS_A_TICK, Tags};
 use parking_lot::Mutex;
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -30,8 +30,6 @@ const MAGIC: &[u8] = b"larder-tags ";
 const VERSION: u32 = 1;
 /// So many stamps may have been given that were not written down.
 const UNWRITTEN_MAX: u64 = 1 << 20;
-/// Stamps a millisecond for which a count that begins anew leaves room behind the one before.
-const STAMPS_A_MS: u64 = 1 << 20;
 /// Failures are logged this often at most.
 const LOGGED_EVERY_MS: Millis = 10_000;
 
@@ -122,7 +120,7 @@ impl TagFile {
             let now = known.now.saturating_add(UNWRITTEN_MAX);
             (name, Tenant::Resting(Known { now, ..known }))
         };
-        let first = now.saturating_mul(STAMPS_A_MS);
+        let first = now.saturating_mul(STAMPS_A_TICK);
         Ok(Self {
             path,
             key,
@@ -139,12 +137,15 @@ impl TagFile {
         })
     }
 
-    /// The tags of a tenant. It is written down that stamps are given from now on.
-    pub(crate) fn tags(&self, tenant: &str) -> Arc<Tags> {
+    /// The tags of a tenant. It is written down that stamps are given from now on. `are_shared`: a level counts them, and tells
+    /// of what is not known here.
+    pub(crate) fn tags(&self, tenant: &str, are_shared: bool) -> Arc<Tags> {
         let mut tenants = self.tenants.lock();
+        let nothing = Known::default();
         let known = match tenants.get(tenant) {
             Some(Tenant::Working(tags)) => return Arc::clone(tags),
             Some(Tenant::Resting(known)) => known,
+            None if are_shared => &nothing,
             None => &self.first,
         };
         let tags = Arc::new(Tags::new(self.key, known));

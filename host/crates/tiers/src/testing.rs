@@ -135,6 +135,7 @@ impl State {
             TierChange::Put(key, _) | TierChange::Delete(key) => self.remove(key),
             TierChange::Clear(tenant, db) => self.clear(tenant, *db, b""),
             TierChange::ClearPrefix(key) => self.clear(&key.tenant, Some(key.db), &key.bytes),
+            TierChange::Invalidate(..) => {}
         }
         if let Some(trouble) = &self.trouble {
             self.errors += 1;

@@ -4,7 +4,7 @@ use super::*;
 fn levels_are_the_disk_or_redis_and_keep_their_passwords_to_themselves() {
     let text = "l2 = 'rediss://app:se%40cret@10.0.0.1:1/2'\nl2_prefix = 'shop'\nl2_timeout = '1s'\n\
         l3 = 'redis-cluster://a:1,b:2'\nl3_consistency = 'quorum'\nl3_hash_tags = 8\nl3_required = true\n\
-        l2_share = false\nl2_heartbeat_timeout = '2s'\nl3_heartbeat_timeout = '3s'";
+        l3_authority = 'lock:* n:?'\nl2_share = false\nl2_heartbeat_timeout = '2s'\nl3_heartbeat_timeout = '3s'";
     let loaded = in_file(text);
     let below = loaded.config.store.below.as_ref().unwrap();
     assert_eq!(below.disk, None);
@@ -22,6 +22,8 @@ fn levels_are_the_disk_or_redis_and_keep_their_passwords_to_themselves() {
         (Consistency::Quorum, Some(8))
     );
     assert!(third.guarded.is_required && !second.guarded.is_required);
+    assert_eq!(second.authority, [""; 0]);
+    assert_eq!(third.authority, ["lock:*", "n:?"]);
     assert_eq!(
         (second.hearing, third.hearing),
         (None, Some(Duration::from_secs(3)))
@@ -62,5 +64,27 @@ fn wrong_levels_are_refused_without_their_passwords() {
             &[],
         ),
         r#"l.toml:2: l3: found "redis://:***@i:6379"; allowed: "none", or another kind of address than l2 has: one of a cluster, the other not"#,
+    );
+}
+
+#[test]
+fn the_lowest_level_in_redis_has_the_authority_and_no_other() {
+    refused(
+        &layers("l2_authority = 'a'\nl3_authority = 'b'", &[], &[]),
+        r#"l.toml:1: l2_authority: found "a"; allowed: "none" where the level is not in Redis
+        l.toml:2: l3_authority: found "b"; allowed: "none" where the level is not in Redis"#,
+    );
+    let both = "l2 = 'redis://h'\nl3 = 'redis-cluster://i:1'\nl2_authority = 'a'";
+    refused(
+        &layers(both, &[], &[]),
+        r#"l.toml:3: l2_authority: found "a"; allowed: "none" where l3 is behind it: say l3_authority"#,
+    );
+    let many = format!("l2 = 'redis://h'\nl2_authority = '{}'", "a ".repeat(65));
+    let found = "a ".repeat(65);
+    refused(
+        &layers(&many, &[], &[]),
+        &format!(
+            r#"l.toml:2: l2_authority: found "{found}"; allowed: up to 64 patterns of keys with blanks between them, such as "lock:* count:*", or "none""#
+        ),
     );
 }

@@ -7,7 +7,7 @@ use larder_resp::encode_command;
 
 use super::link::Link;
 use crate::load::reply::Reply;
-use crate::load::{Key, VALUE_BYTES_MAX, value};
+use crate::load::{Key, VALUE_BYTES_MAX, key_of, value};
 use crate::trace::Record;
 
 /// A batch is cut short rather than hold more than this of values, and SETs are written out as
@@ -86,7 +86,7 @@ impl Session {
     /// Takes the next request of the trace.
     pub(super) fn request(&mut self, record: &Record) -> io::Result<()> {
         let object = Object {
-            key: key(record.id),
+            key: key_of(record.id),
             size_bytes: record.size_bytes as usize,
         };
         let full = self.batch.len() >= self.pipeline || self.batch_bytes >= BATCH_BYTES_MAX;
@@ -193,12 +193,4 @@ fn stored(outcome: &mut Outcome, object: &Object, reply: Reply<'_>) {
             outcome.fault(|| format!("wrong reply to SET {}: {reply}", object.name()));
         }
     }
-}
-
-/// The id in sixteen hexadecimal digits.
-fn key(id: u64) -> Key {
-    std::array::from_fn(|place| {
-        let digit = (id >> (60 - 4 * place)) as usize & 0xf;
-        b"0123456789abcdef"[digit]
-    })
 }

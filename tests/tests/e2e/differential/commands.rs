@@ -25,12 +25,15 @@ pub(super) fn names(client: &mut Client) -> Vec<String> {
 }
 
 /// Commands that only Larder has, or a later Redis.
-const OWN: [&str; 7] = [
+const OWN: [&str; 10] = [
     "cache.explain",
     "cache.get",
+    "cache.hot",
     "cache.invalidate",
+    "cache.predict",
     "cache.record",
     "cache.set",
+    "cache.warm",
     "delex",
     "policy",
 ];

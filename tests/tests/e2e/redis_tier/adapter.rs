@@ -1,16 +1,17 @@
 //! What the adapter does, and what it leaves alone.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use e2e::harness::{Client, PATIENCE, Redis, RedisCluster, Signal, eventually};
-use larder_engine::tier::{Tier, TierChange, TierError};
+use larder_engine::tags::Invalidated;
+use larder_engine::tier::{Ear, Heard, Tier, TierChange, TierError, Told};
 use larder_resp::Value;
 use larder_tiers::conformance::{Subject, check, key, put};
 use larder_tiers::redis::{Consistency, RedisOptions};
 
-use super::{Asked, open, options, runtime};
+use super::{Asked, NOW, open, options, runtime};
 use crate::values::{bulk, ok};
 
 /// Tiers with a prefix of their own each.
@@ -221,8 +222,59 @@ fn a_change_that_waited_does_not_replace_what_was_written_meanwhile() {
     let version = u64::from_be_bytes(*held.first_chunk().unwrap()) + 3_600_000_000;
     held[..8].copy_from_slice(&version.to_be_bytes());
     client.call(&[b"SET".to_vec(), name, held]);
+    assert_eq!(ask(&mut client, long), Value::Integer(1));
+    tier.wrote(&[put("k", "third")]);
     assert_eq!(ask(&mut client, long), Value::Integer(0));
     assert_eq!(ask(&mut client, brief), Value::Integer(1));
+}
+
+/// Notes what a tier tells.
+#[derive(Default)]
+struct Noted(Mutex<Vec<Heard>>);
+
+impl Ear for Noted {
+    fn hear(&self, heard: Heard) {
+        self.0.lock().unwrap().push(heard);
+    }
+
+    fn rely(&self, _: Instant) {}
+
+    fn learn(&self, _: &str, _: &Invalidated) {}
+
+    fn tenants(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
+    fn tags_now(&self, _: &str) -> Option<u64> {
+        None
+    }
+}
+
+#[test]
+fn who_was_overtaken_hears_of_it() {
+    let Some(redis) = Redis::start("who_was_overtaken_hears_of_it") else {
+        return;
+    };
+    let asked = Asked::open(&RedisOptions {
+        hearing: Some(PATIENCE),
+        ..options(&format!("redis://{}", redis.addr()), "p")
+    });
+    let ear = Arc::<Noted>::default();
+    asked.tier.listen(Arc::<Noted>::clone(&ear));
+    asked.wrote(&[put("k", "new"), put("other", "v")]);
+    let late = Told {
+        change: put("k", "old"),
+        at: Instant::now() - Duration::from_secs(5),
+    };
+    let written = asked.tier.write(std::slice::from_ref(&late), NOW);
+    assert_eq!(asked.runtime.block_on(written), [Ok(())]);
+    assert_eq!(asked.value(&key("k")), Some(b"new".to_vec()));
+    let heard = ear.0.lock().unwrap();
+    let changed: Vec<_> = heard
+        .iter()
+        .filter(|heard| matches!(heard, Heard::Changed(_)))
+        .collect();
+    assert_eq!(changed, [&Heard::Changed(key("k"))]);
 }
 
 /// The arguments of the script that was last carried out on a name with this end.
@@ -297,6 +349,67 @@ fn a_full_redis_says_so_and_keeps_nothing_old() {
     );
     tier.wrote(&[put("a", "new")]);
     assert_eq!(tier.value(&key("a")), Some(b"new".to_vec()));
+}
+
+/// Nobody waits behind what is refused for good, and nothing that it was to replace comes back.
+#[test]
+fn what_redis_refuses_for_good_goes_and_holds_nobody_up() {
+    let test = "what_redis_refuses_for_good_goes_and_holds_nobody_up";
+    let Some(redis) = Redis::start_with(test, &["--proto-max-bulk-len", "1mb"]) else {
+        return;
+    };
+    let all = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
+    all.wrote(&[put("long", "old"), put("ok", "v")]);
+    let long = || put("long", "x".repeat(2 << 20));
+    let results = eventually("it is found to be too long", || {
+        let results = all.write(&[put("ok", "w"), long(), put("ok2", "w")]);
+        let is_open = results
+            .iter()
+            .any(|result| matches!(result, Err(TierError::Unavailable(_))));
+        (!is_open).then_some(results)
+    });
+    assert!(
+        matches!(&results[1], Err(TierError::Refused(text)) if text.contains("proto-max-bulk-len") && text.contains(":long")),
+        "{results:?}"
+    );
+    assert_eq!([&results[0], &results[2]], [&Ok(()), &Ok(())]);
+    assert_eq!(all.value(&key("long")), None);
+    assert_eq!(all.value(&key("ok2")), Some(b"w".to_vec()));
+
+    // One who may not write a key, and read it: its database goes, once.
+    let url = format!("redis://some:secret@{}", redis.addr());
+    let some = [
+        "ACL",
+        "SETUSER",
+        "some",
+        "on",
+        ">secret",
+        "+@all",
+        "&*",
+        "%R~p:*",
+        "~p:t:g",
+        "~p:t:0.*:ok*",
+    ];
+    assert_eq!(redis.client().call(&some), ok());
+    all.wrote(&[put("no", "old")]);
+    let some = Asked::open(&options(&url, "p"));
+    assert_eq!(some.value(&key("no")), Some(b"old".to_vec()));
+    let write = || some.write(&[put("no", "new"), put("ok", "x")]);
+    let results = write();
+    assert!(
+        matches!(&results[0], Err(TierError::Refused(text)) if text.contains("no permissions")),
+        "{results:?}"
+    );
+    assert_eq!(results[1], Ok(()));
+    assert_eq!(some.value(&key("no")), None);
+    assert_eq!(write()[1], Ok(()));
+    some.wrote(&[put("ok3", "x")]);
+    assert!(write()[0].is_err());
+    assert_eq!(
+        some.value(&key("ok3")),
+        Some(b"x".to_vec()),
+        "nothing has to go"
+    );
 }
 
 #[test]

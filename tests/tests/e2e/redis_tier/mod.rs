@@ -1,9 +1,16 @@
 //! Levels in Redis and in a Redis Cluster.
 
 mod adapter;
+mod authority;
+mod clocks;
+mod failover;
 mod hosts;
+mod invalidation;
+mod migration;
 mod openings;
 mod server;
+mod stopped;
+mod tags;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,10 +1,14 @@
 //! What keeps a tier, or a server, from its beginning: one sentence each.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use e2e::harness::{PATIENCE, Process, Redis, Server, free_address};
+use larder_resp::{Limits, Parsed, RequestParser};
 use larder_tiers::conformance::{key, put};
 use larder_tiers::redis::RedisOptions;
 
@@ -44,6 +48,78 @@ fn a_wrong_password_or_none_is_refused() {
         ..options(&format!("redis://default@{addr}"), "p")
     };
     assert_eq!(Asked::open(&given).value(&key("k")), Some(b"v".to_vec()));
+}
+
+#[test]
+fn a_user_who_may_tell_nobody_is_refused_where_servers_are_to_tell_each_other() {
+    let test = "a_user_who_may_tell_nobody_is_refused_where_servers_are_to_tell_each_other";
+    let Some(redis) = Redis::start(test) else {
+        return;
+    };
+    let mute = ["ACL", "SETUSER", "mute", "on", ">secret", "~*", "+@all"];
+    assert_eq!(redis.client().call(&mute), crate::values::ok());
+    let alone = options(&format!("redis://mute:secret@{}", redis.addr()), "p");
+    let shared = RedisOptions {
+        hearing: Some(PATIENCE),
+        // It is refused though it may begin without Redis.
+        is_required: false,
+        ..alone.clone()
+    };
+    let text = refused(&shared);
+    assert!(
+        text.contains("channel p:0:m") && text.contains("&p:0:m") && text.contains("share"),
+        "{text}"
+    );
+    let tier = Asked::open(&alone);
+    tier.wrote(&[put("k", "v")]);
+    assert_eq!(tier.value(&key("k")), Some(b"v".to_vec()));
+}
+
+/// A server that knows one command.
+fn old_redis(version: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            thread::spawn(move || serve_old(&mut stream, version));
+        }
+    });
+    addr
+}
+
+fn serve_old(stream: &mut TcpStream, version: &str) {
+    let mut parser = RequestParser::new(Limits::default());
+    let (mut input, mut chunk) = (Vec::new(), [0; 4096]);
+    while let Ok(bytes @ 1..) = stream.read(&mut chunk) {
+        input.extend_from_slice(&chunk[..bytes]);
+        while let Ok(Parsed::Request { args, consumed }) = parser.parse(&input) {
+            let info = format!("redis_version:{version}\r\n");
+            let reply = match args[0].eq_ignore_ascii_case(b"INFO") {
+                true => format!("${}\r\n{info}\r\n", info.len()),
+                false => "-ERR unknown command\r\n".to_owned(),
+            };
+            input.drain(..consumed);
+            if stream.write_all(reply.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_redis_that_is_too_old_is_refused_in_one_sentence() {
+    for (version, is_refused) in [("5.0.14", true), ("6.0.16", true), ("6.2.0", false)] {
+        let text = refused(&options(
+            &format!("redis-cluster://{}", old_redis(version)),
+            "p",
+        ));
+        let expected = match is_refused {
+            true => format!("is version {version}; version 6.2 or later is needed"),
+            false => "say redis://".to_owned(),
+        };
+        assert!(text.ends_with(&expected), "{text}");
+    }
 }
 
 #[test]

@@ -15,9 +15,16 @@ const SAMPLES: usize = 5;
 const LOOKS_MAX: usize = 64;
 
 impl State {
-    /// Evicts until `bytes` are freed or nothing is left; `keep` stays. Returns the bytes freed.
+    /// Evicts until `bytes` are freed or nothing is left; `keep` stays. What nobody has asked for yet goes first.
+    /// Returns the bytes freed.
     pub(crate) fn evict_fallback(&mut self, bytes: u64, keep: Option<Slot>) -> u64 {
         let mut freed = 0;
+        while freed < bytes {
+            match self.drop_ahead(keep) {
+                0 => break,
+                bytes => freed += bytes,
+            }
+        }
         while freed < bytes {
             let Some(slot) = self.sample(keep) else { break };
             freed += self.remove_slot(slot, Removal::Evicted);

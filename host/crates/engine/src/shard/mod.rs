@@ -2,11 +2,14 @@
 //!
 //! Lock order: evictor, then state; several states in ascending order of their shards.
 
+mod ahead;
 pub(crate) mod block;
 mod clear;
 mod fallback;
+mod hottest;
 mod index;
 mod lease;
+mod listen;
 mod named;
 mod read;
 mod recorder;
@@ -27,6 +30,7 @@ use larder_sdk::{Event, NEWCOMER, Request, Slot, VICTIMS_MAX};
 use parking_lot::Mutex;
 
 use crate::evictor::{Evictor, Unfit, WrongAnswer};
+pub(crate) use ahead::{AheadCounts, is_ending};
 pub(crate) use clear::Scope;
 pub use lease::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub(crate) use recorder::Recorder;

@@ -4,6 +4,7 @@ use larder_sdk::{Event, EventKind, Slot};
 
 use super::state::{At, State};
 use crate::entry::{Entry, Millis, stamp};
+use crate::foresight::AskedFor;
 use crate::recording::Kind;
 
 impl State {
@@ -20,7 +21,10 @@ impl State {
 
     /// The slot of a key, expired or not, unless what lies below has to be asked for it.
     #[inline]
-    fn trusted_slot_of(&self, at: &At<'_>) -> Option<Slot> {
+    fn trusted_slot_of(&mut self, at: &At<'_>) -> Option<Slot> {
+        if self.is_unheard(at.now) {
+            self.distrust_unheard(at.now);
+        }
         let slot = self.slot_of(at)?;
         (!self.is_hidden(slot)).then_some(slot)
     }
@@ -88,10 +92,12 @@ impl State {
     #[inline]
     pub(super) fn count_hit(&mut self, slot: Slot, at: &At<'_>) {
         self.stats.hits += 1;
-        if self.may_evict(slot) {
+        let was_ahead = self.ahead.is_some() && self.use_ahead(slot, at);
+        if !was_ahead && self.may_evict(slot) {
             self.note_if_room(Event::new(EventKind::Hit, slot, at.hash as u32));
         }
         self.record(Kind::Hit, at, Some(slot));
+        self.tell_asked(slot, at, was_ahead);
     }
 
     /// Counts a miss and notes it for an evictor that wants to know, and whoever records.
@@ -101,6 +107,7 @@ impl State {
             self.note_if_room(Event::new(EventKind::Miss, 0, at.hash as u32));
         }
         self.record(Kind::Miss, at, None);
+        self.tell(AskedFor::Miss, at, 0);
     }
 
     pub(super) fn touch(&mut self, slot: Slot, now: Millis) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use larder_sdk::{Event, EventKind, Removal, Slot};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::ahead::{Ahead, AheadCounts};
 use super::block::Block;
 use super::clear::Clearing;
 use super::index::Index;
@@ -13,13 +14,14 @@ use super::lease::{Ending, Leases};
 use super::named::Marks;
 use super::recorder::Recorder;
 use super::slab::Slab;
-use super::suspects::Suspects;
+use super::suspects::{Hearing, Suspects};
 use super::tap::Tap;
 use super::watch::Watches;
 use super::wheel::{Step, Wheel};
 use crate::below::Below;
 use crate::changes::Changes;
 use crate::entry::{Key, Millis};
+use crate::foresight::Listener;
 use crate::places::Places;
 use crate::size_class::SizeClasses;
 use crate::stats::TenantStats;
@@ -46,6 +48,7 @@ pub(crate) struct Around {
     pub(crate) tags: Arc<Tags>,
     pub(crate) below: Option<Arc<dyn Below>>,
     pub(crate) vault: Option<Arc<dyn Vault>>,
+    pub(crate) ahead_counts: Arc<AheadCounts>,
 }
 
 #[cfg(test)]
@@ -57,6 +60,7 @@ impl Around {
             tags: Arc::new(Tags::new([1, 2], &crate::tags::Known::default())),
             below: None,
             vault: None,
+            ahead_counts: Arc::default(),
         }
     }
 }
@@ -94,6 +98,8 @@ pub(crate) struct State {
     pub(super) tap: Option<Box<Tap>>,
     /// Who records what clients do.
     pub(super) recorder: Option<Arc<Recorder>>,
+    /// Who foretells what will be asked for.
+    pub(super) listener: Option<Arc<dyn Listener>>,
     /// Who hears of changes.
     pub(super) changes: Arc<Changes>,
     /// The tenant's tags.
@@ -102,6 +108,13 @@ pub(crate) struct State {
     pub(super) below: Option<Arc<dyn Below>>,
     /// Entries that may be older than what lies below.
     pub(super) suspects: Option<Box<Suspects>>,
+    /// Those among them that whoever holds the lock takes for good.
+    pub(crate) trusted: Vec<Slot>,
+    /// Until when entries do not become such by themselves, where others may change what lies below.
+    pub(super) hearing: Option<Hearing>,
+    /// What was fetched ahead, if some of it waits to be asked for.
+    pub(super) ahead: Option<Box<Ahead>>,
+    pub(super) ahead_counts: Arc<AheadCounts>,
     /// Keeps values shut.
     pub(super) vault: Option<Arc<dyn Vault>>,
     /// What is being removed: what comes to it and goes meanwhile does not go down.
@@ -150,6 +163,7 @@ impl State {
             tags,
             below,
             vault,
+            ahead_counts,
         }: Around,
     ) -> Self {
         Self {
@@ -165,10 +179,15 @@ impl State {
             marks: Marks::default(),
             tap: None,
             recorder: None,
+            listener: None,
             changes,
             tags,
-            below,
             suspects: None,
+            trusted: Vec::new(),
+            hearing: below.as_ref().and_then(|below| Hearing::of(&**below)),
+            below,
+            ahead: None,
+            ahead_counts,
             vault,
             clearing: Clearing::default(),
             wants_misses,
@@ -196,6 +215,7 @@ impl State {
                 .suspects
                 .as_ref()
                 .map_or(0, |suspects| suspects.memory_bytes())
+            + self.ahead.as_ref().map_or(0, |ahead| ahead.memory_bytes())
             + 2 * self.log.capacity() * size_of::<Event>()
             + self.tap.as_ref().map_or(0, |tap| tap.memory_bytes());
         let bytes = self.block_bytes + structures as u64;
@@ -294,14 +314,15 @@ impl State {
     #[inline]
     pub(super) fn may_evict(&self, slot: Slot) -> bool {
         let expires = |block: &Block| block.expiry() != 0;
-        !self.config.volatile_only || self.slab.get(slot).is_some_and(expires)
+        let may_go = !self.config.volatile_only || self.slab.get(slot).is_some_and(expires);
+        may_go && !self.is_ahead(slot)
     }
 
-    /// Entries that may be evicted.
+    /// Entries that may be evicted, without those that wait to be asked for: where some may not, none waits.
     pub(crate) fn evictable(&self) -> u64 {
         match self.config.volatile_only {
             true => self.stats.entries_with_ttl.iter().sum(),
-            false => self.stats.entries_total(),
+            false => self.stats.entries_total() - self.ahead(),
         }
     }
 
@@ -352,7 +373,11 @@ impl State {
                 }
             }
         }
-        self.empty_slot(slot, why)
+        let bytes = self.empty_slot(slot, why);
+        if why == Removal::Evicted && bytes > 0 {
+            self.stats.evictions += 1;
+        }
+        bytes
     }
 
     /// As [`Self::remove_slot`], untold.
@@ -370,6 +395,7 @@ impl State {
             return 0;
         };
         self.clear_suspect(slot);
+        self.waste(slot);
         let db = usize::from(block.db());
         let bytes = block.bytes(self.config.classes) as u64;
         self.stats.data_bytes -= (block.key().len() + block.value_len()) as u64;
@@ -377,10 +403,8 @@ impl State {
         self.stats.entries_with_ttl[db] -= u64::from(expiry != 0);
         let was_lapsed = block.is_lapsed();
         self.stats.stale -= u64::from(was_lapsed);
-        match why {
-            Removal::Evicted => self.stats.evictions += 1,
-            Removal::Expired => self.stats.expired += u64::from(!was_lapsed),
-            Removal::Deleted => {}
+        if why == Removal::Expired && !was_lapsed {
+            self.stats.expired += 1;
         }
         self.discard(block);
         self.retire(slot, was_known);

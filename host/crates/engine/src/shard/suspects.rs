@@ -1,21 +1,59 @@
 //! Entries that may be older than what others have written below since. They stay where they are and are not found, until
-//! what lies below was asked; where it cannot be, they are as good as ever.
+//! what lies below was asked. Where it cannot be they are found, and stay what they are.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_sdk::{Removal, Slot};
 
+use super::block::Block;
 use super::state::{At, State};
+use crate::below::Below;
 use crate::changes::Change;
+use crate::entry::{Key, Millis};
 
 const WORD_BITS: u32 = u64::BITS;
+/// In this time all go that nobody asks for. Most are still good, and to be loaded again once they are gone: what lies below
+/// is not to be asked for all of them at once.
+const GOING_MS: Millis = 300_000;
+/// The same where they are known to be gone below.
+const CLEARED_GOING_MS: Millis = 2_000;
+/// Words that are gone through at once, at most.
+const WORDS_MAX: usize = 8;
+
+/// While nobody says of what is in memory that it is good, it is doubted so often.
+const UNHEARD_MS: Millis = 1_000;
+
+/// Until when entries are as good as what is told of others. It passes where this host itself was stopped: then whoever looks
+/// for an entry may come before those who find out that nothing was heard.
+pub(crate) struct Hearing {
+    until: Arc<AtomicU64>,
+    /// When entries were last doubted because it had passed.
+    doubted_at: Millis,
+}
+
+impl Hearing {
+    pub(super) fn of(below: &dyn Below) -> Option<Self> {
+        let until = below.good_until()?;
+        Some(Self {
+            until,
+            doubted_at: 0,
+        })
+    }
+}
 
 /// The slots of such entries, a bit each.
+#[derive(Default)]
 pub(crate) struct Suspects {
     words: Box<[u64]>,
     left: u32,
-    /// Whether those that nobody asks for go.
-    are_to_go: bool,
-    /// Words before this one were gone through for that.
-    gone_through: usize,
+    /// In what time all go that nobody asks for, if they do.
+    going_ms: Option<Millis>,
+    /// The word that is gone through next for that.
+    hand: usize,
+    /// When one last was.
+    went_at: Option<Millis>,
 }
 
 impl Suspects {
@@ -23,6 +61,18 @@ impl Suspects {
     fn has(&self, slot: Slot) -> bool {
         let word = self.words.get((slot / WORD_BITS) as usize);
         word.is_some_and(|word| word >> (slot % WORD_BITS) & 1 == 1)
+    }
+
+    /// The words that are to be gone through now.
+    fn due(&mut self, now: Millis) -> usize {
+        let went_at = self.went_at.filter(|at| *at <= now);
+        let since = *self.went_at.insert(went_at.unwrap_or(now));
+        let going_ms = self.going_ms.unwrap_or(Millis::MAX);
+        let due = (self.words.len() as u64).saturating_mul(now - since) / going_ms;
+        if due > 0 {
+            self.went_at = Some(now);
+        }
+        WORDS_MAX.min(self.words.len()).min(due as usize)
     }
 
     fn clear(&mut self, slot: Slot) {
@@ -38,9 +88,16 @@ impl Suspects {
 }
 
 impl State {
-    /// Every entry there is becomes a suspect, and whoever watches any key takes it for changed. `are_to_go`: those that
-    /// nobody asks for go in time.
+    /// Every entry there is becomes a suspect, whoever watches any key takes it for changed, and leases end. `are_to_go`:
+    /// those that nobody asks for go in time.
     pub(crate) fn distrust(&mut self, are_to_go: bool) {
+        self.suspect_all(are_to_go);
+        self.watches.all_changed(None);
+        self.end_leases(None);
+    }
+
+    /// Every entry there is becomes a suspect.
+    pub(crate) fn suspect_all(&mut self, are_to_go: bool) {
         let slots = self.slots();
         let mut words = vec![0_u64; slots.div_ceil(WORD_BITS) as usize].into_boxed_slice();
         let mut left = 0;
@@ -48,16 +105,75 @@ impl State {
             words[(slot / WORD_BITS) as usize] |= 1 << (slot % WORD_BITS);
             left += 1;
         }
+        // What was on its way out goes on, however often there is a reason to doubt.
+        let before = self.suspects.take().map(|before| *before);
+        let Suspects { hand, went_at, .. } = before.unwrap_or_default();
         self.suspects = (left > 0).then(|| {
             Box::new(Suspects {
                 words,
                 left,
-                are_to_go,
-                gone_through: 0,
+                going_ms: are_to_go.then_some(GOING_MS),
+                hand,
+                went_at,
             })
         });
-        self.watches.all_changed(None);
-        self.end_leases(None);
+    }
+
+    /// Whether it is later than what was heard is good for.
+    #[inline]
+    pub(super) fn is_unheard(&self, now: Millis) -> bool {
+        let hearing = self.hearing.as_ref();
+        hearing.is_some_and(|hearing| now > hearing.until.load(Ordering::Relaxed))
+    }
+
+    /// As [`Self::distrust`], unless that was done a moment ago: what came since was asked for.
+    #[cold]
+    pub(super) fn distrust_unheard(&mut self, now: Millis) {
+        let Some(hearing) = &mut self.hearing else {
+            return;
+        };
+        // A clock that was set back ends it, too.
+        if now.wrapping_sub(hearing.doubted_at) < UNHEARD_MS {
+            return;
+        }
+        hearing.doubted_at = now;
+        if let Some(below) = &self.below {
+            below.changed_elsewhere(None);
+        }
+        self.distrust(true);
+    }
+
+    /// As [`Self::distrust`], of the entries of a database, or of all, whose keys begin so.
+    pub(crate) fn distrust_cleared(&mut self, db: Option<u8>, prefix: &[u8]) {
+        let is_first = self.suspects.is_none();
+        let is_there =
+            |block: &Block| db.is_none_or(|db| db == block.db()) && block.key().starts_with(prefix);
+        // The last one first: so there is room for all.
+        for slot in (0..self.slots()).rev() {
+            if self.slab.get(slot).is_some_and(is_there) {
+                self.suspect(slot);
+            }
+        }
+        if let Some(suspects) = self.suspects.as_mut().filter(|_| is_first) {
+            suspects.going_ms = Some(CLEARED_GOING_MS);
+        }
+        self.watches.all_changed(db);
+        self.end_leases(db);
+    }
+
+    /// The entry of a key becomes a suspect.
+    pub(super) fn suspect(&mut self, slot: Slot) {
+        let suspects = self.suspects.get_or_insert_default();
+        let word = (slot / WORD_BITS) as usize;
+        if suspects.words.len() <= word {
+            let mut words = mem::take(&mut suspects.words).into_vec();
+            words.resize(word + 1, 0);
+            suspects.words = words.into_boxed_slice();
+        }
+        if !suspects.has(slot) {
+            suspects.words[word] |= 1 << (slot % WORD_BITS);
+            suspects.left += 1;
+        }
     }
 
     /// Whether the entry in `slot` is one.
@@ -70,8 +186,13 @@ impl State {
     /// Whether the entry in `slot` is not to be found: it is one, and there is somebody to ask.
     #[inline]
     pub(super) fn is_hidden(&self, slot: Slot) -> bool {
-        let can_tell = || self.below.as_ref().is_some_and(|below| below.can_tell());
-        self.is_suspect(slot) && can_tell()
+        self.is_suspect(slot) && !self.trusted.contains(&slot) && self.can_tell(slot)
+    }
+
+    /// Whether what lies below can be asked for the entry in `slot`.
+    fn can_tell(&self, slot: Slot) -> bool {
+        let known = self.below.as_ref().zip(self.slab.get(slot));
+        known.is_some_and(|(below, block)| below.can_tell(Key::new(block.db(), block.key())))
     }
 
     /// The entry in `slot` is none any more.
@@ -84,12 +205,10 @@ impl State {
         }
     }
 
-    /// What lies below could not be asked for a key: what is here of it is all there is.
+    /// What lies below could not be asked for a key: what is here of it is all there is, until the lock is given back.
     pub(crate) fn trust(&mut self, at: &At<'_>) {
-        if self.suspects.is_some()
-            && let Some(slot) = self.slot_of(at)
-        {
-            self.clear_suspect(slot);
+        if let Some(slot) = self.slot_of(at).filter(|slot| self.is_suspect(*slot)) {
+            self.trusted.push(slot);
         }
     }
 
@@ -98,6 +217,13 @@ impl State {
         if self.suspects.is_some()
             && let Some(slot) = self.slot_of(at).filter(|slot| self.is_suspect(*slot))
         {
+            self.empty_slot(slot, Removal::Evicted);
+        }
+    }
+
+    /// Nothing is here of a key any more, and nobody is told.
+    pub(crate) fn vacate(&mut self, at: &At<'_>) {
+        if let Some(slot) = self.slot_of(at) {
             self.empty_slot(slot, Removal::Evicted);
         }
     }
@@ -112,20 +238,21 @@ impl State {
         }
     }
 
-    /// Has suspects go that nobody has asked for, if they are to, so many at most.
-    pub(crate) fn drop_suspects(&mut self, count: u32) {
-        for _ in 0..count {
-            let Some(suspects) = self.suspects.as_mut().filter(|own| own.are_to_go) else {
+    /// Has suspects go that nobody has asked for, if they are to and could be asked for.
+    pub(crate) fn drop_suspects(&mut self, now: Millis) {
+        let due = self.suspects.as_mut().map_or(0, |own| own.due(now));
+        for _ in 0..due {
+            let Some(suspects) = &mut self.suspects else {
                 return;
             };
-            let rest = &suspects.words[suspects.gone_through..];
-            let Some(word) = rest.iter().position(|word| *word != 0) else {
-                return;
-            };
-            suspects.gone_through += word;
-            let bits = suspects.words[suspects.gone_through];
-            let slot = suspects.gone_through as u32 * WORD_BITS + bits.trailing_zeros();
-            self.empty_slot(slot, Removal::Evicted);
+            let word = suspects.hand % suspects.words.len();
+            suspects.hand = word + 1;
+            let first = word as u32 * WORD_BITS;
+            for slot in first..first + WORD_BITS {
+                if self.is_suspect(slot) && self.can_tell(slot) {
+                    self.empty_slot(slot, Removal::Evicted);
+                }
+            }
         }
     }
 }

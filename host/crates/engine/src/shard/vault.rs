@@ -179,5 +179,6 @@ impl State {
             self.changes.tell(self.places, key, Removal::Evicted.into());
         }
         self.empty_slot(slot, Removal::Evicted);
+        self.stats.evictions += 1;
     }
 }

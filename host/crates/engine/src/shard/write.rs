@@ -4,10 +4,12 @@ use larder_sdk::{Event, EventKind, Removal, Slot};
 
 use super::block::{Block, Content, Laid, block_bytes, label_len};
 use super::state::{At, State};
+use crate::below::Origin;
 use crate::changes::Change;
 use crate::edit::{Access, Edit, Expiry};
 use crate::entry::{Entry, LABEL_NOTE_BYTES_MAX, Label, Millis, stamp};
 use crate::error::Error;
+use crate::foresight::AskedFor;
 use crate::recording::Kind;
 use crate::tags::stamped;
 use crate::tier::Stored;
@@ -272,7 +274,7 @@ impl State {
     }
 
     /// Bytes that the entry in `slot` takes.
-    fn bytes(&self, slot: Slot) -> usize {
+    pub(super) fn bytes(&self, slot: Slot) -> usize {
         let block = self.slab.get(slot);
         block.map_or(0, |block| block.bytes(self.config.classes))
     }
@@ -341,6 +343,7 @@ impl State {
         let size = self.bytes(slot);
         self.stats.data_bytes = self.stats.data_bytes - before.value_len as u64 + after;
         self.stats.updates += 1;
+        self.waste(slot);
         self.touch(slot, at.now);
         self.note_written(at, slot, size, before.was_known);
     }
@@ -357,6 +360,7 @@ impl State {
         self.end_lease(at.hash);
         self.changes.tell(self.places, at.key, Change::Written);
         self.record(Kind::Write, at, Some(slot));
+        self.tell(AskedFor::Kept, at, size);
         self.tell_below(at, slot);
     }
 
@@ -371,11 +375,12 @@ impl State {
     }
 
     /// Puts in what was found below, if `room_bytes` suffice for it. The key must not be here, but for a stale
-    /// value.
+    /// value. Where nobody has asked for it, it waits until then.
     pub(crate) fn admit(
         &mut self,
         at: &At<'_>,
         stored: &Stored,
+        until: Option<Millis>,
         room_bytes: usize,
     ) -> Result<(), Refusal> {
         let label = stored.label();
@@ -394,7 +399,10 @@ impl State {
             .insert_block(at.hash, block)
             .ok_or(Refusal::Never(Error::OutOfMemory))?;
         self.end_lease(at.hash);
-        if self.may_evict(slot) {
+        self.tell(AskedFor::Kept, at, size);
+        if let Some(until) = until {
+            self.wait(slot, size as u64, until);
+        } else if self.may_evict(slot) {
             self.note_put(EventKind::Insert, at, slot, size);
         }
         Ok(())
@@ -412,17 +420,24 @@ impl State {
 
     /// Tells what lies below that a key came into memory from there, and who remembers that there was none if it is
     /// new. While its database is emptied it would stay there when it goes from here.
-    pub(crate) fn tell_admitted(&self, at: &At<'_>) {
+    pub(crate) fn tell_admitted(&mut self, at: &At<'_>) {
         let below = self.below.as_ref().filter(|_| !self.is_clearing(at.key));
         let Some((below, slot)) = below.zip(self.slot_of(at)) else {
             return;
         };
-        if self.show(slot, |entry| below.admitted(at.key, entry)) == Some(true) {
-            self.changes.tell(self.places, at.key, Change::Written);
+        match self.show(slot, |entry| below.admitted(at.key, entry)) {
+            Some(Origin::Loader { is_known_absent }) => {
+                self.changes.tell(self.places, at.key, Change::Written);
+                if !is_known_absent {
+                    self.suspect(slot);
+                    self.trust(at);
+                }
+            }
+            Some(Origin::Levels) | None => {}
         }
     }
 
-    fn note_put(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
+    pub(super) fn note_put(&mut self, kind: EventKind, at: &At<'_>, slot: Slot, size: usize) {
         let block = self.slab.get(slot);
         self.note(Event {
             size: u32::try_from(size).unwrap_or(u32::MAX),

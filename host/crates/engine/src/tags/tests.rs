@@ -1,3 +1,5 @@
+mod shared;
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -154,4 +156,46 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_others_have_invalidated_is_learned_in_any_order() {
+    let tags = Tags::new([1, 2], &START);
+    tags.share();
+    let tick = |tick: u64| tick * STAMPS_A_TICK;
+    let long = [7; 200];
+    let told = |name: &[u8], at: u64| Invalidated {
+        now: tick(at),
+        floor: 0,
+        tags: vec![(id_of(name).into(), tick(at))],
+    };
+    assert!(tags.learn(&told(b"x", 5), 64).is_some());
+    let before = written(&tags, &[b"a", &long]);
+    assert!(tags.learn(&told(&long, 9), 64).is_some() && tags.is_void(&before));
+    let after = written(&tags, &[b"a", &long]);
+    for (name, at) in [(&b"a"[..], 8), (&long, 7), (&long, 9)] {
+        let is_new = tags.learn(&told(name, at), 64).is_some();
+        assert_eq!(is_new, at == 8);
+        assert!(!tags.is_void(&after) && tags.now() == tick(9));
+    }
+    // What others have written since, and what they forget.
+    let ahead = stamped(&note(&[b"a"]), tick(50)).unwrap();
+    assert!(!tags.is_void(&ahead) && tags.now() == tick(50));
+    let beyond = stamped(&note(&[b"a"]), tick(100_000_000)).unwrap();
+    assert!(tags.is_void(&beyond));
+    let floor = Invalidated {
+        now: tick(60),
+        floor: tick(50),
+        tags: Vec::new(),
+    };
+    assert!(tags.learn(&floor, 64).is_some());
+    assert!(tags.is_void(&after) && !tags.is_void(&ahead));
+    assert!(tags.learn(&floor, 64).is_none());
+    assert_eq!((tags.figures().known, tags.known().floor), (0, tick(50)));
+    assert!(tags.learn(&told(b"a", 40), 64).is_none() && !tags.is_void(&ahead));
+    for n in 0..200_u8 {
+        tags.learn(&told(&[n], 100 + u64::from(n)), 64);
+        assert!(tags.figures().known <= 64);
+    }
+    assert!(tags.is_void(&ahead));
 }

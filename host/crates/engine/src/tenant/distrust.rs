@@ -1,39 +1,83 @@
 //! What others have changed below, or may have.
 
+use parking_lot::MutexGuard;
+
 use super::{Locked, Tenant};
 use crate::entry::{Key, Millis};
+use crate::shard::State;
 
 impl Tenant {
-    /// Another host has changed a key below. What is in memory of it goes, without a word to what lies below; those who
-    /// watch it, follow it or wait for its lease are told, and what was found below before does not come into memory.
-    pub fn forget(&self, key: Key<'_>, now: Millis) {
+    /// Another host has changed a key below. What is in memory of it goes; those who watch it, follow it or wait for its
+    /// lease are told, and what was found below before does not come into memory. Whether it is done: where it is not to
+    /// wait, not while somebody holds the key's shard.
+    pub fn forget(&self, key: Key<'_>, now: Millis, waits: bool) -> bool {
+        // Nothing exchanges databases where something lies below.
+        let at = self.at(key, now);
+        let shard = self.shard_of(at.hash);
+        let state = match waits {
+            true => Some(shard.state.lock()),
+            false => shard.state.try_lock(),
+        };
+        let Some(mut state) = state else {
+            return false;
+        };
         if let Some(below) = &self.below {
             below.changed_elsewhere(Some(key));
         }
-        let mut at = self.at(key, now);
-        let (_, mut state) = self.enter(key, &mut at);
         state.forget(&at);
-        let (change, garbage) = (state.settle(), state.take_garbage());
-        drop(state);
-        self.use_bytes(change);
-        garbage.free();
+        self.give_back(state);
+        true
     }
 
     /// Others may have changed anything below. No entry that is in memory now is found again before what lies below was asked
-    /// for it; where that cannot be asked, it stays. `are_to_go`: it can be, so entries that nobody asks for go in time.
+    /// for it; where that cannot be asked, it is found as ever. `are_to_go`: it can be, so entries that nobody asks for go in
+    /// time.
     pub fn distrust(&self, are_to_go: bool) {
         if let Some(below) = &self.below {
             below.changed_elsewhere(None);
         }
-        for shard in &self.shards {
-            let mut state = shard.state.lock();
-            state.distrust(are_to_go);
-            let (change, garbage) = (state.settle(), state.take_garbage());
-            drop(state);
-            self.use_bytes(change);
-            garbage.free();
+        self.doubt(None, |state| state.distrust(are_to_go));
+    }
+
+    /// As [`Self::distrust`], of what came into memory while nobody tells what others do. What goes on meanwhile, loads,
+    /// leases and watches, does so: it would never end otherwise.
+    pub fn distrust_again(&self) {
+        self.doubt(None, |state| state.suspect_all(false));
+    }
+
+    /// As [`Self::distrust`], where others have removed keys of a database, or of all, that begin so: of these alone.
+    pub fn distrust_cleared(&self, db: Option<u8>, prefix: &[u8]) {
+        if let Some(below) = &self.below {
+            below.changed_elsewhere(None);
         }
-        self.changes.tell_emptied(None);
+        self.doubt(db, |state| state.distrust_cleared(db, prefix));
+    }
+
+    /// Those shards come last that are held by somebody for longer.
+    fn doubt(&self, db: Option<u8>, doubt: impl Fn(&mut State)) {
+        let mut held = Vec::new();
+        for shard in &self.shards {
+            match shard.state.try_lock() {
+                None => held.push(shard),
+                Some(mut state) => {
+                    doubt(&mut state);
+                    self.give_back(state);
+                }
+            }
+        }
+        for shard in held {
+            let mut state = shard.state.lock();
+            doubt(&mut state);
+            self.give_back(state);
+        }
+        self.changes.tell_emptied(db);
+    }
+
+    fn give_back(&self, mut state: MutexGuard<'_, State>) {
+        let (change, garbage) = (state.settle(), state.take_garbage());
+        drop(state);
+        self.use_bytes(change);
+        garbage.free();
     }
 }
 
@@ -46,8 +90,8 @@ impl Locked<'_> {
         }
     }
 
-    /// What lies below could not be asked for a key, which must be among those locked: what memory has of it is as good as
-    /// ever. Whether it has something.
+    /// What lies below could not be asked for a key, which must be among those locked: what memory has of it is found until
+    /// the shards are given back. Whether it has something.
     pub fn trust(&mut self, key: Key<'_>, now: Millis) -> bool {
         let at = self.tenant().at(key, now);
         let state = self.state(at.hash);

@@ -48,6 +48,24 @@ impl Tenant {
         self.peek(key, now, |_| ()).is_none() && below.sight(key, reach, now) != Sight::Absent
     }
 
+    /// Whether reads of these keys that found nothing in memory, `missed` in number, may have missed something: what is
+    /// below, or was until it came into memory a moment ago.
+    pub fn may_have(&self, keys: &[Key<'_>], missed: usize, reach: Reach, now: Millis) -> bool {
+        let Some(below) = &self.below else {
+            return false;
+        };
+        let mut absent = 0;
+        for key in keys {
+            if self.peek(*key, now, |_| ()).is_none() {
+                if below.sight(*key, reach, now) != Sight::Absent {
+                    return true;
+                }
+                absent += 1;
+            }
+        }
+        absent < missed
+    }
+
     /// The right to put into memory what is looked for below from now on.
     pub fn ticket(self: &Arc<Self>, key: Key<'_>, now: Millis) -> Ticket {
         Ticket {
@@ -82,9 +100,12 @@ impl Tenant {
     ) -> Result<Option<R>, FetchError> {
         for _ in 0..ROUNDS_MAX {
             let now = clock();
-            let below = self.below.as_ref();
-            let Some(below) = below.filter(|_| self.lacks(key, reach, now)) else {
-                return Ok(self.peek(key, now, read));
+            let here = self.peek(key, now, &read);
+            let below = self.below.as_ref().filter(|_| here.is_none());
+            // In this order: it may come into memory meanwhile, and may go.
+            let Some(below) = below.filter(|below| below.sight(key, reach, now) != Sight::Absent)
+            else {
+                return Ok(here);
             };
             let ticket = self.ticket(key, now);
             let found = below.load(key, reach, now).await;
@@ -174,7 +195,7 @@ impl Locked<'_> {
         Ok(true)
     }
 
-    fn tell_admitted(&mut self, ticket: &Ticket, now: Millis) {
+    pub(super) fn tell_admitted(&mut self, ticket: &Ticket, now: Millis) {
         let at = self.tenant().at(ticket.key(), now);
         if let Some(state) = self.state(at.hash) {
             state.tell_admitted(&at);
@@ -195,9 +216,11 @@ impl Locked<'_> {
         let at = self.tenant().at(key, now);
         let admitted = self.with_room(&at, |state: &mut State, room_bytes| {
             match state.live_slot(&at) {
-                Some(_) => Ok(()),
-                None => state.admit(&at, stored, room_bytes),
+                // What was fetched ahead came a moment too late, but it was right.
+                Some(slot) => _ = state.use_ahead(slot, &at),
+                None => state.admit(&at, stored, None, room_bytes)?,
             }
+            Ok(())
         });
         admitted.or_else(|_| self.receive(&at, stored))
     }

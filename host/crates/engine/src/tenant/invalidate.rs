@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Tenant;
 use crate::stats::Invalidation;
-use crate::tags::KNOWN_MAX;
+use crate::tags::{Invalidated, KNOWN_MAX};
 
 /// A tag that is known may take this part of its tenant's memory.
 const TAG_PART: u64 = 2048;
@@ -34,13 +34,33 @@ impl Tenant {
     /// Every entry that has one of these tags, and was written before, is void: it is found no more, and removed in
     /// maintenance. What is below is as void. Locks no shard.
     pub fn invalidate_tags<'t>(&self, tags: impl IntoIterator<Item = &'t [u8]>) {
-        let known_max = (self.share_bytes / TAG_PART).clamp(1, KNOWN_MAX as u64);
-        let change = self.tags.invalidate(tags, known_max as usize);
+        let tags: Vec<_> = tags.into_iter().collect();
+        let change = self.tags.invalidate(tags.iter().copied(), self.known_max());
         self.use_bytes(change);
         self.count_invalidation(Invalidation::Tag);
         if let Some(below) = &self.below {
-            below.tags_changed();
+            below.tags_invalidated(&tags);
         }
+    }
+
+    /// Another host has invalidated tags, or the same is told again.
+    pub fn learn_tags(&self, learned: &Invalidated) {
+        let Some(change) = self.tags.learn(learned, self.known_max()) else {
+            return;
+        };
+        self.use_bytes(change);
+        if let Some(below) = &self.below {
+            below.tags_learned();
+        }
+    }
+
+    /// The stamp of the last invalidation that is known.
+    pub fn tags_now(&self) -> u64 {
+        self.tags.now()
+    }
+
+    fn known_max(&self) -> usize {
+        (self.share_bytes / TAG_PART).clamp(1, KNOWN_MAX as u64) as usize
     }
 
     /// Counts an invalidation.

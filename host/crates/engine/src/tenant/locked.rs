@@ -21,8 +21,8 @@ pub struct Locked<'t> {
     room_bytes: usize,
     /// Reads leave no trace.
     pub(super) is_quiet: bool,
-    /// An entry was looked for and not found.
-    pub(super) has_missed: bool,
+    /// How often an entry was looked for and not found.
+    pub(super) missed: usize,
     /// What was found below and has no place in memory.
     pub(super) guests: Guests,
 }
@@ -85,7 +85,7 @@ impl Tenant {
                 .collect(),
             room_bytes,
             is_quiet: false,
-            has_missed: false,
+            missed: 0,
             guests: Guests::new(),
         }
     }
@@ -153,7 +153,7 @@ impl<'t> Locked<'t> {
             true => state.peek(&at, read),
             false => state.get(&at, read),
         });
-        self.has_missed |= found.is_none();
+        self.missed += usize::from(found.is_none());
         found
     }
 
@@ -305,6 +305,7 @@ impl Drop for Locked<'_> {
         let mut garbage: SmallVec<[Garbage; 8]> = SmallVec::new();
         let mut waiting: SmallVec<[(usize, usize); 8]> = SmallVec::new();
         for (i, mut state) in self.states.drain(..) {
+            state.trusted = Vec::new();
             change += state.settle();
             garbage.push(state.take_garbage());
             waiting.push((i, state.events_waiting()));

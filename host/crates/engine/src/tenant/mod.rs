@@ -1,11 +1,15 @@
 //! A tenant: a store of its own.
 
+mod ahead;
+mod authority;
 mod distrust;
 mod fetch;
 mod guest;
+mod hottest;
 mod install;
 mod invalidate;
 mod lease;
+mod listen;
 mod locked;
 mod record;
 mod room;
@@ -28,12 +32,15 @@ use crate::error::{ConfigError, Error};
 use crate::evictor::EvictorFactory;
 use crate::places::{Places, Table};
 use crate::shard::block::block_bytes;
-use crate::shard::{Around, At, Refusal, Shard, ShardConfig, State, hash};
+use crate::shard::{AheadCounts, Around, At, Refusal, Shard, ShardConfig, State, hash};
 use crate::size_class::SizeClasses;
 use crate::stats::{Invalidation, TenantStats};
 use crate::tags::{Known, Tags};
 
+pub use ahead::{Prewarmed, Waits};
 pub use fetch::Ticket;
+pub(crate) use hottest::Heat;
+pub use hottest::{HotCursor, HotKey, Hottest};
 use invalidate::Sweep;
 pub use locked::Locked;
 pub use record::Recording;
@@ -88,6 +95,8 @@ pub struct Tenant {
     /// Invalidations, by [`Invalidation`].
     invalidations: [AtomicU64; Invalidation::ALL.len()],
     below: Option<Arc<dyn Below>>,
+    /// What became of what was fetched ahead.
+    ahead: Arc<AheadCounts>,
 }
 
 /// What the engine shares among tenants.
@@ -109,16 +118,14 @@ impl Tenant {
         let shards = shard_count(shared.threads, config.memory_bytes);
         let hash_seed = shared.seed;
         let (changes, below) = (Arc::new(Changes::default()), config.below.clone());
-        let kept = below.as_ref().and_then(|below| below.tags());
-        let tags = kept.unwrap_or_else(|| {
-            let key = [shared.seed, seed_of(shared.seed, shards)];
-            Arc::new(Tags::new(key, &Known::default()))
-        });
+        let ahead = Arc::<AheadCounts>::default();
+        let tags = tags_of(config, [shared.seed, seed_of(shared.seed, shards)]);
         let around = Around {
             changes: Arc::clone(&changes),
             tags: Arc::clone(&tags),
             below: below.clone(),
             vault: config.vault.clone(),
+            ahead_counts: Arc::clone(&ahead),
         };
         let shard = |number: u64| {
             let random_seed = seed_of(shared.seed, number);
@@ -164,6 +171,7 @@ impl Tenant {
             tags,
             invalidations: Default::default(),
             below,
+            ahead,
         };
         tenant.use_bytes(tenant.tags.memory_bytes() as i64);
         for shard in &tenant.shards {
@@ -405,6 +413,12 @@ impl Tenant {
     fn shard_of(&self, hash: u64) -> &Shard {
         &self.shards[self.shard_index(hash)]
     }
+}
+
+/// The tenant's tags: those that outlast the process, where what lies below does.
+fn tags_of(config: &TenantConfig, key: [u64; 2]) -> Arc<Tags> {
+    let kept = config.below.as_ref().and_then(|below| below.tags());
+    kept.unwrap_or_else(|| Arc::new(Tags::new(key, &Known::default())))
 }
 
 /// The seed of what is random in a shard.

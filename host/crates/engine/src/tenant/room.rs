@@ -23,8 +23,6 @@ const MEMORY_PART_MIN: u64 = 4;
 
 /// Steps of the wheel, each of up to sixteen entries, a shard and a step of maintenance.
 const EXPIRY_STEPS_MAX: usize = 64;
-/// Suspects that go a shard and a step of maintenance: so slowly that what lies below can be asked for them.
-const SUSPECTS_MAX: u32 = 32;
 /// Bytes that a step of maintenance evicts at most, a tenant: what an evictor names in one answer, as
 /// long as entries are not tiny.
 const STEP_BYTES_MAX: u64 = 256 * 1024;
@@ -176,6 +174,11 @@ impl Tenant {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes of the budget that are not in use.
+    pub fn free_bytes(&self) -> u64 {
+        self.budget().saturating_sub(self.used())
+    }
+
     /// Bytes in use above the ceiling: what whoever writes has to make room for.
     pub(super) fn over_bytes(&self) -> u64 {
         self.used()
@@ -223,7 +226,8 @@ impl Tenant {
         for shard in &self.shards {
             let mut state = shard.state.lock();
             more |= state.expire(now, EXPIRY_STEPS_MAX);
-            state.drop_suspects(SUSPECTS_MAX);
+            state.drop_late(now);
+            state.drop_suspects(now);
             let change = state.settle();
             let (waiting, garbage) = (state.events_waiting(), state.take_garbage());
             drop(state);
@@ -249,7 +253,10 @@ impl Tenant {
 
     fn has_evictable(&self) -> bool {
         let mut shards = self.shards.iter();
-        shards.any(|shard| shard.state.lock().evictable() > 0)
+        shards.any(|shard| {
+            let state = shard.state.lock();
+            state.evictable() + state.ahead() > 0
+        })
     }
 
     /// What [`Self::set_memory`] takes: from a quarter of the share to all of it, for which shards, evictors

@@ -16,7 +16,7 @@ use crate::stats::TenantStats;
 /// all entries speaks of the shards that are held.
 pub struct Store<'t> {
     mode: Mode<'t>,
-    has_missed: bool,
+    missed: usize,
     looks_below: bool,
     has_lacked: bool,
 }
@@ -32,7 +32,7 @@ enum Mode<'t> {
 /// those of [`Locked`].
 pub struct Several<'s, 't> {
     locked: Lock<'s, 't>,
-    has_missed: &'s mut bool,
+    missed: &'s mut usize,
 }
 
 enum Lock<'s, 't> {
@@ -46,7 +46,7 @@ impl<'t> Store<'t> {
     pub fn open(tenant: &'t Tenant, is_quiet: bool) -> Self {
         Self {
             mode: Mode::Open(tenant, is_quiet),
-            has_missed: false,
+            missed: 0,
             looks_below: false,
             has_lacked: false,
         }
@@ -57,16 +57,16 @@ impl<'t> Store<'t> {
         locked.is_quiet = is_quiet;
         Self {
             mode: Mode::Held(locked),
-            has_missed: false,
+            missed: 0,
             looks_below: false,
             has_lacked: false,
         }
     }
 
-    /// Whether an entry was looked for and not found since this was asked last.
+    /// How often an entry was looked for and not found since this was asked last. See [`Tenant::may_have`].
     #[inline]
-    pub fn take_missed(&mut self) -> bool {
-        std::mem::take(&mut self.has_missed)
+    pub fn take_missed(&mut self) -> usize {
+        std::mem::take(&mut self.missed)
     }
 
     /// Has changes be refused from now on, or no longer, where their key is not in memory and may be below
@@ -124,7 +124,7 @@ impl<'t> Store<'t> {
             Mode::Open(tenant, true) => tenant.peek(key, now, read),
             Mode::Held(locked) => locked.get(key, now, read),
         };
-        self.has_missed |= found.is_none();
+        self.missed += usize::from(found.is_none());
         found
     }
 
@@ -139,7 +139,7 @@ impl<'t> Store<'t> {
             Mode::Open(tenant, _) => tenant.peek(key, now, read),
             Mode::Held(locked) => locked.peek(key, now, read),
         };
-        self.has_missed |= found.is_none();
+        self.missed += usize::from(found.is_none());
         found
     }
 
@@ -221,7 +221,7 @@ impl<'t> Store<'t> {
         };
         Ok(Several {
             locked,
-            has_missed: &mut self.has_missed,
+            missed: &mut self.missed,
         })
     }
 
@@ -296,7 +296,7 @@ impl<'t> Store<'t> {
             Mode::Open(tenant, _) => tenant.standing(key, now),
             Mode::Held(locked) => locked.standing(key, now),
         };
-        self.has_missed |= found.is_none();
+        self.missed += usize::from(found.is_none());
         found
     }
 }
@@ -323,7 +323,7 @@ impl<'t> DerefMut for Several<'_, 't> {
 
 impl Drop for Several<'_, '_> {
     fn drop(&mut self) {
-        *self.has_missed |= std::mem::take(&mut self.deref_mut().has_missed);
+        *self.missed += std::mem::take(&mut self.deref_mut().missed);
     }
 }
 

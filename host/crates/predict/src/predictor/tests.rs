@@ -167,3 +167,29 @@ fn memory_is_bounded_and_so_is_what_is_looked_at() {
     predictor.observe(&accesses, &Small::default());
     assert_eq!(predictor.counts().skipped, 10_000);
 }
+
+#[test]
+fn a_model_of_an_earlier_run_is_watched_before_it_decides_and_keys_are_explained() {
+    let mut run = Run::new();
+    run.sequences(6_000);
+    let stored = run.predictor.model().unwrap().to_bytes().unwrap();
+    let mut later = Run::new();
+    later.predictor.restore(Model::from_bytes(&stored).unwrap());
+    let why = later.predictor.state().why().to_owned();
+    assert!(why.contains("an earlier run") && !later.predictor.state().is_on());
+    assert_eq!(later.predictor.explain(9), None);
+    // No other is trained.
+    later.predictor.config.samples_min = usize::MAX;
+    later.sequences(3_000);
+    assert_eq!(later.predictor.counts().trained, 0);
+    assert!(
+        later.predictor.state().is_on(),
+        "{}",
+        later.predictor.state()
+    );
+    let known = mix(1 << 40 | 2_999);
+    let explained = later.predictor.explain(known).unwrap();
+    assert!(explained.score.is_some_and(|score| score < 0.5));
+    let names: Vec<_> = explained.features.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, crate::FEATURE_NAMES);
+}

@@ -24,6 +24,9 @@ pub(super) const COMMAND: Command = Command {
 /// How long a lease may last: whoever has it may be gone.
 const LEASE_MS_MAX: Millis = 600_000;
 
+const NO_LEASE: Failure = Failure::new(
+    "ERR a level has the authority over this key, and a lease is of one server: use SET NX PX",
+);
 const NO_LEASE_TIME: Failure = Failure::new("ERR LEASE takes 1 to 600000 milliseconds");
 
 /// What the options say.
@@ -49,6 +52,9 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let options = parse(args)?;
     if options == Options::default() {
         return get::run(ctx, args);
+    }
+    if options.lease_ms.is_some() && !ctx.borrowed.is_empty() {
+        return Err(NO_LEASE);
     }
     let key = ctx.key(&args[1]);
     let waiting = ctx.session.waiting.take();

@@ -10,7 +10,76 @@ pub(super) const COMMAND: Command = Command::container(
     Group::Cluster,
     "3.0.0",
     "Commands about a cluster, of which there is none",
-    &[INFO, KEYSLOT, MYID, NODES, SHARDS, SLOTS],
+    &[
+        changing("ADDSLOTS", -3, "3.0.0", "Gives slots to this node"),
+        changing(
+            "ADDSLOTSRANGE",
+            -4,
+            "7.0.0",
+            "Gives ranges of slots to this node",
+        ),
+        changing("BUMPEPOCH", 2, "3.0.0", "Raises the epoch of the cluster"),
+        changing(
+            "COUNT-FAILURE-REPORTS",
+            3,
+            "3.0.0",
+            "Counts the reports that a node fails",
+        ),
+        asking("COUNTKEYSINSLOT", 3, "3.0.0", "Counts the keys of a slot"),
+        changing("DELSLOTS", -3, "3.0.0", "Takes slots from this node"),
+        changing(
+            "DELSLOTSRANGE",
+            -4,
+            "7.0.0",
+            "Takes ranges of slots from this node",
+        ),
+        changing(
+            "FAILOVER",
+            -2,
+            "3.0.0",
+            "Has a replica take the place of its primary",
+        ),
+        changing("FLUSHSLOTS", 2, "3.0.0", "Takes all slots from this node"),
+        changing("FORGET", 3, "3.0.0", "Removes a node from the cluster"),
+        asking("GETKEYSINSLOT", 4, "3.0.0", "Returns keys of a slot"),
+        asking("HELP", 2, "5.0.0", "Lists the subcommands"),
+        asking("INFO", 2, "3.0.0", "Describes the state of the cluster"),
+        asking("KEYSLOT", 3, "3.0.0", "Returns the slot of a key"),
+        asking("LINKS", 2, "7.0.0", "Describes the links between the nodes"),
+        changing("MEET", -4, "3.0.0", "Has a node join the cluster"),
+        asking("MYID", 2, "3.0.0", "Returns the name of this node"),
+        asking(
+            "MYSHARDID",
+            2,
+            "7.2.0",
+            "Returns the name of this node's shard",
+        ),
+        asking("NODES", 2, "3.0.0", "Describes the nodes of the cluster"),
+        changing(
+            "REPLICAS",
+            3,
+            "5.0.0",
+            "Describes the replicas of a primary",
+        ),
+        changing("REPLICATE", 3, "3.0.0", "Makes this node a replica"),
+        changing("RESET", -2, "3.0.0", "Has this node leave the cluster"),
+        changing(
+            "SAVECONFIG",
+            2,
+            "3.0.0",
+            "Writes the state of the cluster to disk",
+        ),
+        changing(
+            "SET-CONFIG-EPOCH",
+            3,
+            "3.0.0",
+            "Sets the epoch of this node",
+        ),
+        changing("SETSLOT", -4, "3.0.0", "Says which node a slot is at"),
+        asking("SHARDS", 2, "7.0.0", "Describes the shards of the cluster"),
+        changing("SLAVES", 3, "3.0.0", "Describes the replicas of a primary"),
+        asking("SLOTS", 2, "3.0.0", "Tells which slots are where"),
+    ],
 );
 
 pub(super) const READONLY: Command = Command {
@@ -31,49 +100,36 @@ pub(super) const READWRITE: Command = Command {
     ..READONLY
 };
 
-const INFO: Command = Command {
-    name: "INFO",
-    arity: 2,
-    flags: &[Flag::Stale],
-    keys: Keys::NONE,
-    group: Group::Cluster,
-    categories: &[],
-    since: "3.0.0",
-    summary: "Describes the state of the cluster",
-    action: Action::Run(refuse),
-};
+/// A subcommand that any user may ask.
+const fn asking(
+    name: &'static str,
+    arity: i32,
+    since: &'static str,
+    summary: &'static str,
+) -> Command {
+    Command {
+        name,
+        arity,
+        flags: &[Flag::Stale],
+        since,
+        summary,
+        categories: &[],
+        ..READONLY
+    }
+}
 
-const KEYSLOT: Command = Command {
-    name: "KEYSLOT",
-    arity: 3,
-    summary: "Returns the slot of a key",
-    ..INFO
-};
-
-const MYID: Command = Command {
-    name: "MYID",
-    summary: "Returns the name of this node",
-    ..INFO
-};
-
-const NODES: Command = Command {
-    name: "NODES",
-    summary: "Describes the nodes of the cluster",
-    ..INFO
-};
-
-const SHARDS: Command = Command {
-    name: "SHARDS",
-    since: "7.0.0",
-    summary: "Describes the shards of the cluster",
-    ..INFO
-};
-
-const SLOTS: Command = Command {
-    name: "SLOTS",
-    summary: "Tells which slots are where",
-    ..INFO
-};
+/// A subcommand for administrators.
+const fn changing(
+    name: &'static str,
+    arity: i32,
+    since: &'static str,
+    summary: &'static str,
+) -> Command {
+    Command {
+        flags: &[Flag::Admin, Flag::Stale],
+        ..asking(name, arity, since, summary)
+    }
+}
 
 fn refuse(_ctx: &mut Context<'_>, _args: Args<'_>) -> Outcome {
     Err(Failure::new(

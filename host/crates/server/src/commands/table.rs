@@ -2,16 +2,17 @@
 
 use super::metadata::Command;
 use super::{
-    acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_get, cache_invalidate,
-    cache_record, cache_set, client, cluster, command, condition, config, dbsize, del, dump, echo,
-    eval, exists, expire, flush, function, get, getdel, getex, getset, hello, incr, info, keys,
-    latency, lcs, lolwut, memory, mget, module, monitor, mset, multi, object, persist, ping,
-    policy, pubsub, quit, randomkey, range, relocate, replication, reset, scan, script, select,
-    set, setex, setnx, slowlog, strlen, swapdb, time, touch, ttl, type_of,
+    acl, append, auth, bit, bitcount, bitfield, bitop, cache_explain, cache_get, cache_hot,
+    cache_invalidate, cache_predict, cache_record, cache_set, cache_warm, client, cluster, command,
+    condition, config, dbsize, del, dump, echo, eval, exists, expire, flush, function, get, getdel,
+    getex, getset, hello, incr, info, keys, latency, lcs, lolwut, memory, mget, module, monitor,
+    mset, multi, object, persist, ping, policy, pubsub, quit, randomkey, range, relocate,
+    replication, reset, scan, script, select, set, setex, setnx, slowlog, strlen, swapdb, time,
+    touch, ttl, type_of,
 };
 
 /// All commands.
-pub(crate) static TABLE: [Command; 109] = [
+pub(crate) static TABLE: [Command; 112] = [
     acl::COMMAND,
     append::COMMAND,
     auth::COMMAND,
@@ -22,9 +23,12 @@ pub(crate) static TABLE: [Command; 109] = [
     bitcount::BITPOS,
     cache_explain::COMMAND,
     cache_get::COMMAND,
+    cache_hot::COMMAND,
     cache_invalidate::COMMAND,
+    cache_predict::COMMAND,
     cache_record::COMMAND,
     cache_set::COMMAND,
+    cache_warm::COMMAND,
     client::COMMAND,
     cluster::COMMAND,
     command::COMMAND,

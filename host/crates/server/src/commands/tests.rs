@@ -12,6 +12,7 @@ mod leases;
 mod monitor;
 mod notifications;
 mod policies;
+mod prediction;
 mod pubsub;
 mod recording;
 mod scripts;

@@ -35,6 +35,15 @@ const REMOVE: KeyUse = KeyUse(RM | DELETE);
 impl KeyUse {
     /// What a request does to the key that is the `nth` of its keys, from 0.
     pub(crate) fn of(command: &Command, args: Args<'_>, nth: usize) -> Self {
+        match command.name {
+            "BITFIELD" if gets_alone(args) => READ,
+            "SET" | "CACHE.SET" if !has_get(args) => OVERWRITE,
+            _ => Self::at_most(command, nth),
+        }
+    }
+
+    /// What any request may do to the key that is the `nth` of its keys, from 0.
+    pub(crate) fn at_most(command: &Command, nth: usize) -> Self {
         let is_first = nth == 0;
         match command.name {
             "EXISTS" | "TYPE" | "STRLEN" | "TOUCH" | "WATCH" => LOOK,
@@ -48,15 +57,18 @@ impl KeyUse {
             "RENAMENX" | "SETNX" | "MSETNX" => CREATE,
             "COPY" if is_first => READ,
             "BITOP" if !is_first => READ,
-            "BITFIELD" if gets_alone(args) => READ,
-            "BITFIELD" => CHANGE_READ,
-            "SET" | "CACHE.SET" if has_get(args) => CHANGE_READ,
+            "BITFIELD" | "SET" | "CACHE.SET" => CHANGE_READ,
             "APPEND" => KeyUse(RW | INSERT),
             "SETRANGE" | "PERSIST" | "EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" => CHANGE,
             "DEL" | "UNLINK" | "DELEX" => REMOVE,
             _ if command.is_read_only() => READ,
             _ => OVERWRITE,
         }
+    }
+
+    /// Whether what a request does hangs on its options.
+    pub(crate) fn is_variable(command: &Command) -> bool {
+        matches!(command.name, "BITFIELD" | "SET" | "CACHE.SET")
     }
 
     /// Whether it tells of the value.

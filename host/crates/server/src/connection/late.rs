@@ -14,17 +14,19 @@ use tokio::time::{Sleep, sleep};
 
 use super::sign_in::SigningIn;
 use super::{Connection, Stage};
-use crate::Session;
 use crate::budget::BuffersFull;
+use crate::clients::pauses::lifted;
+use crate::dialogue::Stop;
 use crate::end::End;
 use crate::feed::Feed;
-use crate::fetch;
 use crate::flush::Emptied;
-use crate::listing::{LIST_TOO_LONG, Listing};
+use crate::listing::{HotList, LIST_TOO_LONG, Listing, Matching};
 use crate::meter::Paced;
 use crate::order::Done;
 use crate::users::SignIn;
+use crate::warm::{Warming, reply_warmed};
 use crate::worker::Scratch;
+use crate::{Session, fetch, flush, order};
 
 const RECORDED_ALREADY: &str =
     "somebody else records what is done here; there is one recording at a time";
@@ -39,7 +41,9 @@ pub(super) enum Late {
     /// Wait until a database, or all, is empty, or what begins with a prefix is gone.
     Emptying(JoinHandle<Emptied>),
     /// List keys, step by step.
-    Listing(Box<Listing>, Paced),
+    Listing(Box<dyn Listing>, Paced),
+    /// Wait until keys are in memory.
+    Warming(Warming),
     /// Wait until an order has been carried out.
     Ordered(oneshot::Receiver<Done>),
     /// Wait until it is known whether a password is right.
@@ -75,6 +79,14 @@ impl Held {
 }
 
 impl Late {
+    /// Bytes that it holds from the beginning.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Warming(warming) => warming.bytes,
+            _ => 0,
+        }
+    }
+
     /// What a request that was not carried out waits for.
     pub(super) fn lacking(session: &mut Session) -> Self {
         let others = session.waiting.as_mut();
@@ -86,6 +98,58 @@ impl Late {
 }
 
 impl Connection {
+    /// What comes next, as requests ended like that.
+    pub(super) fn go_on(&mut self, stop: Stop, turn_bytes: &mut usize) {
+        match stop {
+            Stop::Starved { needed_bytes } => {
+                self.needed_bytes = needed_bytes;
+                self.stage = Stage::Reading;
+            }
+            Stop::Paused => {
+                *turn_bytes = 0;
+                self.stage = Stage::Behind;
+            }
+            Stop::Empty(db) => {
+                let session = &self.dialogue.session;
+                let emptying = flush::begin(&self.worker.shared, session, db);
+                self.stage = Stage::Late(Late::Emptying(emptying));
+            }
+            Stop::EmptyPrefix(prefix) => {
+                let session = &self.dialogue.session;
+                let emptying = flush::begin_prefix(&self.worker.shared, session, prefix);
+                self.stage = Stage::Late(Late::Emptying(emptying));
+            }
+            Stop::List(pattern) => {
+                let paced = Paced::new([&b"KEYS"[..], &pattern]);
+                self.stage = Stage::Late(Late::Listing(Box::new(Matching::new(&pattern)), paced));
+            }
+            Stop::ListHot(count) => {
+                let paced = Paced::new([&b"CACHE.HOT"[..], count.to_string().as_bytes()]);
+                let bytes_max = self.worker.shared.config.output_bytes_max;
+                let listing = Box::new(HotList::new(count, bytes_max));
+                self.stage = Stage::Late(Late::Listing(listing, paced));
+            }
+            Stop::Warm(keys) => {
+                let session = &self.dialogue.session;
+                let warming = Warming::begin(&self.worker.shared, session, keys);
+                self.stage = Stage::Late(Late::Warming(warming));
+            }
+            Stop::Order(order) => {
+                let answer = order::give(&self.worker.shared.policies, order);
+                self.stage = Stage::Late(Late::Ordered(answer));
+            }
+            Stop::SignIn(sign_in) => self.begin_sign_in(sign_in),
+            Stop::Record(plan) => self.stage = Stage::Late(Late::Beginning(plan)),
+            Stop::Held => {
+                let tenant = self.dialogue.session.tenant.number();
+                let waiting = lifted(self.worker.shared.clone(), tenant);
+                self.stage = Stage::Late(Late::Held(Held::new(waiting)));
+            }
+            Stop::Fetch => self.stage = Stage::Late(Late::lacking(&mut self.dialogue.session)),
+            Stop::Close => self.stage = Stage::Closing,
+        }
+    }
+
     /// One step of what is answered late.
     pub(super) fn poll_late(
         &mut self,
@@ -131,6 +195,15 @@ impl Connection {
             Late::Listing(..) => {
                 *turn_bytes = 0;
                 self.list(cx, scratch)?;
+            }
+            Late::Warming(warming) => {
+                let warmed = ready!(warming.work.as_mut().poll(cx));
+                scratch.output.clear();
+                let version = self.dialogue.session.version;
+                reply_warmed(&mut Reply::new(&mut scratch.output, version), warmed);
+                self.stage = Stage::Behind;
+                self.hold(0).map_err(|BuffersFull| End::BuffersFull)?;
+                self.answer(cx, &mut scratch.output)?;
             }
             Late::Ordered(answered) => {
                 let gone = |_| Err("the order could not be carried out".to_owned());

@@ -5,6 +5,7 @@
 //! loaded is put in, and it runs as if all had been there. A read runs first and is looked at then, so that one that finds
 //! its keys costs nothing more.
 
+mod authority;
 mod single;
 
 use std::collections::HashSet;
@@ -18,7 +19,9 @@ use larder_engine::{Entry, Error, Key, Locked, Millis, Tenant, Ticket};
 
 use crate::commands::Failure;
 use crate::{Context, Flow, Session, Shared};
+use authority::Trial;
 
+pub(crate) use authority::{NOT_WITH_THEM, failure, is_over, try_out};
 pub(crate) use single::{carry_out, keys_of, reach_of};
 
 /// Loads that one command has going on at once, and at first.
@@ -40,6 +43,8 @@ const TOO_MUCH: Failure = Failure::new(
 /// What one command loads, or waits for otherwise.
 #[derive(Default)]
 pub(crate) struct Fetch {
+    /// How far a command is that works on keys over which a level has the authority.
+    trial: Option<Trial>,
     /// Ready when what was on its way down is there, so that there may be room for more.
     room: Option<Answer<'static, ()>>,
     parts: Vec<Part>,
@@ -79,7 +84,8 @@ pub(crate) struct Complete<'t> {
 impl Fetch {
     /// Bytes that it holds for its command.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes as usize
+        let tried = self.trial.as_ref().map_or(0, |trial| trial.bytes());
+        self.bytes as usize + tried
     }
 
     fn name(&self, key: Key<'_>) -> u64 {
@@ -217,7 +223,9 @@ impl Fetch {
 /// The error of a command that must not take for absent what could not be read; `None` where it is gone for good.
 fn try_again(error: &TierError) -> Option<Failure> {
     match error {
-        TierError::Unavailable(text) => Some(Failure::from(format!("TRYAGAIN {text}"))),
+        TierError::Unavailable(text) | TierError::Uncertain(text) => {
+            Some(Failure::from(format!("TRYAGAIN {text}")))
+        }
         TierError::Damaged(_) | TierError::Refused(_) | TierError::NoOrigin(_) => None,
     }
 }
@@ -320,6 +328,9 @@ pub(crate) fn poll(session: &mut Session, shared: &Shared, cx: &mut Waking<'_>) 
     let below = session.tenant.below().cloned();
     match (&mut session.fetch, below) {
         (Some(fetch), Some(below)) => {
+            if let Some(trial) = &mut fetch.trial {
+                return trial.poll(cx);
+            }
             if let Some(room) = &mut fetch.room {
                 ready!(room.as_mut().poll(cx));
                 fetch.room = None;
@@ -331,4 +342,4 @@ pub(crate) fn poll(session: &mut Session, shared: &Shared, cx: &mut Waking<'_>) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

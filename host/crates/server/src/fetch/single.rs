@@ -8,7 +8,7 @@ use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
 use larder_resp::Args;
 use smallvec::SmallVec;
 
-use super::{Complete, Wanted, awaits_room, hold, try_again};
+use super::{Complete, Wanted, authority, awaits_room, hold, try_again};
 use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
 use crate::{Context, Flow};
 
@@ -23,10 +23,16 @@ const AWAY: Failure = Failure::new(
     "TRYAGAIN a slower tier is away, and as much waits for it as may: write again when it is back",
 );
 
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
+pub(super) type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 /// Carries out a command once what it works on is in memory; [`Flow::Fetch`] where that has to be waited for.
 pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
+    let below = ctx.store.tenant().below();
+    if below.is_some_and(|below| below.authority().is_some())
+        && let Some(outcome) = authority::carry_out(ctx, found, args)
+    {
+        return outcome;
+    }
     let command = found.command;
     // What removes something goes down whatever waits there.
     if command.flags.contains(&Flag::DenyOom) {
@@ -83,13 +89,14 @@ fn look_first(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
     let len = ctx.reply.out_len();
     ctx.store.take_missed();
     let outcome = found.attempt(ctx, args, |ctx| {
-        if !ctx.store.take_missed() {
+        let missed = ctx.store.take_missed();
+        if missed == 0 {
             return true;
         }
         let keys = keys_of(found.command, args, ctx.session.db);
         let reach = reach_of(found.command);
-        let lacks = |key: &Key<'_>| ctx.store.tenant().lacks(*key, reach, ctx.now);
-        !keys.iter().any(lacks)
+        let tenant = ctx.store.tenant();
+        !tenant.may_have(&keys, missed, reach, ctx.now)
     });
     match outcome {
         Some(outcome) => outcome,

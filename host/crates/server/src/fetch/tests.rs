@@ -25,7 +25,7 @@ const SETTINGS: StackConfig = StackConfig {
 };
 
 /// A server that keeps everything below: whatever a command works on has to be fetched for it.
-pub(super) fn server(write: WritePolicy) -> (Server, Arc<Stack>) {
+pub(crate) fn server(write: WritePolicy) -> (Server, Arc<Stack>) {
     server_over(Arc::new(MemoryTier::new(256 << 20)), write)
 }
 
@@ -33,7 +33,7 @@ fn server_over(tier: Arc<dyn Tier>, write: WritePolicy) -> (Server, Arc<Stack>) 
     server_of(tier, patient(1 << 20), write)
 }
 
-pub(super) fn server_of(
+pub(crate) fn server_of(
     tier: Arc<dyn Tier>,
     level: LevelConfig,
     write: WritePolicy,

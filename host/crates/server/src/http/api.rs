@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use larder_engine::{Decider, tier};
-use larder_resp::{ArgsBuf, Limits, Value, decode};
+use larder_resp::{ArgsBuf, Limits, Reply, Value, decode};
 use tokio::task::JoinHandle;
 
 use super::body::{self, Charged};
@@ -22,6 +22,7 @@ use crate::fetch::{self, Told};
 use crate::flush::Emptied;
 use crate::meter::Watch;
 use crate::run::Metrics;
+use crate::warm::{Warming, reply_warmed};
 use crate::{Context, Flow, Session, Shared, flush, order, slowlog};
 
 /// What answers are made with.
@@ -59,7 +60,7 @@ impl Api {
     /// Carries out a command as a connection of the Redis protocol does. An error reply is a problem.
     pub(super) async fn call(&self, caller: &Caller, args: &[&[u8]]) -> Answer<Value> {
         let mut session = caller.session(&self.shared);
-        let (out, flow) = loop {
+        let (mut out, flow) = loop {
             let (out, flow, settled) = self.dispatch(&mut session, args);
             if let Some(settled) = settled {
                 settled.await;
@@ -86,6 +87,10 @@ impl Api {
             Flow::FlushPrefix(prefix) => {
                 let emptying = flush::begin_prefix(&self.shared, &session, prefix);
                 return self.emptied(session, emptying).await;
+            }
+            Flow::Warm(keys) => {
+                let warmed = Warming::begin(&self.shared, &session, keys).work.await;
+                reply_warmed(&mut Reply::new(&mut out, session.version), warmed);
             }
             _ => return Err(Problem::bad("this cannot be asked for over HTTP")),
         }

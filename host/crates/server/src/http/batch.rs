@@ -1,6 +1,7 @@
 //! `/v1/batch/get` and `/v1/batch/set`: many values at once, as JSON. A key or value is a string, or
 //! `{"base64": "…"}` where it is no text.
 
+use std::iter;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -16,6 +17,7 @@ use super::caller::Caller;
 use super::conditions::etag;
 use super::keys::Found;
 use super::problem::{Answer, Problem};
+use super::reports::json_of;
 use super::said::{
     ATTRIBUTES, COST, Field, HIGH, NUMBER_MAX, SECURITY, STALE, Said, TAGS, TTL, TYPE, is_high,
     names_with,
@@ -140,6 +142,19 @@ pub(super) async fn set(State(api): State<Arc<Api>>, request: Request) -> Answer
         }
     }
     Ok(page(&json!({ "stored": stored, "items": results })))
+}
+
+pub(super) async fn warm(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let (caller, batch) = batch(&api, request, "keys").await?;
+    let keys: Vec<_> = batch.items.iter().map(bytes).collect::<Answer<_>>()?;
+    if keys.is_empty() {
+        return Err(Problem::bad("'keys' has at least one key"));
+    }
+    let name = b"CACHE.WARM".as_slice();
+    let args: Vec<_> = iter::once(name)
+        .chain(keys.iter().map(Vec::as_slice))
+        .collect();
+    Ok(page(&json_of(api.call(&caller, &args).await?)))
 }
 
 /// A batch that was read, and what it holds is paid for.

@@ -27,6 +27,7 @@ files! {
     "/console/inspect.js" "inspect.js" "text/javascript",
     "/console/overview.js" "overview.js" "text/javascript",
     "/console/policies.js" "policies.js" "text/javascript",
+    "/console/prediction.js" "prediction.js" "text/javascript",
     "/console/tables.js" "tables.js" "text/javascript",
 }
 

@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse;
 use larder_engine::below::Reach;
-use larder_engine::{Entry, Key, Millis};
+use larder_engine::{Entry, Key, Label, Millis};
 use larder_resp::Value;
 
 use super::api::Api;
@@ -44,10 +44,18 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn of(entry: Entry<'_>, now: Millis) -> Self {
-        let label = entry.label();
-        let ttl_ms = entry.expires_at().map(|at| at.saturating_sub(now));
+        Self::new(
+            entry.value().to_vec(),
+            entry.label(),
+            entry.expires_at(),
+            now,
+        )
+    }
+
+    fn new(value: Vec<u8>, label: Label<'_>, expiry: Option<Millis>, now: Millis) -> Self {
+        let ttl_ms = expiry.map(|at| at.saturating_sub(now));
         Self {
-            value: entry.value().to_vec(),
+            value,
             said: Said::of_label(label, ttl_ms),
             priority: label.priority,
         }
@@ -60,6 +68,20 @@ impl Api {
         self.authorize(caller, &[b"GET", key])?;
         let now = self.shared.now();
         let key = Key::new(caller.db, key);
+        let authority = caller.tenant.below().and_then(|below| below.authority());
+        if let Some(authority) = authority.filter(|authority| authority.rules(key)) {
+            let look = authority.look(&[key], 0, now).await;
+            let look = look.map_err(|error| Problem::of_reply(fetch::failure(error).text()))?;
+            let stored = look.seen.into_iter().find_map(|seen| seen.stored);
+            return Ok(stored.map(|stored| {
+                Found::new(
+                    stored.value.to_vec(),
+                    stored.label(),
+                    stored.expires_at,
+                    now,
+                )
+            }));
+        }
         let read = |entry: Entry<'_>| Found::of(entry, now);
         let found = self.counted_as_get(|| caller.tenant.get(key, now, read));
         let found = match found {

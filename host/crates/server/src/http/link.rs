@@ -277,6 +277,7 @@ impl AsyncRead for BoundedStream {
         }
         let is_answering = self.is_answering();
         if self.head_bytes >= HEAD_BYTES_MAX {
+            self.wire.refuse_head(cx)?;
             return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
         }
         let room = buffer.remaining().min(READ_BYTES_MAX);

@@ -105,6 +105,7 @@ impl Problem {
             "NOAUTH" | "WRONGPASS" => return Self::unauthorized(detail),
             "NOPERM" => StatusCode::FORBIDDEN,
             "BUSY" | "LOADING" | "TRYAGAIN" => StatusCode::SERVICE_UNAVAILABLE,
+            "UNCERTAIN" => StatusCode::GATEWAY_TIMEOUT,
             _ if text == NO_SEAL || text.starts_with(NOT_SEALED) => StatusCode::CONFLICT,
             _ if text.starts_with(VALUE_TOO_LARGE) => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,

@@ -1,10 +1,11 @@
-//! `/v1/stats`, `/v1/tenants` and `/v1/explain/{key}`: figures, and why a key is there.
+//! `/v1/stats`, `/v1/tenants`, `/v1/prediction` and `/v1/explain/{key}`: figures, and why a key is there.
 
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use larder_engine::Tenant;
+use larder_engine::foresight::Prediction;
 use larder_resp::Value as Reply;
 use serde_json::{Map, Value, json};
 
@@ -135,8 +136,47 @@ pub(super) async fn explain(State(api): State<Arc<Api>>, request: Request) -> An
     Ok(page(&json_of(told)))
 }
 
+/// How prediction stands, for each tenant that the caller may know of.
+pub(super) async fn prediction(State(api): State<Arc<Api>>, request: Request) -> Answer {
+    let caller = reader(&api, &request)?;
+    api.call(&caller, &[b"CACHE.PREDICT", b"STATUS"]).await?;
+    let seen = caller.tenants(&api.shared.engine).iter();
+    let told: Vec<_> = seen
+        .map(|tenant| prediction_of(tenant.name(), &api.shared.prediction(tenant)))
+        .collect();
+    Ok(page(&json!({ "tenants": told })))
+}
+
+fn prediction_of(tenant: &str, prediction: &Prediction) -> Value {
+    let undone = Prediction::UNDONE.iter().zip(prediction.undone);
+    let undone: Map<_, _> = undone
+        .map(|(why, count)| ((*why).to_owned(), count.into()))
+        .collect();
+    json!({
+        "tenant": tenant,
+        "state": if prediction.is_on { "on" } else { "off" },
+        "why": prediction.why,
+        "fetched": prediction.ahead.fetched,
+        "used": prediction.ahead.used,
+        "wasted": prediction.ahead.wasted,
+        "bytes": prediction.ahead.bytes,
+        "precision": prediction.precision(),
+        "recall": prediction.recall(),
+        "coverage": prediction.coverage(),
+        "asked": prediction.asked,
+        "planned": prediction.planned,
+        "undone": undone,
+        "heard": prediction.heard,
+        "unheard": prediction.unheard,
+        "trained": prediction.trained,
+        "training_ms": prediction.training_ms,
+        "model_age_ms": prediction.model_age_ms,
+        "memory_bytes": prediction.memory_bytes,
+    })
+}
+
 /// A reply as JSON.
-fn json_of(reply: Reply) -> Value {
+pub(super) fn json_of(reply: Reply) -> Value {
     match reply {
         Reply::Simple(text) | Reply::Error(text) | Reply::Verbatim(text) => text.into(),
         Reply::BigNumber(text) => text.into(),

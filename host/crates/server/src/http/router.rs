@@ -19,7 +19,7 @@ use super::{batch, console, history, invalidate, keys, openapi, policies, report
 use crate::Health;
 
 /// All there is to be asked for under `/v1`, in the order of the description.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 16] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 18] {
     [
         (
             "/v1/keys/{key}",
@@ -28,6 +28,7 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 16] {
         ("/v1/keys", axum::routing::delete(keys::flush)),
         ("/v1/batch/get", post(batch::get)),
         ("/v1/batch/set", post(batch::set)),
+        ("/v1/batch/warm", post(batch::warm)),
         ("/v1/invalidate", post(invalidate::invalidate)),
         ("/v1/policies", get(policies::list)),
         ("/v1/policies/reload", post(policies::reload)),
@@ -40,6 +41,7 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 16] {
         ("/v1/slowlog", get(timing::slow)),
         ("/v1/latency", get(timing::latency)),
         ("/v1/explain/{key}", get(reports::explain)),
+        ("/v1/prediction", get(reports::prediction)),
     ]
 }
 

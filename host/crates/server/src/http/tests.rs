@@ -5,6 +5,7 @@ mod description;
 mod invalidate;
 mod timing;
 mod users;
+mod warm;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -174,12 +175,17 @@ fn a_connection_serves_one_request_after_the_other() {
 }
 
 #[test]
-fn a_head_without_end_is_cut_off() {
+fn a_head_above_the_bound_is_refused() {
     let server = server();
     let mut request = b"GET /healthz HTTP/1.1\r\nX: ".to_vec();
     request.resize(4 * HEAD_BYTES_MAX, b'x');
     let response = exchange(&server, &request);
     assert!(!response.starts_with(b"HTTP/1.1 200"));
+    // What is just above comes to its end, and the client reads why it is refused.
+    request.truncate(HEAD_BYTES_MAX + 1);
+    let response = String::from_utf8(exchange(&server, &request)).expect("text");
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
+    assert!(response.ends_with("32 KiB at most\n"), "{response}");
     assert_eq!(ask(&server, "GET", "/healthz", &[], b"").text(), "ok\n");
 }
 

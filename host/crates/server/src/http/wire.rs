@@ -14,6 +14,13 @@ const NEEDS_HTTPS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 38\r\nConnection: close\r\n\r\nthis port speaks HTTPS: ask https://\r\n";
 
+/// What a client is told whose request has a head above the bound.
+const HEAD_TOO_LARGE: &[u8] =
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 46\r\nConnection: close\r\n\r\nthe head of a request may have 32 KiB at most\n";
+/// Bytes behind such a head that are read and thrown away, so that the client takes the answer.
+const THROWN_AWAY_BYTES_MAX: usize = 1 << 20;
+
 /// See the module.
 pub(super) enum Wire {
     Plain(TcpStream),
@@ -52,7 +59,7 @@ impl Wire {
                 Ok(has_certificate)
             }
             Ok(Opened::Plaintext) => {
-                // What was not read when a connection is closed has the system take back what was written.
+                // What was not read is thrown away, as in `refuse_head`.
                 let mut request = [0; 4096];
                 let _ = Pin::new(&mut stream).poll_read(cx, &mut ReadBuf::new(&mut request));
                 let _ = Pin::new(&mut stream).poll_write(cx, NEEDS_HTTPS);
@@ -60,6 +67,22 @@ impl Wire {
             }
             Err(error) => Err(error),
         })
+    }
+
+    /// Says that the head of a request is too large. What has come of it is thrown away: what was not read when a
+    /// connection is closed has the system take back what was written.
+    pub(super) fn refuse_head(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut wire = self.duplex()?;
+        let mut thrown = [0; 4096];
+        for _ in 0..THROWN_AWAY_BYTES_MAX / thrown.len() {
+            let mut part = ReadBuf::new(&mut thrown);
+            let read = wire.as_mut().poll_read(cx, &mut part);
+            if !matches!(read, Poll::Ready(Ok(()))) || part.filled().is_empty() {
+                break;
+            }
+        }
+        let _ = wire.poll_write(cx, HEAD_TOO_LARGE);
+        Ok(())
     }
 
     /// The connection once it is open.

@@ -6,6 +6,7 @@ mod event;
 mod hook;
 pub(crate) mod monitor;
 mod tracking;
+mod trial;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +25,7 @@ pub use hook::{Gone, Hook, HookSink, HookTarget};
 use tracking::Tracking;
 pub use tracking::TrackingFigures;
 pub(crate) use tracking::{Follower, Following, KEYS_MAX, Mode};
+pub(crate) use trial::{Heard, Trial};
 
 /// Those who look on at one tenant.
 pub(crate) struct Onlookers {
@@ -82,7 +84,8 @@ impl Onlookers {
 
     #[cold]
     fn tell(&self, event: Event, key: Key<'_>) {
-        if self.hub.is_heard() && !self.backlog.takes(What::Event(event), key) {
+        let is_kept = || trial::takes(event, key) || self.backlog.takes(What::Event(event), key);
+        if self.hub.is_heard() && !is_kept() {
             self.publish(event, key);
         }
     }

@@ -67,6 +67,16 @@ impl TraceFile {
         }
     }
 
+    /// The key of the record that was read last, where the form has it.
+    #[must_use]
+    pub fn key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Csv(reader) => Some(reader.key()),
+            Self::Keys(reader) => Some(reader.key()),
+            Self::Oracle(_) | Self::Recorded(_) => None,
+        }
+    }
+
     /// What its form is called.
     #[must_use]
     pub fn form(&self) -> &'static str {

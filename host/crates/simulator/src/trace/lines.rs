@@ -110,6 +110,12 @@ impl<R: Read> CsvReader<R> {
         })
     }
 
+    /// The key of the record that was read last.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.line.get(self.key).unwrap_or_default()
+    }
+
     fn record(&mut self) -> Result<Option<Record>, TraceError> {
         let line = self.reader.position().line();
         let limit = LINE_BYTES_MAX + READ_BYTES;
@@ -132,7 +138,7 @@ impl<R: Read> CsvReader<R> {
         };
         Ok(Some(Record {
             time_seconds: fits(number(self.time, 0)?, "the time")?,
-            id: xxh3_64(self.line.get(self.key).unwrap_or_default()),
+            id: xxh3_64(self.key()),
             size_bytes: match number(self.size, 1)? {
                 // What some traces say where they do not know.
                 ..0 => 1,
@@ -271,6 +277,12 @@ impl<R: Read> KeysReader<R> {
         }
     }
 
+    /// The key of the record that was read last.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.line.trim_ascii()
+    }
+
     fn record(&mut self) -> Result<Option<Record>, TraceError> {
         loop {
             self.line.clear();
@@ -289,12 +301,13 @@ impl<R: Read> KeysReader<R> {
                     _ => Ok(None),
                 };
             }
-            let key = self.line.trim_ascii();
+            let key = self.key();
             if !key.is_empty() {
+                let id = xxh3_64(key);
                 self.keys += 1;
                 return Ok(Some(Record {
                     time_seconds: 0,
-                    id: xxh3_64(key),
+                    id,
                     size_bytes: 1,
                     next_access: None,
                     ttl_seconds: 0,

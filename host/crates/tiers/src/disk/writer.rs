@@ -190,6 +190,8 @@ impl Writer {
                 let cleared = self.clear_prefix(prefix);
                 self.save_manifest().and(cleared)
             }
+            // It is written down beside it.
+            TierChange::Invalidate(..) => Ok(()),
         }
     }
 
@@ -246,6 +248,7 @@ impl Writer {
             TierChange::Clear(tenant, db) => self.clear(tenant, *db),
             // What it could not do it has done to all of the database.
             TierChange::ClearPrefix(prefix) => _ = self.clear_prefix(prefix),
+            TierChange::Invalidate(..) => {}
         }
     }
 

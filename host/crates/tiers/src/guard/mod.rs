@@ -3,6 +3,7 @@
 //!
 //! Reads and writes have a breaker each: a disk that is full, or a replica that takes no writes, still answers reads.
 
+mod arbiter;
 mod backoff;
 mod breaker;
 #[cfg(test)]
@@ -107,11 +108,6 @@ impl Guarded {
             is_ending: AtomicBool::new(false),
             ends: Notify::new(),
         }
-    }
-
-    /// Whether it is asked for what it holds at the moment.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.reads.breaker.circuit((self.clock)()) != Circuit::Open
     }
 
     /// Whether nothing can be written to it at the moment.
@@ -250,7 +246,7 @@ impl Drop for Share<'_> {
 
 /// Whether it may be over when it is tried again.
 pub(crate) fn is_trouble(error: &TierError) -> bool {
-    matches!(error, TierError::Unavailable(_))
+    matches!(error, TierError::Unavailable(_) | TierError::Uncertain(_))
 }
 
 impl Tier for Guarded {
@@ -339,8 +335,16 @@ impl Tier for Guarded {
         self.tier.figures()
     }
 
+    fn counts_tags(&self) -> bool {
+        self.tier.counts_tags()
+    }
+
     fn is_shared(&self) -> bool {
         self.tier.is_shared()
+    }
+
+    fn answers(&self) -> bool {
+        self.reads.breaker.circuit((self.clock)()) != Circuit::Open && self.tier.answers()
     }
 
     fn listen(&self, ear: Arc<dyn Ear>) {

@@ -1,16 +1,19 @@
 //! Changes in their order, the last of each key alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use larder_engine::tags::{id_of, tags_in};
 use larder_engine::tier::{TierChange, TierKey, Told};
 
 use super::{Coming, hash_of};
 
 /// What a change takes beside its key and value: its places in list and table, and its allocations.
 const CHANGE_BYTES: u64 = 160;
+/// What a tag takes at most: its name and its place in a set.
+const TAG_BYTES: u64 = 96;
 /// Less than this part of the bound is not worth looking for among changes that hold no value.
 const VALUES_PART: u64 = 4;
 
@@ -21,11 +24,15 @@ pub(super) struct Batch<C> {
     /// Places in `changes` of the last change of each key, unless all of its database goes behind it.
     places: HashTable<u32>,
     clears: Vec<Cleared>,
+    /// Places of what is to be invalidated, by tenant.
+    invalidations: HashMap<Arc<str>, usize>,
     pub(super) bytes: u64,
     /// Of those, values.
     value_bytes: u64,
     /// Changes before this one have been looked at for values to leave out.
     hand: usize,
+    /// Places of changes whose values were left out.
+    pub(super) left_out: HashSet<usize>,
 }
 
 /// What is cleared: keys of a database, or of all, that begin so.
@@ -39,6 +46,12 @@ impl Cleared {
     fn covers(&self, key: TierKey<'_>) -> bool {
         let is_database = self.db.is_none_or(|db| db == key.db);
         *self.tenant == *key.tenant && is_database && key.bytes.starts_with(&self.prefix)
+    }
+
+    /// Whether it covers every key that another does.
+    fn contains(&self, other: &Self) -> bool {
+        let is_database = self.db.is_none() || self.db == other.db;
+        self.tenant == other.tenant && is_database && other.prefix.starts_with(&self.prefix)
     }
 }
 
@@ -59,7 +72,11 @@ impl Batch<Vec<Told>> {
                     db: *db,
                     prefix: Box::default(),
                 });
-                self.append(told);
+                let is_same = |last: &&mut Told| matches!(&last.change, TierChange::Clear(of, which) if of == tenant && which == db);
+                match self.changes.last_mut().filter(is_same) {
+                    Some(last) => *last = told,
+                    None => self.append(told),
+                }
                 return;
             }
             TierChange::ClearPrefix(key) => {
@@ -69,6 +86,10 @@ impl Batch<Vec<Told>> {
                     prefix: key.bytes.clone(),
                 });
                 self.append(told);
+                return;
+            }
+            TierChange::Invalidate(..) => {
+                self.invalidate(told);
                 return;
             }
             TierChange::Put(key, _) | TierChange::Delete(key) => key,
@@ -86,6 +107,28 @@ impl Batch<Vec<Told>> {
             .insert_unique(hash, place, |place| hash_at(changes, *place));
     }
 
+    /// All that is to be invalidated of a tenant is one change, as tags are invalidated again and again.
+    fn invalidate(&mut self, told: Told) {
+        let TierChange::Invalidate(tenant, tags) = &told.change else {
+            return;
+        };
+        let Some(place) = self.invalidations.get(tenant).copied() else {
+            self.invalidations
+                .insert(Arc::clone(tenant), self.changes.len());
+            self.append(told);
+            return;
+        };
+        let before = &mut self.changes[place].change;
+        self.bytes -= bytes_of(before);
+        if let TierChange::Invalidate(_, known) = before {
+            match (known.as_mut(), tags) {
+                (Some(known), Some(tags)) => Arc::make_mut(known).extend(tags.iter().cloned()),
+                _ => *known = None,
+            }
+        }
+        self.bytes += bytes_of(before);
+    }
+
     fn append(&mut self, told: Told) {
         self.bytes += bytes_of(&told.change);
         self.value_bytes += value_bytes_of(&told.change);
@@ -98,6 +141,7 @@ impl Batch<Vec<Told>> {
         let before = mem::replace(&mut self.changes[place], told).change;
         self.bytes -= bytes_of(&before);
         self.value_bytes -= value_bytes_of(&before);
+        self.left_out.remove(&place);
     }
 
     fn clear(&mut self, cleared: Cleared) {
@@ -106,6 +150,8 @@ impl Batch<Vec<Told>> {
             let key = key_at(changes, *place);
             !key.is_some_and(|key| cleared.covers(key))
         });
+        // Who looks for a key looks at each of them.
+        self.clears.retain(|before| !cleared.contains(before));
         self.clears.push(cleared);
     }
 
@@ -126,6 +172,7 @@ impl Batch<Vec<Told>> {
                 let change = TierChange::Delete(key.clone());
                 let nothing = Told { change, at: *at };
                 self.replace(place, nothing);
+                self.left_out.insert(place);
                 left_out.values += 1;
             }
         }
@@ -135,15 +182,29 @@ impl Batch<Vec<Told>> {
         left_out
     }
 
-    /// Empties all databases that it changes, instead. How many.
+    /// Empties all databases that it changes, instead, and where tags are to be invalidated all are. How many databases.
     fn collapse(&mut self) -> u64 {
         let changes = mem::take(self).changes;
         let at = changes.iter().map(|told| told.at).max();
         let changes = changes.iter().map(|told| &told.change);
-        let databases: BTreeSet<_> = changes.map(database_of).collect();
+        let (mut databases, mut tenants) = (BTreeSet::new(), BTreeSet::new());
+        for change in changes {
+            match change {
+                TierChange::Put(key, _)
+                | TierChange::Delete(key)
+                | TierChange::ClearPrefix(key) => {
+                    databases.insert((Arc::clone(&key.tenant), Some(key.db)));
+                }
+                TierChange::Clear(tenant, db) => _ = databases.insert((Arc::clone(tenant), *db)),
+                TierChange::Invalidate(tenant, _) => _ = tenants.insert(Arc::clone(tenant)),
+            }
+        }
         let count = databases.len() as u64;
-        for ((tenant, db), at) in databases.into_iter().zip(at.into_iter().cycle()) {
-            let change = TierChange::Clear(tenant, db);
+        let clears = databases.into_iter();
+        let clears = clears.map(|(tenant, db)| TierChange::Clear(tenant, db));
+        let tenants = tenants.into_iter();
+        let all = tenants.map(|tenant| TierChange::Invalidate(tenant, None));
+        for (change, at) in clears.chain(all).zip(at.into_iter().cycle()) {
             self.push(Told { change, at });
         }
         count
@@ -155,9 +216,11 @@ impl Batch<Vec<Told>> {
             changes: Arc::new(self.changes),
             places: self.places,
             clears: self.clears,
+            invalidations: self.invalidations,
             bytes: self.bytes,
             value_bytes: self.value_bytes,
             hand: self.hand,
+            left_out: self.left_out,
         }
     }
 }
@@ -167,6 +230,21 @@ impl<C> Batch<C> {
     pub(super) fn prefixes(&self) -> usize {
         let is_prefix = |cleared: &&Cleared| !cleared.prefix.is_empty();
         self.clears.iter().filter(is_prefix).count()
+    }
+
+    /// Whether it invalidates a tag of this note.
+    pub(super) fn voids(&self, changes: &[Told], tenant: &str, note: &[u8]) -> bool {
+        let place = self.invalidations.get(tenant);
+        match place
+            .and_then(|place| changes.get(*place))
+            .map(|told| &told.change)
+        {
+            Some(TierChange::Invalidate(_, Some(ids))) => {
+                tags_in(note).any(|tag| ids.contains(&*id_of(tag)))
+            }
+            Some(TierChange::Invalidate(_, None)) => true,
+            _ => false,
+        }
     }
 
     /// What there will be of a key, if it changes that.
@@ -185,19 +263,10 @@ impl<C> Batch<C> {
     }
 }
 
-fn database_of(change: &TierChange) -> (Arc<str>, Option<u8>) {
-    match change {
-        TierChange::Put(key, _) | TierChange::Delete(key) | TierChange::ClearPrefix(key) => {
-            (Arc::clone(&key.tenant), Some(key.db))
-        }
-        TierChange::Clear(tenant, db) => (Arc::clone(tenant), *db),
-    }
-}
-
 fn key_at(changes: &[Told], place: u32) -> Option<TierKey<'_>> {
     match &changes.get(place as usize)?.change {
         TierChange::Put(key, _) | TierChange::Delete(key) => Some(key.borrow()),
-        TierChange::Clear(..) | TierChange::ClearPrefix(_) => None,
+        TierChange::Clear(..) | TierChange::ClearPrefix(_) | TierChange::Invalidate(..) => None,
     }
 }
 
@@ -212,17 +281,21 @@ fn hash_at(changes: &[Told], place: u32) -> u64 {
 fn value_bytes_of(change: &TierChange) -> u64 {
     match change {
         TierChange::Put(_, stored) => (stored.value.len() + stored.note.len()) as u64,
-        TierChange::Delete(_) | TierChange::Clear(..) | TierChange::ClearPrefix(_) => 0,
+        TierChange::Delete(_)
+        | TierChange::Clear(..)
+        | TierChange::ClearPrefix(_)
+        | TierChange::Invalidate(..) => 0,
     }
 }
 
 /// Bytes of memory that a change takes on its way.
 pub(super) fn bytes_of(change: &TierChange) -> u64 {
-    let key_bytes = match change {
+    let own_bytes = match change {
         TierChange::Put(key, _) | TierChange::Delete(key) | TierChange::ClearPrefix(key) => {
             key.bytes.len() as u64
         }
-        TierChange::Clear(..) => 0,
+        TierChange::Invalidate(_, Some(tags)) => tags.len() as u64 * TAG_BYTES,
+        TierChange::Clear(..) | TierChange::Invalidate(_, None) => 0,
     };
-    key_bytes + value_bytes_of(change) + CHANGE_BYTES
+    own_bytes + value_bytes_of(change) + CHANGE_BYTES
 }

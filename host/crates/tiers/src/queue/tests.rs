@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use larder_engine::tags::{TAG_PART, UNSTAMPED};
 use larder_engine::tier::TierKeyBuf;
 
 use super::batch::bytes_of;
@@ -126,6 +127,47 @@ fn where_writes_are_to_fail_they_are_refused_above_the_bound() {
     assert!(!queue.refuses());
 }
 
+fn invalidate(tags: impl IntoIterator<Item = u32>) -> TierChange {
+    let ids = tags.into_iter().map(|tag| tag.to_le_bytes().into());
+    TierChange::Invalidate("t".into(), Some(Arc::new(ids.collect())))
+}
+
+/// What the tier is to invalidate next.
+fn invalidated(queue: &Queue) -> Vec<Option<usize>> {
+    let inner = queue.inner.lock();
+    let changes = inner.next.changes.iter();
+    let tags = changes.filter_map(|told| match &told.change {
+        TierChange::Invalidate(_, tags) => Some(tags.as_ref().map(|tags| tags.len())),
+        _ => None,
+    });
+    tags.collect()
+}
+
+#[test]
+fn tags_that_are_invalidated_again_and_again_wait_once_and_too_many_are_all() {
+    let queue = queue(Overflow::Drop);
+    queue.give_up_waiting();
+    for _ in 0..10_000 {
+        queue.push(invalidate([1]));
+        queue.push(invalidate([2, 3]));
+    }
+    queue.push(put(0, 1, b"v"));
+    assert_eq!(invalidated(&queue), [Some(3)]);
+    let note = |tag: u32| [&UNSTAMPED[..], &[TAG_PART, 4, 0], &tag.to_le_bytes()].concat();
+    let voids = |tenant: &str, tag: u32| queue.voids(tenant, &note(tag));
+    assert!(voids("t", 3) && !voids("t", 4) && !voids("other", 3) && !queue.voids("t", b""));
+    assert_eq!(load(&queue.counts().collapses), 0);
+    queue.push(invalidate(10..2_000));
+    assert_eq!(invalidated(&queue), [None]);
+    assert_eq!(load(&queue.counts().collapses), 1, "a database went, too");
+    queue.push(invalidate([1]));
+    assert_eq!(invalidated(&queue), [None]);
+    queue.begin().unwrap();
+    assert!(voids("t", 4) && !voids("other", 4), "it is on its way");
+    queue.push(invalidate([1]));
+    assert_eq!(invalidated(&queue), [Some(1)], "of the next round");
+}
+
 /// What a tier holds that does what it is told.
 type Held = HashMap<TierKeyBuf, Vec<u8>>;
 
@@ -144,6 +186,7 @@ fn apply(held: &mut Held, change: &TierChange) {
             let is_there = key.tenant == prefix.tenant && key.db == prefix.db;
             !(is_there && key.bytes.starts_with(&prefix.bytes))
         }),
+        TierChange::Invalidate(..) => {}
     }
 }
 
@@ -221,5 +264,25 @@ fn a_change_is_as_old_as_it_is_however_long_it_waits() {
     assert!(
         round[0].at <= between && round[1].at >= between,
         "{round:?}"
+    );
+}
+
+#[test]
+fn a_database_that_is_emptied_again_and_again_is_emptied_once() {
+    let queue = queue(Overflow::Drop);
+    let clear = |db| TierChange::Clear("t".into(), db);
+    for _ in 0..100 {
+        queue.push(clear(Some(1)));
+    }
+    assert_eq!(queue.len(), 1);
+    queue.push(put(1, 1, b"v"));
+    queue.push(clear(None));
+    queue.push(clear(Some(1)));
+    assert_eq!(queue.len(), 4);
+    let coming = |db| queue.coming(key(db, 1).borrow());
+    assert!(matches!(coming(1), Some(Coming::Nothing)));
+    assert!(
+        matches!(coming(2), Some(Coming::Nothing)),
+        "all are emptied"
     );
 }

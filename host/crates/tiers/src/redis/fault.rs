@@ -29,6 +29,12 @@ pub enum ConnectError {
     /// It lacks what is needed.
     #[error("{0} is version {1}; version 6.2 or later is needed")]
     TooOld(String, String),
+    /// Nobody would be told of changes.
+    #[error(
+        "{0} does not let the user publish on the channel {1}, by which servers that share entries tell each other of what \
+         they change; allow it (ACL SETUSER … &{1}), or turn the setting off that ends in share"
+    )]
+    NoChannel(String, String),
     /// The authorities of certificates cannot be used.
     #[error("the authorities for {0} cannot be used: {1}; name a file of PEM certificates")]
     Authorities(String, String),

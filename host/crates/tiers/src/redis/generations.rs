@@ -120,6 +120,7 @@ impl Generations {
             Call {
                 script: &GENERATIONS,
                 name: asking.names.generations(tenant).into_bytes(),
+                more: Vec::new(),
                 args: [vec![raise.clone().into_bytes()], pairs].concat(),
             }
         };
@@ -129,7 +130,7 @@ impl Generations {
         for (tenant, answer) in tenants.iter().zip(answers) {
             let mut of = known.get(tenant).cloned().unwrap_or_default();
             let taken = answer.and_then(|answer| of.take(answer));
-            taken.map_err(|error| asking.standing.refuses(&error))?;
+            taken.map_err(|error| TierError::Unavailable(asking.standing.refusal(&error)))?;
             known.insert(Arc::clone(tenant), of);
         }
         Ok(())

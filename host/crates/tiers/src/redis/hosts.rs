@@ -15,6 +15,8 @@ use super::message::{Beat, HostId, Message};
 const HOSTS_MAX: usize = 1024;
 /// Messages of a host that may come before one that was sent earlier.
 const EARLY_MAX: usize = 65_536;
+/// The same of all hosts.
+const ALL_EARLY_MAX: usize = 4 * EARLY_MAX;
 
 /// See the module.
 pub(super) struct Hosts {
@@ -28,8 +30,9 @@ struct Host {
     all_to: u64,
     /// Those beyond it that came.
     early: BTreeSet<u64>,
-    /// The round that is coming in, and the nodes through which it did.
+    /// The round that is coming in, and the nodes through which it did, and is to.
     round: u64,
+    nodes_max: u16,
     nodes: HashSet<u16>,
     /// When one was last whole.
     whole_at: Instant,
@@ -52,9 +55,16 @@ impl Host {
             all_to: 0,
             early: BTreeSet::new(),
             round: 0,
+            nodes_max: 0,
             nodes: HashSet::new(),
             whole_at: now,
         }
+    }
+
+    /// Whether it cannot have told anything that did not come, though it says no more: all that it is known to have told has, and
+    /// what a single node tells comes in its order.
+    fn has_told_all(&self) -> bool {
+        self.nodes_max == 1 && self.early.is_empty()
     }
 
     fn came(&mut self, number: u64) {
@@ -65,9 +75,12 @@ impl Host {
     }
 
     fn join_up(&mut self) {
-        while self.early.first() == Some(&(self.all_to + 1)) {
-            self.early.pop_first();
-            self.all_to += 1;
+        while let Some(next) = self
+            .all_to
+            .checked_add(1)
+            .filter(|next| self.early.remove(next))
+        {
+            self.all_to = next;
         }
     }
 
@@ -76,7 +89,7 @@ impl Host {
         let has_all = self.all_to >= number;
         if !has_all {
             self.all_to = number;
-            self.early = self.early.split_off(&(number + 1));
+            self.early.retain(|early| *early > number);
             self.join_up();
         }
         has_all
@@ -91,6 +104,7 @@ impl Host {
             self.round = beat.round;
             self.nodes.clear();
         }
+        self.nodes_max = self.nodes_max.max(beat.nodes);
         let is_new = self.nodes.insert(beat.node);
         let is_whole = is_new && self.nodes.len() == usize::from(beat.nodes);
         if is_whole {
@@ -123,10 +137,16 @@ impl Hosts {
         }
         let host = self.known.entry(*from).or_insert_with(|| Host::new(now));
         match told {
-            Message::Changed(number, _) | Message::Cleared(number, _) => {
+            Message::Changed(number, _)
+            | Message::Cleared(number, ..)
+            | Message::Invalidated(number, _) => {
                 host.came(*number);
                 if host.early.len() > EARLY_MAX {
                     host.has_all_to(*number);
+                    return Finding::Missed;
+                }
+                if !host.early.is_empty() && self.early() > ALL_EARLY_MAX {
+                    self.known.clear();
                     return Finding::Missed;
                 }
             }
@@ -156,13 +176,17 @@ impl Hosts {
         own.is_some_and(|own| own.round > 0 && now - own.whole_at < self.timeout)
     }
 
-    /// Forgets others that have gone without a word. Whether there was one.
+    /// Messages that came before one that was sent earlier.
+    fn early(&self) -> usize {
+        self.known.values().map(|host| host.early.len()).sum()
+    }
+
+    /// Forgets others that have gone without a word. Whether there was one that may have told what did not come.
     pub(super) fn forget_silent(&mut self, now: Instant) -> bool {
         let (own, timeout) = (self.own, self.timeout);
-        let before = self.known.len();
-        self.known
-            .retain(|id, host| *id == own || now - host.whole_at < timeout);
-        self.known.len() < before
+        let is_silent = |id: &HostId, host: &Host| *id != own && now - host.whole_at >= timeout;
+        let silent = self.known.extract_if(|id, host| is_silent(id, host));
+        silent.fold(false, |any, (_, host)| any | !host.has_told_all())
     }
 
     /// How many others there are.
@@ -221,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn no_number_is_too_large() {
+        let now = Instant::now();
+        let mut hosts = Hosts::new(OWN, TIMEOUT);
+        let mut hear = |told| hosts.hear(&OTHER, &told, now);
+        assert_eq!(hear(changed(u64::MAX)), Finding::Well);
+        assert_eq!(hear(beat(1, u64::MAX, 0, 1)), Finding::Missed);
+        assert_eq!(hear(changed(u64::MAX)), Finding::Well);
+        assert_eq!(hear(Message::Bye(u64::MAX)), Finding::Well);
+    }
+
+    #[test]
     fn who_is_new_has_told_nothing_yet_and_who_is_silent_may_have() {
         let begin = Instant::now();
         let mut hosts = Hosts::new(OWN, TIMEOUT);
@@ -236,8 +271,26 @@ mod tests {
         let later = begin + TIMEOUT;
         assert_eq!(hosts.hear(&third, &Message::Bye(3), later), Finding::Well);
         assert!(!hosts.is_hearing(later));
-        assert!(hosts.forget_silent(later) && !hosts.forget_silent(later));
+        assert!(!hosts.forget_silent(later), "all that it told came");
         assert_eq!(hosts.others(), 0);
+        for lost in [changed(2), beat(1, 0, 0, 2)] {
+            assert_eq!(hosts.hear(&OTHER, &lost, begin), Finding::Well);
+            assert!(hosts.forget_silent(later) && !hosts.forget_silent(later));
+        }
+    }
+
+    #[test]
+    fn of_all_hosts_together_so_many_may_come_early() {
+        let mut hosts = Hosts::new(OWN, TIMEOUT);
+        let now = Instant::now();
+        let mut has_missed = false;
+        for host in 1..=8 {
+            for number in 2..50_000 {
+                has_missed |= hosts.hear(&[host; 16], &changed(number), now) == Finding::Missed;
+            }
+            assert!(hosts.early() <= ALL_EARLY_MAX);
+        }
+        assert!(has_missed);
     }
 
     proptest! {

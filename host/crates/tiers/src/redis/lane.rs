@@ -31,6 +31,21 @@ enum Fault {
     Lost(RedisError),
 }
 
+/// That nothing was answered.
+pub(super) struct Silence {
+    pub(super) error: TierError,
+    /// The connection broke off over what was sent.
+    pub(super) is_broken: bool,
+    /// There was a connection, so that something may have been done.
+    pub(super) is_sent: bool,
+}
+
+impl From<Silence> for TierError {
+    fn from(silence: Silence) -> Self {
+        silence.error
+    }
+}
+
 impl Lane {
     pub(super) fn new(dialer: &Arc<Dialer>, standing: &Arc<Standing>, timeout: Duration) -> Self {
         Self {
@@ -62,7 +77,7 @@ impl Lane {
         answer_bytes: usize,
     ) -> Result<Vec<RedisResult<Value>>, TierError> {
         let timeout = self.timeout + time_for(answer_bytes as u64);
-        self.send_within(commands, None, timeout).await
+        Ok(self.send_within(commands, None, timeout, true).await?)
     }
 
     /// Carries out scripts and brings their answers; behind them, over the same connection, `wait` and its answer.
@@ -70,12 +85,17 @@ impl Lane {
         &self,
         calls: &[Call],
         wait: Option<&Cmd>,
-    ) -> Result<Vec<RedisResult<Value>>, TierError> {
+    ) -> Result<Vec<RedisResult<Value>>, Silence> {
         let bytes: usize = calls.iter().map(Call::bytes).sum();
         let waits = wait.map_or(Duration::ZERO, |_| self.timeout);
         let timeout = self.timeout + time_for(bytes as u64) + waits;
         let commands: Vec<_> = calls.iter().map(|call| call.command(false)).collect();
-        let mut answers = self.send_within(&commands, wait, timeout).await?;
+        let is_repeatable = calls.iter().all(|call| call.script.is_repeatable);
+        let send = async |commands: &[Cmd]| {
+            self.send_within(commands, wait, timeout, is_repeatable)
+                .await
+        };
+        let mut answers = send(&commands).await?;
         let is_unknown = |answer: &RedisResult<Value>| {
             let error = answer.as_ref().err();
             error.is_some_and(|error| error.code() == Some("NOSCRIPT"))
@@ -85,7 +105,7 @@ impl Lane {
             .collect();
         if !unknown.is_empty() {
             let commands: Vec<_> = unknown.iter().map(|at| calls[*at].command(true)).collect();
-            let again = self.send_within(&commands, wait, timeout).await?;
+            let again = send(&commands).await?;
             let waited = wait.map(|_| calls.len());
             for (at, answer) in unknown.into_iter().chain(waited).zip(again) {
                 answers[at] = answer;
@@ -99,8 +119,13 @@ impl Lane {
         commands: &[Cmd],
         wait: Option<&Cmd>,
         timeout: Duration,
-    ) -> Result<Vec<RedisResult<Value>>, TierError> {
-        let text = match tokio::time::timeout(timeout, self.try_send(commands, wait)).await {
+        is_repeatable: bool,
+    ) -> Result<Vec<RedisResult<Value>>, Silence> {
+        let sending = self.try_send(commands, wait, is_repeatable);
+        let sent = tokio::time::timeout(timeout, sending).await;
+        let is_broken = matches!(sent, Ok(Err(Fault::Lost(_))));
+        let is_sent = !matches!(sent, Ok(Err(Fault::Connect(_))));
+        let text = match sent {
             Ok(Ok(answers)) => {
                 self.standing.works();
                 return Ok(answers);
@@ -121,7 +146,11 @@ impl Lane {
                 )
             }
         };
-        Err(self.standing.fails(text))
+        Err(Silence {
+            error: self.standing.fails(text),
+            is_broken,
+            is_sent,
+        })
     }
 
     /// The connection is put back when all went well: one whose answers nobody waited for is not used again.
@@ -129,15 +158,20 @@ impl Lane {
         &self,
         commands: &[Cmd],
         wait: Option<&Cmd>,
+        is_repeatable: bool,
     ) -> Result<Vec<RedisResult<Value>>, Fault> {
         let mut held = self.held.lock().await;
-        if let Some(mut connection) = held.take()
-            && let Ok(answers) = self.send_over(&mut connection, commands, wait).await
-        {
-            *held = Some(connection);
-            return Ok(answers);
+        if let Some(mut connection) = held.take() {
+            match self.send_over(&mut connection, commands, wait).await {
+                Ok(answers) => {
+                    *held = Some(connection);
+                    return Ok(answers);
+                }
+                Err(error) if !is_repeatable => return Err(Fault::Lost(error)),
+                Err(_) => {}
+            }
         }
-        // It may have been closed while nothing was asked of it; all that is asked may be asked twice.
+        // It may have been closed while nothing was asked of it; what is repeatable may be asked twice.
         let mut connection = self.dialer.dial().await.map_err(Fault::Connect)?;
         let sent = self.send_over(&mut connection, commands, wait).await;
         let answers = sent.map_err(Fault::Lost)?;

@@ -3,20 +3,29 @@
 //! ```text
 //! 1 ‖ host (16) ‖ kind (1) ‖ number (8) ‖ rest                                     little-endian
 //! kind 1   a key was changed      number: of the message      rest: tenant's length (2), tenant, database (1), key
-//! kind 2   a tenant was cleared   number: of the message      rest: tenant
 //! kind 3   the host lives         number: of the round        rest: last message before it (8), node (2), of nodes (2)
 //! kind 4   the host ends          number: of its last message
+//! kind 5   tags were invalidated  number: of the message      rest: tenant's length (2), tenant, of each tag its length (1) and
+//!                                 name, the tick (8); no tags: all that there are
+//! kind 6   keys were removed      number: of the message      rest: tenant's length (2), tenant, database (1) or 255 for all,
+//!                                 what the keys begin with
 //! ```
 //!
-//! The messages of a host are numbered from 1, without a gap.
+//! The messages of a host are numbered from 1, without a gap. One of a kind that is not known counts as missed.
 
 use larder_engine::tier::TierKey;
 
 const FORM: u8 = 1;
 const CHANGED: u8 = 1;
-const CLEARED: u8 = 2;
 const BEAT: u8 = 3;
 const BYE: u8 = 4;
+const INVALIDATED: u8 = 5;
+const CLEARED: u8 = 6;
+
+/// In place of one.
+const ALL_DATABASES: u8 = u8::MAX;
+/// Bytes of a tick, behind all else.
+pub(super) const TICK_BYTES: usize = 8;
 
 /// Drawn when a host begins.
 pub(super) type HostId = [u8; 16];
@@ -26,12 +35,42 @@ pub(super) type HostId = [u8; 16];
 pub(super) enum Message<'a> {
     /// A key was changed.
     Changed(u64, TierKey<'a>),
-    /// Of a tenant a database, all or what begins in some way was cleared.
-    Cleared(u64, &'a str),
+    /// The keys of a tenant's database, or of all of them, were removed that begin so.
+    Cleared(u64, &'a str, Option<u8>, &'a [u8]),
     /// The host lives.
     Beat(Beat),
     /// It ends, with no more than so many messages.
     Bye(u64),
+    /// Tags were invalidated.
+    Invalidated(u64, Tagged<'a>),
+}
+
+/// Tags of a tenant, and the tick at which they were invalidated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tagged<'a> {
+    pub(super) tenant: &'a str,
+    /// The length of each, and it; see [`write_ids`].
+    pub(super) ids: &'a [u8],
+    pub(super) tick: u64,
+}
+
+impl<'a> Tagged<'a> {
+    /// The tags; none means all.
+    pub(super) fn ids(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.ids;
+        std::iter::from_fn(move || {
+            let (len, behind) = rest.split_first()?;
+            let (id, behind) = behind.split_at_checked((*len).into())?;
+            rest = behind;
+            Some(id)
+        })
+    }
+}
+
+/// Tags as a message has them. Their names are short.
+pub(super) fn write_ids(ids: &[&[u8]]) -> Vec<u8> {
+    let with_len = |id: &&[u8]| [&[id.len() as u8], *id].concat();
+    ids.iter().flat_map(with_len).collect()
 }
 
 /// A round of these goes through each node that has keys.
@@ -49,9 +88,10 @@ impl<'a> Message<'a> {
     pub(super) fn write(&self, host: &HostId) -> Vec<u8> {
         let (kind, number) = match self {
             Self::Changed(number, _) => (CHANGED, *number),
-            Self::Cleared(number, _) => (CLEARED, *number),
+            Self::Cleared(number, ..) => (CLEARED, *number),
             Self::Beat(beat) => (BEAT, beat.round),
             Self::Bye(number) => (BYE, *number),
+            Self::Invalidated(number, _) => (INVALIDATED, *number),
         };
         let mut message = vec![FORM];
         message.extend_from_slice(host);
@@ -59,19 +99,26 @@ impl<'a> Message<'a> {
         message.extend_from_slice(&number.to_le_bytes());
         match self {
             Self::Changed(_, key) => {
-                let len = u16::try_from(key.tenant.len()).unwrap_or(u16::MAX);
-                message.extend_from_slice(&len.to_le_bytes());
-                message.extend_from_slice(&key.tenant.as_bytes()[..usize::from(len)]);
+                write_tenant(&mut message, key.tenant);
                 message.push(key.db);
                 message.extend_from_slice(key.bytes);
             }
-            Self::Cleared(_, tenant) => message.extend_from_slice(tenant.as_bytes()),
+            Self::Cleared(_, tenant, db, prefix) => {
+                write_tenant(&mut message, tenant);
+                message.push(db.unwrap_or(ALL_DATABASES));
+                message.extend_from_slice(prefix);
+            }
             Self::Beat(beat) => {
                 message.extend_from_slice(&beat.last.to_le_bytes());
                 message.extend_from_slice(&beat.node.to_le_bytes());
                 message.extend_from_slice(&beat.nodes.to_le_bytes());
             }
             Self::Bye(_) => {}
+            Self::Invalidated(_, tagged) => {
+                write_tenant(&mut message, tagged.tenant);
+                message.extend_from_slice(tagged.ids);
+                message.extend_from_slice(&tagged.tick.to_le_bytes());
+            }
         }
         message
     }
@@ -85,7 +132,11 @@ impl<'a> Message<'a> {
         let number = u64::from_le_bytes(*number);
         let told = match (form, kind) {
             (FORM, CHANGED) => Self::Changed(number, key(rest)?),
-            (FORM, CLEARED) => Self::Cleared(number, str::from_utf8(rest).ok()?),
+            (FORM, CLEARED) => {
+                let TierKey { tenant, db, bytes } = key(rest)?;
+                let db = (db != ALL_DATABASES).then_some(db);
+                Self::Cleared(number, tenant, db, bytes)
+            }
             (FORM, BEAT) => {
                 let (last, rest) = rest.split_first_chunk()?;
                 let (node, rest) = rest.split_first_chunk()?;
@@ -97,21 +148,34 @@ impl<'a> Message<'a> {
                 })
             }
             (FORM, BYE) => Self::Bye(number),
+            (FORM, INVALIDATED) => {
+                let (tenant, rest) = read_tenant(rest)?;
+                let (ids, tick) = rest.split_last_chunk()?;
+                let tick = u64::from_le_bytes(*tick);
+                Self::Invalidated(number, Tagged { tenant, ids, tick })
+            }
             _ => return None,
         };
         Some((*host, told))
     }
 }
 
-fn key(rest: &[u8]) -> Option<TierKey<'_>> {
+fn write_tenant(message: &mut Vec<u8>, tenant: &str) {
+    let len = u16::try_from(tenant.len()).unwrap_or(u16::MAX);
+    message.extend_from_slice(&len.to_le_bytes());
+    message.extend_from_slice(&tenant.as_bytes()[..usize::from(len)]);
+}
+
+fn read_tenant(rest: &[u8]) -> Option<(&str, &[u8])> {
     let (len, rest) = rest.split_first_chunk()?;
     let (tenant, rest) = rest.split_at_checked(u16::from_le_bytes(*len).into())?;
+    Some((str::from_utf8(tenant).ok()?, rest))
+}
+
+fn key(rest: &[u8]) -> Option<TierKey<'_>> {
+    let (tenant, rest) = read_tenant(rest)?;
     let (&[db], bytes) = rest.split_first_chunk()?;
-    Some(TierKey {
-        tenant: str::from_utf8(tenant).ok()?,
-        db,
-        bytes,
-    })
+    Some(TierKey { tenant, db, bytes })
 }
 
 #[cfg(test)]
@@ -132,11 +196,20 @@ mod tests {
             nodes: 3,
         };
         let host = [7; 16];
+        let ids = write_ids(&[b"", b"a", &[7; 64]]);
+        let tagged = Tagged {
+            tenant: "größe",
+            ids: &ids,
+            tick: 1 << 42,
+        };
+        assert!(tagged.ids().eq([&b""[..], b"a", &[7; 64]]));
         for told in [
             Message::Changed(1, key),
-            Message::Cleared(2, "größe"),
+            Message::Cleared(2, "größe", None, b""),
+            Message::Cleared(3, "größe", Some(15), b"a:"),
             Message::Beat(beat),
             Message::Bye(4),
+            Message::Invalidated(5, tagged),
         ] {
             let message = told.write(&host);
             assert_eq!(Message::read(&message), Some((host, told)));

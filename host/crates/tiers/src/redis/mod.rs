@@ -7,6 +7,7 @@
 //! another, which is what WAIT speaks of; what else there is over a third.
 
 mod address;
+mod arbiter;
 mod connect;
 mod connection;
 mod doubt;
@@ -19,8 +20,10 @@ mod message;
 mod names;
 mod nodes;
 mod reads;
+mod refusal;
 mod script;
 mod standing;
+mod tags;
 mod upkeep;
 mod value;
 mod voice;
@@ -28,17 +31,20 @@ mod writes;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use larder_engine::Millis;
+use larder_engine::authority::Arbiter;
 use larder_engine::tier::{
     Answer, Ear, Stored, Tier, TierError, TierFigures, TierKey, TierKeyBuf, Told,
 };
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 pub use address::{NoAddress, RedisAddress};
@@ -46,13 +52,16 @@ pub use fault::ConnectError;
 pub use writes::Consistency;
 
 use crate::encoding::Encoding;
+use arbiter::Requests;
 use connect::Dialer;
 use generations::{Asking, Generations};
 use lane::Lane;
 use names::Names;
 use reads::Reads;
+use refusal::Breaks;
 use script::{Call, FORGET};
 use standing::Standing;
+use tags::SharedTags;
 use voice::Voice;
 
 /// What a tier in Redis is made from.
@@ -107,13 +116,20 @@ struct Inner {
     standing: Arc<Standing>,
     names: Names,
     generations: Generations,
+    tags: SharedTags,
+    /// Until when what is known of generations and tags is good.
+    up_until: Mutex<Instant>,
     encoding: Arc<dyn Encoding>,
     reads: Arc<Reads>,
     writer: Lane,
+    breaks: Breaks,
+    requests: Requests,
     /// For all but reads and writes of entries.
     aside: Lane,
     /// Tells others of what is changed.
     voice: Option<Voice>,
+    /// Whoever has copies.
+    ear: OnceLock<Arc<dyn Ear>>,
     /// A generation was raised.
     is_swept: Notify,
     timeout: Duration,
@@ -152,6 +168,8 @@ impl RedisTier {
             tier.runtime
                 .spawn(reads.serve(inner.lane(), standing, is_cluster));
         }
+        tier.runtime
+            .spawn(arbiter::arbitrate(Arc::clone(&tier.inner)));
         tier.runtime.spawn(upkeep::refresh(Arc::clone(&tier.inner)));
         tier.runtime.spawn(upkeep::sweep(Arc::clone(&tier.inner)));
         Ok(tier)
@@ -162,7 +180,10 @@ impl RedisTier {
         let (answer, answered) = mpsc::channel();
         let inner = Arc::clone(&self.inner);
         self.runtime.spawn(async move {
-            let opened = inner.writer.open().await;
+            let mut opened = inner.writer.open().await;
+            if opened.is_ok() {
+                opened = inner.check_voice().await;
+            }
             if opened.is_ok() && inner.counts_replicas() {
                 // It is tried again.
                 let _ = inner.dialer.primaries().await;
@@ -204,9 +225,14 @@ impl Inner {
             names,
             voice: voice.transpose()?,
             generations: Generations::default(),
+            tags: SharedTags::default(),
+            up_until: Mutex::new(Instant::now()),
+            ear: OnceLock::new(),
             encoding,
             reads: Arc::new(Reads::new()),
             writer: lane(),
+            breaks: Breaks::default(),
+            requests: Requests::new(),
             aside: lane(),
             is_swept: Notify::new(),
             timeout: options.timeout,
@@ -234,12 +260,49 @@ impl Inner {
         }
     }
 
+    /// Learns of what others have cleared and invalidated, of all tenants that are known.
+    async fn refresh(&self) -> Result<(), TierError> {
+        let (began, doubts) = (Instant::now(), self.tags.doubts());
+        self.generations.refresh(&self.asking()).await?;
+        let tenants = self.ear.get().map(|ear| ear.tenants());
+        self.learn_tags(&tenants.unwrap_or_default(), doubts)
+            .await?;
+        self.keeps_up_since(began);
+        Ok(())
+    }
+
+    /// Whether it was asked for or heard of late what others have cleared and invalidated. Where it was not this host was
+    /// stopped, and may have missed it.
+    fn keeps_up(&self) -> bool {
+        let Some(voice) = &self.voice else {
+            return true;
+        };
+        let now = Instant::now();
+        let mut until = self.up_until.lock();
+        let is_late = now > *until;
+        if is_late {
+            // It is asked for before it is used, so it is good from now on.
+            self.tags.doubt();
+            *until = now + voice.good_for();
+        }
+        !is_late
+    }
+
+    /// What others did before is known.
+    fn keeps_up_since(&self, then: Instant) {
+        if let Some(voice) = &self.voice {
+            let mut until = self.up_until.lock();
+            *until = (*until).max(then + voice.good_for());
+        }
+    }
+
     /// Removes what was found under a name, unless it is another value by now.
     async fn forget(&self, name: Vec<u8>, value: &[u8]) {
         let head = value.get(..value.len().min(16)).unwrap_or_default();
         let call = Call {
             script: &FORGET,
             name,
+            more: Vec::new(),
             args: vec![head.to_vec(), value.len().to_string().into_bytes()],
         };
         // What cannot be removed is found damaged again.
@@ -275,7 +338,8 @@ impl Tier for RedisTier {
                 return Err(self.has_ended());
             }
             let inner = &self.inner;
-            let name = match inner.generations.known(&key.tenant, key.db) {
+            let generation = inner.generations.known(&key.tenant, key.db);
+            let name = match generation.filter(|_| inner.knows_tags(&key.tenant)) {
                 Some(generation) => inner.names.entry(key.borrow(), generation),
                 None => {
                     let (inner, key) = (Arc::clone(inner), key.clone());
@@ -325,14 +389,37 @@ impl Tier for RedisTier {
         self.inner.standing.figures()
     }
 
+    fn counts_tags(&self) -> bool {
+        true
+    }
+
+    /// While nothing is heard of it the listener tries.
+    fn answers(&self) -> bool {
+        let standing = &self.inner.standing;
+        !standing.is_deaf.load(Relaxed) || standing.answers.load(Relaxed)
+    }
+
     fn is_shared(&self) -> bool {
         self.inner.voice.is_some()
     }
 
+    fn arbiter(&self) -> Option<&dyn Arbiter> {
+        Some(self)
+    }
+
     fn listen(&self, ear: Arc<dyn Ear>) {
+        // The first is told.
+        let _ = self.inner.ear.set(Arc::clone(&ear));
         let own = || Arc::clone(&self.inner);
         self.runtime.spawn(voice::beat(own()));
         self.runtime.spawn(hearing::listen(own(), ear));
+        let (answer, answered) = mpsc::channel();
+        let inner = own();
+        self.runtime.spawn(async move {
+            // It is asked for again before anything is read. Nobody may wait for it any more.
+            let _ = answer.send(inner.refresh().await.is_ok());
+        });
+        let _ = answered.recv_timeout(self.inner.timeout);
     }
 
     fn close(&self) -> Answer<'_, ()> {

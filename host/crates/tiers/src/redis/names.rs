@@ -4,6 +4,7 @@
 //! PREFIX:TENANT:DB.GENERATION:KEY             an entry
 //! PREFIX:{TENANT/BUCKET}:DB.GENERATION:KEY    the same, where a tenant's entries are to lie in few slots
 //! PREFIX:TENANT:g                             the tenant's generations
+//! PREFIX:TENANT:t                             its tags that were invalidated
 //! PREFIX:DB:m                                 the channel of messages, of a database of Redis
 //! ```
 //!
@@ -39,6 +40,11 @@ impl Names {
     /// Where a tenant's generations stand.
     pub(super) fn generations(&self, tenant: &str) -> String {
         format!("{}:{}:g", self.prefix, escaped(tenant))
+    }
+
+    /// Where a tenant's invalidated tags stand.
+    pub(super) fn tags(&self, tenant: &str) -> String {
+        format!("{}:{}:t", self.prefix, escaped(tenant))
     }
 
     /// Where hosts that share entries tell each other of them: those in one database of Redis.
@@ -132,6 +138,7 @@ mod tests {
         let mut all = Vec::new();
         for tenant in tenants {
             all.push(names.generations(tenant).into_bytes());
+            all.push(names.tags(tenant).into_bytes());
             for db in [0, 1, 15] {
                 all.extend(keys.map(|bytes| names.entry(key(tenant, db, bytes), 0x2a)));
             }

@@ -8,7 +8,7 @@ use redis::{Cmd, RedisResult, Value, cmd};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::lane::Lane;
-use super::standing::Standing;
+use super::standing::{Standing, is_for_good};
 
 /// Keys that are asked for together.
 const TOGETHER_MAX: usize = 128;
@@ -85,10 +85,7 @@ impl Reads {
             let bytes = mean_bytes * names.len();
             let answers = match is_cluster {
                 true => lane.send(&gets(&names), bytes).await,
-                false => lane
-                    .send(&[get_all(&names)], bytes)
-                    .await
-                    .map(|answers| apart(answers, names.len())),
+                false => read_all(&lane, &names, bytes).await,
             };
             match answers {
                 Ok(answers) => {
@@ -122,6 +119,21 @@ impl Reads {
             Err(error) if error.code() == Some("WRONGTYPE") => Ok(Some(Vec::new())),
             Err(error) => Err(standing.refuses(&error)),
         }
+    }
+}
+
+/// Asks one server for all names at once; for each by itself where it refuses one of them.
+async fn read_all(
+    lane: &Lane,
+    names: &[&[u8]],
+    bytes: usize,
+) -> Result<Vec<RedisResult<Value>>, TierError> {
+    let answers = lane.send(&[get_all(names)], bytes).await?;
+    match answers.first() {
+        Some(Err(error)) if names.len() > 1 && is_for_good(error) => {
+            lane.send(&gets(names), bytes).await
+        }
+        _ => Ok(apart(answers, names.len())),
     }
 }
 

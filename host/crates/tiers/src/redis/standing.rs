@@ -4,7 +4,39 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use larder_engine::tier::{TierError, TierFigures};
 use parking_lot::Mutex;
+use redis::RedisError;
 use tracing::{info, warn};
+
+/// What Redis says where it refuses anything at the moment, or anything of this user. Older ones have it within the text of a
+/// script's error.
+const PASSING: [&str; 17] = [
+    "OOM",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MISCONF",
+    "NOREPLICAS",
+    "NOAUTH",
+    "WRONGPASS",
+    "MOVED",
+    "ASK ",
+    "NOSCRIPT",
+    "channel",
+    "to run",
+    "run this command",
+];
+
+/// Whether Redis would refuse the same again, and not all else.
+pub(super) fn is_for_good(error: &RedisError) -> bool {
+    let Some(code) = error.code() else {
+        return false;
+    };
+    let text = format!("{code} {}", error.detail().unwrap_or_default());
+    !PASSING.iter().any(|word| text.contains(word))
+}
 
 /// Counters, and the trouble that there is.
 #[derive(Default)]
@@ -30,6 +62,8 @@ pub(super) struct Standing {
     pub(super) hosts: AtomicU64,
     /// Whether nothing is heard at the moment.
     pub(super) is_deaf: AtomicBool,
+    /// Whether it answered then when it was last asked.
+    pub(super) answers: AtomicBool,
     /// Whether there is trouble.
     is_troubled: AtomicBool,
     trouble: Mutex<Option<String>>,
@@ -63,8 +97,17 @@ impl Standing {
         TierError::Unavailable(text)
     }
 
-    /// It answered, but refuses one thing.
-    pub(super) fn refuses(&self, error: &redis::RedisError) -> TierError {
+    /// It answered, but refuses one thing: for now, or for good.
+    pub(super) fn refuses(&self, error: &RedisError) -> TierError {
+        let text = self.refusal(error);
+        match is_for_good(error) {
+            true => TierError::Refused(text),
+            false => TierError::Unavailable(text),
+        }
+    }
+
+    /// What is said of that.
+    pub(super) fn refusal(&self, error: &RedisError) -> String {
         self.errors.fetch_add(1, Relaxed);
         let mend = match error.code() {
             Some("OOM") => "raise its maxmemory, or let it evict (maxmemory-policy allkeys-lru)",
@@ -72,9 +115,12 @@ impl Standing {
             Some("NOPERM" | "NOAUTH") => {
                 "let the user work on keys and channels that begin with the prefix"
             }
+            _ if error.to_string().contains("invalid bulk length") => {
+                "raise its proto-max-bulk-len"
+            }
             _ => "look at its log",
         };
-        TierError::Unavailable(format!("{} refuses: {error}; {mend}", self.place))
+        format!("{} refuses: {error}; {mend}", self.place)
     }
 
     /// What stands under a key is nothing that was written here.
@@ -103,6 +149,43 @@ impl Standing {
             is_deaf: self.is_deaf.load(Relaxed),
             trouble: self.trouble.lock().clone(),
             ..TierFigures::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{Value, parse_redis_value};
+
+    use super::*;
+
+    fn is_for_good_said(text: &str) -> bool {
+        let value = parse_redis_value(text.as_bytes()).and_then(Value::extract_error);
+        is_for_good(&value.expect_err("an error"))
+    }
+
+    #[test]
+    fn what_may_come_of_any_change_is_passing_and_all_else_is_for_good() {
+        for passing in [
+            "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+            "-READONLY You can't write against a read only replica.\r\n",
+            "-CLUSTERDOWN The cluster is down\r\n",
+            "-MISCONF Errors writing to the AOF file\r\n",
+            "-MOVED 1 127.0.0.1:1\r\n",
+            "-NOREPLICAS Not enough good replicas to write.\r\n",
+            "-NOPERM this user has no permissions to run the 'evalsha' command\r\n",
+            "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n",
+            "-ERR The user executing the script can't publish to the channel mentioned in the command\r\n",
+            "-ERR Error running script: @user_script:5: -READONLY You can't write against a read only replica.\r\n",
+        ] {
+            assert!(!is_for_good_said(passing), "{passing}");
+        }
+        for own in [
+            "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n",
+            "-ERR Protocol error: invalid bulk length\r\n",
+            "-ERR max request size exceeded\r\n",
+        ] {
+            assert!(is_for_good_said(own), "{own}");
         }
     }
 }

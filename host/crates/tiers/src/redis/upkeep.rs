@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use larder_engine::tier::TierKeyBuf;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Pipeline, RedisResult, cmd};
+use redis::{ErrorKind, Pipeline, RedisResult, ServerErrorKind, cmd};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
 
@@ -21,7 +21,7 @@ const ROUNDS_A_COUNT: u64 = 10;
 const STEP_NAMES: usize = 500;
 const STEP_PAUSE: Duration = Duration::from_millis(10);
 
-/// Learns of generations and replicas, for ever.
+/// Learns of generations, invalidated tags and replicas, for ever.
 pub(super) async fn refresh(inner: Arc<Inner>) {
     let mut ticks = interval(REFRESHED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -29,7 +29,7 @@ pub(super) async fn refresh(inner: Arc<Inner>) {
     loop {
         ticks.tick().await;
         // What fails is counted and said where it does.
-        let _ = inner.generations.refresh(&inner.asking()).await;
+        let _ = inner.refresh().await;
         if inner.counts_replicas() && round.is_multiple_of(ROUNDS_A_COUNT) {
             // It is tried again.
             let _ = inner.dialer.primaries().await;
@@ -128,8 +128,15 @@ async fn step(
     }
     let count = pipeline.len();
     if count > 0 {
-        // A key that has moved to another node is found there.
-        connection.req_packed_commands(&pipeline, 0, count).await?;
+        let answers = connection.req_packed_commands(&pipeline, 0, count).await?;
+        for answer in answers {
+            match answer.extract_error() {
+                // A key that has moved to another node is found there.
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) => {}
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => {}
+                answer => _ = answer?,
+            }
+        }
     }
     *cursor = next;
     Ok(count as u64)

@@ -7,15 +7,19 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use larder_engine::Millis;
-use larder_engine::tier::{TierChange, TierError, TierKeyBuf, Told};
+use larder_engine::tier::{Heard, Stored, TierChange, TierError, TierKeyBuf, Told};
 use redis::{Cmd, Value, cmd};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::Inner;
+use super::lane::Silence;
+use super::message::Message;
+use super::refusal::LARGE_BYTES;
 use super::script::{Call, KEEP};
 use super::upkeep::remove_prefix;
 use super::value;
+use super::voice::Voice;
 use crate::codec::Heat;
 
 /// What goes in one message.
@@ -53,17 +57,28 @@ impl Consistency {
 }
 
 /// A change that is ready to be sent.
-struct Ready {
+pub(super) struct Ready {
     /// Its place in the round.
-    at: usize,
+    pub(super) at: usize,
     told: Instant,
-    name: Vec<u8>,
-    body: Vec<u8>,
+    pub(super) name: Vec<u8>,
+    pub(super) body: Vec<u8>,
     px: u64,
     /// For those who share the entry, if anybody does.
     message: Vec<u8>,
     /// Why it is a deletion only, where it was to be more.
     refused: Option<String>,
+}
+
+impl Ready {
+    /// The deletion in its place, where it was refused.
+    pub(super) fn deletion(self, refused: String) -> Self {
+        Self {
+            px: DELETION_KEPT.as_millis() as u64,
+            refused: Some(self.refused.unwrap_or(refused)),
+            ..self
+        }
+    }
 }
 
 impl Inner {
@@ -72,7 +87,7 @@ impl Inner {
         let is_of_key = |told: &Told| {
             !matches!(
                 told.change,
-                TierChange::Clear(..) | TierChange::ClearPrefix(_)
+                TierChange::Clear(..) | TierChange::ClearPrefix(_) | TierChange::Invalidate(..)
             )
         };
         let mut results = Vec::with_capacity(changes.len());
@@ -82,16 +97,19 @@ impl Inner {
                 (TierChange::ClearPrefix(prefix), _) => {
                     results.push(self.clear_prefix(prefix).await);
                 }
+                (TierChange::Invalidate(tenant, tags), _) => {
+                    results.push(self.invalidate(tenant, tags.as_ref()).await);
+                }
                 (_, part) => results.extend(self.write_part(part, now).await),
             }
         }
         results
     }
 
-    async fn clear(&self, tenant: &Arc<str>, db: Option<u8>) -> Result<(), TierError> {
+    pub(super) async fn clear(&self, tenant: &Arc<str>, db: Option<u8>) -> Result<(), TierError> {
         self.generations.raise(&self.asking(), tenant, db).await?;
         self.is_swept.notify_one();
-        self.tell_cleared(tenant).await;
+        self.tell_cleared(tenant, db, b"").await;
         Ok(())
     }
 
@@ -99,7 +117,8 @@ impl Inner {
     async fn clear_prefix(&self, prefix: &TierKeyBuf) -> Result<(), TierError> {
         match timeout(PREFIX_TIME_MAX, remove_prefix(self, prefix)).await {
             Ok(Ok(_)) => {
-                self.tell_cleared(&prefix.tenant).await;
+                let TierKeyBuf { tenant, db, bytes } = prefix;
+                self.tell_cleared(tenant, Some(*db), bytes).await;
                 Ok(())
             }
             Ok(Err(_)) | Err(_) => self.clear(&prefix.tenant, Some(prefix.db)).await,
@@ -115,6 +134,7 @@ impl Inner {
                 Err(error) => return vec![Err(error); changes.len()],
             }
         }
+        let _telling = self.voice.as_ref().map(Voice::tell);
         let places = names.iter().enumerate().map(|(at, name)| (&**name, at));
         let last: HashMap<&[u8], usize> = places.collect();
         let mut results = vec![Ok(()); changes.len()];
@@ -124,11 +144,19 @@ impl Inner {
                 continue;
             }
             let one = self.ready(at, names[at].clone(), told, now);
+            if one.body.len() >= LARGE_BYTES {
+                if let Err(error) = self.send(vec![one], changes, &mut results).await {
+                    results[at..].fill(Err(error));
+                    break;
+                }
+                continue;
+            }
             bytes += one.body.len();
             turn_bytes += one.body.len();
             ready.push(one);
             if bytes >= MESSAGE_BYTES || ready.len() == MESSAGE_CHANGES {
-                if let Err(error) = self.send(mem::take(&mut ready), &mut results).await {
+                let ready = mem::take(&mut ready);
+                if let Err(error) = self.send(ready, changes, &mut results).await {
                     // It would go no better with the rest, which is handed in again.
                     results[at..].fill(Err(error));
                     break;
@@ -140,7 +168,7 @@ impl Inner {
             }
         }
         // What failed stands among the results.
-        let _ = self.send(ready, &mut results).await;
+        let _ = self.send(ready, changes, &mut results).await;
         (0..changes.len())
             .map(|at| results[last[&*names[at]]].clone())
             .collect()
@@ -149,12 +177,15 @@ impl Inner {
     async fn name_of(&self, change: &TierChange) -> Result<Vec<u8>, TierError> {
         match change {
             TierChange::Put(key, _) | TierChange::Delete(key) => self.name(key).await,
-            TierChange::Clear(..) | TierChange::ClearPrefix(_) => Ok(Vec::new()),
+            TierChange::Clear(..) | TierChange::ClearPrefix(_) | TierChange::Invalidate(..) => {
+                Ok(Vec::new())
+            }
         }
     }
 
     /// The name of a key in the generation that counts.
     pub(super) async fn name(&self, key: &TierKeyBuf) -> Result<Vec<u8>, TierError> {
+        self.know_tags(&key.tenant).await?;
         let generation = self
             .generations
             .of(&self.asking(), &key.tenant, key.db)
@@ -165,7 +196,7 @@ impl Inner {
     fn ready(&self, at: usize, name: Vec<u8>, told: &Told, now: Millis) -> Ready {
         let key = match &told.change {
             TierChange::Put(key, _) | TierChange::Delete(key) => Some(key.borrow()),
-            TierChange::Clear(..) | TierChange::ClearPrefix(_) => None,
+            TierChange::Clear(..) | TierChange::ClearPrefix(_) | TierChange::Invalidate(..) => None,
         };
         let message = self.voice.as_ref().zip(key);
         let mut ready = Ready {
@@ -180,78 +211,58 @@ impl Inner {
         let TierChange::Put(key, stored) = &told.change else {
             return ready;
         };
-        let ttl_max = self.ttl_max.as_millis() as u64;
-        let px = match stored.expires_at {
-            Some(expiry) => expiry.saturating_sub(now).min(ttl_max),
-            None => ttl_max,
-        };
+        let px = self.px(stored, now);
         if px == 0 {
             return ready;
         }
-        let mut body = value::begin();
-        match self
-            .encoding
-            .encode(key.borrow(), stored, Heat::Warm, &mut body)
-        {
-            Ok(()) => {
-                value::finish(&ready.name, &mut body);
-                (ready.body, ready.px) = (body, px);
-            }
+        match self.body(key, stored, &ready.name) {
+            Ok(body) => (ready.body, ready.px) = (body, px),
             Err(reason) => ready.refused = Some(reason),
         }
         ready
     }
 
-    /// Sends one message. An error where nothing came back.
-    async fn send(
+    /// How long an entry is kept, in milliseconds.
+    pub(super) fn px(&self, stored: &Stored, now: Millis) -> u64 {
+        let ttl_max = self.ttl_max.as_millis() as u64;
+        let left = stored.expires_at.map(|expiry| expiry.saturating_sub(now));
+        left.map_or(ttl_max, |left| left.min(ttl_max))
+    }
+
+    /// What is kept of an entry, but for its version; or why it cannot be.
+    pub(super) fn body(
         &self,
-        ready: Vec<Ready>,
+        key: &TierKeyBuf,
+        stored: &Stored,
+        name: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        let mut body = value::begin();
+        self.encoding
+            .encode(key.borrow(), stored, Heat::Warm, &mut body)?;
+        value::finish(name, &mut body);
+        Ok(body)
+    }
+
+    /// Sends one message. Those of its changes that Redis refuses for good come back. An error where nothing came back.
+    pub(super) async fn try_send(
+        &self,
+        mut ready: Vec<Ready>,
         results: &mut [Result<(), TierError>],
-    ) -> Result<(), TierError> {
-        if ready.is_empty() {
-            return Ok(());
-        }
+    ) -> Result<Vec<(Ready, String)>, (Vec<Ready>, Silence)> {
         let channel = self.voice.as_ref().map(|voice| voice.channel.as_bytes());
         let channel = channel.unwrap_or_default();
         let told = ready.iter().filter(|one| !one.message.is_empty()).count();
         self.standing.told.fetch_add(told as u64, Relaxed);
-        let (mut calls, mut places) = (Vec::new(), Vec::new());
-        for one in ready {
-            let bytes = (one.name.len() + one.body.len()) as u64;
-            self.standing.written_bytes.fetch_add(bytes, Relaxed);
-            if !one.body.is_empty() {
-                self.standing.put_bytes.fetch_add(bytes, Relaxed);
-            }
-            let age_us = self.writer.age(one.told).as_micros();
-            calls.push(Call {
-                script: &KEEP,
-                name: one.name,
-                args: vec![
-                    one.body,
-                    age_us.to_string().into_bytes(),
-                    one.px.to_string().into_bytes(),
-                    channel.to_vec(),
-                    one.message,
-                ],
-            });
-            places.push((one.at, one.refused));
-        }
+        let calls = ready.iter_mut().map(|one| self.call_of(one, channel));
+        let calls: Vec<_> = calls.collect();
         let wait = self.wait();
         let answers = self
             .writer
             .call(&calls, wait.as_ref().map(|(wait, _)| wait))
             .await;
-        if let Some(voice) = &self.voice {
-            voice.said();
-        }
         let mut answers = match answers {
             Ok(answers) => answers,
-            Err(error) => {
-                for (at, _) in places {
-                    results[at] = Err(error.clone());
-                }
-                return Err(error);
-            }
+            Err(silence) => return Err((ready, silence)),
         };
         if let Some((_, wanted)) = wait {
             let reached = answers.pop();
@@ -260,24 +271,65 @@ impl Inner {
                 self.standing.unreplicated.fetch_add(written, Relaxed);
             }
         }
-        for ((at, refused), answer) in places.into_iter().zip(answers) {
-            results[at] = match (answer, refused) {
-                (Err(error), _) => Err(self.standing.refuses(&error)),
+        let mut refused = Vec::new();
+        for (mut one, answer) in ready.into_iter().zip(answers) {
+            results[one.at] = match (answer, one.refused.take()) {
+                (Err(error), reason) => {
+                    let error = self.standing.refuses(&error);
+                    if let TierError::Refused(text) = &error {
+                        one.refused = reason;
+                        refused.push((one, text.clone()));
+                        continue;
+                    }
+                    Err(error)
+                }
                 (Ok(_), Some(reason)) => Err(TierError::Refused(reason)),
                 (Ok(answer), None) => {
                     if answer == Value::Int(0) {
                         self.standing.overtaken.fetch_add(1, Relaxed);
+                        self.hear_of(&one.message);
                     }
                     Ok(())
                 }
             };
         }
-        Ok(())
+        Ok(refused)
+    }
+
+    /// Something newer is there than what was to be written: whoever has copies has to hear of it.
+    fn hear_of(&self, message: &[u8]) {
+        if let Some(ear) = self.ear.get()
+            && let Some((_, Message::Changed(_, key))) = Message::read(message)
+        {
+            ear.hear(Heard::Changed(key.to_owned()));
+        }
+    }
+
+    /// What carries a change out; it has its body from now on.
+    fn call_of(&self, one: &mut Ready, channel: &[u8]) -> Call {
+        let bytes = (one.name.len() + one.body.len()) as u64;
+        self.standing.written_bytes.fetch_add(bytes, Relaxed);
+        if !one.body.is_empty() {
+            self.standing.put_bytes.fetch_add(bytes, Relaxed);
+        }
+        let age_us = self.writer.age(one.told).as_micros();
+        Call {
+            script: &KEEP,
+            name: one.name.clone(),
+            more: Vec::new(),
+            args: vec![
+                mem::take(&mut one.body),
+                age_us.to_string().into_bytes(),
+                one.px.to_string().into_bytes(),
+                channel.to_vec(),
+                one.message.clone(),
+            ],
+        }
     }
 
     /// What waits until replicas have what was written over the same connection, and how many; `None` where none is waited
     /// for.
-    fn wait(&self) -> Option<(Cmd, i64)> {
+    pub(super) fn wait(&self) -> Option<(Cmd, i64)> {
         let wanted = self.consistency.replicas(self.dialer.replicas());
         let mut wait = cmd("WAIT");
         wait.arg(wanted).arg(self.timeout.as_millis() as u64);

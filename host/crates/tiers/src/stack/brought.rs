@@ -1,7 +1,8 @@
-//! Which keys a loader has just brought: no level has them, and one that is shared with others cannot say so.
+//! Which keys a loader has just brought: a level that is shared with others cannot say whether it has them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use larder_engine::below::Origin;
 use larder_engine::tier::TierKey;
 use parking_lot::Mutex;
 
@@ -12,21 +13,24 @@ const KEYS_MAX: usize = 16_384;
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Brought(Mutex<HashSet<u64>>);
+pub(crate) struct Brought(Mutex<HashMap<u64, bool>>);
 
 impl Brought {
-    /// A loader brought the key of that hash.
-    pub(crate) fn add(&self, hash: u64) {
+    /// A loader brought the key of that hash, which no level has, if that is known.
+    pub(crate) fn add(&self, hash: u64, is_known_absent: bool) {
         let mut keys = self.0.lock();
         if keys.len() == KEYS_MAX {
             // Nobody has taken them up.
             keys.clear();
         }
-        keys.insert(hash);
+        keys.insert(hash, is_known_absent);
     }
 
-    /// Whether a loader brought it; the next time it did not.
-    pub(crate) fn take(&self, key: TierKey<'_>) -> bool {
-        self.0.lock().remove(&hash_of(key))
+    /// Where it came from; the next time no loader brought it.
+    pub(crate) fn take(&self, key: TierKey<'_>) -> Origin {
+        let brought = self.0.lock().remove(&hash_of(key));
+        brought.map_or(Origin::Levels, |is_known_absent| Origin::Loader {
+            is_known_absent,
+        })
     }
 }

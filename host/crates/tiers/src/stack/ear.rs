@@ -3,15 +3,19 @@
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
-use larder_engine::tier::{Ear, Heard, Tier, TierChange, TierKeyBuf};
-use larder_engine::{Key, Tenant};
+use larder_engine::tags::Invalidated;
+use larder_engine::tier::{Ear, Heard, PREFIXES_MAX, Tier, TierChange, TierKeyBuf};
+use larder_engine::{Key, Millis, Tenant};
 use parking_lot::Mutex;
 
 use super::Stack;
+use super::post::{Letterbox, News};
 
 /// What may wait to be forgotten again; beyond it all is.
 const AGAIN_MAX: usize = 4096;
+const CLEARED_MAX: usize = 64;
 
 /// Hears for all tenants.
 pub(super) struct StackEar {
@@ -19,6 +23,8 @@ pub(super) struct StackEar {
     tenants: Vec<Weak<Tenant>>,
     /// Whether nothing is heard, and what is not shared went for that.
     is_deaf: AtomicBool,
+    /// Until when what each level has told is good; `None` where it has not said so yet.
+    good_until: Mutex<Vec<Option<Millis>>>,
     /// What is to be forgotten again.
     again: Mutex<Again>,
 }
@@ -26,6 +32,7 @@ pub(super) struct StackEar {
 #[derive(Default)]
 struct Again {
     keys: Vec<TierKeyBuf>,
+    cleared: Vec<Heard>,
     /// All of it.
     is_all: bool,
     is_awaited: bool,
@@ -38,80 +45,183 @@ impl Stack {
             stack: Arc::downgrade(self),
             tenants: tenants.iter().map(Arc::downgrade).collect(),
             is_deaf: AtomicBool::new(false),
+            good_until: Mutex::new(vec![None; self.levels.len()]),
             again: Mutex::default(),
         });
-        for level in &self.levels {
-            level.tier.listen(Arc::new(Own(Arc::downgrade(&ear))));
+        for (at, level) in self.levels.iter().enumerate() {
+            let ear = Arc::downgrade(&ear);
+            level.tier.listen(Arc::new(Own { ear, level: at }));
         }
         // It lives as long as the stack.
         _ = self.ear.set(ear);
     }
+
+    /// What this host has for itself goes: of a tenant what begins so of a database, or of all.
+    fn clear_own(&self, tenant: &Tenant, db: Option<u8>, prefix: &[u8]) {
+        let tenant: Arc<str> = tenant.name().into();
+        for level in self.levels.iter().filter(|level| !level.tier.is_shared()) {
+            let change = match db {
+                Some(db) if !prefix.is_empty() && level.prefixes() < PREFIXES_MAX => {
+                    let (tenant, bytes) = (Arc::clone(&tenant), prefix.into());
+                    TierChange::ClearPrefix(TierKeyBuf { tenant, db, bytes })
+                }
+                _ => TierChange::Clear(Arc::clone(&tenant), db),
+            };
+            level.queue.push(change);
+        }
+    }
 }
 
-/// The ear, for a tier that may outlive it.
-struct Own(Weak<StackEar>);
+/// The ear, for the tier of a level, which may outlive it.
+struct Own {
+    ear: Weak<StackEar>,
+    level: usize,
+}
 
 impl Ear for Own {
     fn hear(&self, heard: Heard) {
-        if let Some(ear) = self.0.upgrade() {
-            ear.hear(heard);
+        if let Some(ear) = self.ear.upgrade() {
+            ear.pass_on(News::Heard(heard));
+        }
+    }
+
+    fn rely(&self, until: Instant) {
+        if let Some(ear) = self.ear.upgrade() {
+            ear.pass_on(News::Good(self.level, until));
+        }
+    }
+
+    /// No shard is held for it, so it is done at once.
+    fn learn(&self, tenant: &str, invalidated: &Invalidated) {
+        if let Some(own) = self.ear.upgrade().and_then(|ear| ear.tenant(tenant)) {
+            own.learn_tags(invalidated);
+        }
+    }
+
+    fn tenants(&self) -> Vec<Arc<str>> {
+        let ear = self.ear.upgrade();
+        let tenants = ear.iter().flat_map(|ear| ear.tenants());
+        tenants.map(|own| own.name().into()).collect()
+    }
+
+    fn tags_now(&self, tenant: &str) -> Option<u64> {
+        let own = self.ear.upgrade()?.tenant(tenant)?;
+        Some(own.tags_now())
+    }
+}
+
+/// Follows what comes, until there is nobody left to follow it.
+pub(super) fn follow(letterbox: &Letterbox, stack: &Weak<Stack>) {
+    // Keys that somebody holds who may take his time: the others are not to wait for him.
+    let mut held_up = Vec::new();
+    while let Some(news) = letterbox.take(!held_up.is_empty()) {
+        let Some(stack) = stack.upgrade() else {
+            return;
+        };
+        let Some(ear) = stack.ear.get() else {
+            continue;
+        };
+        let waits = held_up.len() >= AGAIN_MAX;
+        held_up.retain(|key| !ear.forget_key(&stack, key, waits));
+        for one in news {
+            let (heard, is_again) = match one {
+                News::Heard(heard) => (heard, false),
+                News::Again(heard) => (heard, true),
+                News::Good(level, until) => {
+                    ear.rely(&stack, level, until);
+                    continue;
+                }
+            };
+            // Before and behind: what comes there meanwhile may have been read before.
+            let was_coming = StackEar::is_coming(&stack, &heard);
+            if !ear.forget(&stack, &heard, is_again)
+                && let Heard::Changed(key) = &heard
+            {
+                held_up.push(key.clone());
+            }
+            if !is_again && (was_coming || StackEar::is_coming(&stack, &heard)) {
+                ear.forget_again(&stack, heard);
+            }
         }
     }
 }
 
 impl StackEar {
-    fn hear(self: &Arc<Self>, heard: Heard) {
-        let Some(stack) = self.stack.upgrade() else {
-            return;
-        };
-        self.forget(&stack, &heard);
-        if Self::is_coming(&stack, &heard) {
-            self.forget_again(&stack, heard);
+    fn pass_on(&self, news: News) {
+        if let Some(stack) = self.stack.upgrade() {
+            stack.post.send(news);
         }
     }
 
-    fn forget(&self, stack: &Stack, heard: &Heard) {
+    /// All that a level has told is followed, and good until then. What is in memory is as good as the worst of them.
+    fn rely(&self, stack: &Stack, level: usize, until: Instant) {
+        let Some(shared) = &stack.good_until else {
+            return;
+        };
+        // In this order: who is stopped in between has less left.
+        let now = stack.now();
+        let left = until.saturating_duration_since(Instant::now());
+        let mut levels = self.good_until.lock();
+        levels[level] = Some(now.saturating_add(left.as_millis() as Millis));
+        let least = levels.iter().flatten().min();
+        shared.store(least.copied().unwrap_or(Millis::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether it is done: not where somebody holds what is to go.
+    fn forget(&self, stack: &Stack, heard: &Heard, is_again: bool) -> bool {
         match heard {
-            Heard::Changed(key) => self.forget_key(stack, key),
-            Heard::Cleared(tenant) => {
-                for own in self.tenants().filter(|own| *own.name() == **tenant) {
-                    Self::clear_own(stack, &own);
-                    own.distrust(true);
+            Heard::Changed(key) => return self.forget_key(stack, key, false),
+            Heard::Cleared(tenant, db, prefix) => {
+                if let Some(own) = self.tenant(tenant) {
+                    stack.is_doubted.store(true, Ordering::Release);
+                    if !is_again {
+                        stack.clear_own(&own, *db, prefix);
+                    }
+                    own.distrust_cleared(*db, prefix);
+                    stack.is_doubted.store(false, Ordering::Release);
                 }
+            }
+            Heard::Missed { is_deaf } if is_again => {
+                self.doubt(stack, false, |own| own.distrust(!is_deaf));
             }
             Heard::Missed { is_deaf } => {
                 let was_deaf = self.is_deaf.swap(*is_deaf, Ordering::Relaxed);
-                for own in self.tenants() {
-                    if !(was_deaf && *is_deaf) {
-                        Self::clear_own(stack, &own);
-                    }
-                    own.distrust(!is_deaf);
+                if was_deaf && *is_deaf {
+                    // What this host has for itself is all there is where the others do not answer.
+                    let mut levels = stack.levels.iter();
+                    let answers = levels.any(|it| it.tier.is_shared() && it.tier.answers());
+                    self.doubt(stack, answers, |own| own.distrust_again());
+                } else {
+                    self.doubt(stack, true, |own| own.distrust(!is_deaf));
                 }
             }
         }
+        true
+    }
+
+    /// Has tenants doubt what they have in memory, and what this host has for itself go where it `clears`.
+    fn doubt(&self, stack: &Stack, clears: bool, doubt: impl Fn(&Tenant)) {
+        stack.is_doubted.store(true, Ordering::Release);
+        for own in self.tenants() {
+            if clears {
+                stack.clear_own(&own, None, b"");
+            }
+            doubt(&own);
+        }
+        stack.is_doubted.store(false, Ordering::Release);
     }
 
     fn tenants(&self) -> impl Iterator<Item = Arc<Tenant>> {
         self.tenants.iter().filter_map(Weak::upgrade)
     }
 
-    fn forget_key(&self, stack: &Stack, key: &TierKeyBuf) {
-        for level in stack.levels.iter().filter(|level| !level.tier.is_shared()) {
-            if level.is_below(key.borrow()) {
-                level.queue.push(TierChange::Delete(key.clone()));
-            }
-        }
-        if let Some(own) = self.tenants().find(|own| *own.name() == *key.tenant) {
-            own.forget(Key::new(key.db, &key.bytes), stack.now());
-        }
+    pub(super) fn tenant(&self, name: &str) -> Option<Arc<Tenant>> {
+        self.tenants().find(|own| *own.name() == *name)
     }
 
-    /// What this host has for itself of a tenant goes.
-    fn clear_own(stack: &Stack, tenant: &Tenant) {
-        for level in stack.levels.iter().filter(|level| !level.tier.is_shared()) {
-            let clear = TierChange::Clear(tenant.name().into(), None);
-            level.queue.push(clear);
-        }
+    fn forget_key(&self, stack: &Stack, key: &TierKeyBuf, waits: bool) -> bool {
+        let own = self.tenant(&key.tenant);
+        own.is_none_or(|own| own.forget(Key::new(key.db, &key.bytes), stack.now(), waits))
     }
 
     /// Whether a change of this host is on its way that may be older, and is seen as if it were there.
@@ -119,7 +229,7 @@ impl StackEar {
         let mut shared = stack.levels.iter().filter(|level| level.tier.is_shared());
         shared.any(|level| match heard {
             Heard::Changed(key) => level.queue.coming(key.borrow()).is_some(),
-            Heard::Cleared(_) | Heard::Missed { .. } => level.queue.len() > 0,
+            Heard::Cleared(..) | Heard::Missed { .. } => level.queue.len() > 0,
         })
     }
 
@@ -128,6 +238,8 @@ impl StackEar {
         let mut again = self.again.lock();
         match heard {
             Heard::Changed(key) if again.keys.len() < AGAIN_MAX => again.keys.push(key),
+            Heard::Cleared(..) if again.cleared.contains(&heard) => {}
+            Heard::Cleared(..) if again.cleared.len() < CLEARED_MAX => again.cleared.push(heard),
             _ => again.is_all = true,
         }
         if mem::replace(&mut again.is_awaited, true) {
@@ -141,16 +253,22 @@ impl StackEar {
 
     async fn await_rest(&self, stack: &Stack) {
         loop {
-            let Again { keys, is_all, .. } = {
+            let Again {
+                keys,
+                cleared,
+                is_all,
+                ..
+            } = {
                 let mut again = self.again.lock();
-                let is_awaited = again.is_all || !again.keys.is_empty();
+                let is_awaited =
+                    again.is_all || !again.keys.is_empty() || !again.cleared.is_empty();
                 let next = Again {
                     is_awaited,
                     ..Again::default()
                 };
                 mem::replace(&mut *again, next)
             };
-            if !is_all && keys.is_empty() {
+            if !is_all && keys.is_empty() && cleared.is_empty() {
                 return;
             }
             for level in &stack.levels {
@@ -162,9 +280,11 @@ impl StackEar {
             }
             if is_all {
                 let is_deaf = self.is_deaf.load(Ordering::Relaxed);
-                self.tenants().for_each(|own| own.distrust(!is_deaf));
+                self.pass_on(News::Again(Heard::Missed { is_deaf }));
             }
-            keys.iter().for_each(|key| self.forget_key(stack, key));
+            let keys = keys.into_iter().map(Heard::Changed);
+            keys.chain(cleared)
+                .for_each(|heard| self.pass_on(News::Again(heard)));
         }
     }
 }

@@ -89,6 +89,11 @@ impl Level {
         self.queue.coming(key).is_some() || self.tier.may_hold(key)
     }
 
+    /// How many prefixes are being removed from it. On its way first: what is done meanwhile counts twice, and not never.
+    pub(super) fn prefixes(&self) -> u64 {
+        self.queue.prefixes() + self.tier.figures().prefixes
+    }
+
     /// Adds what may be left out, unless there is little room. Whether it was added.
     pub(super) fn offer(&self, class: Shed, change: &TierChange) -> bool {
         let percent = match class {
@@ -116,7 +121,8 @@ impl Level {
         tags: &Tags,
         now: Millis,
     ) -> Result<Option<Stored>, TierError> {
-        self.judge(self.tier.read(key, now).await, tags)
+        let found = self.tier.read(key, now).await;
+        self.judge(&key.tenant, found, tags)
     }
 
     /// What [`Self::read`] would find, where that can be told at once.
@@ -126,16 +132,19 @@ impl Level {
         tags: &Tags,
         now: Millis,
     ) -> Option<Result<Option<Stored>, TierError>> {
-        Some(self.judge(self.tier.read_now(key, now)?, tags))
+        Some(self.judge(key.tenant, self.tier.read_now(key, now)?, tags))
     }
 
     /// Counts what was found. What is void counts as nothing.
     fn judge(
         &self,
+        tenant: &str,
         found: Result<Option<Stored>, TierError>,
         tags: &Tags,
     ) -> Result<Option<Stored>, TierError> {
-        let found = found.map(|found| found.filter(|stored| !is_void(tags, stored)));
+        let is_void =
+            |stored: &Stored| is_void(tags, stored) || self.queue.voids(tenant, &stored.note);
+        let found = found.map(|found| found.filter(|stored| !is_void(stored)));
         let counter = match &found {
             Ok(Some(_)) => &self.counts.hits,
             Ok(None) => &self.counts.misses,

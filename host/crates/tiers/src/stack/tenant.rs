@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use larder_engine::below::{Below, Loaded, Reach, Sight};
-use larder_engine::tags::Tags;
+use larder_engine::authority::Authority;
+use larder_engine::below::{Below, Loaded, Origin, Reach, Sight};
+use larder_engine::tags::{TagIds, Tags, id_of};
 use larder_engine::tier::{
-    Answer, PREFIXES_MAX, Shed, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
+    Answer, PREFIXES_MAX, Shed, Tier, TierChange, TierError, TierKey, TierKeyBuf,
 };
 use larder_engine::{Entry, Key, Millis};
 
+use super::authority::Turns;
 use super::{KeyPattern, Level, Rules, Stack, WritePolicy};
 use crate::loader::{DRAWN_MAX, Reason, Source};
 
@@ -36,6 +38,8 @@ pub(super) struct TenantBelow {
     pub(super) clears: AtomicU64,
     /// Of what is written behind.
     pub(super) priorities: Mean,
+    /// At keys under authority.
+    pub(super) turns: Arc<Turns>,
 }
 
 /// A mean, the last hundred or so counting most.
@@ -61,7 +65,7 @@ impl TenantBelow {
         TierKey::new(&self.tenant, key)
     }
 
-    fn key_buf(&self, key: Key<'_>) -> TierKeyBuf {
+    pub(super) fn key_buf(&self, key: Key<'_>) -> TierKeyBuf {
         TierKeyBuf {
             tenant: Arc::clone(&self.tenant),
             db: key.db,
@@ -79,6 +83,11 @@ impl TenantBelow {
         found.map(|(_, source)| source)
     }
 
+    /// Whether the lowest level has the authority over a key.
+    pub(super) fn is_under_authority(&self, key: Key<'_>) -> bool {
+        self.rules.authority.iter().any(|fits| fits(key.bytes))
+    }
+
     fn policy(&self, key: Key<'_>) -> WritePolicy {
         let fits = |(pattern, _): &&(KeyPattern, WritePolicy)| pattern(key.bytes);
         let found = self.rules.patterns.iter().find(fits);
@@ -86,15 +95,7 @@ impl TenantBelow {
     }
 
     fn change(&self, key: Key<'_>, entry: Entry<'_>) -> TierChange {
-        let label = entry.label();
-        let stored = Stored {
-            value: entry.value().into(),
-            expires_at: entry.expires_at(),
-            priority: label.priority,
-            note: label.note.into(),
-            times: label.times,
-        };
-        TierChange::Put(self.key_buf(key), Arc::new(stored))
+        TierChange::Put(self.key_buf(key), Arc::new(entry.to_stored()))
     }
 
     fn put_down(&self, key: Key<'_>, entry: Entry<'_>, policy: WritePolicy) {
@@ -140,7 +141,8 @@ impl TenantBelow {
 
 impl Below for TenantBelow {
     fn put(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
-        if self.stack.levels.is_empty() {
+        // What becomes of it is told the level by whoever has borrowed it.
+        if self.stack.levels.is_empty() || self.is_under_authority(key) {
             self.turn(key);
             return true;
         }
@@ -154,7 +156,8 @@ impl Below for TenantBelow {
     }
 
     fn delete(&self, key: Key<'_>) {
-        if self.lacking(key).count() < self.stack.levels.len() {
+        let is_below = || self.lacking(key).count() < self.stack.levels.len();
+        if !self.is_under_authority(key) && is_below() {
             self.stack.push(&TierChange::Delete(self.key_buf(key)));
             self.told();
         }
@@ -162,7 +165,10 @@ impl Below for TenantBelow {
     }
 
     fn evicted(&self, key: Key<'_>, entry: Entry<'_>) {
-        if !self.rules.demotes {
+        if !self.rules.demotes
+            || self.is_under_authority(key)
+            || self.stack.is_doubted.load(Ordering::Acquire)
+        {
             return;
         }
         // What is below is as it is in memory, as all changes were told.
@@ -179,15 +185,20 @@ impl Below for TenantBelow {
     }
 
     /// What no level has was brought by a loader: it goes down, too.
-    fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
-        if self.sources.is_empty() || !self.stack.brought.take(self.key(key)) {
-            return false;
+    fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> Origin {
+        if self.sources.is_empty() {
+            return Origin::Levels;
         }
+        let origin = self.stack.brought.take(self.key(key));
+        let is_new = origin
+            == Origin::Loader {
+                is_known_absent: true,
+            };
         let goes_down = || self.stack.offer(Shed::Load, &self.change(key, entry));
-        if !self.stack.levels.is_empty() && goes_down() {
+        if is_new && !self.stack.levels.is_empty() && goes_down() {
             self.turn(key);
         }
-        true
+        origin
     }
 
     fn was_read(&self, key: Key<'_>, entry: Entry<'_>, now: Millis) {
@@ -217,6 +228,13 @@ impl Below for TenantBelow {
         refreshes.order(source, self.key_buf(key), reason);
     }
 
+    fn renew(&self, key: Key<'_>) {
+        if let Some(source) = self.source(key, Reach::Origin) {
+            let refreshes = &self.stack.refreshes;
+            refreshes.order(source, self.key_buf(key), Reason::Early);
+        }
+    }
+
     fn clear(&self, db: Option<u8>) {
         self.push_clear(&TierChange::Clear(Arc::clone(&self.tenant), db));
     }
@@ -225,9 +243,7 @@ impl Below for TenantBelow {
         // No two take the last place.
         let _held = self.stack.prefixing.lock();
         for level in &self.stack.levels {
-            // On its way first: what is done meanwhile counts twice, and not never.
-            let prefixes = level.queue.prefixes() + level.tier.figures().prefixes;
-            if prefixes >= PREFIXES_MAX {
+            if level.prefixes() >= PREFIXES_MAX {
                 let tier = level.tier.name();
                 return Err(TierError::Refused(format!(
                     "{PREFIXES_MAX} prefixes are being removed from the {tier} tier already; try again in a minute, or use tags"
@@ -245,7 +261,19 @@ impl Below for TenantBelow {
 
     fn changed_elsewhere(&self, key: Option<Key<'_>>) {
         match key {
-            Some(key) => self.turn(key),
+            Some(key) => {
+                for level in self
+                    .stack
+                    .levels
+                    .iter()
+                    .filter(|level| !level.tier.is_shared())
+                {
+                    if level.is_below(self.key(key)) {
+                        level.queue.push(TierChange::Delete(self.key_buf(key)));
+                    }
+                }
+                self.turn(key);
+            }
             None => {
                 self.clears.fetch_add(1, Ordering::Relaxed);
                 self.stack.clears.fetch_add(1 << 32, Ordering::Release);
@@ -253,15 +281,35 @@ impl Below for TenantBelow {
         }
     }
 
-    fn can_tell(&self) -> bool {
-        let mut levels = self.stack.levels.iter();
-        levels.any(|level| level.tier.is_shared() && level.tier.is_asked())
+    fn good_until(&self) -> Option<Arc<AtomicU64>> {
+        self.stack.good_until.clone()
     }
 
-    fn tags_changed(&self) {
+    fn can_tell(&self, key: Key<'_>) -> bool {
+        let mut shared = self.stack.levels.iter().filter(|it| it.tier.is_shared());
+        shared.any(|it| it.tier.answers() && it.queue.coming(self.key(key)).is_none())
+    }
+
+    fn authority(&self) -> Option<&dyn Authority> {
+        (!self.rules.authority.is_empty()).then_some(self)
+    }
+
+    fn tags_invalidated(&self, tags: &[&[u8]]) {
+        let mut ids: Option<TagIds> = None;
+        let counting = self.stack.levels.iter();
+        for level in counting.filter(|level| level.tier.counts_tags()) {
+            let of_all = || Arc::new(tags.iter().map(|tag| id_of(tag).into()).collect());
+            let ids = Arc::clone(ids.get_or_insert_with(of_all));
+            let change = TierChange::Invalidate(Arc::clone(&self.tenant), Some(ids));
+            level.queue.push(change);
+        }
+        self.tags_learned();
+        self.told();
+    }
+
+    fn tags_learned(&self) {
         if let Some(file) = self.stack.tag_file.get() {
             file.note_change();
-            self.told();
         }
     }
 
@@ -270,6 +318,9 @@ impl Below for TenantBelow {
     }
 
     fn sight(&self, key: Key<'_>, reach: Reach, now: Millis) -> Sight {
+        if self.is_under_authority(key) {
+            return Sight::Absent;
+        }
         let sight = self.stack.sight(self.key(key), &self.tags, now);
         if sight != Sight::Absent {
             return sight;
@@ -363,6 +414,6 @@ impl Below for TenantBelow {
     }
 }
 
-fn given_up() -> TierError {
+pub(super) fn given_up() -> TierError {
     TierError::Unavailable("the load was given up".to_owned())
 }

@@ -58,6 +58,7 @@ impl Gated {
                 let is_there = (&key.tenant, key.db) == (&prefix.tenant, prefix.db);
                 !is_there || !key.bytes.starts_with(&prefix.bytes)
             }),
+            TierChange::Invalidate(..) => {}
         }
     }
 

@@ -38,30 +38,32 @@ fn tags_are_known_again_and_no_stamp_is_given_twice() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tags");
     let file = TagFile::open(path.clone(), NOW).unwrap();
-    let tags = file.tags("a");
-    assert_eq!(tags.now(), NOW * STAMPS_A_MS);
-    assert!(Arc::ptr_eq(&tags, &file.tags("a")));
-    assert_eq!(file.tags("b").known().floor, NOW * STAMPS_A_MS);
+    let tags = file.tags("a", false);
+    assert_eq!(tags.now(), NOW * STAMPS_A_TICK);
+    assert!(Arc::ptr_eq(&tags, &file.tags("a", false)));
+    assert_eq!(file.tags("b", false).known().floor, NOW * STAMPS_A_TICK);
     drop(file);
 
     let later = NOW + 1;
     let file = TagFile::open(path.clone(), later).unwrap();
-    assert_eq!(file.tags("a").now(), tags.now() + UNWRITTEN_MAX);
-    assert_eq!(file.tags("new").now(), later * STAMPS_A_MS);
+    assert_eq!(file.tags("a", false).now(), tags.now() + UNWRITTEN_MAX);
+    assert_eq!(file.tags("new", false).now(), later * STAMPS_A_TICK);
+    let shared = file.tags("shared", true).known();
+    assert_eq!((shared.now, shared.floor), (1, 0), "others tell of it");
     drop(file);
     // A tenant that is not there for a while is not forgotten.
     let file = TagFile::open(path.clone(), later).unwrap();
-    file.tags("a");
+    file.tags("a", false);
     drop(file);
     let file = TagFile::open(path.clone(), later).unwrap();
-    let now = file.tags("b").now();
+    let now = file.tags("b", false).now();
     assert!(now > tags.now() && now < tags.now() + 8 * UNWRITTEN_MAX);
     drop(file);
 
     fs::write(&path, b"larder-tags 1\n").unwrap();
     let file = TagFile::open(path.clone(), NOW + 2).unwrap();
-    let known = file.tags("a").known();
-    let after = (NOW + 2) * STAMPS_A_MS;
+    let known = file.tags("a", false).known();
+    let after = (NOW + 2) * STAMPS_A_TICK;
     assert_eq!((known.now, known.floor), (after, after));
     assert!(folder.path().join("tags.bad").exists());
     fs::write(&path, b"larder-tags 2\n").unwrap();
@@ -74,10 +76,10 @@ async fn who_waits_waits_until_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tags");
     let file = Arc::new(TagFile::open(path.clone(), NOW).unwrap());
-    file.tags("a");
+    file.tags("a", false);
     assert!(file.settled().is_none());
     let written = fs::read(&path).unwrap();
-    file.tags("b");
+    file.tags("b", false);
     file.note_change();
     let settled = file.settled().unwrap();
     fs::write(&path, &written).unwrap();

@@ -1,3 +1,5 @@
+mod going;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -6,12 +8,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::below::{Below, Loaded, Reach, Sight};
+use crate::below::{Below, Loaded, Origin, Reach, Sight};
 use crate::changes::Change;
 use crate::tenant::tests::changes::connect;
 use crate::tenant::tests::{NOW, engine_of, s3_fifo, tenant};
 use crate::tier::{Answer, Stored, TierError};
 use crate::{Access, Edit, Engine, Entry, Expiry, Lease, TenantConfig};
+
+/// A change of this host is on its way, for ever.
+const COMING: &[u8] = b"coming";
 
 /// What several hosts share: this one's changes are there at once.
 #[derive(Default)]
@@ -24,6 +29,8 @@ struct Common {
     is_away: AtomicBool,
     /// It is not even asked.
     is_given_up: AtomicBool,
+    /// What comes was brought by a loader as it was away.
+    brings: AtomicBool,
 }
 
 impl Common {
@@ -84,12 +91,21 @@ impl Below for Common {
         self.turns.fetch_add(1, Relaxed);
     }
 
-    fn can_tell(&self) -> bool {
-        !self.is_given_up.load(Relaxed)
+    fn admitted(&self, _: Key<'_>, _: Entry<'_>) -> Origin {
+        match self.brings.load(Relaxed) {
+            true => Origin::Loader {
+                is_known_absent: false,
+            },
+            false => Origin::Levels,
+        }
+    }
+
+    fn can_tell(&self, key: Key<'_>) -> bool {
+        !self.is_given_up.load(Relaxed) && key.bytes != COMING
     }
 
     fn sight(&self, _: Key<'_>, _: Reach, _: Millis) -> Sight {
-        match self.can_tell() {
+        match !self.is_given_up.load(Relaxed) {
             true => Sight::Maybe,
             false => Sight::Absent,
         }
@@ -172,6 +188,12 @@ impl Host {
         held.peek(key(name), NOW, |entry| entry.value().to_vec())
     }
 
+    /// Until nothing is left that was to go.
+    fn wait(&self) {
+        let tenant = self.tenant();
+        (0..8).for_each(|n| _ = tenant.maintain(NOW + n * 60_000));
+    }
+
     fn looks(&self) -> u64 {
         self.common.looks.load(Relaxed)
     }
@@ -196,7 +218,7 @@ fn what_another_host_changed_is_gone_and_all_who_care_are_told() {
     let watch = tenant.watch(key(b"k"), NOW);
     let ticket = tenant.ticket(key(b"k"), NOW);
     common.set(b"k", Some(b"new"));
-    tenant.forget(key(b"k"), NOW);
+    assert!(tenant.forget(key(b"k"), NOW, true));
     let elsewhere = |name: &str| vec![(format!("0:{name}"), Some(Change::Elsewhere))];
     assert_eq!(notes.take(), elsewhere("k"));
     assert_eq!(host.in_memory(b"k"), None);
@@ -212,14 +234,20 @@ fn what_another_host_changed_is_gone_and_all_who_care_are_told() {
     drop(held);
     assert_eq!(host.read(b"k").unwrap(), b"new");
     // Those who follow a key hear of it though it is not here, and a lease is over.
-    tenant.forget(key(b"absent"), NOW);
+    assert!(tenant.forget(key(b"absent"), NOW, false));
     assert_eq!(notes.take(), elsewhere("absent"));
     let mut held = tenant.lock([key(b"leased")], 0, NOW).unwrap();
     let Lease::Won(token) = held.lease(key(b"leased"), NOW, 1000) else {
         panic!("nobody has it");
     };
     drop(held);
-    tenant.forget(key(b"leased"), NOW);
+    let held = tenant.lock([key(b"leased")], 0, NOW).unwrap();
+    assert!(
+        !tenant.forget(key(b"leased"), NOW, false),
+        "somebody holds it"
+    );
+    drop(held);
+    assert!(tenant.forget(key(b"leased"), NOW, false));
     let put = |_: Option<Entry<'_>>| (Edit::put(&b"late"[..], Expiry::Never), ());
     let late = tenant.update(key(b"leased"), NOW, Access::Lease(token), 0, put);
     assert!(late.is_err());
@@ -268,21 +296,78 @@ fn where_nobody_can_be_asked_what_is_here_stays() {
     }
     common.is_away.store(true, Relaxed);
     tenant.distrust(false);
-    assert_eq!(host.read(b"a").unwrap(), b"v");
-    assert_eq!((host.looks(), host.in_memory(b"a").is_some()), (1, true));
-    (0..10).for_each(|_| _ = tenant.maintain(NOW));
+    // It is no better for not being answered.
+    for looks in 1..3 {
+        assert_eq!(host.read(b"a").unwrap(), b"v");
+        assert_eq!((host.looks(), host.in_memory(b"a")), (looks, None));
+    }
+    host.wait();
     common.is_given_up.store(true, Relaxed);
     assert_eq!(host.in_memory(b"b").unwrap(), b"v");
+    tenant.distrust(true);
+    host.wait();
+    assert_eq!(tenant.len(0), 2, "they are all there is");
     // It is back: everything is asked for again, or goes.
     common.is_away.store(false, Relaxed);
     common.is_given_up.store(false, Relaxed);
     common.set(b"a", Some(b"w"));
-    tenant.distrust(true);
     assert_eq!(host.read(b"a").unwrap(), b"w");
-    (0..10).for_each(|_| _ = tenant.maintain(NOW));
+    host.wait();
     assert_eq!(tenant.len(0), 1);
     host.check();
     assert_eq!(common.evicted.load(Relaxed), 0);
+}
+
+#[test]
+fn what_goes_on_while_nothing_is_heard_is_not_ended_again_and_again() {
+    let host = Host::new();
+    let (tenant, common) = (host.tenant(), &host.common);
+    host.set(b"k", b"old");
+    common.set(b"k", Some(b"new"));
+    let (watch, ticket) = (
+        tenant.watch(key(b"k"), NOW),
+        tenant.ticket(key(b"late"), NOW),
+    );
+    let mut held = tenant.lock([key(b"leased")], 0, NOW).unwrap();
+    let Lease::Won(token) = held.lease(key(b"leased"), NOW, 1000) else {
+        panic!("nobody has it");
+    };
+    drop(held);
+    tenant.distrust_again();
+    assert_eq!(host.read(b"k").unwrap(), b"new");
+    let mut held = tenant.lock([key(b"late")], 0, NOW).unwrap();
+    assert_eq!(held.admit(&ticket, Ok(None), NOW), Ok(true));
+    drop(held);
+    let mut held = tenant.lock([key(b"k")], 0, NOW).unwrap();
+    assert!(held.is_unchanged(&watch, NOW));
+    drop(held);
+    let put = |_: Option<Entry<'_>>| (Edit::put(&b"v"[..], Expiry::Never), ());
+    let filled = tenant.update(key(b"leased"), NOW, Access::Lease(token), 0, put);
+    assert!(filled.is_ok());
+    host.check();
+}
+
+#[test]
+fn what_a_loader_brought_in_place_of_what_could_not_be_read_is_asked_for_again() {
+    let host = Host::new();
+    let (tenant, common) = (host.tenant(), &host.common);
+    common.set(b"k", Some(b"written"));
+    let ticket = tenant.ticket(key(b"k"), NOW);
+    let origin = Stored {
+        value: b"origin"[..].into(),
+        ..Stored::default()
+    };
+    common.brings.store(true, Relaxed);
+    let mut held = tenant.lock([key(b"k")], 0, NOW).unwrap();
+    assert_eq!(held.admit(&ticket, Ok(Some(&origin)), NOW), Ok(true));
+    let read = |entry: Entry<'_>| entry.value().to_vec();
+    assert_eq!(held.peek(key(b"k"), NOW, read).unwrap(), b"origin");
+    drop(held);
+    common.brings.store(false, Relaxed);
+    assert_eq!(host.in_memory(b"k"), None);
+    assert_eq!(host.read(b"k").unwrap(), b"written");
+    assert_eq!(host.in_memory(b"k").unwrap(), b"written");
+    host.check();
 }
 
 #[derive(Debug, Clone)]
@@ -337,7 +422,7 @@ proptest! {
                 }
                 Step::Read(name) => {
                     let found = host.read(&[name]);
-                    let is_asked = !common.is_away.load(Relaxed) && common.can_tell();
+                    let is_asked = !common.is_away.load(Relaxed) && !common.is_given_up.load(Relaxed);
                     if is_asked && !missed[usize::from(name)] {
                         prop_assert_eq!(found, common.value(&[name]));
                     } else if let Some(found) = found {
@@ -347,25 +432,21 @@ proptest! {
                 Step::Elsewhere(name, value, is_heard) => {
                     common.set(&[name], value.as_ref().map(std::slice::from_ref));
                     match is_heard {
-                        true => tenant.forget(key(&[name]), NOW),
+                        true => _ = tenant.forget(key(&[name]), NOW, true),
                         false => missed[usize::from(name)] = true,
                     }
                 }
                 Step::Distrust(are_to_go) => {
                     tenant.distrust(are_to_go);
-                    if !common.is_away.load(Relaxed) && common.can_tell() {
-                        missed = [false; 256];
-                    }
+                    missed = [false; 256];
                 }
                 Step::Away => common.is_away.store(true, Relaxed),
                 Step::GivenUp => common.is_given_up.store(true, Relaxed),
                 Step::Back => {
                     common.is_away.store(false, Relaxed);
                     common.is_given_up.store(false, Relaxed);
-                    tenant.distrust(true);
-                    missed = [false; 256];
                 }
-                Step::Maintain => _ = tenant.maintain(NOW),
+                Step::Maintain => host.wait(),
             }
             host.check();
         }

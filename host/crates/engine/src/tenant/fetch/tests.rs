@@ -246,6 +246,36 @@ fn what_is_fetched_is_as_it_was_and_counts_as_no_change() {
 }
 
 #[test]
+fn what_comes_into_memory_behind_the_back_of_a_read_was_missed() {
+    let shelf = Arc::<Shelf>::default();
+    let engine = engine(&shelf);
+    let tenant = engine.default_tenant();
+    set(tenant, b"k", b"v");
+    forget(tenant, &shelf, b"k");
+    let keys = [key(b"k"), key(b"none")];
+    let mut store = Store::open(tenant, false);
+    let mut read = || {
+        for key in keys {
+            store.get(key, NOW, |_| ());
+        }
+        store.take_missed()
+    };
+    let missed = read();
+    assert!(
+        tenant.may_have(&keys, missed, Reach::Cache, NOW),
+        "it is below"
+    );
+    // As another client does, or prediction, before anybody can look.
+    fetch(tenant, &shelf, b"k", || ());
+    assert!(!keys.iter().any(|key| tenant.lacks(*key, Reach::Cache, NOW)));
+    assert_eq!(missed, 2);
+    assert!(tenant.may_have(&keys, missed, Reach::Cache, NOW), "it was");
+    let missed = read();
+    assert_eq!(missed, 1);
+    assert!(!tenant.may_have(&keys, missed, Reach::Cache, NOW));
+}
+
+#[test]
 fn what_was_changed_meanwhile_does_not_come_back() {
     let shelf = Arc::<Shelf>::default();
     let engine = engine(&shelf);

@@ -4,6 +4,7 @@ use larder_resp::{Args, Reply};
 
 use super::super::metadata::{Category, Command, Flag, Keys};
 use super::super::table::TABLE;
+use super::super::uses::KeyUse;
 use super::{Named, Outcome};
 use crate::{Context, Flow};
 
@@ -55,21 +56,30 @@ fn describe(reply: &mut Reply<'_>, named: &Named) {
     subcommands.for_each(|subcommand| describe(reply, &subcommand));
 }
 
-/// The key specifications: one where there are keys.
+/// The key specifications: one, or two where the first key is used otherwise than the others.
 fn describe_keys(reply: &mut Reply<'_>, command: &Command) {
     let Keys { first, last, step } = command.keys;
     if first == 0 {
         return reply.set(0);
     }
-    reply.set(1);
+    let uses = [0, 1].map(|nth| KeyUse::at_most(command, nth));
+    if uses[0] == uses[1] {
+        reply.set(1);
+        return describe_range(reply, command, uses[0], first, last);
+    }
+    reply.set(2);
+    describe_range(reply, command, uses[0], first, first);
+    describe_range(reply, command, uses[1], first + step, last);
+}
+
+fn describe_range(reply: &mut Reply<'_>, command: &Command, uses: KeyUse, first: i32, last: i32) {
+    let variable = KeyUse::is_variable(command).then_some("variable_flags");
     reply.map(3);
     reply.bulk(b"flags");
-    reply.set(1);
-    reply.simple(if command.flags.contains(&Flag::Write) {
-        "RW"
-    } else {
-        "RO"
-    });
+    reply.set(uses.names().count() + usize::from(variable.is_some()));
+    uses.names()
+        .chain(variable)
+        .for_each(|name| reply.simple(name));
     reply.bulk(b"begin_search");
     describe_search(reply, "index", &[("index", first)]);
     reply.bulk(b"find_keys");
@@ -78,7 +88,11 @@ fn describe_keys(reply: &mut Reply<'_>, command: &Command) {
     describe_search(
         reply,
         "range",
-        &[("lastkey", last), ("keystep", step), ("limit", 0)],
+        &[
+            ("lastkey", last),
+            ("keystep", command.keys.step),
+            ("limit", 0),
+        ],
     );
 }
 

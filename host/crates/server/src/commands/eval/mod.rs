@@ -5,7 +5,7 @@ mod host;
 use std::sync::Arc;
 
 use larder_engine::below::Reach;
-use larder_engine::{KEY_BYTES_MAX, Key, Store};
+use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
 use larder_lua::{Ended, Run, Script, sha1_hex};
 use larder_resp::{Args, parse_integer};
 
@@ -131,7 +131,13 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, known: &KnownScript, is_read_only:
         };
     }
     let tenant = ctx.store.tenant();
-    let Some(Complete { mut held, rest }) = hold(ctx, keys, known.is_boundless())? else {
+    let named = named(ctx.session.db, keys);
+    if fetch::is_over(tenant, named.iter().copied())? {
+        return run_below(ctx, known, &named, |ctx| {
+            attempt(ctx, known, (keys, arguments), is_read_only)
+        });
+    }
+    let Some(Complete { mut held, rest }) = hold(ctx, &named, known.is_boundless())? else {
         return Ok(Flow::Fetch);
     };
     let ended = loop {
@@ -150,17 +156,44 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, known: &KnownScript, is_read_only:
     replied(ctx, &ended?)
 }
 
-/// The shards of the keys that a script declares, or all, once what the keys lack in memory is at hand. What is too
-/// long is no key of this store, and the commands that name it say so.
+/// The keys that a script declares. What is too long is no key of this store, and the commands that name it say so.
+fn named<'k>(db: u8, keys: &[&'k [u8]]) -> Vec<Key<'k>> {
+    let fitting = keys.iter().filter(|key| key.len() <= KEY_BYTES_MAX);
+    fitting.map(|key| Key::new(db, key)).collect()
+}
+
+/// Runs a script on keys over which a level has the authority.
+fn run_below<'c>(
+    ctx: &mut Context<'c>,
+    known: &KnownScript,
+    keys: &[Key<'_>],
+    attempt: impl FnOnce(&mut Context<'c>) -> Result<Ended, Failure>,
+) -> Outcome {
+    let lock = |tenant: &'c Tenant, now| match known.is_boundless() {
+        true => Ok(tenant.lock_all()),
+        false => tenant.lock(keys.iter().copied(), 0, now),
+    };
+    fetch::try_out(
+        ctx,
+        keys,
+        |_| true,
+        lock,
+        |ctx| match attempt(ctx)? {
+            Ended::Replied(reply) => replied(ctx, &reply),
+            // It holds all shards the next time.
+            Ended::Again => Ok(Flow::Fetch),
+        },
+    )
+}
+
+/// The shards of the keys that a script declares, or all, once what the keys lack in memory is at hand.
 fn hold<'c>(
     ctx: &mut Context<'c>,
-    keys: &[&[u8]],
+    keys: &[Key<'_>],
     is_boundless: bool,
 ) -> Result<Option<Complete<'c>>, Failure> {
-    let db = ctx.session.db;
-    let keys = keys.iter().filter(|key| key.len() <= KEY_BYTES_MAX);
     // It may read any of them.
-    let keys: Vec<_> = keys.map(|key| (Key::new(db, key), Reach::Origin)).collect();
+    let keys: Vec<_> = keys.iter().map(|key| (*key, Reach::Origin)).collect();
     fetch::hold(ctx, &keys, |tenant, room_bytes, now| match is_boundless {
         true => Ok(tenant.lock_all()),
         false => tenant.lock(keys.iter().map(|(key, _)| *key), room_bytes, now),

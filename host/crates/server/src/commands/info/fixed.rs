@@ -3,6 +3,8 @@
 use std::process;
 
 use super::super::hello::REDIS_VERSION;
+use crate::hot_set::HotSetState;
+
 use super::sections::{Figures, Lines, line};
 
 pub(super) fn server(figures: &Figures<'_>) -> Lines {
@@ -35,10 +37,15 @@ pub(super) fn server(figures: &Figures<'_>) -> Lines {
     ]
 }
 
-/// Nothing is written to disk.
+/// Nothing is written to disk as Redis does it. What comes back at the start is the hot set.
 pub(super) fn persistence(figures: &Figures<'_>) -> Lines {
+    let hot_set = &figures.shared.warm_ups.hot_sets[figures.session.tenant.number()];
+    let [keys, looked_at, loaded] = hot_set.counts();
     vec![
-        line("loading", 0),
+        line(
+            "loading",
+            u8::from(hot_set.state() == HotSetState::Restoring),
+        ),
         line("async_loading", 0),
         line("rdb_changes_since_last_save", 0),
         line("rdb_bgsave_in_progress", 0),
@@ -53,6 +60,10 @@ pub(super) fn persistence(figures: &Figures<'_>) -> Lines {
         line("aof_current_rewrite_time_sec", -1),
         line("aof_last_bgrewrite_status", "ok"),
         line("aof_last_write_status", "ok"),
+        line("hot_set_state", hot_set.state().name()),
+        line("hot_set_keys", keys),
+        line("hot_set_looked_at", looked_at),
+        line("hot_set_loaded", loaded),
     ]
 }
 

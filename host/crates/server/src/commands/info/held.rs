@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use larder_engine::{Tenant, TenantStats};
+
 use super::super::config::maxmemory_policy;
 use super::sections::{Figures, Lines, human, line};
 use crate::process::machine_memory_bytes;
@@ -195,9 +197,25 @@ pub(super) fn policies(figures: &Figures<'_>) -> Lines {
     .collect()
 }
 
-/// The connection's own.
+/// The connection's own; for administrators all, but not within EXEC and scripts.
 pub(super) fn tenants(figures: &Figures<'_>) -> Lines {
-    let stats = &figures.tenant;
+    let own = &figures.session.tenant;
+    let mut lines = vec![tenant(own, &figures.tenant)];
+    if figures.session.login.user().is_admin() && !figures.is_held {
+        let all = figures.shared.engine.tenants().iter();
+        let others = all.filter(|other| other.number() != own.number());
+        lines.extend(others.map(|other| {
+            let stats = figures
+                .shared
+                .baseline
+                .stats_since(other.number(), other.stats());
+            tenant(other, &stats)
+        }));
+    }
+    lines
+}
+
+fn tenant(tenant: &Tenant, stats: &TenantStats) -> (Cow<'static, str>, String) {
     let value = format!(
         "memory={},used={},entries={},hits={},misses={},evicted={},expired={},eviction={}",
         stats.memory_bytes,
@@ -207,8 +225,7 @@ pub(super) fn tenants(figures: &Figures<'_>) -> Lines {
         stats.misses,
         stats.evictions,
         stats.expired,
-        figures.eviction,
+        tenant.eviction(),
     );
-    let name = format!("tenant_{}", figures.session.tenant.name());
-    vec![line(name, value)]
+    line(format!("tenant_{}", tenant.name()), value)
 }

@@ -4,6 +4,7 @@ mod by_command;
 mod counted;
 mod fixed;
 mod held;
+mod prediction;
 mod sections;
 
 use larder_resp::Args;
@@ -11,6 +12,7 @@ use larder_resp::Args;
 use super::{Action, Category, Command, Flag, Group, Keys, Outcome};
 use crate::{Context, Flow};
 
+pub(super) use prediction::fields as prediction_fields;
 use sections::{Figures, SECTIONS, Shown};
 
 pub(super) const COMMAND: Command = Command {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use larder_engine::{Millis, TenantStats};
 
-use super::{by_command, counted, fixed, held};
+use super::{by_command, counted, fixed, held, prediction};
 use crate::meter::Counted;
 use crate::{Context, Session, Shared, Totals};
 
@@ -43,7 +43,7 @@ impl Section {
 pub(super) type Lines = Vec<(Cow<'static, str>, String)>;
 
 /// All sections, in the order of the reply.
-pub(super) static SECTIONS: [Section; 16] = [
+pub(super) static SECTIONS: [Section; 17] = [
     Section::new("Server", fixed::server),
     Section::new("Clients", counted::clients),
     Section::new("Memory", held::memory),
@@ -58,19 +58,21 @@ pub(super) static SECTIONS: [Section; 16] = [
     Section::new("Cluster", fixed::cluster),
     Section::new("Keyspace", held::keyspace),
     Section::new("Tiers", held::tiers).on_demand(),
+    Section::new("Prediction", prediction::lines).on_demand(),
     Section::new("Policies", held::policies).on_demand(),
     Section::new("Tenants", held::tenants).on_demand(),
 ];
 
-/// What the sections are computed from. Of tenants only the connection's own is seen. Counters are those
-/// since CONFIG RESETSTAT.
+/// What the sections are computed from: the connection's own tenant, and the others where `tenants` may speak of them.
+/// Counters are those since CONFIG RESETSTAT.
 pub(super) struct Figures<'c> {
     pub(super) shared: &'c Shared,
     pub(super) session: &'c Session,
     pub(super) now: Millis,
     pub(super) totals: Totals,
     pub(super) tenant: TenantStats,
-    pub(super) eviction: String,
+    /// Whether the tenant's shards are held: who holds one tenant's may not wait for another's.
+    pub(super) is_held: bool,
 }
 
 impl<'c> Figures<'c> {
@@ -85,7 +87,7 @@ impl<'c> Figures<'c> {
             tenant: shared
                 .baseline
                 .stats_since(tenant.number(), ctx.store.stats()),
-            eviction: tenant.eviction(),
+            is_held: ctx.store.is_held(),
         }
     }
 

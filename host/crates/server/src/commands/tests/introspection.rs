@@ -37,9 +37,10 @@ fn pairs(value: Value) -> BTreeMap<String, Value> {
         .collect()
 }
 
-const CONTAINERS: [&str; 15] = [
+const CONTAINERS: [&str; 16] = [
     "acl",
     "cache.invalidate",
+    "cache.predict",
     "client",
     "cluster",
     "command",
@@ -71,7 +72,7 @@ fn info_has_the_sections_asked_for() {
         assert_eq!(titles(line), by_default, "{line}");
     }
     let all = "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats \
-        Errorstats Latencystats Cluster Keyspace Tiers Policies Tenants";
+        Errorstats Latencystats Cluster Keyspace Tiers Prediction Policies Tenants";
     for line in ["INFO all", "INFO everything", "INFO foo all default"] {
         assert_eq!(titles(line), all, "{line}");
     }
@@ -237,7 +238,7 @@ fn command_describes_every_command() {
 fn command_info_in_both_versions() {
     let mget = "*1\r\n*10\r\n$4\r\nmget\r\n:-2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:-1\r\n:1\r\n\
         ~3\r\n+@read\r\n+@string\r\n+@fast\r\n~0\r\n\
-        ~1\r\n%3\r\n$5\r\nflags\r\n~1\r\n+RO\r\n\
+        ~1\r\n%3\r\n$5\r\nflags\r\n~2\r\n+RO\r\n+access\r\n\
         $12\r\nbegin_search\r\n%2\r\n$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n%1\r\n$5\r\nindex\r\n:1\r\n\
         $9\r\nfind_keys\r\n%2\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n%3\r\n$7\r\nlastkey\r\n:-1\r\n\
         $7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n\
@@ -250,6 +251,13 @@ fn command_info_in_both_versions() {
         .replace("%1", "*2");
     Bed::new(Version::V2).check("COMMAND INFO mget", &flat);
     Bed::new(Version::V2).check("COMMAND INFO foo client|foo", "*2\r\n$-1\r\n$-1\r\n");
+    let rename = Bed::new(Version::V3).line("COMMAND INFO rename").0;
+    let keys = "~2\r\n%3\r\n$5\r\nflags\r\n~3\r\n+RW\r\n+access\r\n+delete\r\n";
+    assert!(rename.contains(keys), "{rename}");
+    assert!(
+        rename.contains("flags\r\n~2\r\n+OW\r\n+update\r\n"),
+        "{rename}"
+    );
     let setname = "*1\r\n*10\r\n$14\r\nclient|setname\r\n:3\r\n";
     assert!(
         Bed::new(Version::V2)
@@ -280,12 +288,18 @@ fn command_list_filters() {
     assert!(list("COMMAND LIST").contains("client|getname client|getredir client|help"));
     assert_eq!(
         list("COMMAND LIST FILTERBY PATTERN *GET"),
-        "cache.get config|get get mget slowlog|get"
+        "cache.get cluster|forget config|get get mget slowlog|get"
     );
     let admin = list("COMMAND LIST FILTERBY ACLCAT admin");
     assert!(
         admin.contains(
-            " cache.record client|kill client|list client|no-evict client|pause client|unblock client|unpause config|get config|resetstat config|rewrite config|set lastsave"
+            " cache.record client|kill client|list client|no-evict client|pause client|unblock client|unpause cluster|addslots cluster|addslotsrange"
+        ),
+        "{admin}"
+    );
+    assert!(
+        admin.contains(
+            " cluster|setslot cluster|slaves config|get config|resetstat config|rewrite config|set lastsave"
         ),
         "{admin}"
     );
@@ -373,6 +387,12 @@ fn what_a_server_says_that_stands_alone() {
     check(&[
         ("CLUSTER INFO", alone),
         ("CLUSTER KEYSLOT k", alone),
+        ("CLUSTER COUNTKEYSINSLOT 0", alone),
+        ("CLUSTER MEET 127.0.0.1 1", alone),
+        (
+            "CLUSTER MEET",
+            "-ERR wrong number of arguments for 'cluster|meet' command\r\n",
+        ),
         ("READONLY", alone),
         ("READWRITE", alone),
         ("ROLE", "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"),

@@ -61,6 +61,10 @@ fn what_is_refused_while_queueing_ends_the_transaction() {
             "-ERR Command not allowed inside a transaction\r\n",
         ),
         (
+            "CACHE.WARM k",
+            "-ERR Command not allowed inside a transaction\r\n",
+        ),
+        (
             "CACHE.RECORD SALT x",
             "-ERR Command not allowed inside a transaction\r\n",
         ),

@@ -7,12 +7,13 @@ import { span } from "./format.js";
 import * as inspect from "./inspect.js";
 import * as overview from "./overview.js";
 import * as policies from "./policies.js";
+import * as prediction from "./prediction.js";
 import * as tables from "./tables.js";
 
 const PAUSE_MS = 1000;
 const SLOWER_EVERY = 3;
 // What is looked at less often, by the id of its section.
-const SLOWER = { policies, commands };
+const SLOWER = { policies, prediction, commands };
 
 let turn = 0;
 let isSignedOut = false;

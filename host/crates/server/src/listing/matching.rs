@@ -1,8 +1,10 @@
-//! A list of all keys that match a pattern, made in steps between which other connections are served.
+//! All keys that match a pattern.
 
 use larder_engine::glob::Pattern;
 use larder_engine::{Millis, Store};
 use larder_resp::{Reply, Version};
+
+use super::Listing;
 
 /// Most entries visited while a shard stays locked.
 const STEP: usize = 128;
@@ -11,19 +13,15 @@ const LOCKS: usize = 8;
 /// Bytes left free before the keys, for the head of the reply, which says how many they are.
 const HEAD_BYTES: usize = 24;
 
-/// What is said where a reply is longer than `output_bytes_max`.
-pub(crate) const LIST_TOO_LONG: &str =
-    "reply too large: ask for fewer keys by the pattern, or use SCAN";
-
 /// See the module.
-pub(crate) struct Listing {
+pub(crate) struct Matching {
     pattern: Pattern,
     cursor: u64,
     keys: usize,
     out: Vec<u8>,
 }
 
-impl Listing {
+impl Matching {
     /// `pattern` has [`larder_engine::glob::PATTERN_BYTES_MAX`] bytes at most.
     pub(crate) fn new(pattern: &[u8]) -> Self {
         Self {
@@ -33,15 +31,10 @@ impl Listing {
             out: vec![0; HEAD_BYTES],
         }
     }
+}
 
-    /// One bounded step. Whether the list is complete.
-    pub(crate) fn step(
-        &mut self,
-        store: &mut Store<'_>,
-        db: u8,
-        version: Version,
-        now: Millis,
-    ) -> bool {
+impl Listing for Matching {
+    fn step(&mut self, store: &mut Store<'_>, db: u8, version: Version, now: Millis) -> bool {
         let Self {
             pattern, keys, out, ..
         } = self;
@@ -60,18 +53,15 @@ impl Listing {
         false
     }
 
-    /// Bytes that it holds.
-    pub(crate) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.out.capacity()
     }
 
-    /// Bytes that the reply will have, about.
-    pub(crate) fn reply_bytes(&self) -> usize {
+    fn reply_bytes(&self) -> usize {
         self.out.len()
     }
 
-    /// The reply, once the list is complete, and where it begins: moving it would take long.
-    pub(crate) fn into_reply(mut self, version: Version) -> (Vec<u8>, usize) {
+    fn into_reply(mut self: Box<Self>, version: Version) -> (Vec<u8>, usize) {
         let mut head = Vec::with_capacity(HEAD_BYTES);
         Reply::new(&mut head, version).array(self.keys);
         let start = HEAD_BYTES - head.len();

@@ -1,0 +1,55 @@
+use super::*;
+
+#[test]
+fn what_nobody_asks_for_goes_slowly_and_for_no_want_of_room() {
+    let host = Host::new();
+    let tenant = host.tenant();
+    let names: Vec<_> = (0..20_000).map(|n| format!("k{n}")).collect();
+    names
+        .iter()
+        .for_each(|name| host.set(name.as_bytes(), b"v"));
+    host.set(COMING, b"left out");
+    tenant.distrust(true);
+    assert_eq!(host.in_memory(COMING).unwrap(), b"left out");
+    (0..100).for_each(|n| _ = tenant.maintain(NOW + n * 100));
+    assert!(
+        (18_000..20_000).contains(&tenant.len(0)),
+        "{}",
+        tenant.len(0)
+    );
+    host.wait();
+    assert_eq!(tenant.len(0), 1, "what no other knows stays");
+    assert_eq!(host.in_memory(COMING).unwrap(), b"left out");
+    assert_eq!(tenant.stats().evictions, 0);
+    host.check();
+}
+
+#[test]
+fn what_others_have_cleared_is_doubted_alone() {
+    let host = Host::new();
+    let tenant = host.tenant();
+    let names: Vec<_> = (0..1000).map(|n| format!("{}:{n}", n % 2)).collect();
+    names
+        .iter()
+        .for_each(|name| host.set(name.as_bytes(), b"v"));
+    let left = || {
+        names
+            .iter()
+            .filter(|name| host.in_memory(name.as_bytes()).is_some())
+            .count()
+    };
+    let watch = tenant.watch(Key::new(1, b"k"), NOW);
+    tenant.distrust_cleared(Some(5), b"");
+    assert_eq!(left(), 1000);
+    let held = tenant.lock([Key::new(1, b"k")], 0, NOW);
+    assert!(held.unwrap().is_unchanged(&watch, NOW));
+    tenant.distrust_cleared(Some(0), b"1:");
+    assert_eq!((left(), tenant.len(0)), (500, 1000));
+    host.check();
+    // These are known to be gone.
+    (0..60).for_each(|n| _ = tenant.maintain(NOW + n * 100));
+    assert_eq!((left(), tenant.len(0)), (500, 500));
+    tenant.distrust_cleared(None, b"");
+    assert_eq!(left(), 0);
+    host.check();
+}

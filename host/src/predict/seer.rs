@@ -1,0 +1,376 @@
+//! Prediction for one tenant: what it hears is learnt from, and what will be asked for is fetched.
+
+use std::cell::RefCell;
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+
+use larder_engine::below::Reach;
+use larder_engine::foresight::{Listener, Prediction};
+use larder_engine::{AheadFigures, Key, Millis, Prewarmed, Tenant, Waits};
+use larder_predict::{
+    Access, Cache, Config, Counts, Fetch, Kind, Model, Place, Predictor, State, Training, View,
+};
+use parking_lot::Mutex;
+
+use super::ear::{Ear, NOTES_MAX, Name, Note};
+use super::names::Names;
+use super::trainer::Ended;
+
+/// Names of keys take this part of the memory.
+const NAMES_PART: usize = 8;
+/// Fetches that go on at once.
+const IN_FLIGHT_MAX: usize = 16;
+/// After a fetch that failed nothing is fetched for so long.
+const FAULT_PAUSE_MS: Millis = 1_000;
+/// While nothing is evicted, entries stay for as long as one likes.
+const LIFETIME_MS: u64 = 60_000;
+/// How often it is looked at how long entries stay.
+const TURNOVER_MS: u64 = 1_000;
+/// How often it says how it stands.
+const TOLD_EVERY_MS: u64 = 100;
+/// How often it has a turn while nothing is heard.
+const IDLE_TURN_MS: u64 = 50;
+
+/// What others see of it, and its fetches work on.
+pub(super) struct Shown {
+    pub(super) tenant: Arc<Tenant>,
+    pub(super) predictor: Mutex<Predictor>,
+    clock: fn() -> Millis,
+    share_percent: u64,
+    memory_bytes: u64,
+    ear: Arc<Ear>,
+    told: Mutex<Told>,
+    in_flight: AtomicUsize,
+    paused_until_ms: AtomicU64,
+    undone: [AtomicU64; Prediction::UNDONE.len()],
+    asked: AtomicU64,
+    heard: AtomicU64,
+    training_ms: AtomicU64,
+    /// When the model was trained; 0 without one.
+    trained_at_ms: AtomicU64,
+}
+
+/// What the predictor says of itself, from time to time, so that nobody waits for it.
+struct Told {
+    at_ms: Millis,
+    /// Whether a model rules, and why.
+    state: State,
+    counts: Counts,
+}
+
+impl Told {
+    fn of(predictor: &Predictor, at_ms: Millis) -> Self {
+        Self {
+            at_ms,
+            state: predictor.state(),
+            counts: predictor.counts(),
+        }
+    }
+}
+
+/// What keeps a fetch from its end, in the order of [`Prediction::UNDONE`].
+#[derive(Clone, Copy)]
+enum Undone {
+    Needless,
+    Changed,
+    NoRoom,
+    Failed,
+    Paused,
+    Crowded,
+}
+
+impl Shown {
+    /// How it stands.
+    pub(super) fn prediction(&self) -> Prediction {
+        let now = (self.clock)();
+        let told = self.told.lock();
+        let (state, counts) = (&told.state, told.counts);
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let trained_at = Some(of(&self.trained_at_ms)).filter(|at| *at > 0);
+        Prediction {
+            is_on: state.is_on(),
+            why: state.why().to_owned(),
+            ahead: self.tenant.ahead(),
+            asked: of(&self.asked),
+            planned: counts.fetched,
+            undone: self.undone.each_ref().map(of),
+            heard: of(&self.heard),
+            unheard: counts.skipped + self.ear.lost(),
+            trained: counts.trained,
+            training_ms: of(&self.training_ms),
+            model_age_ms: trained_at.map(|at| now.saturating_sub(at)),
+            memory_bytes: self.memory_bytes,
+        }
+    }
+
+    /// The most that it takes of memory.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    fn share_bytes(&self) -> u64 {
+        self.tenant.memory_bytes() / 100 * self.share_percent
+    }
+
+    fn count(&self, undone: Undone) {
+        self.undone[undone as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether something is being fetched.
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    /// Fetches a key that nobody has asked for yet.
+    async fn fetch(self: Arc<Self>, name: Name, until: Millis) {
+        let waits = Waits {
+            until,
+            bytes_max: self.share_bytes(),
+        };
+        let fetched = self
+            .tenant
+            .prewarm(name.key(), Reach::Origin, Some(waits), self.clock)
+            .await;
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        match fetched {
+            Ok(Prewarmed::Came | Prewarmed::Renewed) => {}
+            Ok(Prewarmed::Here | Prewarmed::Absent) => self.count(Undone::Needless),
+            Ok(Prewarmed::Changed) => self.count(Undone::Changed),
+            Ok(Prewarmed::NoRoom) => self.count(Undone::NoRoom),
+            Err(_) => {
+                // Whoever asks for it hears why; nobody has to wait for more of the same.
+                let until = (self.clock)() + FAULT_PAUSE_MS;
+                self.paused_until_ms.store(until, Ordering::Relaxed);
+                self.count(Undone::Failed);
+            }
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Seer {
+    pub(super) shown: Arc<Shown>,
+    notes: Receiver<Note>,
+    names: RefCell<Names>,
+    accesses: Vec<Access>,
+    accesses_per_second_max: u32,
+    /// The second, and accesses in it.
+    pace: (u64, u32),
+    turnover: Turnover,
+    ahead: AheadFigures,
+    is_training: bool,
+    turned_ms: Millis,
+}
+
+/// How long entries stay that nobody asks for.
+struct Turnover {
+    lifetime_ms: u64,
+    since_ms: Millis,
+    evictions: u64,
+}
+
+impl Seer {
+    /// One that listens to a tenant from now on. `share_percent` of its memory may wait to be asked for.
+    pub(super) fn new(
+        tenant: &Arc<Tenant>,
+        config: Config,
+        share_percent: u64,
+        model: Option<Model>,
+        clock: fn() -> Millis,
+    ) -> Self {
+        let hasher = RandomState::new();
+        let (ear, notes) = Ear::new(hasher.clone());
+        let ear = Arc::new(ear);
+        let names_bytes = config.memory_bytes_max / NAMES_PART;
+        let mut predictor = Predictor::new(Config {
+            memory_bytes_max: config.memory_bytes_max - names_bytes,
+            ..config
+        });
+        let has_model = model.is_some();
+        if let Some(model) = model {
+            predictor.restore(model);
+        }
+        let now = clock();
+        let shown = Shown {
+            tenant: Arc::clone(tenant),
+            clock,
+            share_percent,
+            memory_bytes: (predictor.bytes() + names_bytes + NOTES_MAX * size_of::<Note>()) as u64,
+            told: Mutex::new(Told::of(&predictor, now)),
+            predictor: Mutex::new(predictor),
+            ear: Arc::clone(&ear),
+            in_flight: AtomicUsize::new(0),
+            paused_until_ms: AtomicU64::new(0),
+            undone: Default::default(),
+            asked: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            training_ms: AtomicU64::new(0),
+            trained_at_ms: AtomicU64::new(if has_model { now } else { 0 }),
+        };
+        let listener: Arc<dyn Listener> = ear;
+        tenant.listen(Some(&listener));
+        Self {
+            shown: Arc::new(shown),
+            notes,
+            names: RefCell::new(Names::new(names_bytes, hasher)),
+            accesses: Vec::new(),
+            accesses_per_second_max: config.accesses_per_second_max,
+            pace: (0, 0),
+            turnover: Turnover {
+                lifetime_ms: LIFETIME_MS,
+                since_ms: now,
+                evictions: 0,
+            },
+            ahead: AheadFigures::default(),
+            is_training: false,
+            turned_ms: 0,
+        }
+    }
+
+    /// Takes in what was heard, and has fetched what it makes of it. Returns a model that is to be trained.
+    pub(super) fn turn(&mut self) -> Option<Training> {
+        let shown = Arc::clone(&self.shown);
+        let now = (shown.clock)();
+        self.listen(now);
+        if self.accesses.is_empty() && now.abs_diff(self.turned_ms) < IDLE_TURN_MS {
+            return None;
+        }
+        self.turned_ms = now;
+        self.turnover.look(&shown.tenant, now);
+        let sight = Sight {
+            tenant: &shown.tenant,
+            names: &self.names,
+            now,
+        };
+        let ahead = shown.tenant.ahead();
+        let view = View {
+            now_ms: now,
+            lifetime_ms: self.turnover.lifetime_ms,
+            room_bytes: shown.share_bytes().saturating_sub(ahead.bytes),
+        };
+        let mut predictor = shown.predictor.lock();
+        predictor.observe(&self.accesses, &sight);
+        (self.ahead.used..ahead.used).for_each(|_| predictor.told(true));
+        (self.ahead.wasted..ahead.wasted).for_each(|_| predictor.told(false));
+        let fetches = predictor.tick(&view, &sight);
+        let training = match self.is_training {
+            true => None,
+            false => predictor.training(),
+        };
+        if now.abs_diff(shown.told.lock().at_ms) >= TOLD_EVERY_MS {
+            let told = Told::of(&predictor, now);
+            *shown.told.lock() = told;
+        }
+        drop(predictor);
+        self.accesses.clear();
+        self.ahead = ahead;
+        self.is_training |= training.is_some();
+        for fetch in fetches {
+            self.fetch(&fetch, now);
+        }
+        training
+    }
+
+    /// A training of its has ended, or was not begun.
+    pub(super) fn trained(&mut self, ended: Option<Ended>) {
+        self.is_training = false;
+        let Some(ended) = ended else {
+            return;
+        };
+        let shown = &self.shown;
+        shown.training_ms.store(ended.took_ms, Ordering::Relaxed);
+        if ended.trained.is_ok() {
+            let now = (shown.clock)();
+            shown.trained_at_ms.store(now, Ordering::Relaxed);
+        }
+        shown.predictor.lock().judge(ended.trained);
+    }
+
+    fn listen(&mut self, now: Millis) {
+        let names = self.names.get_mut();
+        let mut misses = 0;
+        for Note { access, name } in self.notes.try_iter().take(NOTES_MAX) {
+            misses += u64::from(access.kind == Kind::Miss);
+            if let Some(name) = name {
+                names.keep(access.key, name);
+            }
+            self.accesses.push(access);
+        }
+        let heard = self.accesses.len();
+        self.shown.asked.fetch_add(misses, Ordering::Relaxed);
+        self.shown.heard.fetch_add(heard as u64, Ordering::Relaxed);
+        let second = now / 1_000;
+        if self.pace.0 != second {
+            self.pace = (second, 0);
+        }
+        self.pace.1 += heard as u32;
+        self.shown
+            .ear
+            .open(self.pace.1 < self.accesses_per_second_max);
+    }
+
+    fn fetch(&self, fetch: &Fetch, now: Millis) {
+        let shown = &self.shown;
+        let names = self.names.borrow();
+        let Some(name) = names.get(fetch.key) else {
+            return;
+        };
+        if now < shown.paused_until_ms.load(Ordering::Relaxed) {
+            shown.count(Undone::Paused);
+            return;
+        }
+        if shown.in_flight.load(Ordering::Relaxed) >= IN_FLIGHT_MAX {
+            shown.count(Undone::Crowded);
+            return;
+        }
+        shown.in_flight.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(Arc::clone(shown).fetch(name.clone(), fetch.until_ms));
+    }
+}
+
+impl Drop for Seer {
+    fn drop(&mut self) {
+        self.shown.tenant.listen(None);
+        self.shown.told.lock().state = State::Off("it has ended".to_owned());
+    }
+}
+
+impl Turnover {
+    /// Of what is there, so much went since the last look.
+    fn look(&mut self, tenant: &Tenant, now: Millis) {
+        let passed = now.saturating_sub(self.since_ms);
+        if passed < TURNOVER_MS && now >= self.since_ms {
+            return;
+        }
+        let stats = tenant.stats();
+        let evictions = stats.evictions.saturating_sub(tenant.ahead().wasted);
+        let gone = evictions.saturating_sub(self.evictions);
+        (self.since_ms, self.evictions) = (now, evictions);
+        let stays = stats
+            .entries_total()
+            .saturating_mul(passed)
+            .checked_div(gone);
+        self.lifetime_ms = stays.map_or(LIFETIME_MS, |stays| stays.min(LIFETIME_MS));
+    }
+}
+
+/// What the predictor sees of the cache: what has a name.
+struct Sight<'a> {
+    tenant: &'a Tenant,
+    names: &'a RefCell<Names>,
+    now: Millis,
+}
+
+impl Cache for Sight<'_> {
+    fn key_at(&self, place: Place) -> Option<u64> {
+        let hash_of = |key: Key<'_>| self.tenant.hash_of(key);
+        self.names.borrow_mut().at(place, hash_of)
+    }
+
+    fn is_absent(&self, key: u64) -> bool {
+        self.names.borrow().get(key).is_some() && !self.tenant.holds(key, self.now)
+    }
+}

@@ -1,0 +1,300 @@
+//! Keys over which Redis has the authority: what servers make of them is atomic among all of them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use e2e::harness::{Client, Random, Redis, RedisCluster, Server, Signal, eventually};
+use larder_engine::authority::{Arbiter, Becomes, Seen, Swap};
+use larder_resp::Value;
+use larder_tiers::conformance::{key, put, stored};
+
+use super::{Asked, NOW, options};
+use crate::values::{NIL, bulk, error_text, ok};
+
+const CLIENTS: usize = 8;
+const ROUNDS: usize = 40;
+/// The lock of redis-py: gone if it is still one's own.
+const RELEASE: &str = "local token = redis.call('get', KEYS[1]) \
+     if not token or token ~= ARGV[1] then return 0 end \
+     redis.call('del', KEYS[1]) return 1";
+
+const PATIENT: [&str; 2] = ["--l2-timeout", "60s"];
+
+fn start(url: &str, flags: &[&str]) -> Server {
+    let authority = ["--l2-authority", "lock:* count:*"];
+    Server::start(&[&["--l2", url], &authority[..], flags].concat())
+}
+
+fn integer(reply: &Value) -> i64 {
+    match reply {
+        Value::Integer(number) => *number,
+        other => panic!("no number: {other:?}"),
+    }
+}
+
+/// Asks until it is no matter of trying again.
+fn insist(client: &mut Client, args: &[&str]) -> Value {
+    eventually("it is done", || match client.call(args) {
+        Value::Error(text) if text.starts_with("TRYAGAIN ") => None,
+        reply => Some(reply),
+    })
+}
+
+/// Everybody counts and takes the lock in turn, on any of the servers.
+fn agree(servers: &[Server]) {
+    let holders = AtomicU32::new(0);
+    let work = |own: usize| {
+        let mut random = Random::new(own as u64);
+        let mut clients: Vec<_> = servers.iter().map(Server::client).collect();
+        let token = format!("client-{own}");
+        for _ in 0..ROUNDS {
+            let client = &mut clients[random.below(servers.len())];
+            insist(client, &["INCR", "count:all"]);
+            let lock = ["SET", "lock:all", &token, "NX", "PX", "600000"];
+            if insist(client, &lock) == NIL {
+                continue;
+            }
+            assert_eq!(
+                holders.fetch_add(1, Ordering::SeqCst),
+                0,
+                "two have the lock"
+            );
+            let other = &mut clients[random.below(servers.len())];
+            assert_eq!(insist(other, &["GET", "lock:all"]), bulk(&token));
+            assert_eq!(
+                insist(other, &["EVAL", RELEASE, "1", "lock:all", "not mine"]),
+                Value::Integer(0)
+            );
+            holders.fetch_sub(1, Ordering::SeqCst);
+            let released = insist(other, &["EVAL", RELEASE, "1", "lock:all", &token]);
+            assert_eq!(released, Value::Integer(1));
+        }
+    };
+    thread::scope(|scope| {
+        let work = &work;
+        for own in 0..CLIENTS {
+            scope.spawn(move || work(own));
+        }
+    });
+    let total = bulk((CLIENTS * ROUNDS).to_string());
+    for server in servers {
+        assert_eq!(server.client().call(&["GET", "count:all"]), total);
+        assert_eq!(
+            server.client().call(&["EXISTS", "lock:all"]),
+            Value::Integer(0)
+        );
+    }
+}
+
+#[test]
+fn servers_count_exactly_and_no_two_have_a_lock() {
+    let Some(redis) = Redis::start("servers_count_exactly_and_no_two_have_a_lock") else {
+        return;
+    };
+    let url = format!("redis://{}", redis.addr());
+    let servers = [start(&url, &PATIENT), start(&url, &PATIENT)];
+    agree(&servers);
+    let [mut one, mut other] = servers.each_ref().map(Server::client);
+    // What one does the other sees at once.
+    for (args, expected) in [
+        (&["SET", "count:a", "5", "PX", "600000"][..], ok()),
+        (&["SETNX", "count:a", "6"], Value::Integer(0)),
+        (&["INCRBY", "count:a", "2"], Value::Integer(7)),
+        (&["APPEND", "count:a", "0"], Value::Integer(2)),
+        (&["SETRANGE", "count:a", "0", "8"], Value::Integer(2)),
+        (&["GETSET", "count:b", "x"], NIL),
+        (&["SETBIT", "count:c", "7", "1"], Value::Integer(0)),
+        (&["PERSIST", "count:b"], Value::Integer(0)),
+        (&["EXPIRE", "count:b", "600", "NX"], Value::Integer(1)),
+        (&["EXPIRE", "count:b", "500", "NX"], Value::Integer(0)),
+        (&["GETDEL", "count:b"], bulk("x")),
+        (
+            &["MGET", "count:a", "count:b"],
+            Value::Array(vec![bulk("80"), NIL]),
+        ),
+        (&["DEL", "count:c", "count:b"], Value::Integer(1)),
+    ] {
+        assert_eq!(one.call(args), expected, "{args:?}");
+        std::mem::swap(&mut one, &mut other);
+    }
+    let left_ms = integer(&one.call(&["PTTL", "count:a"]));
+    assert!((1..=600_000).contains(&left_ms), "{left_ms}");
+    // Nothing of it is in memory, nor comes there.
+    let Value::Array(warmed) = one.call(&["CACHE.WARM", "count:a", "plain"]) else {
+        panic!("nothing is told");
+    };
+    assert_eq!(warmed[4..6], [bulk("absent"), Value::Integer(2)]);
+    assert_eq!(one.call(&["DBSIZE"]), Value::Integer(0));
+    assert_eq!(servers[0].get("/v1/keys/count:a").body, "80");
+    watched(&mut one, &mut other);
+    refused(&mut one);
+}
+
+/// EXEC of who watches fails where another server has changed the key.
+fn watched(one: &mut Client, other: &mut Client) {
+    for (meanwhile, expected) in [
+        (None, Value::Array(vec![Value::Integer(81), bulk("81")])),
+        (Some("82"), Value::NullArray),
+    ] {
+        assert_eq!(one.call(&["WATCH", "count:a"]), ok());
+        if let Some(value) = meanwhile {
+            assert_eq!(other.call(&["SET", "count:a", value, "KEEPTTL"]), ok());
+        }
+        assert_eq!(one.call(&["MULTI"]), ok());
+        one.call(&["INCR", "count:a"]);
+        one.call(&["GET", "count:a"]);
+        assert_eq!(one.call(&["EXEC"]), expected);
+    }
+}
+
+/// What cannot be made one thing is said to be so, and nothing is done.
+fn refused(client: &mut Client) {
+    for args in [
+        &["MSET", "count:x", "1", "plain", "1"][..],
+        &["RENAME", "count:a", "plain"],
+        &["CACHE.GET", "count:x", "LEASE", "1000"],
+        &["EVAL", "return 1", "2", "count:x", "plain"],
+        &["EVAL", "return redis.call('incr', 'count:x')", "0"],
+        &["EVAL", "return redis.call('incr', 'plain')", "1", "count:x"],
+        &[
+            "EVAL",
+            "return redis.call('incr', 'count:y')",
+            "1",
+            "count:x",
+        ],
+    ] {
+        let text = error_text(client.call(args));
+        assert!(text.contains("authority"), "{args:?}: {text}");
+    }
+    for key in ["count:x", "count:y", "plain"] {
+        assert_eq!(client.call(&["EXISTS", key]), Value::Integer(0), "{key}");
+    }
+    assert_eq!(client.call(&["MULTI"]), ok());
+    client.call(&["INCR", "count:x"]);
+    client.call(&["INCR", "plain"]);
+    let text = error_text(client.call(&["EXEC"]));
+    assert!(text.starts_with("CROSSSLOT "), "{text}");
+}
+
+#[test]
+fn servers_over_a_cluster_agree_and_a_lock_outlives_its_primary() {
+    let test = "servers_over_a_cluster_agree_and_a_lock_outlives_its_primary";
+    let Some(mut cluster) = RedisCluster::start_with(test, "4000") else {
+        return;
+    };
+    let flags = [&PATIENT[..], &["--l2-consistency", "all"]].concat();
+    let servers = [(); 2].map(|()| start(&cluster.url(), &flags));
+    agree(&servers);
+    let mut client = servers[0].client();
+    let text = error_text(client.call(&["MSET", "count:{a}", "1", "count:{b}", "1"]));
+    assert!(text.contains("one slot"), "{text}");
+    assert_eq!(
+        client.call(&["MSET", "count:{a}1", "1", "count:{a}2", "1"]),
+        ok()
+    );
+    // One of them at least is of its slots.
+    let locks: Vec<_> = (0..12).map(|n| format!("lock:{n}")).collect();
+    for lock in &locks {
+        assert_eq!(
+            client.call(&["SET", lock, "one", "NX", "PX", "600000"]),
+            ok()
+        );
+    }
+    assert_eq!(servers[0].metric("larder_tier_unreplicated_total"), 0.0);
+    cluster.kill(0);
+    let mut other = servers[1].client();
+    for lock in &locks {
+        let taken = eventually("the cluster answers again", || {
+            match other.call(&["SET", lock, "two", "NX", "PX", "600000"]) {
+                Value::Error(_) => None,
+                reply => Some(reply),
+            }
+        });
+        assert_eq!(taken, NIL, "{lock}");
+    }
+}
+
+#[test]
+fn where_redis_does_not_answer_nobody_is_answered_from_memory() {
+    let test = "where_redis_does_not_answer_nobody_is_answered_from_memory";
+    let Some(redis) = Redis::start(test) else {
+        return;
+    };
+    let url = format!("redis://{}", redis.addr());
+    let server = start(
+        &url,
+        &["--l2-timeout", "300ms", "--l2-breaker-recovery", "50ms"],
+    );
+    let mut client = server.client();
+    let count = |client: &mut Client| insist(client, &["INCR", "count:a"]);
+    let before = integer(&count(&mut client));
+    redis.process().signal(Signal::STOP);
+    for args in [
+        &["INCR", "count:a"][..],
+        &["GET", "count:a"],
+        &["DEL", "count:a"],
+    ] {
+        let text = error_text(client.call(args));
+        let is_said = text.starts_with("TRYAGAIN ") || text.starts_with("UNCERTAIN ");
+        assert!(is_said && text.contains("redis"), "{args:?}: {text}");
+    }
+    redis.process().signal(Signal::CONT);
+    // What was only looked at has changed nothing.
+    assert_eq!(integer(&count(&mut client)), before + 1);
+}
+
+#[test]
+fn what_is_swapped_is_as_it_was_seen_or_nothing_is_done() {
+    let test = "what_is_swapped_is_as_it_was_seen_or_nothing_is_done";
+    let Some(redis) = Redis::start(test) else {
+        return;
+    };
+    let asked = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
+    let (tier, runtime) = (&asked.tier, &asked.runtime);
+    let keys = [key("a"), key("b")];
+    let look = || runtime.block_on(tier.look(&keys, NOW)).expect("a look");
+    let swap = |seen: &[Seen], values: [Option<&str>; 2]| {
+        let swaps = keys
+            .iter()
+            .zip(seen)
+            .zip(values)
+            .map(|((key, seen), value)| Swap {
+                key: key.clone(),
+                mark: seen.mark.clone(),
+                becomes: value.map_or(Becomes::Same, |value| match value {
+                    "" => Becomes::Nothing,
+                    value => Becomes::Entry(Box::new(stored(value.as_bytes())), false),
+                }),
+            });
+        let swaps: Vec<_> = swaps.collect();
+        runtime.block_on(tier.swap(&swaps, NOW)).expect("a swap")
+    };
+    let first = look();
+    assert!(first.iter().all(|seen| seen.stored.is_none()));
+    assert!(swap(&first, [Some("1"), Some("2")]));
+    // The same again was done already, and something else comes too late.
+    assert!(swap(&first, [Some("1"), Some("2")]));
+    let second = look();
+    let values = |seen: &[Seen]| -> Vec<_> {
+        let value = |seen: &Seen| {
+            seen.stored
+                .as_ref()
+                .map(|stored| String::from_utf8_lossy(&stored.value).into_owned())
+        };
+        seen.iter().map(value).collect()
+    };
+    assert_eq!(values(&second), [Some("1".into()), Some("2".into())]);
+    // Whoever writes by the queue is seen, too.
+    asked.wrote(&[put("b", "3")]);
+    assert!(!swap(&second, [Some("4"), None]), "b has to be unchanged");
+    let third = look();
+    assert_eq!(values(&third), [Some("1".into()), Some("3".into())]);
+    assert!(swap(&third, [Some(""), None]));
+    let fourth = look();
+    assert_eq!(values(&fourth), [None, Some("3".into())]);
+    assert_ne!(
+        fourth[0].mark.state, first[0].mark.state,
+        "a removal is a change"
+    );
+    assert_eq!(asked.value(&key("a")), None);
+}

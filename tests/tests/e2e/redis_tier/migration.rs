@@ -1,0 +1,74 @@
+//! A cluster whose slots move while clients write and read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use e2e::harness::{RedisCluster, Server};
+use larder_resp::Value;
+
+use crate::values::{bulk, ok};
+
+const WRITERS: usize = 4;
+const KEYS: usize = 50;
+const MOVES: usize = 4;
+
+fn key_of(own: usize, n: usize) -> String {
+    format!("{{moves}}:{own}:{n}")
+}
+
+/// Each key has one writer, who finds what they have written, wherever it is; so does everybody in the end.
+#[test]
+fn nothing_is_lost_or_old_while_slots_move() {
+    let Some(cluster) = RedisCluster::start("nothing_is_lost_or_old_while_slots_move") else {
+        return;
+    };
+    // What is written is not in memory, so that the cluster is asked.
+    let flags = ["--l2-timeout", "60s", "--l2-write", "around"];
+    let start = || Server::start(&[&["--l2", &cluster.url()], &flags[..]].concat());
+    let server = start();
+    let has_moved = AtomicBool::new(false);
+    let write = |own: usize| {
+        let mut client = server.client();
+        let mut round = 0;
+        while !has_moved.load(Ordering::Relaxed) || round < 2 {
+            round += 1;
+            for n in 0..KEYS {
+                let (key, value) = (key_of(own, n), round.to_string());
+                assert_eq!(client.call(&["SET", &key, &value]), ok());
+                assert_eq!(client.call(&["GET", &key]), bulk(&value), "{key}");
+                if n > 0 {
+                    let before = key_of(own, n - 1);
+                    assert_eq!(client.call(&["GET", &before]), bulk(&value), "{before}");
+                }
+            }
+        }
+        round
+    };
+    let rounds: Vec<_> = thread::scope(|scope| {
+        let write = &write;
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|own| scope.spawn(move || write(own)))
+            .collect();
+        let slot = cluster.slot_of("moves");
+        let mut owner = cluster.owner_of(slot);
+        for _ in 0..MOVES {
+            let next = (owner + 1) % 3;
+            cluster.move_slot(slot, owner, next);
+            owner = next;
+        }
+        has_moved.store(true, Ordering::Relaxed);
+        let joined = writers.into_iter().map(|writer| writer.join().unwrap());
+        joined.collect()
+    });
+    assert_eq!(server.metric("larder_tier_deferred_total"), 0.0);
+    assert_eq!(server.metric("larder_tier_write_errors_total"), 0.0);
+    drop(server);
+    let server = start();
+    let mut client = server.client();
+    for (own, round) in rounds.into_iter().enumerate() {
+        for n in 0..KEYS {
+            let found: Value = client.call(&["GET", &key_of(own, n)]);
+            assert_eq!(found, bulk(round.to_string()), "{own} {n}");
+        }
+    }
+}
