@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use e2e::harness::{PATIENCE, announce, run, target, tool};
@@ -33,8 +33,13 @@ pub(super) fn python() -> Option<PathBuf> {
 }
 
 /// A folder with the packages of `node/package-lock.json`, and the scripts beside them, where they find
-/// them; `None` where there is no Node.
+/// them; `None` where there is no Node. Filled once: another test may be reading a script by then.
 pub(super) fn node() -> Option<PathBuf> {
+    static FILLED: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FILLED.get_or_init(fill_node).clone()
+}
+
+fn fill_node() -> Option<PathBuf> {
     let npm = tool("npm", "client libraries of Node")?;
     tool("node", "client libraries of Node")?;
     let own = sources().join("node");
@@ -50,14 +55,11 @@ pub(super) fn node() -> Option<PathBuf> {
                     .current_dir(folder),
             )
     })?;
-    for script in fs::read_dir(&own).unwrap() {
-        let script = script.unwrap().path();
-        if script
-            .extension()
-            .is_some_and(|extension| extension == "mjs")
-        {
-            fs::copy(&script, folder.join(script.file_name().unwrap())).unwrap();
-        }
+    let scripts = fs::read_dir(&own)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for script in scripts.filter(|path| path.extension().is_some_and(|it| it == "mjs")) {
+        fs::copy(&script, folder.join(script.file_name().unwrap())).unwrap();
     }
     Some(folder)
 }

@@ -48,12 +48,12 @@ impl Stack {
             good_until: Mutex::new(vec![None; self.levels.len()]),
             again: Mutex::default(),
         });
+        // Before anything is heard: until when that is good comes with it. It lives as long as the stack.
+        _ = self.ear.set(Arc::clone(&ear));
         for (at, level) in self.levels.iter().enumerate() {
             let ear = Arc::downgrade(&ear);
             level.tier.listen(Arc::new(Own { ear, level: at }));
         }
-        // It lives as long as the stack.
-        _ = self.ear.set(ear);
     }
 
     /// What this host has for itself goes: of a tenant what begins so of a database, or of all.
@@ -160,9 +160,12 @@ impl StackEar {
         };
         // In this order: who is stopped in between has less left.
         let now = stack.now();
-        let left = until.saturating_duration_since(Instant::now());
+        let at = Instant::now();
+        let left = until.saturating_duration_since(at).as_millis() as Millis;
+        let over = at.saturating_duration_since(until).as_millis() as Millis;
+        let until = now.saturating_add(left).saturating_sub(over);
         let mut levels = self.good_until.lock();
-        levels[level] = Some(now.saturating_add(left.as_millis() as Millis));
+        levels[level] = Some(until);
         let least = levels.iter().flatten().min();
         shared.store(least.copied().unwrap_or(Millis::MAX), Ordering::Relaxed);
     }

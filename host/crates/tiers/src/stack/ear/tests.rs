@@ -16,6 +16,8 @@ use crate::{Rules, StackConfig};
 const NOW: Millis = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 const TENANT: &str = "default";
+/// For so long all is good when a level begins to listen.
+const HEARD_AT_FIRST: Duration = Duration::from_secs(3_600);
 
 /// What several hosts share. It does nothing before it is let.
 struct Common {
@@ -95,6 +97,7 @@ impl Tier for Common {
     }
 
     fn listen(&self, ear: Arc<dyn Ear>) {
+        ear.rely(Instant::now() + HEARD_AT_FIRST);
         assert!(self.ear.set(ear).is_ok());
     }
 
@@ -263,6 +266,28 @@ fn what_is_heard_goes_from_memory_and_from_what_the_host_has_for_itself() {
     eventually("the last", || !host.in_memory("a"));
     assert!(host.in_memory("b"));
     assert!(!host.common.cleared.load(Ordering::Relaxed));
+}
+
+#[test]
+fn what_is_in_memory_is_good_no_longer_than_was_said_at_first_or_before_the_host_was_stopped() {
+    let host = Host::new(1 << 10);
+    host.set("k", "old");
+    host.settle();
+    host.common.set("k", "new");
+    assert!(host.in_memory("k"));
+    let later = NOW + 2 * HEARD_AT_FIRST.as_millis() as Millis;
+    assert_eq!(host.read_at("k", later).unwrap(), "new");
+
+    let host = Host::new(1 << 10);
+    host.set("k", "old");
+    host.settle();
+    host.common.set("k", "new");
+    let ear = host.common.ear.get().unwrap();
+    ear.rely(Instant::now() - Duration::from_secs(1));
+    host.set("other", "v");
+    host.common.tell(Heard::Changed(named("other")));
+    eventually("what is told is followed", || !host.in_memory("other"));
+    assert_eq!(host.read_at("k", NOW).unwrap(), "new");
 }
 
 /// Nobody has said yet that anything was missed: the host itself was stopped.
