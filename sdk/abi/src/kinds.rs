@@ -64,6 +64,9 @@ impl Kinds {
     /// No kind.
     pub const NONE: Self = Self(0);
 
+    /// Every kind.
+    pub const ALL: Self = Self((1 << Kind::ALL.len()) - 1);
+
     /// The set with these bits.
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
@@ -78,6 +81,12 @@ impl Kinds {
     #[must_use]
     pub const fn with(self, kind: Kind) -> Self {
         Self(self.0 | 1 << kind as u8)
+    }
+
+    /// What this set and `other` have in common.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether `kind` is in it.

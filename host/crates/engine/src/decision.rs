@@ -2,7 +2,7 @@
 //!
 //! A [`Decider`] belongs to one thread. It is asked before a value is written, under no lock.
 
-pub use larder_sdk::{Kinds, Operation, QuestionParts, TextPair};
+pub use larder_sdk::{Kind, Kinds, Operation, QuestionParts, TextPair};
 
 use crate::policies::{Policies, PolicyRow};
 
@@ -25,9 +25,10 @@ pub trait Decider: Send {
     /// so that it can be asked before a question is put together.
     fn has_a_say(&self, tenant: usize) -> bool;
 
-    /// Decides. `question.ttl_ms` is what the client asked for; `question.value` is as much of the
-    /// value as the caller has. What cannot be decided in time stays as it was asked for.
-    fn decide(&mut self, tenant: usize, question: &QuestionParts<'_>) -> Verdict;
+    /// Decides over `kinds` alone. `question.ttl_ms` is what the client asked for; `question.value` is as much of the
+    /// value as the caller has. What cannot be decided in time, or is not of `kinds`, stays as it was asked for: where
+    /// [`Kind::ShouldCache`] is left out the value is kept.
+    fn decide(&mut self, tenant: usize, question: &QuestionParts<'_>, kinds: Kinds) -> Verdict;
 }
 
 /// Makes the deciders of a server's threads.
@@ -45,7 +46,7 @@ impl Decider for Undecided {
         false
     }
 
-    fn decide(&mut self, _tenant: usize, question: &QuestionParts<'_>) -> Verdict {
+    fn decide(&mut self, _: usize, question: &QuestionParts<'_>, _: Kinds) -> Verdict {
         Verdict {
             keep: true,
             ttl_ms: question.ttl_ms,

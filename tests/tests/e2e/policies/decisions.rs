@@ -1,6 +1,6 @@
 //! Policies that decide over values: what clients see of them.
 
-use e2e::harness::{Server, explain};
+use e2e::harness::{Client, Server, explain};
 use larder_resp::Value;
 
 use super::{deploy, withdraw};
@@ -34,6 +34,7 @@ fn a_chain_keeps_shortens_and_refuses_as_its_side_cars_say() {
     assert_eq!(client.call(&["SET", "big", "old"]), ok());
     assert_eq!(client.call(&["SET", "big", &"x".repeat(2000)]), ok());
     assert_eq!(client.call(&["GET", "big"]), NIL);
+    is_given_to_one(&mut client);
     assert_eq!(client.call(&["SET", "session1", "v"]), ok());
     let set = ttl(&server, "session1");
     assert!((1_700_000..=1_800_000).contains(&set), "{set}");
@@ -70,6 +71,22 @@ fn a_chain_keeps_shortens_and_refuses_as_its_side_cars_say() {
     assert_eq!(client.call(&["POLICY", "ENABLE", "20-ttl"]), ok());
     assert_eq!(client.call(&["SET", "session5", "v"]), ok());
     assert!(ttl(&server, "session5") > 0);
+}
+
+/// A lock is there for whoever was told so, though a policy would not keep what is written under it.
+fn is_given_to_one(client: &mut Client) {
+    let token = "x".repeat(2000);
+    for (args, replies) in [
+        (&["SET", "lock", &token, "NX", "EX", "600"][..], [ok(), NIL]),
+        (
+            &["SETNX", "lock2", &token],
+            [Value::Integer(1), Value::Integer(0)],
+        ),
+    ] {
+        for reply in replies {
+            assert_eq!(client.call(args), reply, "{args:?}");
+        }
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(crate) use hostile::turncoat;
 
 /// Drops one of the repository's policies under a name of its own, with a side-car if there is one.
 #[track_caller]
-fn deploy(server: &Server, name: &str, of: &str, side_car: Option<&str>) {
+pub(crate) fn deploy(server: &Server, name: &str, of: &str, side_car: Option<&str>) {
     let folder = server.policies();
     if let Some(text) = side_car {
         fs::write(folder.join(format!("{name}.toml")), text).unwrap();

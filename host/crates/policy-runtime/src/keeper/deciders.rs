@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use larder_abi::QuestionParts;
+use larder_abi::{Kinds, QuestionParts};
 use larder_engine::Millis;
 use larder_engine::decision::{Decider, Undecided, Verdict};
 use larder_engine::evictor::Unfit;
@@ -217,12 +217,13 @@ impl Desk {
         (old, old_memory)
     }
 
-    /// The verdict, and whether an instance failed.
+    /// The verdict over those kinds, and whether an instance failed.
     fn decide(
         &mut self,
         tenant: usize,
         hash: u64,
         question: &QuestionParts<'_>,
+        kinds: Kinds,
     ) -> (Verdict, bool) {
         let mut verdict = Verdict {
             keep: true,
@@ -234,7 +235,7 @@ impl Desk {
         let mut notes = None;
         let policies = self.links.len();
         for link in &mut self.links {
-            let Some(said) = link.ask(tenant, question, &mut verdict) else {
+            let Some(said) = link.ask(tenant, question, kinds, &mut verdict) else {
                 continue;
             };
             failed |= said == Said::Failed;
@@ -254,28 +255,24 @@ impl Desk {
 }
 
 impl Link {
-    /// Asks, where the value concerns it and it has an instance.
+    /// Asks, where the value and any of the kinds concern it and it has an instance.
     fn ask(
         &mut self,
         tenant: usize,
         question: &QuestionParts<'_>,
+        kinds: Kinds,
         verdict: &mut Verdict,
     ) -> Option<Said> {
         let version = &*self.version;
         let State::Ready(decisions) = &mut self.state else {
             return None;
         };
-        if !version.covers(tenant) || !version.matches(question.key) {
+        let kinds = version.decisions().and(kinds);
+        if kinds.is_empty() || !version.covers(tenant) || !version.matches(question.key) {
             return None;
         }
         let may_extend = version.side_car.may_extend;
-        let asked = chain::ask(
-            &mut **decisions,
-            version.decisions(),
-            may_extend,
-            question,
-            verdict,
-        );
+        let asked = chain::ask(&mut **decisions, kinds, may_extend, question, verdict);
         Some(asked.unwrap_or_else(|unfit| {
             self.state = State::Failed(unfit);
             Said::Failed
@@ -297,10 +294,10 @@ impl Decider for Clerk {
         has_a_say.is_some_and(|has_a_say| has_a_say.load(Ordering::Acquire))
     }
 
-    fn decide(&mut self, tenant: usize, question: &QuestionParts<'_>) -> Verdict {
+    fn decide(&mut self, tenant: usize, question: &QuestionParts<'_>, kinds: Kinds) -> Verdict {
         let hash = hash(self.seed, tenant, question.db, question.key);
         let mut desk = self.shared.desks[self.thread].lock();
-        let (verdict, failed) = desk.decide(tenant, hash, question);
+        let (verdict, failed) = desk.decide(tenant, hash, question, kinds);
         drop(desk);
         if failed {
             self.shared.alarm.store(true, Ordering::Release);

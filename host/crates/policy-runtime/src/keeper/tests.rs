@@ -3,7 +3,7 @@ pub(crate) mod site;
 
 use std::fs;
 
-use larder_abi::QuestionParts;
+use larder_abi::{Kinds, QuestionParts};
 use larder_engine::policies::PolicyState;
 
 use super::*;
@@ -61,7 +61,7 @@ fn deciders_outlive_the_keeper_and_decide_for_every_thread() {
     let mut deciders: Vec<_> = (0..3).map(|thread| keeper.decider(thread)).collect();
     for decider in &mut deciders[..2] {
         assert!(decider.has_a_say(0) && !decider.has_a_say(1));
-        assert_eq!(decider.decide(0, &question).priority, 9);
+        assert_eq!(decider.decide(0, &question, Kinds::ALL).priority, 9);
     }
     assert!(!deciders[2].has_a_say(0), "there are two threads");
     assert_eq!(
@@ -72,5 +72,5 @@ fn deciders_outlive_the_keeper_and_decide_for_every_thread() {
     assert!(keeper.decisions("shop", 0, b"k").is_empty());
     assert!(keeper.decisions("nobody", 0, b"k").is_empty());
     drop(keeper);
-    assert_eq!(deciders[0].decide(0, &question).priority, 9);
+    assert_eq!(deciders[0].decide(0, &question, Kinds::ALL).priority, 9);
 }

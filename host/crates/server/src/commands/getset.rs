@@ -21,7 +21,7 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let offer = Offer::plain(ctx.key(&args[1]), &args[2], Expiry::Never);
-    let kept = ctx.decide(&offer);
+    let kept = ctx.decide_kept(&offer);
     let put = offer.edit(kept);
     let old = ctx.store.update(
         offer.key,

@@ -45,13 +45,20 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
     let (db, offer) = (ctx.session.db, |(key, value)| {
         Offer::plain(key, value, Expiry::Never)
     });
+    let is_conditional = command.name == MSETNX.name;
     let is_decided = ctx.decider.has_a_say(ctx.store.tenant().number());
     let begun = Instant::now();
     let kept: Vec<_> = (1..args.len())
         .step_by(2)
         .filter(|_| is_decided)
         .take_while(|_| begun.elapsed() < DECIDING_MAX)
-        .map(|at| ctx.decide(&offer((Key::new(db, &args[at]), &args[at + 1]))))
+        .map(|at| {
+            let offer = offer((Key::new(db, &args[at]), &args[at + 1]));
+            match is_conditional {
+                true => ctx.decide_kept(&offer),
+                false => ctx.decide(&offer),
+            }
+        })
         .collect();
     let pair = |at: usize| (Key::new(db, &args[at]), &args[at + 1]);
     let pairs = || (1..args.len()).step_by(2).map(pair);
@@ -61,7 +68,7 @@ fn write(ctx: &mut Context<'_>, args: Args<'_>, command: &Command) -> Result<boo
     let onlookers = ctx.onlookers();
     let mut locked = ctx.store.lock(keys, values_bytes, ctx.now)?;
     let mut exists = |(key, _)| locked.peek(key, ctx.now, |_| ()).is_some();
-    if command.name == MSETNX.name && pairs().any(&mut exists) {
+    if is_conditional && pairs().any(&mut exists) {
         return Ok(false);
     }
     let mut put = |(at, (key, value))| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder_engine::decision::{Operation, QuestionParts, TextPair};
+use larder_engine::decision::{Kind, Kinds, Operation, QuestionParts, TextPair};
 use larder_engine::{Access, Edit, Entry, Error, Expiry, Key, Label, Millis, Times};
 
 use super::condition::Condition;
@@ -17,6 +17,12 @@ const TIER: u8 = 1;
 /// How long the policies may take for several values that are written at one moment, together; the rest is
 /// kept as the client wishes. Honest ones decide over thousands in that time.
 pub(super) const DECIDING_MAX: Duration = Duration::from_millis(3);
+
+/// What policies decide over a value that is kept whatever they say.
+const KEPT: Kinds = Kinds::NONE
+    .with(Kind::Ttl)
+    .with(Kind::Priority)
+    .with(Kind::Security);
 
 /// A value that a client wants kept.
 #[derive(Clone, Copy)]
@@ -117,15 +123,30 @@ impl Context<'_> {
     /// What the policies say to a value; `None` where it is not to be kept.
     #[inline]
     pub(super) fn decide<'a>(&mut self, offer: &Offer<'a>) -> Option<Kept<'a>> {
+        // Where a level has the authority nothing is cached.
+        match self.borrowed.is_empty() {
+            true => self.decide_over(offer, Kinds::ALL),
+            false => self.decide_kept(offer),
+        }
+    }
+
+    /// As [`Self::decide`], of a write whose reply tells what was there before, or whether it took place. Clients go by that
+    /// as by a lock that they were given, so the value is kept.
+    pub(super) fn decide_kept<'a>(&mut self, offer: &Offer<'a>) -> Option<Kept<'a>> {
+        self.decide_over(offer, KEPT)
+    }
+
+    #[inline]
+    fn decide_over<'a>(&mut self, offer: &Offer<'a>, kinds: Kinds) -> Option<Kept<'a>> {
         let tenant = self.store.tenant().number();
         if self.decider.has_a_say(tenant) {
-            return self.ask(tenant, offer);
+            return self.ask(tenant, offer, kinds);
         }
         Some(offer.as_wished())
     }
 
     #[cold]
-    fn ask<'a>(&mut self, tenant: usize, offer: &Offer<'a>) -> Option<Kept<'a>> {
+    fn ask<'a>(&mut self, tenant: usize, offer: &Offer<'a>, kinds: Kinds) -> Option<Kept<'a>> {
         if self.asked >= DECIDING_MAX {
             return Some(offer.as_wished());
         }
@@ -157,6 +178,7 @@ impl Context<'_> {
                 tags: offer.about.tags,
                 attributes: offer.about.attributes,
             },
+            kinds,
         );
         self.asked += begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         let expiry = match verdict.ttl_ms {
@@ -233,9 +255,10 @@ impl Context<'_> {
         conditions: &[Condition<'_>],
         lease: Option<u64>,
     ) -> Result<bool, Failure> {
-        let kept = match is_past(offer.expiry, self.now) {
-            true => None,
-            false => self.decide(offer),
+        let kept = match (is_past(offer.expiry, self.now), conditions) {
+            (true, _) => None,
+            (false, []) => self.decide(offer),
+            (false, _) => self.decide_kept(offer),
         };
         let edit = |entry: Option<Entry<'_>>| {
             let value = entry.map(|entry| entry.value());

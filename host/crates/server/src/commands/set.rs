@@ -59,7 +59,7 @@ fn run_with_options(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let kept = (expiry == Expiry::Keep).then_some(expiry);
         (Edit::put(offer.value, expiry), offer.value.len(), kept)
     } else {
-        let kept = ctx.decide(&offer);
+        let kept = ctx.decide_kept(&offer);
         let expiry = kept.map(|kept| kept.expiry);
         (offer.edit(kept), offer.bytes(kept), expiry)
     };

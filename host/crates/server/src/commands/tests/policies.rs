@@ -10,7 +10,7 @@ use crate::Order;
 use larder_resp::{Value, decode};
 use larder_sdk::Kind;
 
-/// Keeps what has the tag `keep` or no tags, for the milliseconds of the attribute `ttl`, with the cost
+/// Keeps what has the tag `keep` or no tags, and is not `drop`, for the milliseconds of the attribute `ttl`, with the cost
 /// as priority; finds secrets in keys that begin with `secret`; and writes down what it was asked.
 struct Scripted(Arc<parking_lot::Mutex<Vec<String>>>);
 
@@ -19,7 +19,7 @@ impl Decider for Scripted {
         tenant == 0
     }
 
-    fn decide(&mut self, _tenant: usize, question: &QuestionParts<'_>) -> Verdict {
+    fn decide(&mut self, _: usize, question: &QuestionParts<'_>, kinds: Kinds) -> Verdict {
         self.0.lock().push(format!(
             "{} db={} bytes={} ttl={:?} type={}{}",
             question.key.escape_ascii(),
@@ -36,7 +36,9 @@ impl Decider for Scripted {
         let is_named = |name: &[u8]| question.attributes.iter().find(|(n, _)| *n == name);
         let ttl = is_named(b"ttl").and_then(|(_, ttl)| std::str::from_utf8(ttl).ok()?.parse().ok());
         Verdict {
-            keep: question.tags.is_empty() || question.tags.contains(&&b"keep"[..]),
+            keep: !kinds.has(Kind::ShouldCache)
+                || question.tags.is_empty() && question.value != b"drop"
+                || question.tags.contains(&&b"keep"[..]),
             ttl_ms: ttl.or(question.ttl_ms),
             priority: question.cost_ms.unwrap_or(0) as u8,
             is_secret: question.key.starts_with(b"secret"),
@@ -86,15 +88,36 @@ fn writes_depend_on_what_is_there_or_on_its_digest() {
     ]);
 }
 
-/// A value that is not written is asked about all the same, and what a policy refuses goes.
+/// Clients go by the reply, as by a lock: what it says was written is there. Policies say all else of it.
 #[test]
-fn policies_have_their_say_over_conditional_writes() {
+fn what_a_reply_says_was_written_is_kept_whatever_policies_refuse() {
     let (mut bed, asked) = scripted();
-    bed.check("CACHE.SET k 1 NX TAGS 1 keep", "+OK\r\n");
-    bed.check("CACHE.SET k 2 NX TAGS 1 keep", "_\r\n");
-    bed.check("CACHE.SET k 2 IFEQ 1 TAGS 1 drop", "+OK\r\n");
-    bed.check("EXISTS k", ":0\r\n");
-    assert_eq!(asked.lock().len(), 3);
+    for (line, reply) in [
+        ("SET a drop NX", "+OK\r\n"),
+        ("SET a drop NX", "_\r\n"),
+        ("SET a drop XX EX 10", "+OK\r\n"),
+        ("SET b drop GET", "_\r\n"),
+        ("SETNX c drop", ":1\r\n"),
+        ("GETSET d drop", "_\r\n"),
+        ("MSETNX e v f drop", ":1\r\n"),
+        ("CACHE.SET g 1 NX TAGS 1 go", "+OK\r\n"),
+        (
+            "CACHE.SET g drop IFEQ 1 TAGS 1 go ATTR 1 ttl 777 COST 9",
+            "+OK\r\n",
+        ),
+    ] {
+        bed.check(line, reply);
+    }
+    for key in ["a", "b", "c", "d", "f", "g"] {
+        bed.check(&format!("GET {key}"), "$4\r\ndrop\r\n");
+    }
+    assert_eq!(asked.lock().len(), 10);
+    bed.check("PTTL g", ":777\r\n");
+    assert!(bed.line("CACHE.EXPLAIN g").0.contains("priority\r\n:9\r\n"));
+    // What is only taken is not.
+    bed.check("MSET a drop b drop", "+OK\r\n");
+    bed.check("CACHE.SET g drop", "+OK\r\n");
+    bed.check("EXISTS a b g", ":0\r\n");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the API does with values, and what it refuses.
 
-use larder_engine::decision::QuestionParts;
+use larder_engine::decision::{Kinds, QuestionParts};
 use larder_engine::{Decider, Deciders, Verdict};
 use serde_json::json;
 
@@ -334,7 +334,7 @@ impl Decider for OnThread {
         true
     }
 
-    fn decide(&mut self, _tenant: usize, question: &QuestionParts<'_>) -> Verdict {
+    fn decide(&mut self, _: usize, question: &QuestionParts<'_>, _: Kinds) -> Verdict {
         Verdict {
             keep: question.tags.contains(&self.0.to_string().as_bytes()),
             ttl_ms: Some(self.0 as u64 * 1000),

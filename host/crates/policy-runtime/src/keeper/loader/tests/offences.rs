@@ -1,6 +1,6 @@
 //! Policies that break rules while they are in force.
 
-use larder_abi::QuestionParts;
+use larder_abi::{Kinds, QuestionParts};
 use larder_engine::Key;
 use larder_engine::policies::PolicyState;
 
@@ -176,7 +176,7 @@ fn an_instance_that_fails_has_no_say_and_is_made_again() {
             ttl_ms: Some(1000),
             ..QuestionParts::default()
         };
-        let verdict = deciders[thread].decide(0, &question);
+        let verdict = deciders[thread].decide(0, &question, Kinds::ALL);
         (verdict.ttl_ms, verdict.priority)
     };
     assert_eq!(ask(0, "k"), (Some(500), 9));

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use larder_abi::QuestionParts;
+use larder_abi::{Kind, Kinds, QuestionParts};
 use larder_engine::decision::{Decider, Verdict};
 
 use crate::keeper::loader::Order;
@@ -18,11 +18,34 @@ fn ask(decider: &mut dyn Decider, key: &str, ttl_ms: Option<u64>) -> Verdict {
         ttl_ms,
         ..QuestionParts::default()
     };
-    decider.decide(0, &question)
+    decider.decide(0, &question, Kinds::ALL)
 }
 
 fn recall(run: &Run, key: &str) -> Vec<String> {
     run.desks.recall(0, 0, key.as_bytes(), NOW)
+}
+
+#[test]
+fn policies_are_asked_of_those_kinds_alone_that_are_to_be_decided() {
+    let site = Site::new();
+    let refuses = Some("i32.const 0");
+    site.write("10-gate.wasm", decisions(refuses, None, None));
+    site.write(
+        "20-worth.wasm",
+        decisions(refuses, None, Some("i32.const 8")),
+    );
+    let run = site.start();
+    let mut decider = run.desks.decider(0);
+    let question = QuestionParts {
+        now_ms: NOW - 5,
+        key: b"k",
+        tenant: "default",
+        ..QuestionParts::default()
+    };
+    let verdict = decider.decide(0, &question, Kinds::NONE.with(Kind::Priority));
+    assert!(verdict.keep && verdict.priority == 8, "{verdict:?}");
+    assert_eq!(recall(&run, "k"), ["20-worth, 5 ms ago: priority 8"]);
+    assert!(!ask(&mut *decider, "k", None).keep);
 }
 
 #[test]
@@ -97,7 +120,12 @@ fn keys_and_tenants_say_who_is_asked() {
     assert!(decider.has_a_say(0) && decider.has_a_say(1) && !decider.has_a_say(2));
     assert_eq!(ask(&mut *decider, "user:1", None).priority, 5);
     assert_eq!(ask(&mut *decider, "item:1", None).priority, 0);
-    assert_eq!(decider.decide(1, &QuestionParts::default()).priority, 6);
+    assert_eq!(
+        decider
+            .decide(1, &QuestionParts::default(), Kinds::ALL)
+            .priority,
+        6
+    );
     let not_asked = "users: not asked, its keys are user:*";
     assert_eq!(recall(&run, "item:1"), [not_asked]);
     assert_eq!(
