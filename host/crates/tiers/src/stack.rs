@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle as JoinTask;
 
 use crate::guard::is_trouble;
-use crate::loader::{LoadRule, Refreshes, Source, refresh_all};
+use crate::loader::{LoadRule, Ordered, Refreshes, Source, refresh_all};
 use crate::loads::{Loads, Wanted};
 use crate::queue::{Coming, hash_of};
 use crate::stack::brought::Brought;
@@ -90,7 +90,7 @@ pub struct Stack {
     loads: Loads,
     pub(crate) brought: Brought,
     /// The loaders of all tenants.
-    sources: Mutex<Vec<Arc<Source>>>,
+    pub(crate) sources: Mutex<Vec<Arc<Source>>>,
     pub(crate) refreshes: Refreshes,
     clock: Clock,
     /// Runs what tiers do.
@@ -206,8 +206,10 @@ impl Stack {
         if are_shared {
             tags.share();
         }
+        let ordered = Arc::new(Ordered::new(self.seed));
         let sources = rules.loaders.iter().map(|rule| {
-            let source = Source::new(tenant, rule, Arc::clone(&self.clock), Arc::clone(&tags));
+            let (clock, tags) = (Arc::clone(&self.clock), Arc::clone(&tags));
+            let source = Source::new(tenant, rule, clock, tags, Arc::clone(&ordered));
             (Arc::clone(&rule.fits), Arc::new(source))
         });
         let sources: Vec<_> = sources.collect();

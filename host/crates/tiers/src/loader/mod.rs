@@ -12,7 +12,7 @@ use larder_engine::loader::{Fetched, Loader};
 
 use crate::stack::KeyPattern;
 
-pub(crate) use refresh::{DRAWN_MAX, Reason, Refreshes, refresh_all};
+pub(crate) use refresh::{DRAWN_MAX, Ordered, Reason, Refreshes, refresh_all};
 pub(crate) use source::Source;
 
 /// Which keys of a tenant are loaded, from where, and within which bounds.

@@ -1,6 +1,7 @@
 //! Values that are loaded anew while they are still answered: because they are stale, or will be soon.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -8,17 +9,18 @@ use larder_engine::below::Loaded;
 use larder_engine::tier::TierKeyBuf;
 use larder_engine::{Access, Edit, Error, Expiry, Key, Millis, Tenant, Ticket};
 use parking_lot::Mutex;
+use siphasher::sip::SipHasher13;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::sleep;
 
 use super::Source;
 use crate::draws::Draws;
-use crate::queue::hash_of;
 use crate::stack::Stack;
 
-/// Refreshes that may wait to be begun; more are left to the next read.
-const ORDERS_MAX: usize = 1024;
-/// Groups of keys of which one is refreshed at a time.
+/// Refreshes that may wait to be begun, of one tenant as many as there is room for beside them; more are left to the next
+/// read.
+const ORDERS_MAX: usize = 2048;
+/// Groups of a tenant's keys of which one is refreshed at a time.
 const GROUPS: usize = 4096;
 /// What is drawn is below this times the cost: the logarithm of 53 bits.
 pub(crate) const DRAWN_MAX: f64 = 37.0;
@@ -41,12 +43,43 @@ pub(crate) struct Order {
     group: usize,
 }
 
+/// What of one tenant is ordered. Nobody else can hold it up.
+pub(crate) struct Ordered {
+    /// Who chooses keys is not to choose which share a group.
+    seed: u64,
+    /// The groups that have one ordered or begun.
+    busy: Box<[AtomicBool]>,
+    /// Those that wait to be begun.
+    waiting: AtomicUsize,
+}
+
+impl Ordered {
+    /// Nothing yet.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            busy: (0..GROUPS).map(|_| AtomicBool::new(false)).collect(),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    fn group(&self, key: &TierKeyBuf) -> usize {
+        let mut hasher = SipHasher13::new_with_keys(self.seed, !self.seed);
+        hasher.write_u8(key.db);
+        hasher.write(&key.bytes);
+        hasher.finish() as usize % GROUPS
+    }
+
+    /// Another of the group may be ordered.
+    fn ends(&self, group: usize) {
+        self.busy[group].store(false, Ordering::Relaxed);
+    }
+}
+
 /// What is to be loaded anew. Ordering it takes no lock and waits for nothing.
 pub(crate) struct Refreshes {
     orders: Sender<Order>,
     ordered: Mutex<Option<Receiver<Order>>>,
-    /// The groups that have one ordered or begun.
-    busy: Box<[AtomicBool]>,
     draws: Draws,
 }
 
@@ -57,7 +90,6 @@ impl Refreshes {
         Self {
             orders,
             ordered: Mutex::new(Some(ordered)),
-            busy: (0..GROUPS).map(|_| AtomicBool::new(false)).collect(),
             draws: Draws::new(seed),
         }
     }
@@ -74,8 +106,9 @@ impl Refreshes {
 
     /// Has a value loaded anew, unless that is about to happen.
     pub(crate) fn order(&self, source: &Arc<Source>, key: TierKeyBuf, reason: Reason) {
-        let group = hash_of(key.borrow()) as usize % GROUPS;
-        if self.busy[group].swap(true, Ordering::Relaxed) {
+        let own = &source.ordered;
+        let group = own.group(&key);
+        if own.busy[group].swap(true, Ordering::Relaxed) {
             return;
         }
         let order = Order {
@@ -83,10 +116,13 @@ impl Refreshes {
             key,
             group,
         };
-        let is_taken = self.orders.try_send(order).is_ok();
+        // So there is room left for others, however many one tenant orders.
+        let has_room = own.waiting.fetch_add(1, Ordering::Relaxed) < self.orders.capacity();
+        let is_taken = has_room && self.orders.try_send(order).is_ok();
         source.count_refresh(reason, is_taken);
         if !is_taken {
-            self.busy[group].store(false, Ordering::Relaxed);
+            own.waiting.fetch_sub(1, Ordering::Relaxed);
+            own.ends(group);
         }
     }
 
@@ -105,16 +141,18 @@ pub(crate) async fn refresh_all(
     while let Some(order) = orders.recv().await {
         let mut tenants = tenants.iter().filter_map(Weak::upgrade);
         let tenant = tenants.find(|tenant| *tenant.name() == *order.key.tenant);
-        let (stack, group) = (Arc::clone(&stack), order.group);
+        let (own, group) = (Arc::clone(&order.source.ordered), order.group);
+        own.waiting.fetch_sub(1, Ordering::Relaxed);
+        let stack = Arc::clone(&stack);
         tokio::spawn(async move {
             if let Some(tenant) = tenant {
                 // Of its own, as loaders may panic.
-                let refreshing = tokio::spawn(refresh(Arc::clone(&stack), tenant, order));
+                let refreshing = tokio::spawn(refresh(stack, tenant, order));
                 if !refreshing.await.unwrap_or(false) {
                     sleep(FAULT_PAUSE).await;
                 }
             }
-            stack.refreshes.busy[group].store(false, Ordering::Relaxed);
+            own.ends(group);
         });
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::counts::Counts;
-use super::{LoadLimits, LoadRule, Reason};
+use super::{LoadLimits, LoadRule, Ordered, Reason};
 use crate::loads::{Loads, Wanted};
 use crate::stack::Clock;
 
@@ -32,6 +32,8 @@ pub(crate) struct Source {
     clock: Clock,
     tags: Arc<Tags>,
     loads: Loads,
+    /// What of its tenant is to be loaded anew.
+    pub(super) ordered: Arc<Ordered>,
     slots: Semaphore,
     /// Loads that go on or wait.
     wanted: AtomicU64,
@@ -42,13 +44,20 @@ pub(crate) struct Source {
 
 impl Source {
     /// The loader of that rule, for a tenant.
-    pub(crate) fn new(tenant: &str, rule: &LoadRule, clock: Clock, tags: Arc<Tags>) -> Self {
+    pub(crate) fn new(
+        tenant: &str,
+        rule: &LoadRule,
+        clock: Clock,
+        tags: Arc<Tags>,
+        ordered: Arc<Ordered>,
+    ) -> Self {
         Self {
             tenant: tenant.into(),
             rule: rule.clone(),
             clock,
             tags,
             loads: Loads::new(rule.limits.absent_ttl),
+            ordered,
             slots: Semaphore::new(rule.limits.in_flight_max),
             wanted: AtomicU64::new(0),
             counts: Counts::default(),

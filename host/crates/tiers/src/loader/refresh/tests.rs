@@ -1,6 +1,7 @@
 use super::super::tests::{Bench, LIMITS, key, until};
-use super::super::{DRAWN_MAX, LoadLimits};
+use super::super::{DRAWN_MAX, LoadLimits, LoadRule};
 use super::*;
+use larder_engine::tags::{Known, Tags};
 
 const NAME: &str = "page:count";
 const TTL_MS: Millis = 60_000;
@@ -16,8 +17,9 @@ fn limits(while_s: u64, error_s: u64, early_percent: u32) -> LoadLimits {
 
 /// Waits until nothing is loaded anew any more.
 fn settle(bench: &Bench) {
-    let busy = &bench.stack.refreshes.busy;
-    until(|| busy.iter().all(|busy| !busy.load(Ordering::Relaxed)));
+    let sources = bench.stack.sources.lock();
+    let busy = || sources.iter().flat_map(|source| &source.ordered.busy);
+    until(|| busy().all(|busy| !busy.load(Ordering::Relaxed)));
 }
 
 #[test]
@@ -137,4 +139,52 @@ fn draws_are_those_of_their_seed_and_as_far_apart_as_loads_take() {
     assert!(drawn.iter().all(|ms| (0.0..100.0 * DRAWN_MAX).contains(ms)));
     let mean = drawn.iter().sum::<f64>() / 10_000.0;
     assert!((95.0..105.0).contains(&mean), "{mean}");
+}
+
+/// A loader of a tenant by that name, and a way to have some of its keys ordered.
+fn source(tenant: &str, seed: u64) -> Arc<Source> {
+    let rule = LoadRule {
+        name: "*".into(),
+        fits: Arc::new(|_| true),
+        loader: Arc::new(|_| async { Ok(None) }),
+        limits: LIMITS,
+    };
+    let ordered = Arc::new(Ordered::new(seed));
+    let tags = Arc::new(Tags::new([1, 2], &Known::default()));
+    let clock = Arc::new(|| 0);
+    Arc::new(Source::new(tenant, &rule, clock, tags, ordered))
+}
+
+fn name(tenant: &str, number: usize) -> TierKeyBuf {
+    TierKeyBuf {
+        tenant: tenant.into(),
+        db: 0,
+        bytes: number.to_string().into_bytes().into(),
+    }
+}
+
+#[test]
+fn a_tenant_that_orders_ever_more_leaves_room_for_the_others() {
+    let refreshes = Refreshes::new(1);
+    let ordered_of = |tenant: &str| {
+        let source = source(tenant, 1);
+        for number in 0..10 * GROUPS {
+            refreshes.order(&source, name(tenant, number), Reason::Stale);
+        }
+        source.ordered.waiting.load(Ordering::Relaxed)
+    };
+    // As nothing is begun, each has half of what is left.
+    let [first, second, third] = ["a", "b", "c"].map(ordered_of);
+    assert_eq!([first, second, third], [1024, 512, 256]);
+}
+
+#[test]
+fn which_keys_share_a_group_follows_from_the_seed() {
+    let groups = |seed| {
+        let own = Ordered::new(seed);
+        let groups = (0..64).map(|number| own.group(&name("a", number)));
+        groups.collect::<Vec<_>>()
+    };
+    assert_eq!(groups(1), groups(1));
+    assert_ne!(groups(1), groups(2));
 }
