@@ -9,9 +9,11 @@ use tracing::{info, warn};
 
 /// What Redis says where it refuses anything at the moment, or anything of this user. Older ones have it within the text of a
 /// script's error.
-const PASSING: [&str; 17] = [
+const PASSING: [&str; 22] = [
     "OOM",
     "READONLY",
+    "REDIRECT",
+    "DENIED",
     "LOADING",
     "BUSY",
     "MASTERDOWN",
@@ -27,6 +29,9 @@ const PASSING: [&str; 17] = [
     "channel",
     "to run",
     "run this command",
+    "unknown command",
+    "not allowed from script",
+    "max number of clients",
 ];
 
 /// Whether Redis would refuse the same again, and not all else.
@@ -173,6 +178,13 @@ mod tests {
             "-MISCONF Errors writing to the AOF file\r\n",
             "-MOVED 1 127.0.0.1:1\r\n",
             "-NOREPLICAS Not enough good replicas to write.\r\n",
+            "-REDIRECT 127.0.0.1:1\r\n",
+            "-DENIED Redis is running in protected mode\r\n",
+            "-BUSY Redis is busy running a script.\r\n",
+            "-ERR max number of clients reached\r\n",
+            "-ERR unknown command 'evalsha', with args beginning with: 'larder' \r\n",
+            "-ERR This Redis command is not allowed from script\r\n",
+            "-ERR The user executing the script can't run this command or subcommand\r\n",
             "-NOPERM this user has no permissions to run the 'evalsha' command\r\n",
             "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n",
             "-ERR The user executing the script can't publish to the channel mentioned in the command\r\n",
@@ -184,6 +196,9 @@ mod tests {
             "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n",
             "-ERR Protocol error: invalid bulk length\r\n",
             "-ERR max request size exceeded\r\n",
+            "-ERR The user executing the script can't access at least one of the keys mentioned in the command arguments\r\n",
+            "-ERR invalid expire time in 'set' command\r\n",
+            "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
         ] {
             assert!(is_for_good_said(own), "{own}");
         }
