@@ -12,6 +12,7 @@ mod connect;
 mod connection;
 mod doubt;
 mod fault;
+mod freshness;
 mod generations;
 mod hearing;
 mod hosts;
@@ -54,6 +55,7 @@ pub use writes::Consistency;
 use crate::encoding::Encoding;
 use arbiter::Requests;
 use connect::Dialer;
+use freshness::Freshness;
 use generations::{Asking, Generations};
 use lane::Lane;
 use names::Names;
@@ -117,8 +119,8 @@ struct Inner {
     names: Names,
     generations: Generations,
     tags: SharedTags,
-    /// Until when what is known of generations and tags is good.
-    up_until: Mutex<Instant>,
+    /// Of what is known of generations and tags.
+    freshness: Freshness,
     encoding: Arc<dyn Encoding>,
     reads: Arc<Reads>,
     writer: Lane,
@@ -226,7 +228,7 @@ impl Inner {
             voice: voice.transpose()?,
             generations: Generations::default(),
             tags: SharedTags::default(),
-            up_until: Mutex::new(Instant::now()),
+            freshness: Freshness::new(),
             ear: OnceLock::new(),
             encoding,
             reads: Arc::new(Reads::new()),
@@ -278,21 +280,19 @@ impl Inner {
             return true;
         };
         let now = Instant::now();
-        let mut until = self.up_until.lock();
-        let is_late = now > *until;
-        if is_late {
-            // It is asked for before it is used, so it is good from now on.
+        let is_good = self.freshness.is_good_at(now);
+        if !is_good {
+            // It is asked for before it is used, so it is good from now on: in this order, as others read, too.
             self.tags.doubt();
-            *until = now + voice.good_for();
+            self.freshness.extend(now + voice.good_for());
         }
-        !is_late
+        is_good
     }
 
     /// What others did before is known.
     fn keeps_up_since(&self, then: Instant) {
         if let Some(voice) = &self.voice {
-            let mut until = self.up_until.lock();
-            *until = (*until).max(then + voice.good_for());
+            self.freshness.extend(then + voice.good_for());
         }
     }
 
