@@ -4,6 +4,8 @@
 //! Memory has such a key for the time of one command alone: what the level holds is borrowed, the command works on it, and
 //! what it made is given back and becomes so in the level, unless it has changed there meanwhile.
 
+use std::time::Instant;
+
 use crate::entry::{Key, Millis};
 use crate::tier::{Answer, Stored, TierError, TierKeyBuf};
 
@@ -57,8 +59,14 @@ pub trait Arbiter: Send + Sync {
     ) -> Answer<'a, Result<Vec<Seen>, TierError>>;
 
     /// Does all of `swaps` if all keys are as they were seen, else nothing. Whether it has. `now` is when the expiries were
-    /// told. [`TierError::Uncertain`] where it may have been done.
-    fn swap<'a>(&'a self, swaps: &'a [Swap], now: Millis) -> Answer<'a, Result<bool, TierError>>;
+    /// told. What is not done by `until` is an error: [`TierError::Uncertain`] where it may have been done, or may yet be,
+    /// [`TierError::Unavailable`] where it is not and will not be.
+    fn swap<'a>(
+        &'a self,
+        swaps: &'a [Swap],
+        now: Millis,
+        until: Instant,
+    ) -> Answer<'a, Result<bool, TierError>>;
 }
 
 /// Keys as they were seen. Nobody else of this host looks at them until it is dropped.
@@ -82,7 +90,7 @@ pub trait Authority: Send + Sync {
         now: Millis,
     ) -> Answer<'static, Result<Look, TierError>>;
 
-    /// As [`Arbiter::swap`], of keys that are in the order in which they were seen.
+    /// As [`Arbiter::swap`], of keys that are in the order in which they were seen, within the level's deadline.
     fn swap(
         &self,
         keys: &[Key<'_>],

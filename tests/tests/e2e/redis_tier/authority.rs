@@ -1,14 +1,20 @@
 //! Keys over which Redis has the authority: what servers make of them is atomic among all of them.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use e2e::harness::{Client, Random, Redis, RedisCluster, Server, Signal, eventually};
+use e2e::harness::{Client, PATIENCE, Random, Redis, RedisCluster, Server, Signal, eventually};
 use larder_engine::authority::{Arbiter, Becomes, Seen, Swap};
+use larder_engine::tier::{Tier, TierError};
 use larder_resp::Value;
 use larder_tiers::conformance::{key, put, stored};
+use larder_tiers::redis::RedisOptions;
 
 use super::{Asked, NOW, options};
+use crate::policies::deploy;
 use crate::values::{NIL, bulk, error_text, ok};
 
 const CLIENTS: usize = 8;
@@ -126,8 +132,37 @@ fn servers_count_exactly_and_no_two_have_a_lock() {
     assert_eq!(warmed[4..6], [bulk("absent"), Value::Integer(2)]);
     assert_eq!(one.call(&["DBSIZE"]), Value::Integer(0));
     assert_eq!(servers[0].get("/v1/keys/count:a").body, "80");
+    over_http(&servers[0]);
     watched(&mut one, &mut other);
     refused(&mut one);
+}
+
+/// What is there is told from what is not, though none of it is in memory.
+fn over_http(server: &Server) {
+    let fresh = "If-None-Match: *\r\n";
+    for (method, condition, status) in [
+        ("PUT", "", "201"),
+        ("PUT", "", "204"),
+        ("PUT", fresh, "412"),
+        ("DELETE", fresh, "412"),
+        ("DELETE", "", "204"),
+        ("DELETE", "", "404"),
+        ("DELETE", fresh, "404"),
+        ("PUT", fresh, "201"),
+    ] {
+        let mut stream = TcpStream::connect(server.http()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = "Host: localhost\r\nConnection: close\r\nContent-Length: 1\r\n";
+        let target = "/v1/keys/count:http HTTP/1.1";
+        write!(stream, "{method} {target}\r\n{head}{condition}\r\nv").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(
+            answer.starts_with(&expected),
+            "{method} {condition}: {answer}"
+        );
+    }
 }
 
 /// EXEC of who watches fails where another server has changed the key.
@@ -214,6 +249,24 @@ fn servers_over_a_cluster_agree_and_a_lock_outlives_its_primary() {
     }
 }
 
+/// Nothing of such a key is cached, so there is nothing to refuse.
+#[test]
+fn no_policy_keeps_from_being_written_what_redis_decides_over() {
+    let test = "no_policy_keeps_from_being_written_what_redis_decides_over";
+    let Some(redis) = Redis::start(test) else {
+        return;
+    };
+    let server = start(&format!("redis://{}", redis.addr()), &PATIENT);
+    let side_car = "[parameters]\nmax_bytes = \"1KiB\"\n";
+    deploy(&server, "gate", "size-gate", Some(side_car));
+    server.await_policy("gate", "active");
+    let (mut client, large) = (server.client(), "x".repeat(2000));
+    for (key, found) in [("plain", NIL), ("lock:a", bulk(&large))] {
+        assert_eq!(client.call(&["SET", key, &large]), ok());
+        assert_eq!(client.call(&["GET", key]), found, "{key}");
+    }
+}
+
 #[test]
 fn where_redis_does_not_answer_nobody_is_answered_from_memory() {
     let test = "where_redis_does_not_answer_nobody_is_answered_from_memory";
@@ -243,6 +296,57 @@ fn where_redis_does_not_answer_nobody_is_answered_from_memory() {
     assert_eq!(integer(&count(&mut client)), before + 1);
 }
 
+fn patiently() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// Of what nobody has sent it is known that it was not done; of what was sent and not answered it is not.
+#[test]
+fn a_change_that_was_not_sent_in_time_never_is() {
+    let Some(redis) = Redis::start("a_change_that_was_not_sent_in_time_never_is") else {
+        return;
+    };
+    // What is told is counted when it is sent.
+    let asked = Asked::open(&RedisOptions {
+        hearing: Some(PATIENCE),
+        ..options(&format!("redis://{}", redis.addr()), "p")
+    });
+    let (tier, runtime) = (&asked.tier, &asked.runtime);
+    let keys = [key("sent"), key("waits")];
+    let look = || runtime.block_on(tier.look(&keys, NOW)).expect("a look");
+    let seen = look();
+    let swaps: Vec<_> = keys
+        .iter()
+        .zip(&seen)
+        .map(|(key, seen)| Swap {
+            key: key.clone(),
+            mark: seen.mark.clone(),
+            becomes: Becomes::Entry(Box::new(stored(b"1")), false),
+        })
+        .collect();
+    redis.process().signal(Signal::STOP);
+    thread::scope(|scope| {
+        let sent = &swaps[..1];
+        let sent = scope.spawn(|| runtime.block_on(tier.swap(sent, NOW, patiently())));
+        eventually("it is sent", || (tier.figures().told == 1).then_some(()));
+        let soon = || Instant::now() + Duration::from_millis(200);
+        let waited = runtime.block_on(tier.swap(&swaps[1..], NOW, soon()));
+        assert!(
+            matches!(waited, Err(TierError::Unavailable(_))),
+            "{waited:?}"
+        );
+        redis.process().signal(Signal::CONT);
+        assert_eq!(sent.join().unwrap(), Ok(true));
+    });
+    let is_there: Vec<_> = look().iter().map(|seen| seen.stored.is_some()).collect();
+    assert_eq!(is_there, [true, false]);
+    redis.process().signal(Signal::STOP);
+    let soon = Instant::now() + Duration::from_secs(2);
+    let lost = runtime.block_on(tier.swap(&swaps[1..], NOW, soon));
+    redis.process().signal(Signal::CONT);
+    assert!(matches!(lost, Err(TierError::Uncertain(_))), "{lost:?}");
+}
+
 #[test]
 fn what_is_swapped_is_as_it_was_seen_or_nothing_is_done() {
     let test = "what_is_swapped_is_as_it_was_seen_or_nothing_is_done";
@@ -267,7 +371,9 @@ fn what_is_swapped_is_as_it_was_seen_or_nothing_is_done() {
                 }),
             });
         let swaps: Vec<_> = swaps.collect();
-        runtime.block_on(tier.swap(&swaps, NOW)).expect("a swap")
+        runtime
+            .block_on(tier.swap(&swaps, NOW, patiently()))
+            .expect("a swap")
     };
     let first = look();
     assert!(first.iter().all(|seen| seen.stored.is_none()));

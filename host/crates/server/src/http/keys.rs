@@ -8,6 +8,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse;
+use larder_engine::authority::Seen;
 use larder_engine::below::Reach;
 use larder_engine::{Entry, Key, Label, Millis};
 use larder_resp::Value;
@@ -68,12 +69,8 @@ impl Api {
         self.authorize(caller, &[b"GET", key])?;
         let now = self.shared.now();
         let key = Key::new(caller.db, key);
-        let authority = caller.tenant.below().and_then(|below| below.authority());
-        if let Some(authority) = authority.filter(|authority| authority.rules(key)) {
-            let look = authority.look(&[key], 0, now).await;
-            let look = look.map_err(|error| Problem::of_reply(fetch::failure(error).text()))?;
-            let stored = look.seen.into_iter().find_map(|seen| seen.stored);
-            return Ok(stored.map(|stored| {
+        if let Some(seen) = self.look(caller, key, now).await? {
+            return Ok(seen.stored.map(|stored| {
                 Found::new(
                     stored.value.to_vec(),
                     stored.label(),
@@ -93,6 +90,26 @@ impl Api {
             onlookers.notify(Event::KEYMISS, key);
         }
         Ok(found)
+    }
+
+    /// What a level holds under a key that it has the authority over; `None` where none has.
+    async fn look(&self, caller: &Caller, key: Key<'_>, now: Millis) -> Answer<Option<Seen>> {
+        let authority = caller.tenant.below().and_then(|below| below.authority());
+        let Some(authority) = authority.filter(|authority| authority.rules(key)) else {
+            return Ok(None);
+        };
+        let look = authority.look(&[key], 0, now).await;
+        let look = look.map_err(|error| Problem::of_reply(fetch::failure(error).text()))?;
+        Ok(look.seen.into_iter().next())
+    }
+
+    /// Whether something is under a key, in memory or where a level has the authority over it.
+    async fn is_there(&self, caller: &Caller, key: Key<'_>) -> Answer<bool> {
+        let now = self.shared.now();
+        Ok(match self.look(caller, key, now).await? {
+            Some(seen) => seen.stored.is_some(),
+            None => caller.tenant.peek(key, now, |_| ()).is_some(),
+        })
     }
 }
 
@@ -155,9 +172,11 @@ pub(super) async fn put(State(api): State<Arc<Api>>, request: Request) -> Answer
     body.also_hold(2 * body.bytes.len())?;
     let mut args = said.command(&key, &body.bytes);
     args.extend(conditions.into_iter().flatten());
+    // Whoever may not write there is not told whether there is one.
+    api.authorize(&caller, &[b"CACHE.SET", &key, b""])?;
     let key = Key::new(caller.db, &key);
-    let (tenant, now) = (&caller.tenant, api.shared.now());
-    let was_there = tenant.peek(key, now, |_| ()).is_some() || tenant.lacks(key, Reach::Cache, now);
+    let may_be_below = || caller.tenant.lacks(key, Reach::Cache, api.shared.now());
+    let was_there = api.is_there(&caller, key).await? || may_be_below();
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
     if api.call(&caller, &args).await? == Value::Null {
         return Err(Problem::precondition());
@@ -177,12 +196,6 @@ pub(super) async fn delete(State(api): State<Arc<Api>>, request: Request) -> Ans
     let wants_none = if_none_match(request.headers())?;
     let is_met_by_none = condition.is_empty();
     condition.extend(wants_none);
-    let is_there = || {
-        let found = caller
-            .tenant
-            .peek(Key::new(caller.db, &key), api.shared.now(), |_| ());
-        found.is_some()
-    };
     let removed = match &condition[..] {
         // With If-None-Match: * nothing may be there, so nothing is removed.
         [.., word] if word == b"NX" => Value::Integer(0),
@@ -191,10 +204,13 @@ pub(super) async fn delete(State(api): State<Arc<Api>>, request: Request) -> Ans
         _ => return Err(Problem::bad("a DELETE has one condition at most")),
     };
     match removed {
-        Value::Integer(0) if condition.is_empty() || (is_met_by_none && !is_there()) => {
-            Err(Problem::not_found("there is no such key"))
+        Value::Integer(0) => {
+            let is_there = || api.is_there(&caller, Key::new(caller.db, &key));
+            match condition.is_empty() || (is_met_by_none && !is_there().await?) {
+                true => Err(Problem::not_found("there is no such key")),
+                false => Err(Problem::precondition()),
+            }
         }
-        Value::Integer(0) => Err(Problem::precondition()),
         _ => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }

@@ -1,11 +1,16 @@
 //! What is asked of a tier that has the authority over keys, within its deadline and by its breakers.
 
+use std::time::Duration;
+
 use larder_engine::Millis;
 use larder_engine::authority::{Arbiter, Seen, Swap};
 use larder_engine::tier::{Circuit, TierError, TierKeyBuf};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Guarded, is_trouble};
+
+/// How long beyond the deadline a tier may take to say what became of a change.
+const SAYING_MAX: Duration = Duration::from_millis(100);
 
 impl Guarded {
     fn arbiter(&self) -> Result<&dyn Arbiter, TierError> {
@@ -45,14 +50,17 @@ impl Guarded {
         }
     }
 
-    /// Has it change keys, once: nobody knows of what was not answered in time whether it was done.
+    /// Has it change keys, once. By the deadline the tier says of what is not done whether it may be yet; where it says
+    /// nothing nobody knows.
     pub(crate) async fn swap(&self, swaps: &[Swap], now: Millis) -> Result<bool, TierError> {
         let arbiter = self.arbiter()?;
         let Some(pass) = self.writes.breaker.admit((self.clock)()) else {
             return Err(self.not_asked(&self.writes));
         };
         let deadline = self.config.deadline;
-        let done = timeout(deadline, arbiter.swap(swaps, now)).await;
+        let until = Instant::now() + deadline;
+        let swapping = arbiter.swap(swaps, now, until.into_std());
+        let done = timeout_at(until + SAYING_MAX, swapping).await;
         let done =
             done.unwrap_or_else(|_| Err(TierError::Uncertain(self.silent(deadline).to_string())));
         let fault = done.as_ref().err().filter(|error| is_trouble(error));

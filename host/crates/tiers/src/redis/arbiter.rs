@@ -5,6 +5,7 @@
 //! lost: it may have been made, and not be recognised when somebody else has come behind it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use larder_engine::Millis;
@@ -15,6 +16,7 @@ use rand::rngs::SysRng;
 use redis::{RedisError, RedisResult, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use super::lane::{Lane, Silence};
 use super::script::{Call, LOOK, SWAP};
@@ -39,7 +41,18 @@ struct Asked {
     call: Call,
     /// The keys whose change is told to others, and where in the arguments.
     told: Vec<(usize, TierKeyBuf)>,
+    claim: Claim,
     answer: oneshot::Sender<Result<Value, TierError>>,
+}
+
+/// A request is carried out, or given up, by whoever has its claim first.
+#[derive(Clone, Default)]
+struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    fn take(&self) -> bool {
+        !self.0.swap(true, Relaxed)
+    }
 }
 
 /// Where requests go.
@@ -65,7 +78,7 @@ pub(super) async fn arbitrate(inner: Arc<Inner>) {
     let mut round = Vec::new();
     while waiting.recv_many(&mut round, TOGETHER_MAX).await > 0 {
         // Nobody waits any more for what took too long.
-        round.retain(|asked| !asked.answer.is_closed());
+        round.retain(|asked| !asked.answer.is_closed() && asked.claim.take());
         if !round.is_empty() {
             inner.carry_out(&lane, round.drain(..)).await;
         }
@@ -81,6 +94,7 @@ impl Inner {
             mut call,
             told,
             answer,
+            ..
         } in round
         {
             for (at, key) in told {
@@ -129,19 +143,44 @@ impl Inner {
         })
     }
 
-    async fn ask(&self, call: Call, told: Vec<(usize, TierKeyBuf)>) -> Result<Value, TierError> {
+    /// Has a request carried out. What is not answered by `until` and was not begun never is.
+    async fn ask(
+        &self,
+        call: Call,
+        told: Vec<(usize, TierKeyBuf)>,
+        until: Option<Instant>,
+    ) -> Result<Value, TierError> {
         let (answer, answered) = oneshot::channel();
-        let asked = Asked { call, told, answer };
+        let claim = Claim::default();
+        let asked = Asked {
+            call,
+            told,
+            claim: claim.clone(),
+            answer,
+        };
         let has_ended = || TierError::Unavailable(format!("{} has ended here", self.dialer.place));
-        let sent = self.requests.asked.send(asked).await;
-        sent.map_err(|_| has_ended())?;
-        answered.await.unwrap_or_else(|_| Err(has_ended()))
+        let asking = async {
+            let sent = self.requests.asked.send(asked).await;
+            sent.map_err(|_| has_ended())?;
+            answered.await.unwrap_or_else(|_| Err(has_ended()))
+        };
+        let Some(until) = until else {
+            return asking.await;
+        };
+        let answered = timeout_at(until, asking).await;
+        answered.unwrap_or_else(|_| {
+            let late = self.dialer.is_late().to_string();
+            Err(match claim.take() {
+                true => TierError::Unavailable(late),
+                false => TierError::Uncertain(late),
+            })
+        })
     }
 
     async fn look(&self, keys: &[TierKeyBuf], now: Millis) -> Result<Vec<Seen>, TierError> {
         let names = self.names_of(keys.iter()).await?;
         let call = Call::of_keys(&LOOK, names.clone(), Vec::new());
-        let came = self.ask(call, Vec::new()).await?;
+        let came = self.ask(call, Vec::new(), None).await?;
         let strange =
             || TierError::Unavailable(format!("{} answers a script strangely", self.dialer.place));
         let Value::Array(came) = came else {
@@ -189,8 +228,10 @@ impl Inner {
         None
     }
 
-    async fn swap(&self, swaps: &[Swap], now: Millis) -> Result<bool, TierError> {
-        let names = self.names_of(swaps.iter().map(|swap| &swap.key)).await?;
+    async fn swap(&self, swaps: &[Swap], now: Millis, until: Instant) -> Result<bool, TierError> {
+        let names = self.names_of(swaps.iter().map(|swap| &swap.key));
+        let late = |_| TierError::Unavailable(self.dialer.is_late().to_string());
+        let names = timeout_at(until, names).await.map_err(late)??;
         let channel = self.voice.as_ref().map(|voice| voice.channel.as_bytes());
         let mut chance = [0; 3];
         SysRng.try_fill_bytes(&mut chance).map_err(|error| {
@@ -214,7 +255,7 @@ impl Inner {
         }
         debug_assert_eq!(args.len(), ARGS_BEFORE + ARGS_A_KEY * swaps.len());
         let call = Call::of_keys(&SWAP, names, args);
-        Ok(self.ask(call, told).await? == Value::Int(1))
+        Ok(self.ask(call, told, Some(until)).await? == Value::Int(1))
     }
 
     /// What the script is told of a key: how it changes, and what is kept from now on.
@@ -312,9 +353,14 @@ impl Arbiter for RedisTier {
         self.wait_for(async move { inner.look(&keys, now).await })
     }
 
-    fn swap<'a>(&'a self, swaps: &'a [Swap], now: Millis) -> Answer<'a, Result<bool, TierError>> {
+    fn swap<'a>(
+        &'a self,
+        swaps: &'a [Swap],
+        now: Millis,
+        until: std::time::Instant,
+    ) -> Answer<'a, Result<bool, TierError>> {
         let (inner, swaps) = (Arc::clone(&self.inner), swaps.to_vec());
-        self.wait_for(async move { inner.swap(&swaps, now).await })
+        self.wait_for(async move { inner.swap(&swaps, now, until.into()).await })
     }
 }
 

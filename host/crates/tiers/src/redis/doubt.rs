@@ -39,10 +39,12 @@ impl Doubt {
         state.is_open &= !is_answered;
     }
 
-    /// Nobody waits for what was sent, if something was.
-    pub(super) fn stays(&self) {
+    /// Nobody waits for what was sent; whether something was.
+    pub(super) fn stays(&self) -> bool {
         let mut state = self.0.lock();
-        state.is_open |= mem::take(&mut state.is_sent);
+        let is_sent = mem::take(&mut state.is_sent);
+        state.is_open |= is_sent;
+        is_sent
     }
 
     /// How long ago a change counts as done that was told then.
@@ -77,8 +79,7 @@ mod tests {
             doubt.begins();
             doubt.ends(true);
         }
-        // No connection can be made: nothing is sent.
-        doubt.stays();
+        assert!(!doubt.stays(), "no connection can be made: nothing is sent");
         assert!(!is_new(&doubt));
     }
 
@@ -90,7 +91,7 @@ mod tests {
         assert!(is_new(&doubt), "it may be done");
         let doubt = Doubt::default();
         doubt.begins();
-        doubt.stays();
+        assert!(doubt.stays());
         assert_eq!(doubt.age(Instant::now()), Duration::ZERO);
         assert!(is_new(&doubt));
         // Another connection that breaks off shows nothing of what the first has sent.

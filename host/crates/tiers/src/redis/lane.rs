@@ -36,7 +36,7 @@ pub(super) struct Silence {
     pub(super) error: TierError,
     /// The connection broke off over what was sent.
     pub(super) is_broken: bool,
-    /// There was a connection, so that something may have been done.
+    /// Something was sent, and may have been done.
     pub(super) is_sent: bool,
 }
 
@@ -105,7 +105,11 @@ impl Lane {
             .collect();
         if !unknown.is_empty() {
             let commands: Vec<_> = unknown.iter().map(|at| calls[*at].command(true)).collect();
-            let again = send(&commands).await?;
+            // What the server knew was done.
+            let again = send(&commands).await.map_err(|silence| Silence {
+                is_sent: true,
+                ..silence
+            })?;
             let waited = wait.map(|_| calls.len());
             for (at, answer) in unknown.into_iter().chain(waited).zip(again) {
                 answers[at] = answer;
@@ -124,7 +128,7 @@ impl Lane {
         let sending = self.try_send(commands, wait, is_repeatable);
         let sent = tokio::time::timeout(timeout, sending).await;
         let is_broken = matches!(sent, Ok(Err(Fault::Lost(_))));
-        let is_sent = !matches!(sent, Ok(Err(Fault::Connect(_))));
+        let mut is_sent = is_broken;
         let text = match sent {
             Ok(Ok(answers)) => {
                 self.standing.works();
@@ -138,7 +142,7 @@ impl Lane {
                 )
             }
             Err(_) => {
-                self.doubt.stays();
+                is_sent = self.doubt.stays();
                 format!(
                     "{} has not answered within {} ms; look at it and at the network",
                     self.dialer.place,
