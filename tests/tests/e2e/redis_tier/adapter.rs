@@ -1,12 +1,13 @@
 //! What the adapter does, and what it leaves alone.
 
 use std::cell::Cell;
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use e2e::harness::{Client, PATIENCE, Redis, RedisCluster, Signal, eventually};
 use larder_engine::tags::Invalidated;
-use larder_engine::tier::{Ear, Heard, Tier, TierChange, TierError, Told};
+use larder_engine::tier::{Answer, Ear, Heard, Tier, TierChange, TierError, Told};
 use larder_resp::Value;
 use larder_tiers::conformance::{Subject, check, key, put};
 use larder_tiers::redis::{Consistency, RedisOptions};
@@ -238,6 +239,10 @@ impl Ear for Noted {
     }
 
     fn rely(&self, _: Instant) {}
+
+    fn followed(&self) -> Answer<'static, ()> {
+        Box::pin(ready(()))
+    }
 
     fn learn(&self, _: &str, _: &Invalidated) {}
 

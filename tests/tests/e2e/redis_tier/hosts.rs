@@ -10,7 +10,7 @@ use crate::values::{NIL, bulk, ok};
 
 /// So long that on a busy machine nobody takes another for gone.
 pub(super) const PATIENT: [&str; 4] = ["--l2-timeout", "60s", "--l2-heartbeat-timeout", "20s"];
-const HASTY: [&str; 4] = ["--l2-timeout", "60s", "--l2-heartbeat-timeout", "1s"];
+pub(super) const HASTY: [&str; 4] = ["--l2-timeout", "60s", "--l2-heartbeat-timeout", "1s"];
 
 pub(super) fn start(url: &str, flags: &[&str]) -> Server {
     Server::start(&[&["--l2", url], flags].concat())

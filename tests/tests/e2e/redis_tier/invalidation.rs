@@ -6,7 +6,8 @@ use std::time::Duration;
 use e2e::harness::{Client, Passage, Proxy, Redis, RedisCluster, Server, eventually};
 use larder_resp::Value;
 
-use super::hosts::{PATIENT, acquaint, comes_to, start};
+use super::hosts::{HASTY, PATIENT, acquaint, comes_to, start};
+use super::server::tiers;
 use crate::values::{NIL, bulk, ok};
 
 fn set(client: &mut Client, key: &str, tag: &str) {
@@ -114,6 +115,42 @@ fn who_starts_later_or_again_finds_nothing_that_was_invalidated_meanwhile() {
     assert_eq!(looks(&one), [NIL, bulk("v")]);
 }
 
+/// With a disk of its own before the Redis.
+#[test]
+fn what_others_changed_while_a_server_was_down_it_does_not_answer_from_its_disk() {
+    let test = "what_others_changed_while_a_server_was_down_it_does_not_answer_from_its_disk";
+    let Some(redis) = Redis::start(test) else {
+        return;
+    };
+    let url = format!("redis://{}", redis.addr());
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let one = start(&url, &PATIENT);
+    let mut client = one.client();
+    for round in 0..3 {
+        let again = Server::start(
+            &[
+                &["--data", &data, "--l2", "disk", "--l3", &url][..],
+                &["--l3-timeout", "60s", "--l3-heartbeat-timeout", "20s"],
+            ]
+            .concat(),
+        );
+        let found = again.client().call(&["GET", "k"]);
+        let before = if round == 0 {
+            NIL
+        } else {
+            bulk(format!("new {round}"))
+        };
+        assert_eq!(found, before);
+        assert_eq!(again.client().call(&["SET", "k", "old"]), ok());
+        assert!(again.stop().success());
+        assert_eq!(
+            client.call(&["SET", "k", &format!("new {}", round + 1)]),
+            ok()
+        );
+    }
+}
+
 #[test]
 fn what_is_invalidated_while_a_server_is_cut_off_reaches_all_when_it_is_back() {
     let test = "what_is_invalidated_while_a_server_is_cut_off_reaches_all_when_it_is_back";
@@ -150,6 +187,56 @@ fn what_is_invalidated_while_a_server_is_cut_off_reaches_all_when_it_is_back() {
         set(other, "b", "b");
         (other.call(&["EXISTS", "b"]) == Value::Integer(1)).then_some(())
     });
+}
+
+/// Waits until the third level says so of itself.
+fn comes_to_say(client: &mut Client, field: &str) {
+    eventually("the level says so", || {
+        let said = tiers(client);
+        let mut lines = said.lines();
+        let own = lines.find(|line| line.starts_with("tier_l3_"))?;
+        own.split(',').any(|own| own == field).then_some(())
+    });
+}
+
+/// Nothing in Redis remembers a prefix: who missed it asks for what it has in memory, and empties the disk that is its own.
+#[test]
+fn what_went_by_a_prefix_while_a_server_was_cut_off_it_does_not_answer_afterwards() {
+    let test = "what_went_by_a_prefix_while_a_server_was_cut_off_it_does_not_answer_afterwards";
+    let Some(redis) = Redis::start(test) else {
+        return;
+    };
+    let proxy = Proxy::start(redis.addr());
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let cut = format!("redis://{}", proxy.addr());
+    let servers = [
+        start(&format!("redis://{}", redis.addr()), &HASTY),
+        Server::start(
+            &[
+                &["--data", &data, "--l2", "disk", "--l3", &cut][..],
+                &["--l3-timeout", "2s", "--l3-heartbeat-timeout", "1s"],
+                &["--l3-breaker-recovery", "50ms"],
+            ]
+            .concat(),
+        ),
+    ];
+    let [mut one, mut other] = servers.each_ref().map(Server::client);
+    comes_to_say(&mut other, "deaf=0");
+    let keys: Vec<_> = (0..50).map(|n| format!("a:{n}")).collect();
+    for key in &keys {
+        assert_eq!(one.call(&["SET", key, "v"]), ok());
+        comes_to(&mut other, key, &bulk("v"));
+    }
+    proxy.pass(Passage::Refused);
+    proxy.cut();
+    comes_to_say(&mut other, "deaf=1");
+    invalidate(&mut one, &["PREFIX", "a:"]);
+    proxy.pass(Passage::Open);
+    comes_to_say(&mut other, "deaf=0");
+    for key in &keys {
+        assert_eq!(other.call(&["GET", key]), NIL, "{key}");
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Invalidated tags, as Redis counts them for all who share it.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
 use e2e::harness::{Redis, eventually};
 use larder_engine::tags::{Invalidated, Known, TAG_PART, Tags, UNSTAMPED, id_of, stamped};
-use larder_engine::tier::{Ear, Heard, Tier, TierChange};
+use larder_engine::tier::{Answer, Ear, Heard, Tier, TierChange};
 use larder_resp::Value;
 
 use super::{Asked, options};
@@ -21,6 +22,10 @@ impl Ear for Memory {
     fn hear(&self, _: Heard) {}
 
     fn rely(&self, _: Instant) {}
+
+    fn followed(&self) -> Answer<'static, ()> {
+        Box::pin(ready(()))
+    }
 
     fn learn(&self, tenant: &str, invalidated: &Invalidated) {
         if tenant == "t" {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::TierKeyBuf;
+use super::{Answer, TierKeyBuf};
 use crate::tags::Invalidated;
 
 /// What other hosts did to what a tier holds that several share.
@@ -27,6 +27,9 @@ pub trait Ear: Send + Sync {
 
     /// What was told before is as good as all that others did, until then. Told as [`Self::hear`] is, and behind it.
     fn rely(&self, until: Instant);
+
+    /// Ready once all that was told so far is followed.
+    fn followed(&self) -> Answer<'static, ()>;
 
     /// Tags of a tenant were invalidated. What is read from the tier is judged by that when it has returned; it must not
     /// wait for anybody either.

@@ -13,6 +13,7 @@ use larder_engine::tier::{Ear, Heard, TierError};
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
@@ -89,6 +90,8 @@ struct Listener {
     tries: usize,
     /// While nothing is heard: when what is copied was last said to be doubtful.
     doubted_at: Option<Instant>,
+    /// It is heard again; nobody is told so before what is copied is doubted.
+    coming_to: Option<JoinHandle<()>>,
     /// When it has last seen whether all is well.
     looked_at: Instant,
 }
@@ -106,6 +109,7 @@ pub(super) async fn listen(inner: Arc<Inner>, ear: Arc<dyn Ear>) {
         line: None,
         tries: 0,
         doubted_at: Some(Instant::now()),
+        coming_to: None,
         looked_at: Instant::now(),
     };
     listener.inner.standing.is_deaf.store(true, Relaxed);
@@ -117,6 +121,7 @@ pub(super) async fn listen(inner: Arc<Inner>, ear: Arc<dyn Ear>) {
         tokio::select! {
             biased;
             _ = ticks.tick() => listener.look(voice).await,
+            () = end_of(&mut listener.coming_to) => listener.has_come_to(),
             came = next(&mut listener.line) => match came {
                 Some(message) => listener.hear(&message, voice).await,
                 None => listener.lose_line("the connection has ended", voice),
@@ -133,6 +138,15 @@ async fn next(line: &mut Option<Line>) -> Came {
             line.waiting.take(&message);
             Some(message)
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for ever where there is nothing to wait for.
+async fn end_of(task: &mut Option<JoinHandle<()>>) {
+    match task {
+        // It has no result.
+        Some(task) => _ = task.await,
         None => std::future::pending().await,
     }
 }
@@ -267,10 +281,17 @@ impl Listener {
             since.is_some_and(|since| since.elapsed() >= voice.pause() * ROUNDS_AT_FIRST);
         if self.doubted_at.is_some() && is_settled && self.learn(voice).await.is_ok() {
             self.doubted_at = None;
-            self.inner.standing.is_deaf.store(false, Relaxed);
+            self.inner.standing.answers.store(true, Relaxed);
             self.ear.hear(Heard::Missed { is_deaf: false });
-            info!("what others write to {} is heard", self.inner.dialer.place);
+            self.coming_to = Some(tokio::spawn(self.ear.followed()));
         }
+    }
+
+    /// All that is older is doubted.
+    fn has_come_to(&mut self) {
+        self.coming_to = None;
+        self.inner.standing.is_deaf.store(false, Relaxed);
+        info!("what others write to {} is heard", self.inner.dialer.place);
     }
 
     /// Reads anew what was cleared and invalidated: it may have been told and not heard.
@@ -307,7 +328,7 @@ impl Listener {
 
     /// `answers`: Redis does, as far as is known.
     fn go_deaf(&mut self, why: &str, answers: bool, voice: &Voice) {
-        self.line = None;
+        (self.line, self.coming_to) = (None, None);
         if self.doubted_at.is_some() {
             return;
         }

@@ -1,12 +1,13 @@
 //! What other hosts changed in a level that several share goes from memory, and from the levels that this host has for itself.
 
+use std::future::ready;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use larder_engine::tags::Invalidated;
-use larder_engine::tier::{Ear, Heard, PREFIXES_MAX, Tier, TierChange, TierKeyBuf};
+use larder_engine::tier::{Answer, Ear, Heard, PREFIXES_MAX, Tier, TierChange, TierKeyBuf};
 use larder_engine::{Key, Millis, Tenant};
 use parking_lot::Mutex;
 
@@ -50,6 +51,11 @@ impl Stack {
         });
         // Before anything is heard: until when that is good comes with it. It lives as long as the stack.
         _ = self.ear.set(Arc::clone(&ear));
+        if self.good_until.is_some() {
+            // Others may have changed it while nobody listened here.
+            ear.tenants()
+                .for_each(|own| self.clear_own(&own, None, b""));
+        }
         for (at, level) in self.levels.iter().enumerate() {
             let ear = Arc::downgrade(&ear);
             level.tier.listen(Arc::new(Own { ear, level: at }));
@@ -88,6 +94,13 @@ impl Ear for Own {
     fn rely(&self, until: Instant) {
         if let Some(ear) = self.ear.upgrade() {
             ear.pass_on(News::Good(self.level, until));
+        }
+    }
+
+    fn followed(&self) -> Answer<'static, ()> {
+        match self.ear.upgrade().and_then(|ear| ear.stack.upgrade()) {
+            Some(stack) => stack.post.followed(),
+            None => Box::pin(ready(())),
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use larder_engine::tier::Heard;
+use larder_engine::tier::{Answer, Heard};
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
 
 /// What may wait; of more it is only known that there was something.
 const WAITING_MAX: usize = 16_384;
@@ -35,11 +36,16 @@ pub(super) struct Letterbox(Arc<Shared>);
 struct Shared {
     waiting: Mutex<Waiting>,
     came: Condvar,
+    /// Of what was ever sent so much is followed.
+    followed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct Waiting {
     news: VecDeque<News>,
+    /// How much was ever sent, and how much of that was taken.
+    sent: u64,
+    taken: u64,
     /// Whether nothing was heard when something was last said of that.
     is_deaf: bool,
     has_ended: bool,
@@ -53,6 +59,7 @@ impl Post {
     /// Adds to what waits; it waits for nobody.
     pub(super) fn send(&self, news: News) {
         let mut waiting = self.0.waiting.lock();
+        waiting.sent += 1;
         if let News::Heard(Heard::Missed { is_deaf }) | News::Again(Heard::Missed { is_deaf }) =
             news
         {
@@ -69,6 +76,16 @@ impl Post {
         drop(waiting);
         self.0.came.notify_one();
     }
+
+    /// Ready once all is followed that was sent so far.
+    pub(super) fn followed(&self) -> Answer<'static, ()> {
+        let all = self.0.waiting.lock().sent;
+        let mut followed = self.0.followed.subscribe();
+        Box::pin(async move {
+            // It does not end before whoever waits for it.
+            let _ = followed.wait_for(|followed| *followed >= all).await;
+        })
+    }
 }
 
 impl Drop for Post {
@@ -79,9 +96,11 @@ impl Drop for Post {
 }
 
 impl Letterbox {
-    /// What has come, once something has; or soon, where something is held up. `None` at the end.
+    /// What has come, once something has; or soon, where something is held up. `None` at the end. What was taken before is
+    /// followed.
     pub(super) fn take(&self, is_held_up: bool) -> Option<VecDeque<News>> {
         let mut waiting = self.0.waiting.lock();
+        self.0.followed.send_replace(waiting.taken);
         while waiting.news.is_empty() && !waiting.has_ended {
             if !is_held_up {
                 self.0.came.wait(&mut waiting);
@@ -89,6 +108,7 @@ impl Letterbox {
                 break;
             }
         }
+        waiting.taken = waiting.sent;
         let news = (!waiting.has_ended).then(|| std::mem::take(&mut waiting.news));
         drop(waiting);
         news.map(merged)
@@ -117,9 +137,25 @@ fn merged(mut news: VecDeque<News>) -> VecDeque<News> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use larder_engine::tier::TierKeyBuf;
 
     use super::*;
+
+    #[test]
+    fn what_was_taken_is_followed_when_more_is_asked_for() {
+        let post = Post::default();
+        let letterbox = post.letterbox();
+        let nothing = post.followed();
+        assert!(nothing.now_or_never().is_some());
+        post.send(News::Heard(Heard::Missed { is_deaf: false }));
+        let mut followed = post.followed();
+        for (count, is_over) in [(1, false), (0, true)] {
+            assert!((&mut followed).now_or_never().is_none());
+            assert_eq!(letterbox.take(true).map(|news| news.len()), Some(count));
+            assert_eq!((&mut followed).now_or_never().is_some(), is_over);
+        }
+    }
 
     #[test]
     fn what_is_cleared_again_and_again_is_cleared_once() {
