@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::conformance::tell;
 use crate::testing::{MemoryTier, engine_over, patient};
 use crate::{Rules, StackConfig};
 
@@ -120,6 +121,10 @@ struct Host {
 impl Host {
     /// With a level for itself in front of what is shared.
     fn new(writes: usize) -> Self {
+        Self::over(MemoryTier::new(1 << 20), writes)
+    }
+
+    fn over(own: MemoryTier, writes: usize) -> Self {
         let common = Arc::new(Common {
             held: Mutex::default(),
             writes: Semaphore::new(writes),
@@ -129,7 +134,7 @@ impl Host {
             ear: OnceLock::new(),
             is_newer: AtomicBool::new(false),
         });
-        let own = Arc::new(MemoryTier::new(1 << 20));
+        let own = Arc::new(own);
         let config = StackConfig {
             seed: 7,
             end_timeout: PATIENCE,
@@ -224,6 +229,24 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "{what}");
         std::thread::yield_now();
     }
+}
+
+/// Others may have changed it while the host was down.
+#[test]
+fn what_a_host_has_for_itself_of_an_earlier_time_is_not_found() {
+    let own = MemoryTier::new(1 << 20);
+    let stored = Stored {
+        value: b"old"[..].into(),
+        ..Stored::default()
+    };
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let before = [TierChange::Put(named("a"), Arc::new(stored))];
+    runtime.block_on(tell(&own, &before, NOW));
+    assert!(own.may_hold(named("a").borrow()));
+    let host = Host::over(own, 1 << 10);
+    assert_eq!(host.read("a"), None);
+    host.settle();
+    assert!(!host.is_own("a"));
 }
 
 #[test]
