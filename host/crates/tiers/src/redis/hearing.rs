@@ -189,9 +189,10 @@ impl Listener {
     }
 
     /// Nothing is heard: sees whether what is doubtful can be asked for, and listens to another node where this one has been
-    /// silent for long enough.
+    /// silent for long enough. One over which this host hears itself is not, however late that is.
     async fn mend(&mut self, voice: &Voice) {
-        let is_silent = |line: &Line| line.since.elapsed() >= voice.timeout;
+        let is_hearing = self.hosts.is_hearing(Instant::now());
+        let is_silent = |line: &Line| !is_hearing && line.since.elapsed() >= voice.timeout;
         if self.line.as_ref().is_some_and(is_silent) {
             self.line = None;
         }
