@@ -51,7 +51,8 @@ use crate::{Policy, Question, SecurityAnswer, TTL_MS_MAX, TtlAnswer, units};
 /// assert!(policy.should_cache(&large().cost_ms(250).question()));
 /// ```
 pub trait ShouldCache: Policy {
-    /// Whether the value is kept.
+    /// Whether the value is kept. Not asked where a client is told more than that it was taken, as by SET with NX: that is
+    /// a promise, and kept.
     fn should_cache(&mut self, question: &Question<'_>) -> bool;
 }
 
