@@ -124,7 +124,14 @@ pub(super) async fn listen(inner: Arc<Inner>, ear: Arc<dyn Ear>) {
             () = end_of(&mut listener.coming_to) => listener.has_come_to(),
             came = next(&mut listener.line) => match came {
                 Some(message) => listener.hear(&message, voice).await,
-                None => listener.lose_line("the connection has ended", voice),
+                None => {
+                    let is_news = listener.doubted_at.is_none();
+                    listener.lose_line("the connection has ended", voice);
+                    if is_news {
+                        // Until it is known whether Redis answers, memory does.
+                        ticks.reset_immediately();
+                    }
+                }
             },
         }
     }
