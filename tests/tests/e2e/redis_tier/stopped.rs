@@ -53,8 +53,11 @@ fn who_goes_on_answers_nothing_older_than_what_others_did_meanwhile() {
             let reply = one.call(&["CACHE.SET", &key, &old, "TAGS", "1", "tag"]);
             assert_eq!(reply, ok());
         }
-        names("set").for_each(|key| assert_eq!(one.call(&["SET", &key, &old]), ok()));
-        for (db, kinds) in [("1", &["flushed"][..]), ("0", &["tagged", "set"])] {
+        for key in names("set").chain(names("prefixed")) {
+            assert_eq!(one.call(&["SET", &key, &old]), ok());
+        }
+        let kinds = &["tagged", "set", "prefixed"];
+        for (db, kinds) in [("1", &["flushed"][..]), ("0", kinds)] {
             assert_eq!(other.call(&["SELECT", db]), ok());
             for key in kinds.iter().flat_map(|kind| names(kind)) {
                 comes_to(other, &key, &bulk(old.clone()));
@@ -64,19 +67,22 @@ fn who_goes_on_answers_nothing_older_than_what_others_did_meanwhile() {
         servers[1].process().signal(Signal::STOP);
         let stopped = Instant::now();
         names("set").for_each(|key| assert_eq!(one.call(&["SET", &key, &new]), ok()));
-        assert_eq!(one.call(&["CACHE.INVALIDATE", "TAG", "tag"]), ok());
+        for what in [["TAG", "tag"], ["PREFIX", "prefixed"]] {
+            assert_eq!(one.call(&["CACHE.INVALIDATE", what[0], what[1]]), ok());
+        }
         assert_eq!(one.call(&["SELECT", "1"]), ok());
         assert_eq!(one.call(&["FLUSHDB"]), ok());
         eventually("it was stopped for long", || {
             (stopped.elapsed() >= STOPPED).then_some(())
         });
-        let in_first = ask(other, "0", names("set").chain(names("tagged")));
+        let gone = names("tagged").chain(names("prefixed"));
+        let in_first = ask(other, "0", names("set").chain(gone));
         let in_second = ask(other, "1", names("flushed"));
         servers[1].process().signal(Signal::CONT);
 
         let found = answers(other, in_first);
         assert_eq!(found[..KEYS], vec![bulk(new); KEYS]);
-        assert_eq!(found[KEYS..], vec![NIL; KEYS]);
+        assert_eq!(found[KEYS..], vec![NIL; 2 * KEYS]);
         assert_eq!(answers(other, in_second), vec![NIL; KEYS]);
     }
 }
