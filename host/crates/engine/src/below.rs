@@ -82,6 +82,12 @@ pub trait Below: Send + Sync {
     /// answer does not end it.
     fn load(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded>;
 
+    /// As [`Self::load`], of a key that nobody has asked for yet: that there is none is not remembered, as it may be made
+    /// before anybody asks.
+    fn load_ahead(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded> {
+        self.load(key, reach, now)
+    }
+
     /// What was loaded came into memory. Told as [`Self::put`] is, but not while its database is emptied.
     fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> Origin {
         let _ = (key, entry);

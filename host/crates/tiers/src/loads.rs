@@ -54,15 +54,18 @@ impl Loads {
     }
 
     /// What `search` finds, or another one that was begun for the same. One that fails, panics or is dropped concerns
-    /// nobody else: the next in line begins its own.
+    /// nobody else: the next in line begins its own. An absence is remembered where one of them was asked for the key
+    /// (`is_asked_for`): who looks ahead is early, and the key may be made before anybody asks.
     pub(crate) async fn share(
         &self,
         wanted: Wanted,
         search: impl Future<Output = Loaded> + Send,
+        is_asked_for: bool,
     ) -> Loaded {
         let found = self.flying.try_get_with(wanted.clone(), search).await;
         let found = found.map_err(|error: Arc<TierError>| (*error).clone())?;
-        if let Some(absences) = self.absences.as_ref().filter(|_| found.is_none()) {
+        let absences = self.absences.as_ref();
+        if let Some(absences) = absences.filter(|_| is_asked_for && found.is_none()) {
             absences.insert(wanted.clone(), ()).await;
         }
         self.flying.invalidate(&wanted).await;

@@ -348,23 +348,26 @@ impl Stack {
         (key, clears.wrapping_add(epoch))
     }
 
-    /// Loads a key, together with all who want it as it is now: from the tiers, else from `source`.
+    /// Loads a key, together with all who want it as it is now: from the tiers, else from `source`, to which it makes a
+    /// difference whether anybody has asked for it.
     fn load(
         self: &Arc<Self>,
         key: TierKeyBuf,
         tags: Arc<Tags>,
         source: Option<Arc<Source>>,
+        is_asked_for: bool,
         now: Millis,
     ) -> JoinTask<Loaded> {
         let wanted = self.wanted(key);
         let stack = Arc::clone(self);
         self.runtime.spawn(async move {
             let search = stack.search(&wanted.0, &tags, now);
-            let found = stack.loads.share(wanted.clone(), search).await;
+            let found = stack.loads.share(wanted.clone(), search, is_asked_for);
+            let found = found.await;
             match source {
                 Some(source) if !matches!(found, Ok(Some(_))) => {
                     let hash = hash_of(wanted.0.borrow());
-                    let loaded = source.load(wanted).await;
+                    let loaded = source.load(wanted, is_asked_for).await;
                     if matches!(loaded, Ok(Some(_))) {
                         // What could not be read may be there, and newer.
                         let is_known_absent = !found.as_ref().is_err_and(is_trouble);

@@ -58,7 +58,7 @@ impl Tenant {
             return Ok(self.look_ahead(key, now));
         };
         let ticket = self.ticket(key, now);
-        let found = below.load(key, reach, now).await?;
+        let found = below.load_ahead(key, reach, now).await?;
         let now = clock();
         match found.filter(|stored| !stored.is_expired(now)) {
             Some(stored) => Ok(self.commit_ahead(&ticket, &stored, waits, now)?),

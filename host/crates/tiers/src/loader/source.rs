@@ -70,10 +70,11 @@ impl Source {
         self.loads.is_absent(wanted)
     }
 
-    /// Loads a key, together with all who want it as it is now.
-    pub(crate) async fn load(&self, wanted: Wanted) -> Loaded {
+    /// Loads a key, together with all who want it as it is now. Where nobody has asked for it, it is not remembered that
+    /// there is none.
+    pub(crate) async fn load(&self, wanted: Wanted, is_asked_for: bool) -> Loaded {
         let load = self.ask(wanted.0.clone());
-        self.loads.share(wanted, load).await
+        self.loads.share(wanted, load, is_asked_for).await
     }
 
     /// How eagerly its values are loaded anew.

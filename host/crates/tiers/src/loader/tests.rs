@@ -156,7 +156,7 @@ impl Bench {
         self.below().load(key(name), Reach::Origin, self.now())
     }
 
-    fn sight(&self, name: &str) -> Sight {
+    pub(super) fn sight(&self, name: &str) -> Sight {
         self.below().sight(key(name), Reach::Origin, NOW)
     }
 
@@ -279,6 +279,25 @@ fn an_absence_is_remembered_until_the_key_changes() {
     let bench = Bench::new(8, forgets, false);
     assert_eq!(bench.loaded("page:none"), Ok(None));
     assert_eq!(bench.sight("page:none"), Sight::Maybe);
+}
+
+#[test]
+fn an_absence_that_nobody_has_asked_for_is_not_remembered_but_where_a_read_waits_for_it_too() {
+    let bench = Bench::new(0, LIMITS, false);
+    let ahead = || {
+        let below = bench.below();
+        below.load_ahead(key("page:none"), Reach::Origin, bench.now())
+    };
+    let early = ahead();
+    bench.origin.lets.add_permits(1);
+    assert_eq!(wait(early), Ok(None));
+    assert_eq!(bench.sight("page:none"), Sight::Maybe);
+    let (early, read) = (ahead(), bench.load("page:none"));
+    wait(bench.stack.turns());
+    bench.origin.lets.add_permits(1);
+    assert_eq!((wait(early), wait(read)), (Ok(None), Ok(None)));
+    assert_eq!(bench.sight("page:none"), Sight::Absent);
+    assert_eq!(bench.asked(), 2, "the read and what was early share a load");
 }
 
 #[test]

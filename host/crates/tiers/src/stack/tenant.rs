@@ -83,6 +83,27 @@ impl TenantBelow {
         found.map(|(_, source)| source)
     }
 
+    /// Loads a key, for somebody who has asked for it or for nobody yet.
+    fn find(
+        &self,
+        key: Key<'_>,
+        reach: Reach,
+        is_asked_for: bool,
+        now: Millis,
+    ) -> Answer<'static, Loaded> {
+        let source = self.source(key, reach);
+        if let Some(found) = self.stack.search_now(self.key(key), &self.tags, now)
+            && (source.is_none() || matches!(found, Ok(Some(_))))
+        {
+            return Box::pin(ready(found));
+        }
+        let (tags, source) = (Arc::clone(&self.tags), source.cloned());
+        let loading = self
+            .stack
+            .load(self.key_buf(key), tags, source, is_asked_for, now);
+        Box::pin(async move { loading.await.unwrap_or_else(|_| Err(given_up())) })
+    }
+
     /// Whether the lowest level has the authority over a key.
     pub(super) fn is_under_authority(&self, key: Key<'_>) -> bool {
         self.rules.authority.iter().any(|fits| fits(key.bytes))
@@ -336,17 +357,11 @@ impl Below for TenantBelow {
     }
 
     fn load(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded> {
-        let source = self.source(key, reach);
-        if let Some(found) = self.stack.search_now(self.key(key), &self.tags, now)
-            && (source.is_none() || matches!(found, Ok(Some(_))))
-        {
-            return Box::pin(ready(found));
-        }
-        let tags = Arc::clone(&self.tags);
-        let loading = self
-            .stack
-            .load(self.key_buf(key), tags, source.cloned(), now);
-        Box::pin(async move { loading.await.unwrap_or_else(|_| Err(given_up())) })
+        self.find(key, reach, true, now)
+    }
+
+    fn load_ahead(&self, key: Key<'_>, reach: Reach, now: Millis) -> Answer<'static, Loaded> {
+        self.find(key, reach, false, now)
     }
 
     fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded {
@@ -354,7 +369,7 @@ impl Below for TenantBelow {
             return found;
         }
         let tags = Arc::clone(&self.tags);
-        let loading = self.stack.load(self.key_buf(key), tags, None, now);
+        let loading = self.stack.load(self.key_buf(key), tags, None, true, now);
         let (answer, answered) = mpsc::sync_channel(1);
         self.stack.runtime.spawn(async move {
             let loaded = loading.await.unwrap_or_else(|_| Err(given_up()));

@@ -1,3 +1,5 @@
+use larder_engine::below::Sight;
+
 use super::super::tests::{Bench, LIMITS, key, until};
 use super::super::{DRAWN_MAX, LoadLimits, LoadRule};
 use super::*;
@@ -70,6 +72,8 @@ fn what_changes_or_is_gone_while_it_is_loaded_anew_does_not_come_back() {
         assert_eq!(bench.value(name), None);
     }
     assert_eq!(bench.figures().absences, 1);
+    let sight = bench.sight("page:other");
+    assert_eq!(sight, Sight::Maybe, "of the absence nobody was told yet");
 }
 
 #[test]
