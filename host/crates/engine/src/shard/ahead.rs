@@ -50,6 +50,9 @@ pub(crate) fn is_ending(block: &Block, now: Millis) -> bool {
             .is_some_and(|expiry| left_ms(expiry) < enough_ms)
 }
 
+/// Places in the order for what waits no more, beside as many as there are entries that wait.
+const ORDER_SPARE: usize = 64;
+
 /// The slots of a shard's entries that wait.
 #[derive(Default)]
 pub(super) struct Ahead {
@@ -64,6 +67,17 @@ struct Wait {
 }
 
 impl Ahead {
+    /// Forgets what waits no more, once that is most of the order: the first may wait for long.
+    fn tidy(&mut self) {
+        let Self { waiting, order } = self;
+        if order.len() > 2 * waiting.len() + ORDER_SPARE {
+            order.retain(|(until, slot)| {
+                let wait = waiting.get(slot);
+                wait.is_some_and(|wait| wait.until == *until)
+            });
+        }
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         self.waiting.capacity() * size_of::<(Slot, Wait)>()
             + self.order.capacity() * size_of::<(Millis, Slot)>()
@@ -85,11 +99,19 @@ impl State {
             .map_or(0, |ahead| ahead.waiting.len() as u64)
     }
 
+    /// Places that the order has taken.
+    #[cfg(test)]
+    pub(crate) fn ahead_order(&self) -> usize {
+        let ahead = self.ahead.as_ref();
+        ahead.map_or(0, |ahead| ahead.order.len())
+    }
+
     /// The entry in `slot`, of which the evictor was not told, waits from now on.
     pub(super) fn wait(&mut self, slot: Slot, bytes: u64, until: Millis) {
         let ahead = self.ahead.get_or_insert_default();
         ahead.waiting.insert(slot, Wait { until, bytes });
         ahead.order.push_back((until, slot));
+        ahead.tidy();
         self.ahead_counts.fetched.fetch_add(1, Ordering::Relaxed);
         self.ahead_counts.bytes.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -358,3 +358,29 @@ fn who_missed_it_while_it_came_finds_it_and_it_counts_as_asked_for() {
     assert!(has(tenant, "below:1"));
     assert_eq!((tenant.ahead().used, tenant.ahead().wasted), (1, 0));
 }
+
+#[test]
+fn what_waits_no_more_is_forgotten_though_another_one_waits_for_long() {
+    let (engine, _) = engine(s3_fifo());
+    let tenant = engine.default_tenant();
+    let waits = Waits {
+        until: NOW + 3_600_000,
+        ..WAITS
+    };
+    for n in 0..50 {
+        prewarm(tenant, &format!("below:{n}"), Some(waits)).unwrap();
+    }
+    for _ in 0..2_000 {
+        assert_eq!(
+            prewarm(tenant, "below:99", Some(waits)),
+            Ok(Prewarmed::Came)
+        );
+        assert!(get(tenant, "below:99"));
+        tenant.remove(Key::new(0, b"below:99"), NOW);
+    }
+    let order = |shard: &crate::shard::Shard| shard.state.lock().ahead_order();
+    let places = tenant.shards.iter().map(order).max();
+    assert!(places.is_some_and(|places| places <= 200), "{places:?}");
+    engine.maintain(waits.until);
+    assert_eq!((tenant.ahead().wasted, tenant.ahead().bytes), (50, 0));
+}
