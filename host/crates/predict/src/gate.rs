@@ -26,6 +26,10 @@ const STEP_CANDIDATES_AGAINST: u32 = 8;
 const FETCHES: u32 = 256;
 const FETCHES_MIN: u32 = 64;
 const SHORTFALL_MAX: f32 = 0.1;
+/// When in so many requests, and so long a time, nothing was asked for that was probable, the load is another one and
+/// what steps were worth is of no use. Both: a burst may be short, and a quiet load slow.
+const DRIFT_REQUESTS: u64 = 2_000;
+const DRIFT_MS: u64 = 30_000;
 
 /// Whether a model rules, and why or why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +173,18 @@ pub(crate) struct Gate {
     /// Shut until there is a new model.
     is_barred: bool,
     why_off: String,
+    /// Why the last training came to no model, if it did not.
+    failed: Option<String>,
+    /// Whether something probable was asked for since the last look, and when that was so last.
+    is_right: bool,
+    right_at: Moment,
+}
+
+/// A time, and how many requests there were until then.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moment {
+    pub(crate) ms: u64,
+    pub(crate) requests: u64,
 }
 
 impl Gate {
@@ -182,26 +198,60 @@ impl Gate {
             fetches: Share::default(),
             is_barred: false,
             why_off: "nothing has been learnt yet".to_owned(),
+            failed: None,
+            is_right: false,
+            right_at: Moment::default(),
         }
     }
 
     pub(crate) fn state(&self) -> State {
         let percent = |share: f32| (share * 100.0).round();
         let (least, best) = (self.least(), self.steps.best());
+        let best = best.filter(|_| !self.is_barred && self.model.is_some());
+        let failed = self.failed.as_ref().map_or(String::new(), |error| {
+            format!("; the last training failed: {error}")
+        });
         match best {
-            _ if self.is_barred || self.model.is_none() => State::Off(self.why_off.clone()),
-            None => State::Off(self.why_off.clone()),
+            None => State::Off(format!("{}{failed}", self.why_off)),
             Some(best) if best < least => State::Off(format!(
-                "{} % of the most probable candidates are asked for, less than {} %",
+                "{} % of the most probable candidates are asked for, less than {} %{failed}",
                 percent(best),
                 percent(least)
             )),
             Some(best) => State::On(format!(
-                "up to {} % of the candidates are asked for, at least {} % of those fetched; of the most popular keys {} %",
+                "up to {} % of the candidates are asked for, at least {} % of those fetched; of the most popular keys {} %{failed}",
                 percent(best),
                 percent(least),
                 percent(self.baseline)
             )),
+        }
+    }
+
+    /// Whether there never was a model, nor a training.
+    pub(crate) fn is_new(&self) -> bool {
+        self.models == 0 && self.failed.is_none()
+    }
+
+    fn is_open(&self) -> bool {
+        let best = self.steps.best().filter(|best| *best >= self.least());
+        !self.is_barred && self.model.is_some() && best.is_some()
+    }
+
+    /// Whether what a step was worth still holds is seen by what is asked for: to be called now and then. What is probable
+    /// may be asked for by the end of the horizon.
+    pub(crate) fn look(&mut self, now: Moment, horizon_ms: u64) {
+        if std::mem::take(&mut self.is_right) || !self.is_open() {
+            self.right_at = now;
+            return;
+        }
+        let passed_ms = now.ms - self.right_at.ms;
+        let requests = now.requests - self.right_at.requests;
+        if requests >= DRIFT_REQUESTS && passed_ms >= DRIFT_MS.max(2 * horizon_ms) {
+            self.steps = Steps::default();
+            self.why_off = format!(
+                "of the last {requests} requests, in {} s, none was foretold",
+                passed_ms / 1_000
+            );
         }
     }
 
@@ -225,9 +275,10 @@ impl Gate {
                 self.steps = trained.steps;
                 self.baseline = trained.baseline;
                 self.is_barred = false;
+                self.failed = None;
                 "too few candidates were probable".clone_into(&mut self.why_off);
             }
-            Err(error) => self.why_off = error.to_string(),
+            Err(error) => self.failed = Some(error.to_string()),
         }
     }
 
@@ -271,12 +322,15 @@ impl Gate {
     /// A candidate was asked for in time, or was not.
     pub(crate) fn learn(&mut self, rating: Rating, is_asked: bool) {
         if rating.model == self.models {
+            let share = self.steps.share(rating.step);
+            self.is_right |= is_asked && share.is_some_and(|share| share >= self.least());
             self.steps.told(rating.step, is_asked);
         }
     }
 
     /// What was fetched was asked for in time, or was not.
     pub(crate) fn told(&mut self, is_used: bool) {
+        self.is_right |= is_used;
         self.fetches.told(is_used, FETCHES);
         let least = self.least() - SHORTFALL_MAX;
         let used = self.fetches.of_at_least(FETCHES_MIN);

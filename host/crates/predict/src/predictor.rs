@@ -7,7 +7,7 @@ use crate::candidate::Candidate;
 use crate::clock::Clock;
 use crate::explain::{Explained, explain};
 use crate::features::{Row, features};
-use crate::gate::{Gate, State, Trained, Training};
+use crate::gate::{Gate, Moment, State, Trained, Training};
 use crate::keyed::KeyMap;
 use crate::model::{Model, ModelError};
 use crate::plan::{Budget, Fetch, Purse};
@@ -103,6 +103,8 @@ pub struct Predictor {
     gate: Gate,
     purse: Purse,
     pending: Vec<Candidate>,
+    /// Reads so far, those that were not looked at included.
+    requests: u64,
     /// Second, and accesses in it.
     looked_at: (u64, u32),
     ticked_ms: u64,
@@ -127,6 +129,7 @@ impl Predictor {
             gate: Gate::new(config.precision_min),
             purse: Purse::new(config.budget),
             pending: Vec::new(),
+            requests: 0,
             looked_at: (0, 0),
             ticked_ms: 0,
             lifetime_ms: 0,
@@ -152,7 +155,16 @@ impl Predictor {
     /// Whether a model rules, and why or why not.
     #[must_use]
     pub fn state(&self) -> State {
-        self.gate.state()
+        let state = self.gate.state();
+        if !self.gate.is_new() {
+            return state;
+        }
+        State::Off(format!(
+            "{}: of {} candidates it is known whether they were asked for, and a model takes {}",
+            state.why(),
+            self.samples.total,
+            self.config.samples_min
+        ))
     }
 
     /// The model that rules.
@@ -178,6 +190,7 @@ impl Predictor {
             let now_ms = self.time(access.at_ms);
             if access.kind != Kind::Insert {
                 self.samples.asked(access.key);
+                self.requests += 1;
             }
             if !self.may_look(now_ms) {
                 self.counts.skipped += 1;
@@ -200,6 +213,11 @@ impl Predictor {
             }
         }
         let when = self.when(now_ms, view.lifetime_ms);
+        let moment = Moment {
+            ms: now_ms,
+            requests: self.requests,
+        };
+        self.gate.look(moment, when.horizon_ms);
         self.lifetime_ms = view.lifetime_ms;
         self.walk(&when);
         let candidates = self.candidates(cache, &when);
@@ -313,11 +331,13 @@ impl Predictor {
         self.gate.judge(trained);
     }
 
-    /// Candidates that wait for what becomes of them are forgotten when time is not what it was.
+    /// Candidates that wait for what becomes of them are forgotten when time is not what it was, and no model is trained
+    /// before there is something new to learn from.
     fn time(&mut self, wall_ms: u64) -> u64 {
         let (now_ms, step) = self.clock.set(wall_ms);
         if let Some(step) = step {
             self.samples.forget_open();
+            (self.trained_ms, self.trained_samples) = (now_ms, self.samples.total);
             self.gate.stepped(step);
         }
         now_ms

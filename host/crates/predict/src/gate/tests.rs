@@ -142,3 +142,50 @@ fn the_gate_closes_when_the_clock_is_set() {
     learn(&mut gate, 40, true);
     assert!(gate.state().is_on());
 }
+
+#[test]
+fn a_training_that_comes_to_nothing_is_told_whoever_rules() {
+    let failed = "; the last training failed: all candidates look alike";
+    let mut alike = samples(90, 5_000);
+    alike.iter_mut().for_each(|one| one.row = [1.0; FEATURES]);
+    let mut gate = judged(alike.clone());
+    let why = gate.state().to_string();
+    assert!(
+        why.starts_with("off: nothing has been learnt yet") && why.contains(failed),
+        "{why}"
+    );
+    assert_eq!(gate.rate(&[row(1.0)])[0], (None, None));
+
+    let mut gate = judged(samples(90, 5_000));
+    gate.judge(training(alike).run());
+    let state = gate.state();
+    assert!(state.is_on() && state.why().contains(failed), "{state}");
+    gate.judge(training(samples(90, 5_000)).run());
+    assert!(!gate.state().why().contains("failed"), "{}", gate.state());
+}
+
+#[test]
+fn the_gate_closes_when_nothing_that_is_asked_for_was_probable_for_long() {
+    let moment = |ms, requests| Moment { ms, requests };
+    let mut gate = judged(samples(90, 5_000));
+    gate.look(moment(0, 0), 5_000);
+    gate.look(moment(DRIFT_MS, DRIFT_REQUESTS - 1), 5_000);
+    gate.look(moment(DRIFT_MS - 1, 9_000), 5_000);
+    assert!(gate.state().is_on(), "a quiet load, and a burst");
+    gate.look(moment(DRIFT_MS, 9_000), DRIFT_MS);
+    assert!(gate.state().is_on(), "the horizon is long");
+    learn(&mut gate, 1, true);
+    gate.look(moment(DRIFT_MS, 9_000), 5_000);
+    gate.look(moment(2 * DRIFT_MS - 1, 99_000), 5_000);
+    assert!(gate.state().is_on(), "one was right meanwhile");
+    learn(&mut gate, 1, false);
+    gate.look(moment(2 * DRIFT_MS, 11_500), 5_000);
+    let why = gate.state().to_string();
+    assert_eq!(
+        why,
+        "off: of the last 2500 requests, in 30 s, none was foretold"
+    );
+    assert_eq!(gate.rate(&[row(1.0)])[0].1, None);
+    learn(&mut gate, 40, true);
+    assert!(gate.state().is_on(), "{}", gate.state());
+}

@@ -118,19 +118,76 @@ fn nothing_is_fetched_where_nothing_can_be_foretold() {
     let scan = |run: &mut Run, number| run.ask(mix(number), None);
     let random = |run: &mut Run, number| run.ask(mix(mix(number) % 3_000), None);
     let alone = |run: &mut Run, _| run.ask(7, None);
-    for (what, ask) in [
-        ("a scan", &scan as &dyn Fn(&mut Run, u64)),
-        ("chance", &random),
-        ("one key", &alone),
+    let few = |run: &mut Run, number| {
+        if number < 500 {
+            scan(run, number);
+        }
+    };
+    for (what, ask, why) in [
+        (
+            "a scan",
+            &scan as &dyn Fn(&mut Run, u64),
+            "too few data: 0 candidates were asked for and",
+        ),
+        (
+            "chance",
+            &random,
+            "% of the most probable candidates are asked for, less than",
+        ),
+        (
+            "one key",
+            &alone,
+            "of 0 candidates it is known whether they were asked for",
+        ),
+        (
+            "few data",
+            &few,
+            "whether they were asked for, and a model takes 1000",
+        ),
     ] {
         let mut run = Run::new();
         (0..20_000).for_each(|number| ask(&mut run, number));
+        let state = run.predictor.state();
         assert!(
-            !run.predictor.state().is_on(),
+            !state.is_on() && state.why().contains(why),
+            "{what}: {state}"
+        );
+        assert_eq!(run.predictor.counts().fetched, 0, "{what}");
+    }
+}
+
+#[test]
+fn chance_after_what_could_be_foretold_closes_the_gate_within_a_minute() {
+    let anywhere = |run: &mut Run, number| {
+        let place = Place {
+            family: 5,
+            number: mix(number) % 10_000_000,
+        };
+        run.ask(run.cache.key_at(place).unwrap(), Some(place));
+    };
+    let again = |run: &mut Run, number| run.ask(mix(mix(number) % 30_000), None);
+    for (what, ask) in [
+        (
+            "anywhere in the family",
+            &anywhere as &dyn Fn(&mut Run, u64),
+        ),
+        ("among keys that are asked for again", &again),
+    ] {
+        let mut run = Run::new();
+        run.sequences(6_000);
+        assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+        // A thousand requests a second, for a minute.
+        (0..60_000).for_each(|number| ask(&mut run, 1 << 41 | number));
+        let state = run.predictor.state();
+        assert!(!state.is_on(), "{what}: {state}");
+        let fetched = run.predictor.counts().fetched;
+        run.sequences(20_000);
+        assert!(
+            run.predictor.state().is_on(),
             "{what}: {}",
             run.predictor.state()
         );
-        assert_eq!(run.predictor.counts().fetched, 0, "{what}");
+        assert!(run.predictor.counts().fetched > fetched, "{what}");
     }
 }
 
@@ -139,12 +196,21 @@ fn a_clock_that_is_set_closes_the_gate_until_something_new_is_learnt() {
     let mut run = Run::new();
     run.sequences(6_000);
     assert!(run.predictor.state().is_on());
-    run.now_ms -= 3_600_000;
-    run.ask(1, None);
-    let why = run.predictor.state().to_string();
-    assert!(why.contains("the clock went back by"), "{why}");
-    run.sequences(20_000);
-    assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+    for (step_ms, told) in [
+        (-3_600_000, "the clock went back by"),
+        (3_600_000, "or the clock was set"),
+    ] {
+        run.now_ms = run.now_ms.strict_add_signed(step_ms);
+        run.cache.fetched.clear();
+        let fetched = run.predictor.counts().fetched;
+        run.ask(1, None);
+        let why = run.predictor.state().to_string();
+        assert!(why.starts_with("off: ") && why.contains(told), "{why}");
+        run.sequences(8);
+        assert_eq!(run.predictor.counts().fetched, fetched, "{told}");
+        run.sequences(20_000);
+        assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+    }
 }
 
 #[test]
