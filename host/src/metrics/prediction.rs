@@ -18,6 +18,7 @@ pub(super) fn add(snapshot: &mut Snapshot, shared: &Shared, tenant: &Tenant) {
         (m::PREDICTION_HEARD, prediction.heard),
         (m::PREDICTION_UNHEARD, prediction.unheard),
         (m::PREDICTION_TRAINED, prediction.trained),
+        (m::PREDICTION_FAILED_TRAININGS, prediction.failed_trainings),
         (m::PREDICTION_BYTES, prediction.ahead.bytes),
         (m::PREDICTION_MEMORY, prediction.memory_bytes),
     ] {

@@ -1,7 +1,7 @@
 //! Hears what a tenant is asked for, under its shards' locks, and passes it on to the thread that foretells.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use larder_engine::Key;
@@ -10,8 +10,15 @@ use larder_predict::{Access, Kind, Place};
 
 /// Notes that may wait; what comes beyond is forgotten.
 pub(super) const NOTES_MAX: usize = 16_384;
+/// Bytes that the names in them may take.
+const NAMES_BYTES_MAX: usize = 1 << 20;
+/// The most that those that wait take: each has a number by which the mailbox tells it apart.
+pub(super) const NOTES_BYTES_MAX: usize =
+    NOTES_MAX * (size_of::<Note>() + size_of::<usize>()) + NAMES_BYTES_MAX;
 /// Longer keys are not foretold.
-const KEY_BYTES_MAX: usize = 512;
+pub(super) const KEY_BYTES_MAX: usize = 512;
+/// What the allocator takes for a text beside its bytes, those that it rounds up included.
+pub(super) const TEXT_BYTES: usize = 24;
 /// Longer numbers are none.
 const DIGITS_MAX: usize = 18;
 
@@ -25,6 +32,11 @@ pub(super) struct Name {
 impl Name {
     pub(super) fn key(&self) -> Key<'_> {
         Key::new(self.db, &self.bytes)
+    }
+
+    /// What its text takes.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.bytes.len() + TEXT_BYTES
     }
 }
 
@@ -41,6 +53,8 @@ pub(super) struct Ear {
     /// Tells families of keys apart.
     families: RandomState,
     is_open: AtomicBool,
+    /// What the texts of names take that wait.
+    names_bytes: AtomicUsize,
     lost: AtomicU64,
 }
 
@@ -52,6 +66,7 @@ impl Ear {
             notes,
             families,
             is_open: AtomicBool::new(true),
+            names_bytes: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
         };
         (ear, heard)
@@ -61,6 +76,25 @@ impl Ear {
     /// candidates is to be known at any time.
     pub(super) fn open(&self, is_open: bool) {
         self.is_open.store(is_open, Ordering::Relaxed);
+    }
+
+    /// A note with that name waits no more.
+    pub(super) fn forget(&self, name: Option<&Name>) {
+        if let Some(name) = name {
+            self.names_bytes
+                .fetch_sub(name.text_bytes(), Ordering::Relaxed);
+        }
+    }
+
+    /// Passes a note on where there is room for it.
+    fn note(&self, note: Note) {
+        let text_bytes = note.name.as_ref().map_or(0, Name::text_bytes);
+        let before = self.names_bytes.fetch_add(text_bytes, Ordering::Relaxed);
+        let is_passed = before + text_bytes <= NAMES_BYTES_MAX && self.notes.try_send(note).is_ok();
+        if !is_passed {
+            self.names_bytes.fetch_sub(text_bytes, Ordering::Relaxed);
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes that there was no room for.
@@ -97,9 +131,7 @@ impl Listener for Ear {
             db: key.db,
             bytes: key.bytes.into(),
         });
-        if self.notes.try_send(Note { access, name }).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.note(Note { access, name });
     }
 }
 
@@ -208,5 +240,25 @@ mod tests {
 
         (0..NOTES_MAX + 5).for_each(|_| tell(AskedFor::Miss));
         assert_eq!(ear.lost(), 5);
+    }
+
+    #[test]
+    fn names_that_wait_have_a_bound_of_bytes() {
+        let (ear, heard) = Ear::new(RandomState::new());
+        let tell = |_| {
+            ear.hear(&Asked {
+                what: AskedFor::Miss,
+                hash: 7,
+                key: Key::new(0, &[b'k'; KEY_BYTES_MAX]),
+                bytes: 9,
+                now: 5,
+            });
+        };
+        let fit = NAMES_BYTES_MAX / (KEY_BYTES_MAX + TEXT_BYTES);
+        (0..fit + 5).for_each(tell);
+        assert_eq!(ear.lost(), 5);
+        ear.forget(heard.try_recv().unwrap().name.as_ref());
+        (0..2).for_each(tell);
+        assert_eq!((heard.try_iter().count(), ear.lost()), (fit, 6));
     }
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod ear;
+mod fetches;
 mod names;
 mod seer;
 mod trainer;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use larder_engine::foresight::{Explanation, Foresight, Prediction};
 use larder_engine::{Key, Millis, Tenant};
-use larder_predict::{Budget, Config};
+use larder_predict::{Budget, Config, Training};
 use rustix::process::nice;
 use tokio::runtime::Builder;
 use tokio::time::{MissedTickBehavior, interval};
@@ -77,7 +78,7 @@ pub(crate) fn start(
     }
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let trainer = Trainer::start(files)?;
+    let trainer = Trainer::start(files, Training::run)?;
     let runtime = Builder::new_current_thread().enable_time().build()?;
     let thread = thread::Builder::new().name("larder-predict".into());
     let thread = thread.spawn(move || {

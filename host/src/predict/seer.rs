@@ -3,27 +3,26 @@
 use std::cell::RefCell;
 use std::hash::RandomState;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use larder_engine::below::Reach;
 use larder_engine::foresight::{Listener, Prediction};
-use larder_engine::{AheadFigures, Key, Millis, Prewarmed, Tenant, Waits};
+use larder_engine::{AheadFigures, Key, Millis, Tenant, Waits};
 use larder_predict::{
     Access, Cache, Config, Counts, Fetch, Kind, Model, Place, Predictor, State, Training, View,
 };
 use parking_lot::Mutex;
 
-use super::ear::{Ear, NOTES_MAX, Name, Note};
+use super::ear::{Ear, NOTES_BYTES_MAX, NOTES_MAX, Name, Note};
+use super::fetches::Fetches;
 use super::names::Names;
 use super::trainer::Ended;
 
 /// Names of keys take this part of the memory.
 const NAMES_PART: usize = 8;
-/// Fetches that go on at once.
-const IN_FLIGHT_MAX: usize = 16;
-/// After a fetch that failed nothing is fetched for so long.
-const FAULT_PAUSE_MS: Millis = 1_000;
+/// What waits takes all of its room when it takes more than this many sixteenths: another one hardly fits.
+const FULL_SIXTEENTHS: u64 = 15;
 /// While nothing is evicted, entries stay for as long as one likes.
 const LIFETIME_MS: u64 = 60_000;
 /// How often it is looked at how long entries stay.
@@ -42,12 +41,11 @@ pub(super) struct Shown {
     memory_bytes: u64,
     ear: Arc<Ear>,
     told: Mutex<Told>,
-    in_flight: AtomicUsize,
-    paused_until_ms: AtomicU64,
-    undone: [AtomicU64; Prediction::UNDONE.len()],
+    pub(super) fetches: Fetches,
     asked: AtomicU64,
     heard: AtomicU64,
     training_ms: AtomicU64,
+    failed_trainings: AtomicU64,
     /// When the model was trained; 0 without one.
     trained_at_ms: AtomicU64,
 }
@@ -70,17 +68,6 @@ impl Told {
     }
 }
 
-/// What keeps a fetch from its end, in the order of [`Prediction::UNDONE`].
-#[derive(Clone, Copy)]
-enum Undone {
-    Needless,
-    Changed,
-    NoRoom,
-    Failed,
-    Paused,
-    Crowded,
-}
-
 impl Shown {
     /// How it stands.
     pub(super) fn prediction(&self) -> Prediction {
@@ -91,14 +78,15 @@ impl Shown {
         let trained_at = Some(of(&self.trained_at_ms)).filter(|at| *at > 0);
         Prediction {
             is_on: state.is_on(),
-            why: state.why().to_owned(),
+            why: self.why(state, now),
             ahead: self.tenant.ahead(),
             asked: of(&self.asked),
             planned: counts.fetched,
-            undone: self.undone.each_ref().map(of),
+            undone: self.fetches.undone(),
             heard: of(&self.heard),
             unheard: counts.skipped + self.ear.lost(),
             trained: counts.trained,
+            failed_trainings: of(&self.failed_trainings),
             training_ms: of(&self.training_ms),
             model_age_ms: trained_at.map(|at| now.saturating_sub(at)),
             memory_bytes: self.memory_bytes,
@@ -114,14 +102,23 @@ impl Shown {
         self.tenant.memory_bytes() / 100 * self.share_percent
     }
 
-    fn count(&self, undone: Undone) {
-        self.undone[undone as usize].fetch_add(1, Ordering::Relaxed);
+    /// Why a model rules, or not; and if it does, what keeps it from having anything fetched.
+    fn why(&self, state: &State, now: Millis) -> String {
+        if !state.is_on() {
+            return state.why().to_owned();
+        }
+        match self.fetches.why_paused(now).or_else(|| self.why_full()) {
+            Some(paused) => format!("paused, as {paused}"),
+            None => state.why().to_owned(),
+        }
     }
 
-    /// Whether something is being fetched.
-    #[cfg(test)]
-    pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) > 0
+    fn why_full(&self) -> Option<String> {
+        let (bytes, bytes_max) = (self.tenant.ahead().bytes, self.share_bytes());
+        let is_full = bytes >= bytes_max / 16 * FULL_SIXTEENTHS;
+        is_full.then(|| {
+            format!("what was fetched and waits to be asked for takes {bytes} of {bytes_max} bytes")
+        })
     }
 
     /// Fetches a key that nobody has asked for yet.
@@ -134,19 +131,7 @@ impl Shown {
             .tenant
             .prewarm(name.key(), Reach::Origin, Some(waits), self.clock)
             .await;
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        match fetched {
-            Ok(Prewarmed::Came | Prewarmed::Renewed) => {}
-            Ok(Prewarmed::Here | Prewarmed::Absent) => self.count(Undone::Needless),
-            Ok(Prewarmed::Changed) => self.count(Undone::Changed),
-            Ok(Prewarmed::NoRoom) => self.count(Undone::NoRoom),
-            Err(_) => {
-                // Whoever asks for it hears why; nobody has to wait for more of the same.
-                let until = (self.clock)() + FAULT_PAUSE_MS;
-                self.paused_until_ms.store(until, Ordering::Relaxed);
-                self.count(Undone::Failed);
-            }
-        }
+        self.fetches.end(&fetched, (self.clock)());
     }
 }
 
@@ -185,8 +170,9 @@ impl Seer {
         let (ear, notes) = Ear::new(hasher.clone());
         let ear = Arc::new(ear);
         let names_bytes = config.memory_bytes_max / NAMES_PART;
+        let own_bytes = names_bytes + NOTES_BYTES_MAX + NOTES_MAX * size_of::<Access>();
         let mut predictor = Predictor::new(Config {
-            memory_bytes_max: config.memory_bytes_max - names_bytes,
+            memory_bytes_max: config.memory_bytes_max.saturating_sub(own_bytes),
             ..config
         });
         let has_model = model.is_some();
@@ -198,16 +184,15 @@ impl Seer {
             tenant: Arc::clone(tenant),
             clock,
             share_percent,
-            memory_bytes: (predictor.bytes() + names_bytes + NOTES_MAX * size_of::<Note>()) as u64,
+            memory_bytes: (predictor.bytes() + own_bytes) as u64,
             told: Mutex::new(Told::of(&predictor, now)),
             predictor: Mutex::new(predictor),
             ear: Arc::clone(&ear),
-            in_flight: AtomicUsize::new(0),
-            paused_until_ms: AtomicU64::new(0),
-            undone: Default::default(),
+            fetches: Fetches::default(),
             asked: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             training_ms: AtomicU64::new(0),
+            failed_trainings: AtomicU64::new(0),
             trained_at_ms: AtomicU64::new(if has_model { now } else { 0 }),
         };
         let listener: Arc<dyn Listener> = ear;
@@ -282,17 +267,21 @@ impl Seer {
         };
         let shown = &self.shown;
         shown.training_ms.store(ended.took_ms, Ordering::Relaxed);
-        if ended.trained.is_ok() {
-            let now = (shown.clock)();
-            shown.trained_at_ms.store(now, Ordering::Relaxed);
+        let now = (shown.clock)();
+        match &ended.trained {
+            Ok(_) => shown.trained_at_ms.store(now, Ordering::Relaxed),
+            Err(_) => _ = shown.failed_trainings.fetch_add(1, Ordering::Relaxed),
         }
-        shown.predictor.lock().judge(ended.trained);
+        let mut predictor = shown.predictor.lock();
+        predictor.judge(ended.trained);
+        *shown.told.lock() = Told::of(&predictor, now);
     }
 
     fn listen(&mut self, now: Millis) {
         let names = self.names.get_mut();
         let mut misses = 0;
         for Note { access, name } in self.notes.try_iter().take(NOTES_MAX) {
+            self.shown.ear.forget(name.as_ref());
             misses += u64::from(access.kind == Kind::Miss);
             if let Some(name) = name {
                 names.keep(access.key, name);
@@ -318,16 +307,9 @@ impl Seer {
         let Some(name) = names.get(fetch.key) else {
             return;
         };
-        if now < shown.paused_until_ms.load(Ordering::Relaxed) {
-            shown.count(Undone::Paused);
-            return;
+        if shown.fetches.begin(now) {
+            tokio::spawn(Arc::clone(shown).fetch(name.clone(), fetch.until_ms));
         }
-        if shown.in_flight.load(Ordering::Relaxed) >= IN_FLIGHT_MAX {
-            shown.count(Undone::Crowded);
-            return;
-        }
-        shown.in_flight.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(Arc::clone(shown).fetch(name.clone(), fetch.until_ms));
     }
 }
 

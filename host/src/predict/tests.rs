@@ -1,15 +1,21 @@
 use std::cell::Cell;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use larder_engine::below::Reach;
+use larder_engine::loader::{Fetched, LoadError, LoadFailure};
+use larder_engine::tier::TierKeyBuf;
 use larder_engine::{Engine, EngineConfig, SizeClasses, TenantConfig, native};
 use larder_policy_s3_fifo::S3Fifo;
 use larder_predict::{Model, ModelError};
 use larder_tiers::loader::{LoadLimits, LoadRule};
 use larder_tiers::{Rules, Stack, StackConfig};
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
+use super::fetches::IN_FLIGHT_MAX;
 use super::trainer::{Ended, save};
 use super::*;
 
@@ -21,11 +27,44 @@ thread_local! {
     static NOW: Cell<Millis> = const { Cell::new(START) };
 }
 
-/// What keys are loaded from.
-#[derive(Default)]
+/// What keys are loaded from: it has them all, unless it has nothing.
 struct Origin {
     asked: AtomicU64,
     is_down: AtomicBool,
+    is_empty: AtomicBool,
+    /// What it did not have.
+    missed: Mutex<Vec<Vec<u8>>>,
+    hangs: AtomicBool,
+    /// One for each answer of one that hangs.
+    lets: Semaphore,
+}
+
+impl Origin {
+    fn new() -> Self {
+        Self {
+            asked: AtomicU64::new(0),
+            is_down: AtomicBool::new(false),
+            is_empty: AtomicBool::new(false),
+            missed: Mutex::default(),
+            hangs: AtomicBool::new(false),
+            lets: Semaphore::new(0),
+        }
+    }
+
+    async fn load(&self, key: &[u8]) -> Result<Option<Fetched>, LoadError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.hangs.load(Ordering::Relaxed) {
+            self.lets.acquire().await.unwrap().forget();
+        }
+        if self.is_down.load(Ordering::Relaxed) {
+            return Err(LoadError::new(LoadFailure::Status, "down"));
+        }
+        if self.is_empty.load(Ordering::Relaxed) {
+            self.missed.lock().unwrap().push(key.to_vec());
+            return Ok(None);
+        }
+        Ok(Some(vec![7; 1_000].into()))
+    }
 }
 
 /// Two tenants over an origin, with prediction for both.
@@ -35,27 +74,23 @@ struct Run {
     seers: Vec<Seer>,
     origin: Arc<Origin>,
     stack: Arc<Stack>,
+    /// Trains in place of the test's own thread.
+    trainer: Option<Trainer>,
     hits: u64,
 }
 
 fn rules(origin: &Arc<Origin>) -> Rules {
     let origin = Arc::clone(origin);
-    let load = move |_| {
-        origin.asked.fetch_add(1, Ordering::Relaxed);
-        let is_down = origin.is_down.load(Ordering::Relaxed);
-        async move {
-            match is_down {
-                false => Ok(Some(vec![7; 1_000].into())),
-                true => Err(crate::LoadError::new(crate::LoadFailure::Status, "down")),
-            }
-        }
+    let load = move |key: TierKeyBuf| {
+        let origin = Arc::clone(&origin);
+        async move { origin.load(&key.bytes).await }
     };
     let limits = LoadLimits {
         ttl: None,
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
         early_percent: 0,
-        absent_ttl: Duration::ZERO,
+        absent_ttl: Duration::from_secs(3_600),
         timeout: Duration::from_secs(60),
         value_bytes_max: 1 << 20,
         in_flight_max: 64,
@@ -75,8 +110,13 @@ fn rules(origin: &Arc<Origin>) -> Rules {
 
 impl Run {
     fn new() -> Self {
+        Self::sharing(10)
+    }
+
+    /// With prediction that has such a part of the memory.
+    fn sharing(share_percent: u64) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let origin = Arc::<Origin>::default();
+        let origin = Arc::new(Origin::new());
         let config = StackConfig {
             seed: 1,
             end_timeout: Duration::from_secs(1),
@@ -106,13 +146,15 @@ impl Run {
             ..Config::default()
         };
         let tenants = engine.tenants().iter();
-        let seers = tenants.map(|tenant| Seer::new(tenant, config, 10, None, || NOW.get()));
+        let seers =
+            tenants.map(|tenant| Seer::new(tenant, config, share_percent, None, || NOW.get()));
         Self {
             seers: seers.collect(),
             runtime,
             engine,
             origin,
             stack,
+            trainer: None,
             hits: 0,
         }
     }
@@ -123,39 +165,77 @@ impl Run {
 
     /// A client of the first tenant asks for a key; every few requests prediction has a turn.
     fn ask(&mut self, key: &str) {
-        NOW.set(NOW.get() + 1);
-        let now = NOW.get();
-        let tenant = Arc::clone(self.engine.default_tenant());
-        let key = Key::new(0, key.as_bytes());
-        if tenant.get(key, now, |_| ()).is_some() {
-            self.hits += 1;
-        } else {
-            let fetched = tenant.fetch(key, Reach::Origin, || now, |_| ());
-            // Its origin may be down.
-            let _ = self.runtime.block_on(fetched);
-        }
-        if now.is_multiple_of(4) {
+        self.read(key.as_bytes());
+        if NOW.get().is_multiple_of(4) {
             self.turn();
         }
     }
 
+    /// Whether a client finds something.
+    fn read(&mut self, key: &[u8]) -> bool {
+        let is_here = self.look(key);
+        self.hits += u64::from(is_here);
+        let (tenant, now) = (self.engine.default_tenant(), NOW.get());
+        let fetched = tenant.fetch(Key::new(0, key), Reach::Origin, || now, |_| ());
+        // Its origin may be down.
+        is_here
+            || self
+                .runtime
+                .block_on(fetched)
+                .is_ok_and(|found| found.is_some())
+    }
+
+    /// A client asks for what is in memory, and waits for nothing else.
+    fn look(&mut self, key: &[u8]) -> bool {
+        NOW.set(NOW.get() + 1);
+        let tenant = self.engine.default_tenant();
+        tenant.get(Key::new(0, key), NOW.get(), |_| ()).is_some()
+    }
+
+    /// Prediction has a turn, and what it fetches comes.
     fn turn(&mut self) {
-        self.engine.maintain(NOW.get());
+        self.begin_turn();
         let Self { runtime, seers, .. } = self;
         runtime.block_on(async {
+            while seers.iter().any(|seer| seer.shown.fetches.in_flight() > 0) {
+                yield_now().await;
+            }
+        });
+    }
+
+    /// Prediction has a turn. What it fetches may be on its way.
+    fn begin_turn(&mut self) {
+        self.engine.maintain(NOW.get());
+        let Self {
+            runtime,
+            seers,
+            trainer,
+            ..
+        } = self;
+        runtime.block_on(async {
             for (number, seer) in seers.iter_mut().enumerate() {
-                if let Some(training) = seer.turn() {
-                    seer.trained(Some(Ended {
+                let Some(training) = seer.turn() else {
+                    continue;
+                };
+                let ended = match trainer {
+                    Some(trainer) => {
+                        assert!(trainer.order(number, training));
+                        Some(ended(trainer))
+                    }
+                    None => Some(Ended {
                         number,
                         trained: training.run(),
                         took_ms: 1,
-                    }));
-                }
-                while seer.shown.is_busy() {
-                    yield_now().await;
-                }
+                    }),
+                };
+                seer.trained(ended);
             }
+            yield_now().await;
         });
+    }
+
+    fn is_on(&self) -> bool {
+        self.prediction(0).is_on
     }
 
     /// Albums of 40 tracks, in order, each from anywhere.
@@ -170,6 +250,18 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         self.stack.stop();
+    }
+}
+
+/// What has become of the training that goes on.
+fn ended(trainer: &Trainer) -> Ended {
+    let began = Instant::now();
+    loop {
+        if let Some(ended) = trainer.ended() {
+            return ended;
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "it never ends");
+        thread::yield_now();
     }
 }
 
@@ -222,6 +314,10 @@ fn an_origin_that_fails_is_left_alone_for_a_while() {
     );
     run.albums(50);
     let told = run.prediction(0);
+    assert!(
+        told.why.starts_with("paused, as the last ") && told.why.contains("fetches failed: down"),
+        "{told:?}"
+    );
     let failed = told.undone[3] - undone[3];
     assert!((1..100).contains(&failed), "{told:?}");
     // A client's own requests are asked for as ever: 2,000, of which a few were in memory.
@@ -249,10 +345,103 @@ fn a_model_is_kept_and_what_is_no_model_is_left_out() {
         assert!(load(&file).is_none());
         Model::from_bytes(&bytes).unwrap_err()
     };
+    let long = vec![b' '; 20 << 20];
+    std::fs::write(&file, [&bytes[..], &long].concat()).unwrap();
+    assert!(load(&file).is_none());
     let cut = wrong(&|bytes| bytes.truncate(bytes.len() / 2));
     let other = wrong(&|bytes| bytes[0] = b'x');
     assert!(matches!(
         (cut, other),
         (ModelError::Damaged, ModelError::Foreign)
     ));
+}
+
+#[test]
+fn what_an_origin_does_not_have_yet_is_found_once_it_has_it() {
+    let mut run = Run::new();
+    run.albums(150);
+    assert!(run.is_on());
+    for track in 2_000_000..2_000_008 {
+        run.read(format!("track:{track}").as_bytes());
+    }
+    run.origin.is_empty.store(true, Ordering::Relaxed);
+    run.turn();
+    run.origin.is_empty.store(false, Ordering::Relaxed);
+    let missed = std::mem::take(&mut *run.origin.missed.lock().unwrap());
+    assert!(!missed.is_empty(), "{:?}", run.prediction(0));
+    for key in missed {
+        assert!(run.read(&key), "{}", String::from_utf8_lossy(&key));
+    }
+}
+
+#[test]
+fn an_origin_that_hangs_holds_up_so_many_fetches_and_nothing_else() {
+    let mut run = Run::new();
+    run.albums(150);
+    let before = run.prediction(0);
+    assert!(before.is_on);
+    run.origin.hangs.store(true, Ordering::Relaxed);
+    for (album, track) in (0..100_u64).flat_map(|album| (0..40).map(move |track| (album, track))) {
+        run.look(format!("track:{}", 2_000_000 + 100 * album + track).as_bytes());
+        if track % 4 == 0 {
+            run.begin_turn();
+        }
+        let in_flight = run.seers[0].shown.fetches.in_flight();
+        assert!(in_flight <= IN_FLIGHT_MAX, "{in_flight}");
+        if album == 50 && track == 0 {
+            NOW.set(NOW.get() + 60_000);
+        }
+    }
+    let told = run.prediction(0);
+    assert_eq!(run.seers[0].shown.fetches.in_flight(), IN_FLIGHT_MAX);
+    assert!(told.heard >= before.heard + 3_990, "{told:?}");
+    assert!(told.trained > before.trained, "{told:?}");
+    assert!(told.undone[5] > before.undone[5], "crowded: {told:?}");
+    let why = "paused, as 16 fetches go on, and none has ended for ";
+    assert!(!told.is_on || told.why.starts_with(why), "{told:?}");
+    run.origin.hangs.store(false, Ordering::Relaxed);
+    run.origin.lets.add_permits(1 << 10);
+    run.turn();
+    assert_eq!(run.seers[0].shown.fetches.in_flight(), 0);
+}
+
+#[test]
+fn where_what_waits_has_no_room_nothing_is_fetched_and_it_says_so() {
+    let mut run = Run::sharing(0);
+    run.albums(150);
+    let told = run.prediction(0);
+    assert!(told.is_on && told.ahead.fetched == 0, "{told:?}");
+    let why = "paused, as what was fetched and waits to be asked for takes 0 of 0 bytes";
+    assert_eq!(told.why, why);
+}
+
+#[test]
+fn a_training_that_panics_is_counted_and_said_and_the_next_one_comes() {
+    static IS_SOUND: AtomicBool = AtomicBool::new(false);
+    let folder = tempfile::tempdir().unwrap();
+    let files = vec![file_of(folder.path(), "a"), file_of(folder.path(), "b")];
+    let way = |training: &Training| match IS_SOUND.load(Ordering::Relaxed) {
+        true => training.run(),
+        false => panic!("the forest has no trees"),
+    };
+    let mut run = Run::new();
+    run.trainer = Some(Trainer::start(files.clone(), way).unwrap());
+    run.albums(150);
+    let told = run.prediction(0);
+    assert!(!told.is_on && told.failed_trainings > 0, "{told:?}");
+    assert!(told.why.contains("the last training failed: "), "{told:?}");
+    assert!(told.why.contains("it panicked"), "{told:?}");
+    // What a file of another kind holds is written over by the next model.
+    std::fs::create_dir_all(files[0].parent().unwrap()).unwrap();
+    std::fs::write(&files[0], b"no model").unwrap();
+    assert!(load(&files[0]).is_none());
+    IS_SOUND.store(true, Ordering::Relaxed);
+    NOW.set(NOW.get() + 60_000);
+    run.albums(150);
+    let told = run.prediction(0);
+    assert!(
+        told.is_on && told.trained > told.failed_trainings,
+        "{told:?}"
+    );
+    assert!(load(&files[0]).is_some());
 }

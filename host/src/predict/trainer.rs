@@ -1,7 +1,8 @@
 //! The thread that trains models, one at a time, and keeps them in files.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -15,6 +16,12 @@ use crate::private_file;
 
 /// The folder of models within the data folder.
 const FOLDER: &str = "predict";
+
+/// No model is larger: 16 trees of 255 branches at most take a tenth of it.
+const MODEL_BYTES_MAX: u64 = 16 << 20;
+
+/// How a model is trained.
+pub(super) type Train = fn(&Training) -> Result<Trained, ModelError>;
 
 /// A model to be trained.
 struct Order {
@@ -38,13 +45,13 @@ pub(super) struct Trainer {
 }
 
 impl Trainer {
-    /// For so many models as there are files.
-    pub(super) fn start(files: Vec<PathBuf>) -> io::Result<Self> {
+    /// For so many models as there are files, each trained that way.
+    pub(super) fn start(files: Vec<PathBuf>, way: Train) -> io::Result<Self> {
         // Each has one going on at most.
         let (orders, ordered) = sync_channel(files.len());
         let (ends, ended) = sync_channel(files.len());
         let thread = thread::Builder::new().name("larder-train".into());
-        thread.spawn(move || train(&ordered, &ends, &files))?;
+        thread.spawn(move || train(&ordered, &ends, &files, way))?;
         Ok(Self { orders, ended })
     }
 
@@ -59,11 +66,15 @@ impl Trainer {
     }
 }
 
-fn train(orders: &Receiver<Order>, ends: &SyncSender<Ended>, files: &[PathBuf]) {
+fn train(orders: &Receiver<Order>, ends: &SyncSender<Ended>, files: &[PathBuf], way: Train) {
     step_back(TRAINING_NICENESS);
     for Order { number, training } in orders {
         let began = Instant::now();
-        let trained = training.run();
+        // One that panics concerns no other.
+        let trained = catch_unwind(AssertUnwindSafe(|| way(&training))).unwrap_or_else(|_| {
+            let text = "it panicked; the log says where, please report it";
+            Err(ModelError::Fit(text.to_owned()))
+        });
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let (Ok(trained), Some(file)) = (&trained, files.get(number))
             && let Err(error) = save(file, trained.model())
@@ -94,8 +105,10 @@ pub(super) fn save(file: &Path, model: &Model) -> io::Result<()> {
 
 /// The model that was kept. One that is no good is named and left alone: the next one takes its place.
 pub(super) fn load(file: &Path) -> Option<Model> {
-    let bytes = match fs::read(file) {
-        Ok(bytes) => bytes,
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(MODEL_BYTES_MAX).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
             warn!(file = %file.display(), "the model of the last run cannot be read: {error}");

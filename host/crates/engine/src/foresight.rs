@@ -60,6 +60,8 @@ pub struct Prediction {
     pub unheard: u64,
     /// Models that were trained, or tried to.
     pub trained: u64,
+    /// Of those, how many came to no model: there was too little to learn from, or something went wrong.
+    pub failed_trainings: u64,
     /// What the last training took.
     pub training_ms: u64,
     /// How old the model is; `None` without one.
@@ -70,7 +72,7 @@ pub struct Prediction {
 
 impl Prediction {
     /// Why a key that was to be fetched did not come: it was there already or is nowhere, it changed meanwhile, there was
-    /// no room, what lies below failed, had failed a moment before, or too many were on their way.
+    /// no room, what lies below failed, had failed again and again a moment before, or too many were on their way.
     pub const UNDONE: [&str; 6] = [
         "needless", "changed", "no_room", "failed", "paused", "crowded",
     ];

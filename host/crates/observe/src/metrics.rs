@@ -248,13 +248,15 @@ metrics! {
     PREDICTION_PLANNED: Counter "larder_prediction_planned_total" ["tenant"]
         "Keys that were to be fetched.";
     PREDICTION_UNDONE: Counter "larder_prediction_undone_total" ["tenant", "reason"]
-        "Of those, keys that did not come, by reason: needless (there already, or nowhere), changed, no_room, failed, paused (one had failed a moment before) or crowded.";
+        "Of those, keys that did not come, by reason: needless (there already, or nowhere), changed, no_room, failed, paused (eight had failed one after another a moment before) or crowded.";
     PREDICTION_HEARD: Counter "larder_prediction_heard_total" ["tenant"]
         "Accesses that prediction looked at.";
     PREDICTION_UNHEARD: Counter "larder_prediction_unheard_total" ["tenant"]
         "Accesses that it did not look at, as there were too many.";
     PREDICTION_TRAINED: Counter "larder_prediction_trainings_total" ["tenant"]
         "Models that were trained, or tried to.";
+    PREDICTION_FAILED_TRAININGS: Counter "larder_prediction_failed_trainings_total" ["tenant"]
+        "Trainings that came to no model: too little to learn from, or a fault. INFO prediction says why.";
     PREDICTION_BYTES: Gauge "larder_prediction_bytes" ["tenant"]
         "What was fetched ahead and nobody has asked for yet.";
     PREDICTION_TRAINING: Gauge "larder_prediction_training_seconds" ["tenant"]

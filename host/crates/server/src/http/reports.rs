@@ -169,6 +169,7 @@ fn prediction_of(tenant: &str, prediction: &Prediction) -> Value {
         "heard": prediction.heard,
         "unheard": prediction.unheard,
         "trained": prediction.trained,
+        "failed_trainings": prediction.failed_trainings,
         "training_ms": prediction.training_ms,
         "model_age_ms": prediction.model_age_ms,
         "memory_bytes": prediction.memory_bytes,

@@ -76,7 +76,7 @@ fn info_and_status_tell_the_same_and_keys_are_explained() {
         assert!(status.contains(&told), "{told:?} in {status:?}");
     }
     assert!(
-        info.contains("\r\nprediction:on\r\n") && status.starts_with("%18\r\n"),
+        info.contains("\r\nprediction:on\r\n") && status.starts_with("%19\r\n"),
         "{status}"
     );
     assert!(

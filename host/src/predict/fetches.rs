@@ -1,0 +1,196 @@
+//! Fetches that go on, and what keeps others from being begun.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use larder_engine::foresight::Prediction;
+use larder_engine::{FetchError, Millis, Prewarmed};
+use parking_lot::Mutex;
+
+/// Fetches that go on at once.
+pub(super) const IN_FLIGHT_MAX: usize = 16;
+/// So many that fail one after another tell of more than a key: a level that is away, or a loader's origin.
+const FAULTS_MAX: u32 = 8;
+/// Then nothing is fetched for so long. Of those that are tried afterwards one that fails is enough.
+const PAUSE_MS: Millis = 1_000;
+/// When none has ended for so long, those that go on are said to hang.
+const SILENCE_MS: Millis = 1_000;
+/// Of what a fault says, so much is told.
+const FAULT_CHARS_MAX: usize = 200;
+
+/// What keeps a fetch from its end, in the order of [`Prediction::UNDONE`].
+#[derive(Clone, Copy)]
+enum Undone {
+    Needless,
+    Changed,
+    NoRoom,
+    Failed,
+    Paused,
+    Crowded,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Fetches {
+    now: Mutex<Standing>,
+    undone: [AtomicU64; Prediction::UNDONE.len()],
+}
+
+#[derive(Default)]
+struct Standing {
+    in_flight: usize,
+    /// When one ended last, or was begun while there was no other.
+    heard_ms: Millis,
+    /// How many have failed since one did not.
+    faults: u32,
+    /// When the last one failed, and how.
+    failed_ms: Millis,
+    fault: String,
+}
+
+impl Standing {
+    /// Whether so many failed that others wait. The clock may be set meanwhile.
+    fn is_paused(&self, now: Millis) -> bool {
+        self.faults >= FAULTS_MAX && now.abs_diff(self.failed_ms) < PAUSE_MS
+    }
+}
+
+impl Fetches {
+    /// Whether another one may be begun; if so it goes on until [`Self::end`].
+    pub(super) fn begin(&self, now: Millis) -> bool {
+        let mut standing = self.now.lock();
+        if standing.is_paused(now) {
+            self.count(Undone::Paused);
+            return false;
+        }
+        if standing.in_flight >= IN_FLIGHT_MAX {
+            self.count(Undone::Crowded);
+            return false;
+        }
+        if standing.in_flight == 0 {
+            standing.heard_ms = now;
+        }
+        standing.in_flight += 1;
+        true
+    }
+
+    /// What became of one.
+    pub(super) fn end(&self, fetched: &Result<Prewarmed, FetchError>, now: Millis) {
+        let mut standing = self.now.lock();
+        standing.in_flight -= 1;
+        standing.heard_ms = now;
+        match fetched {
+            Ok(Prewarmed::Here | Prewarmed::Renewed) | Err(FetchError::Memory(_)) => {}
+            Ok(_) => standing.faults = 0,
+            Err(FetchError::Below(error)) => {
+                standing.faults = standing.faults.saturating_add(1);
+                standing.failed_ms = now;
+                standing.fault = plain(&error.to_string());
+            }
+        }
+        match fetched {
+            Ok(Prewarmed::Came | Prewarmed::Renewed) => {}
+            Ok(Prewarmed::Here | Prewarmed::Absent) => self.count(Undone::Needless),
+            Ok(Prewarmed::Changed) => self.count(Undone::Changed),
+            Ok(Prewarmed::NoRoom) => self.count(Undone::NoRoom),
+            // Whoever asks for it hears why.
+            Err(_) => self.count(Undone::Failed),
+        }
+    }
+
+    /// Why none is begun at the moment, if so.
+    pub(super) fn why_paused(&self, now: Millis) -> Option<String> {
+        let standing = self.now.lock();
+        let silent_ms = now.saturating_sub(standing.heard_ms);
+        if standing.is_paused(now) {
+            let (faults, fault) = (standing.faults, &standing.fault);
+            return Some(format!("the last {faults} fetches failed: {fault}"));
+        }
+        let is_hung = standing.in_flight >= IN_FLIGHT_MAX && silent_ms >= SILENCE_MS;
+        is_hung.then(|| {
+            format!("{IN_FLIGHT_MAX} fetches go on, and none has ended for {silent_ms} ms")
+        })
+    }
+
+    /// How many there are that do not come, by [`Prediction::UNDONE`].
+    pub(super) fn undone(&self) -> [u64; Prediction::UNDONE.len()] {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.undone.each_ref().map(of)
+    }
+
+    /// Those that go on.
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> usize {
+        self.now.lock().in_flight
+    }
+
+    fn count(&self, undone: Undone) {
+        self.undone[undone as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A text for a line: an origin may have had its say in it.
+fn plain(text: &str) -> String {
+    let chars = text.chars().take(FAULT_CHARS_MAX);
+    chars
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_engine::tier::TierError;
+
+    use super::*;
+
+    /// Begins a fetch and ends it. Whether it was begun.
+    fn fetch(fetches: &Fetches, now: Millis, fetched: Result<Prewarmed, FetchError>) -> bool {
+        let is_begun = fetches.begin(now);
+        if is_begun {
+            fetches.end(&fetched, now);
+        }
+        is_begun
+    }
+
+    fn fault() -> Result<Prewarmed, FetchError> {
+        Err(TierError::NoOrigin("500\r\nfor this key".to_owned()).into())
+    }
+
+    #[test]
+    fn a_key_that_fails_among_others_that_do_not_has_nobody_wait() {
+        let fetches = Fetches::default();
+        for _ in 0..100 {
+            assert!((1..FAULTS_MAX).all(|_| fetch(&fetches, 5, fault())));
+            assert!(fetch(&fetches, 5, Ok(Prewarmed::Came)));
+        }
+        assert_eq!(fetches.why_paused(5), None);
+        assert_eq!(fetches.undone(), [0, 0, 0, 700, 0, 0]);
+    }
+
+    #[test]
+    fn after_so_many_faults_in_a_row_there_is_a_pause_that_says_why_and_a_try() {
+        let fetches = Fetches::default();
+        assert!((0..FAULTS_MAX).all(|_| fetch(&fetches, 10, fault())));
+        assert!(!fetch(&fetches, 10 + PAUSE_MS - 1, fault()));
+        let why = fetches.why_paused(10).unwrap();
+        assert!(why.starts_with("the last 8 fetches failed: "), "{why}");
+        assert!(why.ends_with("500  for this key"), "{why}");
+        // One more try, and again a pause; a clock that was set makes it no longer.
+        assert!(fetch(&fetches, 10 + PAUSE_MS, fault()));
+        assert!(!fetch(&fetches, 11 + PAUSE_MS, fault()));
+        assert!(fetch(&fetches, 0, Ok(Prewarmed::Came)));
+        assert_eq!(fetches.why_paused(0), None);
+        assert!(fetch(&fetches, 1, fault()) && fetch(&fetches, 1, fault()));
+    }
+
+    #[test]
+    fn no_more_go_on_than_may_and_it_is_said_when_none_ends() {
+        let fetches = Fetches::default();
+        assert!((0..IN_FLIGHT_MAX).all(|_| fetches.begin(1_000)));
+        assert!(!fetches.begin(1_000));
+        assert_eq!(fetches.why_paused(1_000), None, "they may end at once");
+        let why = fetches.why_paused(1_000 + SILENCE_MS).unwrap();
+        assert_eq!(why, "16 fetches go on, and none has ended for 1000 ms");
+        fetches.end(&Ok(Prewarmed::Came), 3_000);
+        assert!(fetches.why_paused(3_000).is_none() && fetches.begin(3_000));
+    }
+}
