@@ -278,6 +278,8 @@ pub struct Predict {
     pub bytes_per_second: ByteSize,
     /// Part of a tenant's memory that may wait to be asked for.
     pub share_percent: u64,
+    /// Whether one model learns from all tenants.
+    pub shared: bool,
 }
 
 /// Who is told of entries that go.

@@ -60,6 +60,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Predict {
         Whole(1..=50),
         "Part of a tenant's memory that may wait to be asked for",
     );
+    let shared = reader.read(
+        "predict.shared",
+        "false",
+        Switch,
+        "Whether one model learns from all tenants: their keys stay their own, how those come again does not",
+    );
     Predict {
         enabled,
         memory,
@@ -70,5 +76,6 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Predict {
         fetches_per_second: fetches_per_second as u32,
         bytes_per_second,
         share_percent,
+        shared,
     }
 }

@@ -5,6 +5,7 @@ mod ear;
 mod fetches;
 mod names;
 mod seer;
+mod seers;
 mod trainer;
 
 use std::io;
@@ -24,7 +25,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::config::{ByteSize, Predict};
 pub(crate) use ask::PredictArgs;
 use seer::{Seer, Shown};
-use trainer::{Trainer, file_of, load};
+use seers::Seers;
+use trainer::{Trainer, file_of, load, shared_file};
 
 /// Memory without which there is no prediction for a tenant.
 pub(crate) const MEMORY_MIN: ByteSize = ByteSize::mib(24);
@@ -70,12 +72,16 @@ pub(crate) fn start(
             seen.push(Err(why));
             continue;
         }
-        let file = file_of(data, tenant.name());
+        let file = match settings.shared {
+            true => shared_file(data),
+            false => file_of(data, tenant.name()),
+        };
         let seer = Seer::new(tenant, config, settings.share_percent, load(&file), clock);
         seen.push(Ok(Arc::clone(&seer.shown)));
         seers.push(seer);
         files.push(file);
     }
+    let seers = Seers::new(seers, settings.shared);
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let trainer = Trainer::start(files, Training::run)?;
@@ -127,22 +133,15 @@ fn step_back(by: i32) {
     let _ = nice(by);
 }
 
-async fn work(mut seers: Vec<Seer>, trainer: Trainer, stop: &AtomicBool) {
+async fn work(mut seers: Seers, trainer: Trainer, stop: &AtomicBool) {
     let mut turns = interval(PAUSE);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.load(Ordering::Acquire) {
         turns.tick().await;
         while let Some(ended) = trainer.ended() {
-            let number = ended.number;
-            seers[number].trained(Some(ended));
+            seers.trained(ended);
         }
-        for (number, seer) in seers.iter_mut().enumerate() {
-            if let Some(training) = seer.turn()
-                && !trainer.order(number, training)
-            {
-                seer.trained(None);
-            }
-        }
+        seers.turn(|number, training| trainer.order(number, training));
     }
 }
 

@@ -10,7 +10,8 @@ use larder_engine::below::Reach;
 use larder_engine::foresight::{Listener, Prediction};
 use larder_engine::{AheadFigures, Key, Millis, Tenant, Waits};
 use larder_predict::{
-    Access, Cache, Config, Counts, Fetch, Kind, Model, Place, Predictor, State, Training, View,
+    Access, Cache, Config, Counts, Fetch, Kind, Model, Place, Predictor, State, Trained, Training,
+    View,
 };
 use parking_lot::Mutex;
 
@@ -274,6 +275,16 @@ impl Seer {
         }
         let mut predictor = shown.predictor.lock();
         predictor.judge(ended.trained);
+        *shown.told.lock() = Told::of(&predictor, now);
+    }
+
+    /// A training of another tenant's has ended that learnt from this one's samples as well.
+    pub(super) fn taught(&mut self, trained: Trained) {
+        let shown = &self.shown;
+        let now = (shown.clock)();
+        shown.trained_at_ms.store(now, Ordering::Relaxed);
+        let mut predictor = shown.predictor.lock();
+        predictor.share(trained);
         *shown.told.lock() = Told::of(&predictor, now);
     }
 

@@ -71,7 +71,9 @@ impl Origin {
 struct Run {
     runtime: Runtime,
     engine: Engine,
-    seers: Vec<Seer>,
+    seers: Seers,
+    /// Whose client asks.
+    asking: usize,
     origin: Arc<Origin>,
     stack: Arc<Stack>,
     /// Trains in place of the test's own thread.
@@ -110,11 +112,11 @@ fn rules(origin: &Arc<Origin>) -> Rules {
 
 impl Run {
     fn new() -> Self {
-        Self::sharing(10)
+        Self::with(10, false)
     }
 
-    /// With prediction that has such a part of the memory.
-    fn sharing(share_percent: u64) -> Self {
+    /// With prediction that has such a part of the memory, and perhaps one model for both.
+    fn with(share_percent: u64, is_shared: bool) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let origin = Arc::new(Origin::new());
         let config = StackConfig {
@@ -149,7 +151,8 @@ impl Run {
         let seers =
             tenants.map(|tenant| Seer::new(tenant, config, share_percent, None, || NOW.get()));
         Self {
-            seers: seers.collect(),
+            seers: Seers::new(seers.collect(), is_shared),
+            asking: 0,
             runtime,
             engine,
             origin,
@@ -160,10 +163,10 @@ impl Run {
     }
 
     fn prediction(&self, tenant: usize) -> Prediction {
-        self.seers[tenant].shown.prediction()
+        self.seers.all[tenant].shown.prediction()
     }
 
-    /// A client of the first tenant asks for a key; every few requests prediction has a turn.
+    /// A client asks for a key; every few requests prediction has a turn.
     fn ask(&mut self, key: &str) {
         self.read(key.as_bytes());
         if NOW.get().is_multiple_of(4) {
@@ -175,7 +178,7 @@ impl Run {
     fn read(&mut self, key: &[u8]) -> bool {
         let is_here = self.look(key);
         self.hits += u64::from(is_here);
-        let (tenant, now) = (self.engine.default_tenant(), NOW.get());
+        let (tenant, now) = (&self.engine.tenants()[self.asking], NOW.get());
         let fetched = tenant.fetch(Key::new(0, key), Reach::Origin, || now, |_| ());
         // Its origin may be down.
         is_here
@@ -188,7 +191,7 @@ impl Run {
     /// A client asks for what is in memory, and waits for nothing else.
     fn look(&mut self, key: &[u8]) -> bool {
         NOW.set(NOW.get() + 1);
-        let tenant = self.engine.default_tenant();
+        let tenant = &self.engine.tenants()[self.asking];
         tenant.get(Key::new(0, key), NOW.get(), |_| ()).is_some()
     }
 
@@ -197,7 +200,11 @@ impl Run {
         self.begin_turn();
         let Self { runtime, seers, .. } = self;
         runtime.block_on(async {
-            while seers.iter().any(|seer| seer.shown.fetches.in_flight() > 0) {
+            while seers
+                .all
+                .iter()
+                .any(|seer| seer.shown.fetches.in_flight() > 0)
+            {
                 yield_now().await;
             }
         });
@@ -213,10 +220,12 @@ impl Run {
             ..
         } = self;
         runtime.block_on(async {
-            for (number, seer) in seers.iter_mut().enumerate() {
-                let Some(training) = seer.turn() else {
-                    continue;
-                };
+            let mut ordered = Vec::new();
+            seers.turn(|number, training| {
+                ordered.push((number, training));
+                true
+            });
+            for (number, training) in ordered {
                 let ended = match trainer {
                     Some(trainer) => {
                         assert!(trainer.order(number, training));
@@ -228,7 +237,7 @@ impl Run {
                         took_ms: 1,
                     }),
                 };
-                seer.trained(ended);
+                ended.into_iter().for_each(|ended| seers.trained(ended));
             }
             yield_now().await;
         });
@@ -289,6 +298,23 @@ fn sequences_are_fetched_from_the_origin_before_they_are_asked_for_and_others_le
 }
 
 #[test]
+fn what_one_tenant_has_taught_the_others_know_where_the_model_is_shared() {
+    for is_shared in [false, true] {
+        let mut run = Run::with(10, is_shared);
+        run.albums(150);
+        assert!(run.is_on());
+        let other = run.prediction(1);
+        assert_eq!((other.heard, other.trained), (0, 0));
+        assert_eq!(other.is_on, is_shared, "{other:?}");
+        run.asking = 1;
+        run.albums(8);
+        let other = run.prediction(1);
+        assert_eq!(other.trained, 0, "too little to learn from");
+        assert_eq!(other.ahead.used > 100, is_shared, "{other:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_foretold_is_not_fetched() {
     let mut run = Run::new();
     for number in 0..12_000 {
@@ -332,7 +358,7 @@ fn a_model_is_kept_and_what_is_no_model_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let file = file_of(folder.path(), "a");
     assert!(load(&file).is_none(), "there is none yet");
-    let predictor = run.seers[0].shown.predictor.lock();
+    let predictor = run.seers.all[0].shown.predictor.lock();
     let model = predictor.model().unwrap();
     save(&file, model).unwrap();
     save(&file, model).unwrap();
@@ -386,14 +412,14 @@ fn an_origin_that_hangs_holds_up_so_many_fetches_and_nothing_else() {
         if track % 4 == 0 {
             run.begin_turn();
         }
-        let in_flight = run.seers[0].shown.fetches.in_flight();
+        let in_flight = run.seers.all[0].shown.fetches.in_flight();
         assert!(in_flight <= IN_FLIGHT_MAX, "{in_flight}");
         if album == 50 && track == 0 {
             NOW.set(NOW.get() + 60_000);
         }
     }
     let told = run.prediction(0);
-    assert_eq!(run.seers[0].shown.fetches.in_flight(), IN_FLIGHT_MAX);
+    assert_eq!(run.seers.all[0].shown.fetches.in_flight(), IN_FLIGHT_MAX);
     assert!(told.heard >= before.heard + 3_990, "{told:?}");
     assert!(told.trained > before.trained, "{told:?}");
     assert!(told.undone[5] > before.undone[5], "crowded: {told:?}");
@@ -402,12 +428,12 @@ fn an_origin_that_hangs_holds_up_so_many_fetches_and_nothing_else() {
     run.origin.hangs.store(false, Ordering::Relaxed);
     run.origin.lets.add_permits(1 << 10);
     run.turn();
-    assert_eq!(run.seers[0].shown.fetches.in_flight(), 0);
+    assert_eq!(run.seers.all[0].shown.fetches.in_flight(), 0);
 }
 
 #[test]
 fn where_what_waits_has_no_room_nothing_is_fetched_and_it_says_so() {
-    let mut run = Run::sharing(0);
+    let mut run = Run::with(0, false);
     run.albums(150);
     let told = run.prediction(0);
     assert!(told.is_on && told.ahead.fetched == 0, "{told:?}");

@@ -92,6 +92,12 @@ fn train(orders: &Receiver<Order>, ends: &SyncSender<Ended>, files: &[PathBuf], 
     }
 }
 
+/// Where the model of all tenants is kept.
+pub(super) fn shared_file(data: &Path) -> PathBuf {
+    // Not the name of a tenant's.
+    data.join(FOLDER).join("shared-model")
+}
+
 /// Where the model of a tenant is kept.
 pub(super) fn file_of(data: &Path, tenant: &str) -> PathBuf {
     data.join(FOLDER).join(format!("{tenant}.model"))

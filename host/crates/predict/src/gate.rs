@@ -1,6 +1,7 @@
 //! Whether a model may decide what is fetched.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::clock::Step;
 use crate::features::{Row, plain_score};
@@ -70,10 +71,31 @@ impl fmt::Display for State {
 #[derive(Debug)]
 pub struct Training {
     pub(crate) samples: Vec<Sample>,
+    /// No more are learnt from.
+    pub(crate) samples_max: usize,
     pub(crate) seed: u64,
 }
 
 impl Training {
+    /// One that learns from what others have seen as well, each oldest first: from all in the same parts, the later ones of
+    /// all last.
+    #[must_use]
+    pub fn joined(self, others: Vec<Vec<Sample>>) -> Self {
+        let mut placed: Vec<(f32, Sample)> = Vec::new();
+        for samples in std::iter::once(self.samples).chain(others) {
+            let count = samples.len() as f32;
+            let places = (0..samples.len()).map(|at| at as f32 / count);
+            placed.extend(places.zip(samples));
+        }
+        placed.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let count = placed.len().min(self.samples_max);
+        let kept = (0..count).map(|at| placed[at * placed.len() / count].1);
+        Self {
+            samples: kept.collect(),
+            ..self
+        }
+    }
+
     /// Trains it on the older samples, and judges it on the later ones.
     ///
     /// # Errors
@@ -88,7 +110,7 @@ impl Training {
             steps.told(Steps::of(score), sample.is_asked);
         }
         Ok(Trained {
-            model,
+            model: Arc::new(model),
             steps,
             baseline: baseline(later),
         })
@@ -96,9 +118,9 @@ impl Training {
 }
 
 /// A model, and how it did on data that it had not seen.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trained {
-    model: Model,
+    model: Arc<Model>,
     steps: Steps,
     baseline: f32,
 }
@@ -121,7 +143,7 @@ fn baseline(samples: &[Sample]) -> f32 {
 }
 
 /// What became, of late, of the candidates with scores of each step: what a score is worth.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Steps([Share; STEPS]);
 
 impl Default for Steps {
@@ -163,7 +185,7 @@ pub(crate) struct Rating {
 /// of it tells what the next one of its step is worth.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    model: Option<Model>,
+    model: Option<Arc<Model>>,
     /// Models so far.
     models: u64,
     steps: Steps,
@@ -263,7 +285,7 @@ impl Gate {
 
     /// The model that rules, or would.
     pub(crate) fn model(&self) -> Option<&Model> {
-        self.model.as_ref()
+        self.model.as_deref()
     }
 
     /// A new model came, or could not be made: then the last one goes on, as it is judged all the time.
@@ -284,7 +306,7 @@ impl Gate {
 
     /// A model of an earlier time: what its scores are worth has to be seen anew.
     pub(crate) fn restore(&mut self, model: Model) {
-        self.model = Some(model);
+        self.model = Some(Arc::new(model));
         self.models += 1;
         self.steps = Steps::default();
         "the model is of an earlier run; what it is worth is not known yet"

@@ -11,7 +11,7 @@ use crate::gate::{Gate, Moment, State, Trained, Training};
 use crate::keyed::KeyMap;
 use crate::model::{Model, ModelError};
 use crate::plan::{Budget, Fetch, Purse};
-use crate::samples::{Open, Samples};
+use crate::samples::{Open, Sample, Samples};
 use crate::tracker::{Tracker, When};
 use crate::votes::Votes;
 
@@ -321,9 +321,22 @@ impl Predictor {
         self.trained_samples = self.samples.total;
         self.counts.trained += 1;
         Some(Training {
-            samples: self.samples.done().to_vec(),
+            samples: self.samples(),
+            samples_max: self.config.samples_max,
             seed: self.config.seed.wrapping_add(self.counts.trained),
         })
+    }
+
+    /// What a model is trained of, oldest first.
+    #[must_use]
+    pub fn samples(&mut self) -> Vec<Sample> {
+        self.samples.done().to_vec()
+    }
+
+    /// A training of another that learnt from its samples as well has ended: it needs none of its own for a while.
+    pub fn share(&mut self, trained: Trained) {
+        (self.trained_ms, self.trained_samples) = (self.ticked_ms, self.samples.total);
+        self.gate.judge(Ok(trained));
     }
 
     /// A training has ended.

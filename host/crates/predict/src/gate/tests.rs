@@ -21,7 +21,11 @@ fn samples(percent: u64, count: u64) -> Vec<Sample> {
 }
 
 fn training(samples: Vec<Sample>) -> Training {
-    Training { samples, seed: 1 }
+    Training {
+        samples,
+        samples_max: 100_000,
+        seed: 1,
+    }
 }
 
 fn judged(samples: Vec<Sample>) -> Gate {
