@@ -142,7 +142,9 @@ impl Way {
                     mark: seen.mark,
                     becomes,
                 };
-                ensure!(tier.swap(&[swap], NOW).await?, "somebody else counts");
+                let until = Instant::now() + PATIENCE;
+                let is_done = tier.swap(&[swap], NOW, until).await?;
+                ensure!(is_done, "somebody else counts");
             }
             Self::Plain(connection) => {
                 let mut incr = cmd("INCR");
