@@ -278,6 +278,8 @@ pub struct Predict {
     pub bytes_per_second: ByteSize,
     /// Part of a tenant's memory that may wait to be asked for.
     pub share_percent: u64,
+    /// Accesses that are looked at in a second, a tenant.
+    pub accesses_per_second: u32,
     /// Whether one model learns from all tenants.
     pub shared: bool,
 }

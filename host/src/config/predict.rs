@@ -60,6 +60,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Predict {
         Whole(1..=50),
         "Part of a tenant's memory that may wait to be asked for",
     );
+    let accesses_per_second = reader.read(
+        "predict.accesses_per_second",
+        "4000",
+        Whole(100..=1_000_000),
+        "Accesses of a tenant that are looked at in a second at most: so much processor time it may take",
+    );
     let shared = reader.read(
         "predict.shared",
         "false",
@@ -76,6 +82,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Predict {
         fetches_per_second: fetches_per_second as u32,
         bytes_per_second,
         share_percent,
+        // Within its bounds.
+        accesses_per_second: accesses_per_second as u32,
         shared,
     }
 }

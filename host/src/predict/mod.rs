@@ -118,6 +118,7 @@ fn config(settings: &Predict, memory_bytes: u64, seed: u64) -> Config {
         horizon_ms_max: ms(settings.horizon),
         interval_ms: ms(settings.interval),
         samples_min: settings.min_data_points as usize,
+        accesses_per_second_max: settings.accesses_per_second,
         budget: Budget {
             fetches_per_second: settings.fetches_per_second,
             bytes_per_second: settings.bytes_per_second.bytes(),
