@@ -9,7 +9,6 @@
 //! Numbers are little-endian. The file is replaced as a whole. Names stand in it in clear, as they do on the disk below.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -52,13 +51,14 @@ impl fmt::Display for Unread {
 /// # Errors
 /// When it cannot be read, is too long, damaged, or of a later version.
 pub(super) fn read(path: &Path) -> Result<Vec<HotKey>, Unread> {
-    match fs::metadata(path) {
-        Ok(found) if found.len() > FILE_BYTES_MAX => return Err(Unread::TooLong),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Unread::Io(error)),
+    match private_file::read(path, FILE_BYTES_MAX) {
+        Ok(bytes) => decode(&bytes),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Ok(Vec::new()),
+            io::ErrorKind::FileTooLarge => Err(Unread::TooLong),
+            _ => Err(Unread::Io(error)),
+        },
     }
-    decode(&fs::read(path).map_err(Unread::Io)?)
 }
 
 /// Replaces a file.
@@ -130,6 +130,8 @@ fn keys(mut rest: &[u8]) -> Option<Vec<HotKey>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn some() -> Vec<HotKey> {

@@ -1,7 +1,6 @@
 //! The thread that trains models, one at a time, and keeps them in files.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -111,10 +110,8 @@ pub(super) fn save(file: &Path, model: &Model) -> io::Result<()> {
 
 /// The model that was kept. One that is no good is named and left alone: the next one takes its place.
 pub(super) fn load(file: &Path) -> Option<Model> {
-    let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(MODEL_BYTES_MAX).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => {}
+    let bytes = match private_file::read(file, MODEL_BYTES_MAX) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
             warn!(file = %file.display(), "the model of the last run cannot be read: {error}");
