@@ -121,3 +121,34 @@ fn cell<P: Eviction + Policy + Send + 'static>(
         P::new(parameters, shard_seed(form.seed, shard)).map(Native)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use larder_sdk::{Event, EventKind};
+
+    #[test]
+    fn policies_that_count_reads_tell_them_and_the_others_none() {
+        for native in NATIVES {
+            let mut evictor = native.evictor().build(7, 1 << 20).unwrap();
+            let hash = |slot: u32| slot.wrapping_mul(0x9e37_79b1);
+            let event = |kind, slot| Event::new(kind, slot, hash(slot));
+            let inserts = (0..64).map(|slot| Event {
+                size: 64,
+                ..event(EventKind::Insert, slot)
+            });
+            let hits = [1, 2, 1, 1, 2, 1, 1].map(|slot| event(EventKind::Hit, slot));
+            let events: Vec<_> = inserts.chain(hits).collect();
+            evictor.deliver(&events).unwrap();
+            let told = [1, 2, 0, 1 << 20].map(|slot| evictor.reads(slot));
+            match native.name {
+                "gdsf" | "lfu" | "s3-fifo" | "w-tinylfu" => assert!(
+                    told[0] > told[1] && told[1] > told[2] && told[3] == 0,
+                    "{}: {told:?}",
+                    native.name
+                ),
+                name => assert_eq!(told, [0; 4], "{name}"),
+            }
+        }
+    }
+}

@@ -60,6 +60,11 @@ impl Heap {
         self.items[slot]
     }
 
+    /// How often `slot` came and was read; 0 for one that never was here.
+    pub(crate) fn frequency(&self, slot: Slot) -> u16 {
+        self.items.get(slot).map_or(0, |item| item.frequency)
+    }
+
     pub(crate) fn key(&self, place: u32) -> Key {
         self.items[self.slots[place]].key()
     }

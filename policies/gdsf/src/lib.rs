@@ -152,6 +152,10 @@ impl Eviction for Gdsf {
         }
     }
 
+    fn reads(&self, slot: Slot) -> u32 {
+        self.heap.frequency(slot).into()
+    }
+
     fn memory_bytes(&self) -> usize {
         let next = self.next.capacity() * size_of::<Reverse<(Key, u32)>>();
         self.heap.memory_bytes() + next

@@ -80,6 +80,13 @@ impl Counts {
         self.nodes[slot].size = size;
     }
 
+    /// How often `slot` was read; any slot may be asked for.
+    pub(crate) fn reads(&self, slot: Slot) -> u32 {
+        let node = self.nodes.get(slot);
+        let group = node.and_then(|node| self.groups.get(node.group as usize));
+        group.map_or(0, |group| group.count)
+    }
+
     pub(crate) fn size(&self, slot: Slot) -> u32 {
         self.nodes[slot].size
     }
@@ -160,12 +167,7 @@ mod tests {
 
     fn ordered(counts: &Counts) -> Vec<(Slot, u32)> {
         let slots = std::iter::successors(counts.first(), |&slot| counts.after(slot));
-        slots
-            .map(|slot| {
-                let group = counts.nodes[slot].group;
-                (slot, counts.groups[group as usize].count)
-            })
-            .collect()
+        slots.map(|slot| (slot, counts.reads(slot))).collect()
     }
 
     #[test]

@@ -57,6 +57,10 @@ impl Eviction for Lfu {
         }
     }
 
+    fn reads(&self, slot: Slot) -> u32 {
+        self.counts.reads(slot)
+    }
+
     fn memory_bytes(&self) -> usize {
         self.counts.memory_bytes()
     }

@@ -301,6 +301,11 @@ impl Eviction for WTinyLfu {
         }
     }
 
+    fn reads(&self, slot: Slot) -> u32 {
+        let node = self.nodes.get(slot);
+        node.map_or(0, |node| self.sketch.estimate(node.hash).into())
+    }
+
     fn memory_bytes(&self) -> usize {
         self.nodes.memory_bytes() + self.sketch.memory_bytes()
     }
