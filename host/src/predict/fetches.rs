@@ -14,6 +14,10 @@ const FAULTS_MAX: u32 = 8;
 const PAUSE_MS: Millis = 1_000;
 /// When none has ended for so long, those that go on are said to hang.
 const SILENCE_MS: Millis = 1_000;
+/// A key that was nowhere is not looked for again for so long, however often it is foretold: whoever reads it looks for it.
+const ABSENT_MS: Millis = 5_000;
+/// So many are remembered; one takes the place of another.
+const ABSENT_KEYS: usize = 1 << 12;
 /// Of what a fault says, so much is told.
 const FAULT_CHARS_MAX: usize = 200;
 
@@ -29,7 +33,6 @@ enum Undone {
 }
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Fetches {
     now: Mutex<Standing>,
     undone: [AtomicU64; Prediction::UNDONE.len()],
@@ -45,6 +48,8 @@ struct Standing {
     /// When the last one failed, and how.
     failed_ms: Millis,
     fault: String,
+    /// Hashes of keys that were nowhere, and when.
+    absent: Vec<(u64, Millis)>,
 }
 
 impl Standing {
@@ -52,12 +57,36 @@ impl Standing {
     fn is_paused(&self, now: Millis) -> bool {
         self.faults >= FAULTS_MAX && now.abs_diff(self.failed_ms) < PAUSE_MS
     }
+
+    fn is_absent(&self, key: u64, now: Millis) -> bool {
+        let (absent, at_ms) = self.absent[key as usize % ABSENT_KEYS];
+        absent == key && now.abs_diff(at_ms) < ABSENT_MS
+    }
 }
 
 impl Fetches {
-    /// Whether another one may be begun; if so it goes on until [`Self::end`].
-    pub(super) fn begin(&self, now: Millis) -> bool {
+    /// The most that it takes.
+    pub(super) const BYTES: usize = ABSENT_KEYS * size_of::<(u64, Millis)>();
+
+    /// None yet.
+    pub(super) fn new() -> Self {
+        let standing = Standing {
+            absent: vec![(0, 0); ABSENT_KEYS],
+            ..Standing::default()
+        };
+        Self {
+            now: Mutex::new(standing),
+            undone: Default::default(),
+        }
+    }
+
+    /// Whether the key of that hash may be fetched; if so it is being fetched until [`Self::end`].
+    pub(super) fn begin(&self, key: u64, now: Millis) -> bool {
         let mut standing = self.now.lock();
+        if standing.is_absent(key, now) {
+            self.count(Undone::Needless);
+            return false;
+        }
         if standing.is_paused(now) {
             self.count(Undone::Paused);
             return false;
@@ -73,11 +102,14 @@ impl Fetches {
         true
     }
 
-    /// What became of one.
-    pub(super) fn end(&self, fetched: &Result<Prewarmed, FetchError>, now: Millis) {
+    /// What became of the key of that hash.
+    pub(super) fn end(&self, key: u64, fetched: &Result<Prewarmed, FetchError>, now: Millis) {
         let mut standing = self.now.lock();
         standing.in_flight -= 1;
         standing.heard_ms = now;
+        if *fetched == Ok(Prewarmed::Absent) {
+            standing.absent[key as usize % ABSENT_KEYS] = (key, now);
+        }
         match fetched {
             Ok(Prewarmed::Here | Prewarmed::Renewed) | Err(FetchError::Memory(_)) => {}
             Ok(_) => standing.faults = 0,
@@ -144,9 +176,9 @@ mod tests {
 
     /// Begins a fetch and ends it. Whether it was begun.
     fn fetch(fetches: &Fetches, now: Millis, fetched: Result<Prewarmed, FetchError>) -> bool {
-        let is_begun = fetches.begin(now);
+        let is_begun = fetches.begin(7, now);
         if is_begun {
-            fetches.end(&fetched, now);
+            fetches.end(7, &fetched, now);
         }
         is_begun
     }
@@ -157,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_key_that_fails_among_others_that_do_not_has_nobody_wait() {
-        let fetches = Fetches::default();
+        let fetches = Fetches::new();
         for _ in 0..100 {
             assert!((1..FAULTS_MAX).all(|_| fetch(&fetches, 5, fault())));
             assert!(fetch(&fetches, 5, Ok(Prewarmed::Came)));
@@ -168,7 +200,7 @@ mod tests {
 
     #[test]
     fn after_so_many_faults_in_a_row_there_is_a_pause_that_says_why_and_a_try() {
-        let fetches = Fetches::default();
+        let fetches = Fetches::new();
         assert!((0..FAULTS_MAX).all(|_| fetch(&fetches, 10, fault())));
         assert!(!fetch(&fetches, 10 + PAUSE_MS - 1, fault()));
         let why = fetches.why_paused(10).unwrap();
@@ -184,13 +216,23 @@ mod tests {
 
     #[test]
     fn no_more_go_on_than_may_and_it_is_said_when_none_ends() {
-        let fetches = Fetches::default();
-        assert!((0..IN_FLIGHT_MAX).all(|_| fetches.begin(1_000)));
-        assert!(!fetches.begin(1_000));
+        let fetches = Fetches::new();
+        assert!((0..IN_FLIGHT_MAX).all(|_| fetches.begin(7, 1_000)));
+        assert!(!fetches.begin(7, 1_000));
         assert_eq!(fetches.why_paused(1_000), None, "they may end at once");
         let why = fetches.why_paused(1_000 + SILENCE_MS).unwrap();
         assert_eq!(why, "16 fetches go on, and none has ended for 1000 ms");
-        fetches.end(&Ok(Prewarmed::Came), 3_000);
-        assert!(fetches.why_paused(3_000).is_none() && fetches.begin(3_000));
+        fetches.end(7, &Ok(Prewarmed::Came), 3_000);
+        assert!(fetches.why_paused(3_000).is_none() && fetches.begin(7, 3_000));
+    }
+
+    #[test]
+    fn what_is_nowhere_is_not_looked_for_again_for_a_while() {
+        let fetches = Fetches::new();
+        assert!(fetch(&fetches, 9_000, Ok(Prewarmed::Absent)));
+        assert!(!fetch(&fetches, 9_000 + ABSENT_MS - 1, Ok(Prewarmed::Came)));
+        assert!(fetches.begin(8, 9_000), "another key");
+        assert!(fetch(&fetches, 9_000 + ABSENT_MS, Ok(Prewarmed::Came)));
+        assert_eq!(fetches.undone(), [2, 0, 0, 0, 0, 0]);
     }
 }

@@ -123,7 +123,7 @@ impl Shown {
     }
 
     /// Fetches a key that nobody has asked for yet.
-    async fn fetch(self: Arc<Self>, name: Name, until: Millis) {
+    async fn fetch(self: Arc<Self>, key: u64, name: Name, until: Millis) {
         let waits = Waits {
             until,
             bytes_max: self.share_bytes(),
@@ -132,7 +132,7 @@ impl Shown {
             .tenant
             .prewarm(name.key(), Reach::Origin, Some(waits), self.clock)
             .await;
-        self.fetches.end(&fetched, (self.clock)());
+        self.fetches.end(key, &fetched, (self.clock)());
     }
 }
 
@@ -171,7 +171,8 @@ impl Seer {
         let (ear, notes) = Ear::new(hasher.clone());
         let ear = Arc::new(ear);
         let names_bytes = config.memory_bytes_max / NAMES_PART;
-        let own_bytes = names_bytes + NOTES_BYTES_MAX + NOTES_MAX * size_of::<Access>();
+        let heard_bytes = NOTES_BYTES_MAX + NOTES_MAX * size_of::<Access>();
+        let own_bytes = names_bytes + heard_bytes + Fetches::BYTES;
         let mut predictor = Predictor::new(Config {
             memory_bytes_max: config.memory_bytes_max.saturating_sub(own_bytes),
             ..config
@@ -189,7 +190,7 @@ impl Seer {
             told: Mutex::new(Told::of(&predictor, now)),
             predictor: Mutex::new(predictor),
             ear: Arc::clone(&ear),
-            fetches: Fetches::default(),
+            fetches: Fetches::new(),
             asked: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             training_ms: AtomicU64::new(0),
@@ -318,8 +319,9 @@ impl Seer {
         let Some(name) = names.get(fetch.key) else {
             return;
         };
-        if shown.fetches.begin(now) {
-            tokio::spawn(Arc::clone(shown).fetch(name.clone(), fetch.until_ms));
+        if shown.fetches.begin(fetch.key, now) {
+            let fetching = Arc::clone(shown).fetch(fetch.key, name.clone(), fetch.until_ms);
+            tokio::spawn(fetching);
         }
     }
 }

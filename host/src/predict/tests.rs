@@ -391,10 +391,18 @@ fn what_an_origin_does_not_have_yet_is_found_once_it_has_it() {
         run.read(format!("track:{track}").as_bytes());
     }
     run.origin.is_empty.store(true, Ordering::Relaxed);
+    for track in 2_000_008..2_000_012 {
+        run.turn();
+        run.look(format!("track:{track}").as_bytes());
+    }
     run.turn();
     run.origin.is_empty.store(false, Ordering::Relaxed);
-    let missed = std::mem::take(&mut *run.origin.missed.lock().unwrap());
+    let mut missed = std::mem::take(&mut *run.origin.missed.lock().unwrap());
     assert!(!missed.is_empty(), "{:?}", run.prediction(0));
+    let looks = missed.len();
+    missed.sort();
+    missed.dedup();
+    assert_eq!(looks, missed.len(), "each is looked for once");
     for key in missed {
         assert!(run.read(&key), "{}", String::from_utf8_lossy(&key));
     }
