@@ -21,11 +21,19 @@ pub struct Response {
 /// # Errors
 /// When nobody answers, or not in HTTP.
 pub fn get(addr: SocketAddr, path: &str) -> io::Result<Response> {
+    get_with(addr, path, "")
+}
+
+/// As [`get`], with more headers, each a whole line.
+///
+/// # Errors
+/// Likewise.
+pub fn get_with(addr: SocketAddr, path: &str, headers: &str) -> io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -21,7 +21,7 @@ mod server;
 mod tool;
 
 pub use client::Client;
-pub use http::{Response, get};
+pub use http::{Response, get, get_with};
 pub use origin::Origin;
 pub use patience::{PATIENCE, eventually, within};
 pub use policies::{Row, drop_policy, explain, policies_of, policy};

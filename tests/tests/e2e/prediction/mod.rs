@@ -1,5 +1,8 @@
 //! What is fetched before anybody asks for it.
 
+mod tenants;
+mod trouble;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -49,28 +52,34 @@ fn play(client: &mut Client, first: usize) -> BTreeMap<String, String> {
     })
 }
 
+/// Plays albums, each from anywhere among so many tracks, until `used` of them had been fetched before.
+fn play_until(client: &mut Client, tracks: usize, used: f64) -> BTreeMap<String, String> {
+    let mut random = Random::new(7);
+    // On a busy machine whoever foretells lets others go first.
+    let told = within(3 * PATIENCE, || {
+        let start = random.below(tracks - 40);
+        let told = (0..10).map(|turn| play(client, start + 4 * turn)).last()?;
+        (number(&told, "used") >= used).then_some(told)
+    });
+    told.expect("tracks are fetched before they are asked for")
+}
+
+/// Writes so many tracks of a thousand bytes.
+fn record(client: &mut Client, tracks: usize) {
+    for track in 0..tracks {
+        let value = "v".repeat(1_000);
+        let reply = client.call(&["SET", &format!("track:{track}"), &value]);
+        assert_eq!(reply, ok());
+    }
+}
+
 #[test]
 fn playlists_are_fetched_ahead_and_a_model_outlives_the_process_unless_it_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path());
     let mut client = server.client();
-    for track in 0..TRACKS {
-        let value = "v".repeat(1_000);
-        assert_eq!(
-            client.call(&["SET", &format!("track:{track}"), &value]),
-            ok()
-        );
-    }
-    let mut random = Random::new(7);
-    // On a busy machine whoever foretells lets others go first.
-    let told = within(3 * PATIENCE, || {
-        let start = random.below(TRACKS - 40);
-        let told = (0..10)
-            .map(|turn| play(&mut client, start + 4 * turn))
-            .last()?;
-        (number(&told, "used") >= 100.0).then_some(told)
-    });
-    let told = told.expect("tracks are fetched before they are asked for");
+    record(&mut client, TRACKS);
+    let told = play_until(&mut client, TRACKS, 100.0);
     assert!(number(&told, "precision") > 0.3, "{told:?}");
     assert!(
         number(&told, "trained") >= 1.0 && number(&told, "recall") > 0.0,
@@ -97,6 +106,29 @@ fn playlists_are_fetched_ahead_and_a_model_outlives_the_process_unless_it_is_dam
     assert!(
         said.contains("the model of the last run is left out"),
         "{said}"
+    );
+}
+
+#[test]
+fn what_is_asked_for_by_chance_is_not_fetched_and_it_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path());
+    let mut client = server.client();
+    let mut random = Random::new(7);
+    let told = within(PATIENCE, || {
+        for _ in 0..100 {
+            let object = random.below(100_000).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            client.call(&["GET", &format!("{object:x}-")]);
+        }
+        let told = prediction(&mut client);
+        (number(&told, "trained") >= 2.0).then_some(told)
+    });
+    let told = told.expect("it is tried to learn from that");
+    assert_eq!((&*told["prediction"], &*told["planned"]), ("off", "0"));
+    let why = &told["why"];
+    assert!(
+        why.contains("too few data") || why.contains("are asked for, less than"),
+        "{why}"
     );
 }
 
