@@ -268,10 +268,9 @@ impl Transaction {
         let is_unchanged = |seen: &[Seen]| {
             let mut marks = self.marks.iter();
             marks.all(|(db, bytes, mark)| {
-                let at = keys
-                    .iter()
-                    .position(|key| (key.db, key.bytes) == (*db, bytes));
-                at.and_then(|at| seen.get(at))
+                let at = keys.binary_search_by_key(&(*db, &**bytes), |key| (key.db, key.bytes));
+                at.ok()
+                    .and_then(|at| seen.get(at))
                     .is_some_and(|seen| seen.mark.state == mark.state)
             })
         };

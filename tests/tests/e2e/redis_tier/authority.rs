@@ -404,3 +404,29 @@ fn what_is_swapped_is_as_it_was_seen_or_nothing_is_done() {
     );
     assert_eq!(asked.value(&key("a")), None);
 }
+
+#[test]
+fn a_key_that_a_command_names_twice_is_one_key() {
+    let Some(redis) = Redis::start("a_key_that_a_command_names_twice_is_one_key") else {
+        return;
+    };
+    let server = start(&format!("redis://{}", redis.addr()), &PATIENT);
+    let mut client = server.client();
+    let k = "count:twice";
+    assert_eq!(client.call(&["SET", k, "1"]), ok());
+    let both = |value: &str| Value::Array(vec![bulk(value), bulk(value)]);
+    let script = "return redis.call('mget', KEYS[1], KEYS[2])";
+    for (command, reply) in [
+        (&["MGET", k, k][..], both("1")),
+        (&["EXISTS", k, k], Value::Integer(2)),
+        (&["WATCH", k, k], ok()),
+        (&["EVAL_RO", script, "2", k, k], both("1")),
+        (&["MSET", k, "1", k, "2"], ok()),
+        (&["MGET", k, k], both("2")),
+    ] {
+        assert_eq!(client.call(command), reply, "{command:?}");
+    }
+    assert!(error_text(client.call(&["MOVE", k, "0"])).contains("same"));
+    assert_eq!(client.call(&["GET", k]), bulk("2"));
+    assert_eq!(client.call(&["DEL", k, k]), Value::Integer(1));
+}

@@ -131,6 +131,7 @@ pub(super) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> 
             false => Err(UNDECLARED),
         });
     }
+    let keys = each_once(&keys);
     Some(match command.name {
         "WATCH" => watch(ctx, &keys),
         _ => try_out(
@@ -141,6 +142,14 @@ pub(super) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> 
             |ctx| found.execute(ctx, args),
         ),
     })
+}
+
+/// Keys in an order of their own, each once: what is borrowed is given back once.
+pub(crate) fn each_once<'k>(keys: &[Key<'k>]) -> Keys<'k> {
+    let mut keys: Keys<'k> = keys.iter().copied().collect();
+    keys.sort_unstable_by_key(|key| (key.db, key.bytes));
+    keys.dedup();
+    keys
 }
 
 /// Whether a part of a transaction or script touches no keys at all.
@@ -168,7 +177,7 @@ fn watch(ctx: &mut Context<'_>, keys: &Keys<'_>) -> Outcome {
     Ok(Flow::Continue)
 }
 
-/// Has `run` work on what the level has of `keys`, which `lock` holds, and the level become what it makes of them.
+/// Has `run` work on what the level has of `keys`, each of them once, which `lock` holds, and the level become what it makes of them.
 /// [`Flow::Fetch`] where the level has to be waited for, or where `run` says that it has to begin anew. `is_wanted` is shown
 /// first what the level has: where it is not what was wanted nothing is done, and the reply is a null array, as EXEC's.
 pub(crate) fn try_out<'c>(

@@ -21,7 +21,7 @@ use crate::commands::Failure;
 use crate::{Context, Flow, Session, Shared};
 use authority::Trial;
 
-pub(crate) use authority::{NOT_WITH_THEM, failure, is_over, try_out};
+pub(crate) use authority::{NOT_WITH_THEM, each_once, failure, is_over, try_out};
 pub(crate) use single::{carry_out, keys_of, reach_of};
 
 /// Loads that one command has going on at once, and at first.

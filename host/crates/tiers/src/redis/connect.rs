@@ -21,7 +21,7 @@ use super::nodes::Primaries;
 /// The oldest version that has all that is used here.
 const VERSION_MIN: (u32, u32) = (6, 2);
 /// How often the cluster's client asks again by itself, where a node is away or a slot moves, and what it waits between.
-const RETRIES: u32 = 4;
+const RETRIES: u32 = 8;
 const RETRY_WAITS_MS: [u64; 2] = [10, 100];
 /// Beyond what any operation may take, a node that says nothing is away.
 const PATIENCE: Duration = Duration::from_secs(60);

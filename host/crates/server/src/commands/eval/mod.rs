@@ -169,13 +169,14 @@ fn run_below<'c>(
     keys: &[Key<'_>],
     attempt: impl FnOnce(&mut Context<'c>) -> Result<Ended, Failure>,
 ) -> Outcome {
+    let keys = fetch::each_once(keys);
     let lock = |tenant: &'c Tenant, now| match known.is_boundless() {
         true => Ok(tenant.lock_all()),
         false => tenant.lock(keys.iter().copied(), 0, now),
     };
     fetch::try_out(
         ctx,
-        keys,
+        &keys,
         |_| true,
         lock,
         |ctx| match attempt(ctx)? {
