@@ -42,24 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Predict {
         Time(SECOND..=HOUR),
         "How far ahead it looks at most: what was fetched and nobody asked for goes then",
     );
-    let fetches_per_second = reader.read(
-        "predict.fetches_per_second",
-        "1000",
-        Whole(1..=1_000_000),
-        "Keys of a tenant that are fetched in a second at most",
-    );
-    let bytes_per_second = reader.read(
-        "predict.bytes_per_second",
-        "64MiB",
-        Size(ByteSize::new(1 << 10)..=SIZE_MAX),
-        "Bytes of a tenant that are fetched in a second at most",
-    );
-    let share_percent = reader.read(
-        "predict.share_percent",
-        "10",
-        Whole(1..=50),
-        "Part of a tenant's memory that may wait to be asked for",
-    );
+    let (fetches_per_second, bytes_per_second, share_percent) = budget(reader);
     let accesses_per_second = reader.read(
         "predict.accesses_per_second",
         "4000",
@@ -78,12 +61,35 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Predict {
         interval,
         min_data_points,
         horizon,
-        // Within their bounds.
-        fetches_per_second: fetches_per_second as u32,
+        fetches_per_second,
         bytes_per_second,
         share_percent,
         // Within its bounds.
         accesses_per_second: accesses_per_second as u32,
         shared,
     }
+}
+
+/// Keys and bytes that are fetched in a second, and the part of the memory that they may take.
+fn budget(reader: &mut Reader<'_>) -> (u32, ByteSize, u64) {
+    let fetches_per_second = reader.read(
+        "predict.fetches_per_second",
+        "1000",
+        Whole(1..=1_000_000),
+        "Keys of a tenant that are fetched in a second at most",
+    );
+    let bytes_per_second = reader.read(
+        "predict.bytes_per_second",
+        "64MiB",
+        Size(ByteSize::new(1 << 10)..=SIZE_MAX),
+        "Bytes of a tenant that are fetched in a second at most",
+    );
+    let share_percent = reader.read(
+        "predict.share_percent",
+        "10",
+        Whole(1..=50),
+        "Part of a tenant's memory that may wait to be asked for",
+    );
+    // Within their bounds.
+    (fetches_per_second as u32, bytes_per_second, share_percent)
 }
