@@ -5,7 +5,7 @@ use std::fs;
 use e2e::harness::{Client, Server, get_with};
 use larder_resp::Value;
 
-use super::{play_until, prediction, record};
+use super::{ALL, play_until, prediction, record};
 use crate::values::{bulk, ok};
 
 const TRACKS: usize = 8_000;
@@ -58,6 +58,8 @@ fn a_tenant_sees_nothing_of_another_but_for_a_model_that_is_shared() {
             "--predict-horizon",
             "2s",
             &shared,
+            ALL[0],
+            ALL[1],
         ]);
         let (mut ann, mut bob) = (sign_in(&server, "ann"), sign_in(&server, "bob"));
         record(&mut ann, TRACKS);

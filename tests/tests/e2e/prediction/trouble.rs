@@ -6,7 +6,7 @@ use std::fs;
 use e2e::harness::{Client, Origin, PATIENCE, Random, Redis, Server, eventually, within};
 use larder_resp::encode_command;
 
-use super::{TRACKS, number, play, play_until, prediction, record};
+use super::{ALL, TRACKS, number, play, play_until, prediction, record};
 use crate::values::{NIL, bulk, ok};
 
 const PREDICT: [&str; 8] = [
@@ -50,7 +50,7 @@ fn an_origin_that_does_not_answer_holds_up_sixteen_fetches_and_nobody_else() {
     let text = format!("[[loader]]\nmatch = 'track:*'\nurl = '{url}'\ntimeout = '5m'");
     fs::write(&file, text).unwrap();
     let file = file.display().to_string();
-    let server = Server::start(&[&["--config", &file], &PREDICT[..]].concat());
+    let server = Server::start(&[&["--config", &file], &PREDICT[..], &ALL].concat());
     let mut client = server.client();
     play_until(&mut client, TRACKS, 50.0);
     assert_eq!(client.call(&["SET", "own", "v"]), ok());
@@ -88,7 +88,7 @@ fn a_redis_that_dies_has_fetches_pause_and_nobody_wait() {
     let tracks = 8_000;
     let url = format!("redis://{}", redis.addr());
     let level = ["--l2", &url, "--l2-timeout", "100ms"];
-    let server = Server::start(&[&level[..], &PREDICT].concat());
+    let server = Server::start(&[&level[..], &PREDICT, &ALL].concat());
     let mut client = server.client();
     record(&mut client, tracks);
     let before = play_until(&mut client, tracks, 50.0);
