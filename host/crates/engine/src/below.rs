@@ -24,6 +24,15 @@ pub enum Sight {
     Maybe,
 }
 
+/// How many replicas are to have a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replication {
+    /// So many, in the level that waits for the fewest.
+    pub replicas: u32,
+    /// Changes that not as many had in time, or that were acknowledged before they were done, since the start.
+    pub short: u64,
+}
+
 /// How far down a key is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reach {
@@ -150,6 +159,11 @@ pub trait Below: Send + Sync {
 
     /// What to wait for before the changes that this thread has told are acknowledged; `None` for nothing.
     fn settled(&self) -> Option<Answer<'static, ()>>;
+
+    /// How many replicas have what was told once that is settled, where a level waits for any.
+    fn replication(&self) -> Option<Replication> {
+        None
+    }
 
     /// Whether so much is on its way down that those who write have to wait for [`Self::settled`].
     fn is_full(&self) -> bool;

@@ -460,6 +460,11 @@ pub trait Tier: Send + Sync + 'static {
         false
     }
 
+    /// How many replicas it waits for before a change is done; `None` where it waits for none.
+    fn replicas(&self) -> Option<u32> {
+        None
+    }
+
     /// Whether other hosts change what it holds, and it tells of that.
     fn is_shared(&self) -> bool {
         false

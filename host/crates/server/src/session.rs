@@ -43,6 +43,9 @@ pub struct Session {
     /// It waits for the end of a pause.
     pub(crate) is_paused: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
+    /// How many changes of anybody's had fallen short of their replicas before the first that it has made since it asked
+    /// where they are.
+    pub(crate) short_before: Option<u64>,
     /// What the next request waits for.
     pub(crate) fetch: Option<Box<Fetch>>,
     /// What it waits for of other clients.
@@ -68,6 +71,7 @@ impl Session {
             no_touch: false,
             is_paused: false,
             transaction: None,
+            short_before: None,
             fetch: None,
             waiting: None,
             subscriptions: None,

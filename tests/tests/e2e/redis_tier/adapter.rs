@@ -12,6 +12,7 @@ use larder_resp::Value;
 use larder_tiers::conformance::{Subject, check, key, put};
 use larder_tiers::redis::{Consistency, RedisOptions};
 
+use super::replicas::replica_of;
 use super::{Asked, NOW, open, options, runtime};
 use crate::values::{bulk, ok};
 
@@ -423,18 +424,7 @@ fn a_write_that_too_few_replicas_have_is_counted() {
     let Some(primary) = Redis::start(test) else {
         return;
     };
-    let (ip, port) = (
-        primary.addr().ip().to_string(),
-        primary.addr().port().to_string(),
-    );
-    let replica = Redis::start_with(test, &["--replicaof", &format!("{ip} {port}")]).unwrap();
-    let info = |redis: &Redis| match redis.client().call(&["INFO", "replication"]) {
-        Value::Bulk(Some(text)) => String::from_utf8(text).unwrap(),
-        other => panic!("no text: {other:?}"),
-    };
-    eventually("the replica follows", || {
-        info(&primary).contains("state=online").then_some(())
-    });
+    let replica = replica_of(test, &primary);
     let open_for = |timeout| {
         Asked::open(&RedisOptions {
             consistency: Consistency::Quorum,

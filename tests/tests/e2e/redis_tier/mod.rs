@@ -8,6 +8,7 @@ mod hosts;
 mod invalidation;
 mod migration;
 mod openings;
+mod replicas;
 mod server;
 mod stopped;
 mod tags;

@@ -1,8 +1,9 @@
-//! ROLE, WAIT and LASTSAVE: what a server says that has no replica and no file.
+//! ROLE, WAIT and LASTSAVE: what a server says that has no replica and no file of its own.
 
 use larder_resp::{Args, parse_integer};
 
 use super::{Action, Category, Command, Failure, Flag, Group, Keys, Outcome};
+use crate::fetch::{awaits_replicas, replicas_reached};
 use crate::{Context, Flow};
 
 pub(super) const ROLE: Command = Command {
@@ -33,7 +34,7 @@ pub(super) const WAIT: Command = Command {
     group: Group::Generic,
     categories: &[Category::Connection],
     since: "3.0.0",
-    summary: "Returns at once that no replica has what was written, as there is none",
+    summary: "Returns how many replicas of the level below have what was written",
     action: Action::Run(wait),
     ..ROLE
 };
@@ -62,6 +63,10 @@ fn wait(ctx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if timeout.checked_add_unsigned(ctx.now).is_none() {
         return Err(Failure::new("ERR timeout is out of range"));
     }
-    ctx.reply.integer(0);
+    if !ctx.is_part && awaits_replicas(ctx) {
+        return Ok(Flow::Fetch);
+    }
+    let replicas = replicas_reached(ctx);
+    ctx.reply.integer(replicas.into());
     Ok(Flow::Continue)
 }

@@ -6,6 +6,7 @@
 //! its keys costs nothing more.
 
 mod authority;
+mod replicas;
 mod single;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use crate::{Context, Flow, Session, Shared};
 use authority::Trial;
 
 pub(crate) use authority::{NOT_WITH_THEM, each_once, failure, is_over, try_out};
+pub(crate) use replicas::{awaits_replicas, replicas_reached};
 pub(crate) use single::{carry_out, keys_of, reach_of};
 
 /// Loads that one command has going on at once, and at first.

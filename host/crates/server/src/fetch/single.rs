@@ -8,6 +8,7 @@ use larder_engine::{KEY_BYTES_MAX, Key, Store, Tenant};
 use larder_resp::Args;
 use smallvec::SmallVec;
 
+use super::replicas::note_change;
 use super::{Complete, Wanted, authority, awaits_room, hold, try_again};
 use crate::commands::{Command, Failure, Flag, Found, Group, Outcome, database};
 use crate::{Context, Flow};
@@ -27,6 +28,9 @@ pub(super) type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 /// Carries out a command once what it works on is in memory; [`Flow::Fetch`] where that has to be waited for.
 pub(crate) fn carry_out(ctx: &mut Context<'_>, found: Found, args: Args<'_>) -> Outcome {
+    if !found.command.is_read_only() {
+        note_change(ctx);
+    }
     let below = ctx.store.tenant().below();
     if below.is_some_and(|below| below.authority().is_some())
         && let Some(outcome) = authority::carry_out(ctx, found, args)

@@ -339,6 +339,10 @@ impl Tier for Guarded {
         self.tier.counts_tags()
     }
 
+    fn replicas(&self) -> Option<u32> {
+        self.tier.replicas()
+    }
+
     fn is_shared(&self) -> bool {
         self.tier.is_shared()
     }

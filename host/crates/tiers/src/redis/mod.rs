@@ -399,6 +399,15 @@ impl Tier for RedisTier {
         !standing.is_deaf.load(Relaxed) || standing.answers.load(Relaxed)
     }
 
+    fn replicas(&self) -> Option<u32> {
+        let Inner {
+            consistency,
+            dialer,
+            ..
+        } = &*self.inner;
+        (*consistency != Consistency::One).then(|| consistency.replicas(dialer.replicas()))
+    }
+
     fn is_shared(&self) -> bool {
         self.inner.voice.is_some()
     }

@@ -47,7 +47,7 @@ pub enum Consistency {
 
 impl Consistency {
     /// How many of its replicas a primary waits for.
-    fn replicas(self, replicas: u32) -> u32 {
+    pub(super) fn replicas(self, replicas: u32) -> u32 {
         match self {
             Self::One => 0,
             Self::Quorum => replicas.div_ceil(2),

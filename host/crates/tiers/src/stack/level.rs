@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use larder_engine::Millis;
+use larder_engine::below::Replication;
 use larder_engine::tags::Tags;
 use larder_engine::tier::{
     LevelFigures, Shed, Stored, Tier, TierChange, TierError, TierKey, TierKeyBuf,
@@ -176,6 +177,15 @@ impl Level {
             let tier = self.tier.name();
             warn!(tier, "the tier has not ended within {patience:?}");
         }
+    }
+
+    pub(super) fn replication(&self) -> Option<Replication> {
+        let replicas = self.tier.replicas()?;
+        let figures = self.figures();
+        Some(Replication {
+            replicas,
+            short: figures.tier.unreplicated + figures.deferred + figures.write_errors,
+        })
     }
 
     pub(super) fn figures(&self) -> LevelFigures {

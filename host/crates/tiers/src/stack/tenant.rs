@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use larder_engine::authority::Authority;
-use larder_engine::below::{Below, Loaded, Origin, Reach, Sight};
+use larder_engine::below::{Below, Loaded, Origin, Reach, Replication, Sight};
 use larder_engine::tags::{TagIds, Tags, id_of};
 use larder_engine::tier::{
     Answer, PREFIXES_MAX, Shed, Tier, TierChange, TierError, TierKey, TierKeyBuf,
@@ -384,6 +384,15 @@ impl Below for TenantBelow {
 
     fn told(&self) -> u64 {
         TOLD.get()
+    }
+
+    fn replication(&self) -> Option<Replication> {
+        let levels = self.stack.levels.iter();
+        let own = levels.filter_map(|level| level.replication());
+        own.reduce(|one, other| Replication {
+            replicas: one.replicas.min(other.replicas),
+            short: one.short + other.short,
+        })
     }
 
     fn settled(&self) -> Option<Answer<'static, ()>> {
