@@ -124,7 +124,7 @@ impl Way {
         match self {
             Self::Tier(tier) => {
                 let keys = [owned_key(COUNTER)];
-                let seen = tier.look(&keys, NOW).await?;
+                let seen = tier.look(&keys, u64::MAX, NOW).await?;
                 let [key] = keys;
                 let seen = seen.into_iter().next().context("a look at a key")?;
                 let before = seen.stored.map_or(Ok(0), |stored| {

@@ -38,6 +38,16 @@ pub enum Becomes {
     Nothing,
 }
 
+impl Becomes {
+    /// Bytes of its value.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Entry(stored, _) => stored.value.len(),
+            Self::Same | Self::Nothing => 0,
+        }
+    }
+}
+
 /// A key, as it was seen, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swap {
@@ -51,10 +61,12 @@ pub struct Swap {
 
 /// A tier that can have the authority over keys. Keys that are asked for together are seen and changed at one moment.
 pub trait Arbiter: Send + Sync {
-    /// What it holds under each of `keys`.
+    /// What it holds under each of `keys`. Where that is more than `bytes_max` of values it is [`TierError::Refused`], and next
+    /// to nothing of it is brought.
     fn look<'a>(
         &'a self,
         keys: &'a [TierKeyBuf],
+        bytes_max: u64,
         now: Millis,
     ) -> Answer<'a, Result<Vec<Seen>, TierError>>;
 
@@ -69,10 +81,23 @@ pub trait Arbiter: Send + Sync {
     ) -> Answer<'a, Result<bool, TierError>>;
 }
 
+/// How far a command is that looks at keys until its change is not in vain, and what it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Changes that were in vain so far.
+    pub tries: u32,
+    /// When it is given up, once it has begun.
+    pub until: Option<Instant>,
+    /// What the values of its keys may have.
+    pub bytes_max: u64,
+}
+
 /// Keys as they were seen. Nobody else of this host looks at them until it is dropped.
 pub struct Look {
     /// In the order in which they were asked for.
     pub seen: Vec<Seen>,
+    /// When the command that looks is given up.
+    pub until: Instant,
     /// Keeps others waiting.
     pub turns: Box<dyn Send>,
 }
@@ -82,11 +107,11 @@ pub trait Authority: Send + Sync {
     /// Whether it has it over this one.
     fn rules(&self, key: Key<'_>) -> bool;
 
-    /// As [`Arbiter::look`], for the time after so many tries that were in vain.
+    /// As [`Arbiter::look`].
     fn look(
         &self,
         keys: &[Key<'_>],
-        tries: u32,
+        attempt: Attempt,
         now: Millis,
     ) -> Answer<'static, Result<Look, TierError>>;
 

@@ -24,9 +24,9 @@ const RELEASE: &str = "local token = redis.call('get', KEYS[1]) \
      if not token or token ~= ARGV[1] then return 0 end \
      redis.call('del', KEYS[1]) return 1";
 
-const PATIENT: [&str; 2] = ["--l2-timeout", "60s"];
+pub(super) const PATIENT: [&str; 2] = ["--l2-timeout", "60s"];
 
-fn start(url: &str, flags: &[&str]) -> Server {
+pub(super) fn start(url: &str, flags: &[&str]) -> Server {
     let authority = ["--l2-authority", "lock:* count:*"];
     Server::start(&[&["--l2", url], &authority[..], flags].concat())
 }
@@ -296,7 +296,7 @@ fn where_redis_does_not_answer_nobody_is_answered_from_memory() {
     assert_eq!(integer(&count(&mut client)), before + 1);
 }
 
-fn patiently() -> Instant {
+pub(super) fn patiently() -> Instant {
     Instant::now() + PATIENCE
 }
 
@@ -313,7 +313,7 @@ fn a_change_that_was_not_sent_in_time_never_is() {
     });
     let (tier, runtime) = (&asked.tier, &asked.runtime);
     let keys = [key("sent"), key("waits")];
-    let look = || runtime.block_on(tier.look(&keys, NOW)).expect("a look");
+    let look = || asked.look(&keys);
     let seen = look();
     let swaps: Vec<_> = keys
         .iter()
@@ -356,7 +356,7 @@ fn what_is_swapped_is_as_it_was_seen_or_nothing_is_done() {
     let asked = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
     let (tier, runtime) = (&asked.tier, &asked.runtime);
     let keys = [key("a"), key("b")];
-    let look = || runtime.block_on(tier.look(&keys, NOW)).expect("a look");
+    let look = || asked.look(&keys);
     let swap = |seen: &[Seen], values: [Option<&str>; 2]| {
         let swaps = keys
             .iter()

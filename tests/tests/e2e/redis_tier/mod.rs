@@ -4,8 +4,10 @@ mod adapter;
 mod authority;
 mod clocks;
 mod failover;
+mod flushes;
 mod hosts;
 mod invalidation;
+mod looks;
 mod migration;
 mod openings;
 mod replicas;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use e2e::harness::PATIENCE;
+use larder_engine::authority::{Arbiter, Seen};
 use larder_engine::tier::{Stored, Tier, TierChange, TierError, TierKeyBuf};
 use larder_tiers::Plain;
 use larder_tiers::conformance::tell;
@@ -73,6 +76,12 @@ impl Asked {
 
     fn write(&self, changes: &[TierChange]) -> Vec<Result<(), TierError>> {
         self.runtime.block_on(tell(&self.tier, changes, NOW))
+    }
+
+    #[track_caller]
+    fn look(&self, keys: &[TierKeyBuf]) -> Vec<Seen> {
+        let looking = self.tier.look(keys, u64::MAX, NOW);
+        self.runtime.block_on(looking).expect("a look")
     }
 
     #[track_caller]

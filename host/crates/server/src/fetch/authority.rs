@@ -6,11 +6,12 @@
 
 use std::task::{Context as Waking, Poll, ready};
 
-use larder_engine::authority::{Authority, Becomes, Look, Mark, Seen};
+use larder_engine::authority::{Attempt, Authority, Becomes, Look, Mark, Seen};
 use larder_engine::tier::{Answer, TierError};
 use larder_engine::{Error, Key, Locked, Millis, Store, Tenant};
 use larder_resp::Args;
 
+use super::bytes_max;
 use super::single::{Keys, keys_of};
 use crate::commands::{Command, Failure, Flag, Found, Outcome};
 use crate::onlookers::{Heard, Trial as Whispers};
@@ -37,8 +38,7 @@ pub(super) struct Trial {
     stage: Stage,
     /// What it came to, if the level changes so.
     made: Option<Made>,
-    /// Times that it was in vain.
-    tries: u32,
+    attempt: Attempt,
 }
 
 enum Stage {
@@ -49,6 +49,8 @@ enum Stage {
 }
 
 struct Made {
+    /// What the level is told of what the keys become.
+    bytes: usize,
     reply: Vec<u8>,
     outcome: Outcome,
     heard: Heard,
@@ -78,8 +80,9 @@ impl Trial {
             _ => &[],
         };
         let stored = seen.iter().filter_map(|seen| seen.stored.as_ref());
-        let reply = self.made.as_ref().map_or(0, |made| made.reply.len());
-        reply + stored.map(|stored| stored.value.len()).sum::<usize>()
+        let made = self.made.as_ref();
+        let made = made.map_or(0, |made| made.bytes + made.reply.len());
+        made + stored.map(|stored| stored.value.len()).sum::<usize>()
     }
 }
 
@@ -193,14 +196,23 @@ pub(crate) fn try_out<'c>(
     };
     let fetch = ctx.session.fetch.take();
     let Some(trial) = fetch.and_then(|fetch| fetch.trial) else {
-        return begin(ctx, authority, keys, 0);
+        let attempt = Attempt {
+            tries: 0,
+            until: None,
+            bytes_max: bytes_max(tenant),
+        };
+        return begin(ctx, authority, keys, attempt);
+    };
+    let again = Attempt {
+        tries: trial.attempt.tries + 1,
+        ..trial.attempt
     };
     let look = match (trial.stage, trial.made) {
         (Stage::Looked(look), _) => look.map_err(failure)?,
         (Stage::Swapped(done), Some(made)) => {
             return match done.map_err(failure)? {
                 true => Ok(conclude(ctx, tenant, keys, made)?),
-                false => begin(ctx, authority, keys, trial.tries + 1),
+                false => begin(ctx, authority, keys, again),
             };
         }
         (stage, made) => {
@@ -225,13 +237,15 @@ pub(crate) fn try_out<'c>(
     let heard = whispers.end();
     if matches!(outcome, Ok(Flow::Fetch)) {
         ctx.reply.take_back(len);
-        return begin(ctx, authority, keys, trial.tries + 1);
+        let until = Some(look.until);
+        return begin(ctx, authority, keys, Attempt { until, ..again });
     }
     if swaps.iter().all(|(_, becomes)| *becomes == Becomes::Same) {
         tell(ctx, &heard);
         return outcome;
     }
     let made = Made {
+        bytes: swaps.iter().map(|(_, becomes)| becomes.bytes()).sum(),
         reply: ctx.reply.take_back(len),
         outcome,
         heard,
@@ -240,7 +254,10 @@ pub(crate) fn try_out<'c>(
     let trial = Trial {
         stage: Stage::Swapping(authority.swap(keys, swaps, ctx.now)),
         made: Some(made),
-        tries: trial.tries,
+        attempt: Attempt {
+            until: Some(look.until),
+            ..trial.attempt
+        },
     };
     Ok(wait(ctx.session, trial))
 }
@@ -250,15 +267,15 @@ fn begin(
     ctx: &mut Context<'_>,
     authority: &dyn Authority,
     keys: &[Key<'_>],
-    tries: u32,
+    attempt: Attempt,
 ) -> Outcome {
-    if tries > TRIES_MAX {
+    if attempt.tries > TRIES_MAX {
         return Err(RESTLESS);
     }
     let trial = Trial {
-        stage: Stage::Looking(authority.look(keys, tries, ctx.now)),
+        stage: Stage::Looking(authority.look(keys, attempt, ctx.now)),
         made: None,
-        tries,
+        attempt,
     };
     Ok(wait(ctx.session, trial))
 }
@@ -329,3 +346,6 @@ pub(crate) fn failure(error: TierError) -> Failure {
         _ => Failure::from(format!("ERR {text}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,7 +233,7 @@ fn try_again(error: &TierError) -> Option<Failure> {
 }
 
 /// Bytes that a command may load.
-fn bytes_max(tenant: &Tenant) -> u64 {
+pub(crate) fn bytes_max(tenant: &Tenant) -> u64 {
     tenant.memory_bytes() / MEMORY_PART
 }
 

@@ -19,7 +19,7 @@ use crate::meter::Watch;
 use crate::testing::{Server, command, config, eventually, parts_over, serve_with, session};
 use crate::{Context, Flow, KeyspaceEvents, Session, Shared};
 
-const SETTINGS: StackConfig = StackConfig {
+pub(crate) const SETTINGS: StackConfig = StackConfig {
     seed: 7,
     end_timeout: Duration::from_secs(60),
 };

@@ -8,7 +8,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse;
-use larder_engine::authority::Seen;
+use larder_engine::authority::{Attempt, Seen};
 use larder_engine::below::Reach;
 use larder_engine::{Entry, Key, Label, Millis};
 use larder_resp::Value;
@@ -98,7 +98,12 @@ impl Api {
         let Some(authority) = authority.filter(|authority| authority.rules(key)) else {
             return Ok(None);
         };
-        let look = authority.look(&[key], 0, now).await;
+        let attempt = Attempt {
+            tries: 0,
+            until: None,
+            bytes_max: fetch::bytes_max(&caller.tenant),
+        };
+        let look = authority.look(&[key], attempt, now).await;
         let look = look.map_err(|error| Problem::of_reply(fetch::failure(error).text()))?;
         Ok(look.seen.into_iter().next())
     }

@@ -22,6 +22,7 @@ impl Guarded {
     pub(crate) async fn look(
         &self,
         keys: &[TierKeyBuf],
+        bytes_max: u64,
         now: Millis,
         until: Instant,
     ) -> Result<Vec<Seen>, TierError> {
@@ -32,7 +33,7 @@ impl Guarded {
                 return Err(self.pass_over());
             };
             let left = until.saturating_duration_since(Instant::now());
-            let seen = timeout(left, arbiter.look(keys, now)).await;
+            let seen = timeout(left, arbiter.look(keys, bytes_max, now)).await;
             let seen = seen.unwrap_or_else(|_| Err(self.silent(self.config.deadline)));
             let fault = seen.as_ref().err().filter(|error| is_trouble(error));
             let turn = pass.end(fault.is_none(), (self.clock)());

@@ -108,6 +108,12 @@ impl Generations {
         self.ask(asking, std::slice::from_ref(tenant), field).await
     }
 
+    /// Takes what Redis holds of a tenant's.
+    pub(super) fn learn(&self, tenant: &Arc<str>, held: Value) -> RedisResult<()> {
+        let mut known = self.known.write();
+        known.entry(Arc::clone(tenant)).or_default().take(held)
+    }
+
     async fn ask(
         &self,
         asking: &Asking<'_>,
@@ -125,7 +131,7 @@ impl Generations {
             }
         };
         let calls: Vec<_> = tenants.iter().map(call).collect();
-        let answers = asking.lane.call(&calls, None).await?;
+        let answers = asking.lane.call(&calls, &[], None).await?;
         let mut known = self.known.write();
         for (tenant, answer) in tenants.iter().zip(answers) {
             let mut of = known.get(tenant).cloned().unwrap_or_default();

@@ -1,6 +1,5 @@
 //! One way to Redis: a connection that is made when it is needed and thrown away when it is broken.
 
-use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,25 +76,33 @@ impl Lane {
         answer_bytes: usize,
     ) -> Result<Vec<RedisResult<Value>>, TierError> {
         let timeout = self.timeout + time_for(answer_bytes as u64);
-        Ok(self.send_within(commands, None, timeout, true).await?)
+        Ok(self.send_within(commands, &[], timeout, true).await?)
     }
 
-    /// Carries out scripts and brings their answers; behind them, over the same connection, `wait` and its answer.
+    /// Carries out scripts and brings their answers; behind them, over the same connection and when they are done, `asks` and
+    /// `wait` and the answers to these.
     pub(super) async fn call(
         &self,
         calls: &[Call],
+        asks: &[Cmd],
         wait: Option<&Cmd>,
     ) -> Result<Vec<RedisResult<Value>>, Silence> {
         let bytes: usize = calls.iter().map(Call::bytes).sum();
         let waits = wait.map_or(Duration::ZERO, |_| self.timeout);
         let timeout = self.timeout + time_for(bytes as u64) + waits;
-        let commands: Vec<_> = calls.iter().map(|call| call.command(false)).collect();
         let is_repeatable = calls.iter().all(|call| call.script.is_repeatable);
-        let send = async |commands: &[Cmd]| {
-            self.send_within(commands, wait, timeout, is_repeatable)
+        // One server does what comes at once in its order.
+        let (beside, asks) = match self.dialer.is_cluster() {
+            true => (&[][..], asks),
+            false => (asks, &[][..]),
+        };
+        let behind: Vec<_> = asks.iter().chain(wait).cloned().collect();
+        let send = async |mut commands: Vec<Cmd>| {
+            commands.extend_from_slice(beside);
+            self.send_within(&commands, &behind, timeout, is_repeatable)
                 .await
         };
-        let mut answers = send(&commands).await?;
+        let mut answers = send(calls.iter().map(|call| call.command(false)).collect()).await?;
         let is_unknown = |answer: &RedisResult<Value>| {
             let error = answer.as_ref().err();
             error.is_some_and(|error| error.code() == Some("NOSCRIPT"))
@@ -104,14 +111,14 @@ impl Lane {
             .filter(|at| is_unknown(&answers[*at]))
             .collect();
         if !unknown.is_empty() {
-            let commands: Vec<_> = unknown.iter().map(|at| calls[*at].command(true)).collect();
+            let commands = unknown.iter().map(|at| calls[*at].command(true));
             // What the server knew was done.
-            let again = send(&commands).await.map_err(|silence| Silence {
+            let again = send(commands.collect()).await.map_err(|silence| Silence {
                 is_sent: true,
                 ..silence
             })?;
-            let waited = wait.map(|_| calls.len());
-            for (at, answer) in unknown.into_iter().chain(waited).zip(again) {
+            let rest = calls.len()..answers.len();
+            for (at, answer) in unknown.into_iter().chain(rest).zip(again) {
                 answers[at] = answer;
             }
         }
@@ -121,11 +128,11 @@ impl Lane {
     async fn send_within(
         &self,
         commands: &[Cmd],
-        wait: Option<&Cmd>,
+        behind: &[Cmd],
         timeout: Duration,
         is_repeatable: bool,
     ) -> Result<Vec<RedisResult<Value>>, Silence> {
-        let sending = self.try_send(commands, wait, is_repeatable);
+        let sending = self.try_send(commands, behind, is_repeatable);
         let sent = tokio::time::timeout(timeout, sending).await;
         let is_broken = matches!(sent, Ok(Err(Fault::Lost(_))));
         let mut is_sent = is_broken;
@@ -161,12 +168,12 @@ impl Lane {
     async fn try_send(
         &self,
         commands: &[Cmd],
-        wait: Option<&Cmd>,
+        behind: &[Cmd],
         is_repeatable: bool,
     ) -> Result<Vec<RedisResult<Value>>, Fault> {
         let mut held = self.held.lock().await;
         if let Some(mut connection) = held.take() {
-            match self.send_over(&mut connection, commands, wait).await {
+            match self.send_over(&mut connection, commands, behind).await {
                 Ok(answers) => {
                     *held = Some(connection);
                     return Ok(answers);
@@ -177,7 +184,7 @@ impl Lane {
         }
         // It may have been closed while nothing was asked of it; what is repeatable may be asked twice.
         let mut connection = self.dialer.dial().await.map_err(Fault::Connect)?;
-        let sent = self.send_over(&mut connection, commands, wait).await;
+        let sent = self.send_over(&mut connection, commands, behind).await;
         let answers = sent.map_err(Fault::Lost)?;
         *held = Some(connection);
         Ok(answers)
@@ -187,10 +194,10 @@ impl Lane {
         &self,
         connection: &mut Connection,
         commands: &[Cmd],
-        wait: Option<&Cmd>,
+        behind: &[Cmd],
     ) -> RedisResult<Vec<RedisResult<Value>>> {
         self.doubt.begins();
-        let sent = send_over(connection, commands, wait).await;
+        let sent = send_over(connection, commands, behind).await;
         self.doubt.ends(sent.is_ok());
         sent
     }
@@ -200,15 +207,15 @@ impl Lane {
 async fn send_over(
     connection: &mut Connection,
     commands: &[Cmd],
-    wait: Option<&Cmd>,
+    behind: &[Cmd],
 ) -> RedisResult<Vec<RedisResult<Value>>> {
     let mut answers = connection.send(commands).await?;
     if !answers.is_empty() && answers.iter().all(is_lost) {
         answers.truncate(1);
         answers.pop().transpose()?;
     }
-    if let Some(wait) = wait {
-        answers.extend(connection.send(slice::from_ref(wait)).await?);
+    if !behind.is_empty() {
+        answers.extend(connection.send(behind).await?);
     }
     Ok(answers)
 }

@@ -306,7 +306,7 @@ impl Inner {
             args: vec![head.to_vec(), value.len().to_string().into_bytes()],
         };
         // What cannot be removed is found damaged again.
-        let _ = self.aside.call(&[call], None).await;
+        let _ = self.aside.call(&[call], &[], None).await;
     }
 }
 

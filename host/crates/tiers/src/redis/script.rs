@@ -88,9 +88,16 @@ return redis.call('UNLINK', KEYS[1])
 ",
 );
 
-/// Answers the time of Redis in microseconds, which no two looks share, and of each key what is under it, and how long it stays.
+/// `bytes`: answers the time of Redis in microseconds, which no two looks share, and of each key what is under it, and how long
+/// it stays. Where all of them together have more than so many bytes it answers how many alone.
 pub(super) static LOOK: Script = Script::new(
     r"
+local total = 0
+for _, key in ipairs(KEYS) do
+  local length = redis.pcall('STRLEN', key)
+  if type(length) == 'number' then total = total + length end
+end
+if total > tonumber(ARGV[1]) then return total end
 local time = redis.call('TIME')
 local answer = { string.format('%.0f', time[1] * 1000000 + time[2]) }
 for at, key in ipairs(KEYS) do

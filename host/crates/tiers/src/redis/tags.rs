@@ -177,7 +177,7 @@ impl Inner {
                 self.call_tags(tenant, since, Vec::new(), Vec::new())
             });
             let calls: Vec<_> = calls.collect();
-            let answers = self.aside.call(&calls, None).await?;
+            let answers = self.aside.call(&calls, &[], None).await?;
             for ((tenant, since), answer) in mem::take(&mut rest).into_iter().zip(answers) {
                 let page = Page::read(answer).map_err(|error| self.standing.refuses(&error))?;
                 ear.learn(&tenant, &page.invalidated());
@@ -218,7 +218,7 @@ impl Inner {
             self.call_tags(tenant, String::new(), message, what)
         });
         let calls: Vec<_> = calls.collect();
-        let answers = self.aside.call(&calls, None).await;
+        let answers = self.aside.call(&calls, &[], None).await;
         if telling.is_some() {
             let told = &self.standing.told;
             told.fetch_add(calls.len() as u64, Ordering::Relaxed);

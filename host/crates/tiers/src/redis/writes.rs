@@ -258,7 +258,7 @@ impl Inner {
         let wait = self.wait();
         let answers = self
             .writer
-            .call(&calls, wait.as_ref().map(|(wait, _)| wait))
+            .call(&calls, &[], wait.as_ref().map(|(wait, _)| wait))
             .await;
         let mut answers = match answers {
             Ok(answers) => answers,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder_engine::authority::{Authority, Becomes, Look, Mark, Swap};
+use larder_engine::authority::{Attempt, Authority, Becomes, Look, Mark, Swap};
 use larder_engine::tier::{Answer, TierError, TierKeyBuf};
 use larder_engine::{Key, Millis};
 use tokio::sync::oneshot::{self, Sender};
@@ -54,6 +54,14 @@ fn bounded(turns: Vec<OwnedMutexGuard<()>>, time_max: Duration) -> Sender<()> {
     held
 }
 
+/// Others were faster for as long as a command may take.
+fn outrun(deadline: Duration) -> TierError {
+    TierError::Unavailable(format!(
+        "others have changed the keys again and again for {} ms before this could",
+        deadline.as_millis()
+    ))
+}
+
 impl Stack {
     fn arbiter(&self) -> Result<&Level, TierError> {
         let none = || TierError::Refused("no level has the authority over keys".to_owned());
@@ -65,17 +73,24 @@ impl Stack {
         turns: &Turns,
         keys: &[TierKeyBuf],
         tags: &Tags,
-        tries: u32,
+        attempt: Attempt,
         now: Millis,
     ) -> Result<Look, TierError> {
         let level = self.arbiter()?;
-        level.tier.make_way(tries).await;
         let deadline = level.tier.config.deadline;
-        let until = Instant::now() + deadline;
-        let turns = timeout_at(until, turns.take(keys)).await;
-        let turns = turns.map_err(|_| level.tier.silent(deadline))?;
+        let until = attempt.until.map(Instant::from_std);
+        let until = until.unwrap_or_else(|| Instant::now() + deadline);
+        let turns = timeout_at(until, async {
+            level.tier.make_way(attempt.tries).await;
+            turns.take(keys).await
+        });
+        let turns = turns.await.map_err(|_| match attempt.tries {
+            0 => level.tier.silent(deadline),
+            _ => outrun(deadline),
+        })?;
         let began = Instant::now();
-        let mut seen = level.tier.look(keys, now, until).await?;
+        let bytes_max = attempt.bytes_max;
+        let mut seen = level.tier.look(keys, bytes_max, now, until).await?;
         // Nobody knows when the level looked: what may be there yet is.
         let later_ms = began.elapsed().as_millis() as Millis + 1;
         for one in &mut seen {
@@ -88,6 +103,7 @@ impl Stack {
         }
         Ok(Look {
             seen,
+            until: until.into_std(),
             turns: Box::new(bounded(turns, deadline)),
         })
     }
@@ -101,13 +117,13 @@ impl Authority for TenantBelow {
     fn look(
         &self,
         keys: &[Key<'_>],
-        tries: u32,
+        attempt: Attempt,
         now: Millis,
     ) -> Answer<'static, Result<Look, TierError>> {
         let (stack, tags) = (Arc::clone(&self.stack), Arc::clone(&self.tags));
         let turns = Arc::clone(&self.turns);
         let keys: Vec<_> = keys.iter().map(|key| self.key_buf(*key)).collect();
-        let looking = async move { stack.look(&turns, &keys, &tags, tries, now).await };
+        let looking = async move { stack.look(&turns, &keys, &tags, attempt, now).await };
         let looking = self.stack.runtime.spawn(looking);
         Box::pin(async move { looking.await.unwrap_or_else(|_| Err(given_up())) })
     }
