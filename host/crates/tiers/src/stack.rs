@@ -4,6 +4,7 @@
 mod authority;
 mod brought;
 mod ear;
+mod epochs;
 mod level;
 mod post;
 mod tenant;
@@ -35,11 +36,9 @@ use crate::stack::post::Post;
 use crate::stack::tenant::{Mean, TenantBelow};
 use crate::tag_file::TagFile;
 use crate::writer::{Recall, write};
+pub(crate) use epochs::Epochs;
 pub use level::LevelConfig;
 pub(crate) use level::{Counts, Level};
-
-/// Groups of keys that are told apart where a load has to be of a key as it is now.
-const EPOCHS: usize = 4096;
 
 /// When a write is acknowledged, and where it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,9 +94,6 @@ pub struct Stack {
     clock: Clock,
     /// Runs what tiers do.
     runtime: Handle,
-    /// How often something changed in each group of keys.
-    epochs: Box<[AtomicU64]>,
-    clears: AtomicU64,
     /// Whether memory is being told to doubt what it has: what it has not doubted yet is not to go down behind that.
     is_doubted: AtomicBool,
     /// Until when what is in memory, and in levels that are not shared, is as good as what other hosts tell; `None` where no
@@ -143,8 +139,6 @@ impl Stack {
             refreshes: Refreshes::new(config.seed),
             clock: Arc::clone(&clock),
             runtime: runtime.handle().clone(),
-            epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
-            clears: AtomicU64::new(0),
             is_doubted: AtomicBool::new(false),
             tag_file: OnceLock::new(),
             ear: OnceLock::new(),
@@ -207,9 +201,11 @@ impl Stack {
             tags.share();
         }
         let ordered = Arc::new(Ordered::new(self.seed));
+        let epochs = Arc::new(Epochs::new(self.seed));
         let sources = rules.loaders.iter().map(|rule| {
             let (clock, tags) = (Arc::clone(&self.clock), Arc::clone(&tags));
-            let source = Source::new(tenant, rule, clock, tags, Arc::clone(&ordered));
+            let (ordered, epochs) = (Arc::clone(&ordered), Arc::clone(&epochs));
+            let source = Source::new(tenant, rule, clock, tags, ordered, epochs);
             (Arc::clone(&rule.fits), Arc::new(source))
         });
         let sources: Vec<_> = sources.collect();
@@ -221,6 +217,7 @@ impl Stack {
             tags,
             rules,
             sources,
+            epochs,
             clears: AtomicU64::new(0),
             priorities: Mean::default(),
             turns: Arc::default(),
@@ -337,28 +334,16 @@ impl Stack {
         trouble.map_or(Ok(None), Err)
     }
 
-    fn epoch(&self, key: TierKey<'_>) -> &AtomicU64 {
-        &self.epochs[hash_of(key) as usize % EPOCHS]
-    }
-
-    /// A key as it is now.
-    pub(crate) fn wanted(&self, key: TierKeyBuf) -> Wanted {
-        let clears = self.clears.load(Ordering::Acquire);
-        let epoch = self.epoch(key.borrow()).load(Ordering::Acquire);
-        (key, clears.wrapping_add(epoch))
-    }
-
     /// Loads a key, together with all who want it as it is now: from the tiers, else from `source`, to which it makes a
     /// difference whether anybody has asked for it.
     fn load(
         self: &Arc<Self>,
-        key: TierKeyBuf,
+        wanted: Wanted,
         tags: Arc<Tags>,
         source: Option<Arc<Source>>,
         is_asked_for: bool,
         now: Millis,
     ) -> JoinTask<Loaded> {
-        let wanted = self.wanted(key);
         let stack = Arc::clone(self);
         self.runtime.spawn(async move {
             let search = stack.search(&wanted.0, &tags, now);

@@ -30,7 +30,30 @@ fn answers(client: &mut Client, count: usize) -> Vec<Value> {
     replies.skip(1).collect()
 }
 
-/// It is asked while it is stopped, so that it answers first and looks around afterwards.
+/// One kind of change after the other, or all that there is of the tenant: either leaves the same.
+fn change(one: &mut Client, is_of_all: bool, new: &str) {
+    assert_eq!(one.call(&["SELECT", "0"]), ok());
+    if is_of_all {
+        assert_eq!(one.call(&["CACHE.INVALIDATE", "TENANT"]), ok());
+    } else {
+        for what in [["TAG", "tag"], ["PREFIX", "prefixed"]] {
+            assert_eq!(one.call(&["CACHE.INVALIDATE", what[0], what[1]]), ok());
+        }
+        for key in names("deleted") {
+            assert_eq!(one.call(&["DEL", &key]), Value::Integer(1));
+        }
+        assert_eq!(one.call(&["SELECT", "1"]), ok());
+        assert_eq!(one.call(&["FLUSHDB"]), ok());
+        assert_eq!(one.call(&["SELECT", "0"]), ok());
+    }
+    names("set").for_each(|key| assert_eq!(one.call(&["SET", &key, new]), ok()));
+}
+
+fn names(kind: &'static str) -> impl Iterator<Item = String> {
+    (0..KEYS).map(move |n| format!("{kind}{n}"))
+}
+
+/// It is asked while it is stopped, so that it answers first and looks around afterwards; then once more.
 #[test]
 fn who_goes_on_answers_nothing_older_than_what_others_did_meanwhile() {
     let test = "who_goes_on_answers_nothing_older_than_what_others_did_meanwhile";
@@ -43,8 +66,7 @@ fn who_goes_on_answers_nothing_older_than_what_others_did_meanwhile() {
     let [one, other] = &mut clients[..] else {
         panic!("two of them");
     };
-    let names = |kind: &'static str| (0..KEYS).map(move |n| format!("{kind}{n}"));
-    for round in 0..3 {
+    for round in 0..4 {
         let (old, new) = (format!("old {round}"), format!("new {round}"));
         assert_eq!(one.call(&["SELECT", "1"]), ok());
         names("flushed").for_each(|key| assert_eq!(one.call(&["SET", &key, &old]), ok()));
@@ -53,10 +75,13 @@ fn who_goes_on_answers_nothing_older_than_what_others_did_meanwhile() {
             let reply = one.call(&["CACHE.SET", &key, &old, "TAGS", "1", "tag"]);
             assert_eq!(reply, ok());
         }
-        for key in names("set").chain(names("prefixed")) {
+        for key in names("set")
+            .chain(names("prefixed"))
+            .chain(names("deleted"))
+        {
             assert_eq!(one.call(&["SET", &key, &old]), ok());
         }
-        let kinds = &["tagged", "set", "prefixed"];
+        let kinds = &["tagged", "set", "prefixed", "deleted"];
         for (db, kinds) in [("1", &["flushed"][..]), ("0", kinds)] {
             assert_eq!(other.call(&["SELECT", db]), ok());
             for key in kinds.iter().flat_map(|kind| names(kind)) {
@@ -66,23 +91,26 @@ fn who_goes_on_answers_nothing_older_than_what_others_did_meanwhile() {
 
         servers[1].process().signal(Signal::STOP);
         let stopped = Instant::now();
-        names("set").for_each(|key| assert_eq!(one.call(&["SET", &key, &new]), ok()));
-        for what in [["TAG", "tag"], ["PREFIX", "prefixed"]] {
-            assert_eq!(one.call(&["CACHE.INVALIDATE", what[0], what[1]]), ok());
-        }
-        assert_eq!(one.call(&["SELECT", "1"]), ok());
-        assert_eq!(one.call(&["FLUSHDB"]), ok());
+        change(one, round % 2 == 1, &new);
         eventually("it was stopped for long", || {
             (stopped.elapsed() >= STOPPED).then_some(())
         });
-        let gone = names("tagged").chain(names("prefixed"));
-        let in_first = ask(other, "0", names("set").chain(gone));
-        let in_second = ask(other, "1", names("flushed"));
+        let ask_all = |client: &mut Client| {
+            let gone = names("tagged").chain(names("prefixed"));
+            let gone = gone.chain(names("deleted"));
+            let in_first = ask(client, "0", names("set").chain(gone));
+            [in_first, ask(client, "1", names("flushed"))]
+        };
+        let counts = ask_all(other);
         servers[1].process().signal(Signal::CONT);
-
-        let found = answers(other, in_first);
-        assert_eq!(found[..KEYS], vec![bulk(new); KEYS]);
-        assert_eq!(found[KEYS..], vec![NIL; 2 * KEYS]);
-        assert_eq!(answers(other, in_second), vec![NIL; KEYS]);
+        let answered = |client: &mut Client| {
+            let found = answers(client, counts[0]);
+            assert_eq!(found[..KEYS], vec![bulk(&new); KEYS], "{round}");
+            assert_eq!(found[KEYS..], vec![NIL; 3 * KEYS], "{round}");
+            assert_eq!(answers(client, counts[1]), vec![NIL; KEYS], "{round}");
+        };
+        answered(other);
+        ask_all(other);
+        answered(other);
     }
 }

@@ -162,8 +162,8 @@ async fn refresh(stack: Arc<Stack>, tenant: Arc<Tenant>, order: Order) -> bool {
     let key = Key::new(order.key.db, &order.key.bytes);
     let ticket = tenant.ticket(key, stack.now());
     // Nobody waits for it, and of what is gone nobody was told yet.
-    let loaded = order.source.load(stack.wanted(order.key.clone()), false);
-    let loaded = loaded.await;
+    let wanted = order.source.epochs.wanted(order.key.clone());
+    let loaded = order.source.load(wanted, false).await;
     // Where there is no room for what came, what was there stays until its time is over.
     let _ = commit(&tenant, &ticket, &loaded, stack.now());
     loaded.is_ok()

@@ -16,7 +16,7 @@ use tracing::warn;
 use super::counts::Counts;
 use super::{LoadLimits, LoadRule, Ordered, Reason};
 use crate::loads::{Loads, Wanted};
-use crate::stack::Clock;
+use crate::stack::{Clock, Epochs};
 
 /// Failures are logged this often at most.
 const LOGGED_EVERY_MS: Millis = 10_000;
@@ -32,8 +32,9 @@ pub(crate) struct Source {
     clock: Clock,
     tags: Arc<Tags>,
     loads: Loads,
-    /// What of its tenant is to be loaded anew.
+    /// What of its tenant is to be loaded anew, and how often its keys have changed.
     pub(super) ordered: Arc<Ordered>,
+    pub(super) epochs: Arc<Epochs>,
     slots: Semaphore,
     /// Loads that go on or wait.
     wanted: AtomicU64,
@@ -50,6 +51,7 @@ impl Source {
         clock: Clock,
         tags: Arc<Tags>,
         ordered: Arc<Ordered>,
+        epochs: Arc<Epochs>,
     ) -> Self {
         Self {
             tenant: tenant.into(),
@@ -58,6 +60,7 @@ impl Source {
             tags,
             loads: Loads::new(rule.limits.absent_ttl),
             ordered,
+            epochs,
             slots: Semaphore::new(rule.limits.in_flight_max),
             wanted: AtomicU64::new(0),
             counts: Counts::default(),

@@ -431,3 +431,19 @@ fn the_origin_says_how_long_a_value_is_good_and_a_second_it_is() {
     let stored = wait(bench.load("page:1")).unwrap().unwrap();
     assert_eq!(stored.expires_at, None);
 }
+
+#[test]
+fn what_another_tenant_changes_makes_nobody_forget_what_there_is_not() {
+    let bench = Bench::open();
+    assert_eq!(bench.loaded("page:none"), Ok(None));
+    let other = bench.stack.below("other", Rules::default());
+    // So many that all groups are among them.
+    for n in 0..100_000_u32 {
+        other.delete(Key::new(0, &n.to_le_bytes()));
+    }
+    other.clear(None);
+    other.changed_elsewhere(None);
+    assert_eq!(bench.sight("page:none"), Sight::Absent);
+    bench.below().delete(key("page:none"));
+    assert_eq!(bench.sight("page:none"), Sight::Maybe);
+}

@@ -77,7 +77,7 @@ struct Model {
     shard: Mutex<Shard>,
     queue: Mutex<Queue>,
     tier: Mutex<Value>,
-    /// `TenantBelow::clears`, `Stack::clears` and the key's of `Stack::epochs`.
+    /// `TenantBelow::clears`, `Epochs::all` and the key's of `Epochs::groups`.
     clears: AtomicU64,
     stack_clears: AtomicU64,
     epoch: AtomicU64,

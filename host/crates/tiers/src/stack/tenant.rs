@@ -16,8 +16,9 @@ use larder_engine::tier::{
 use larder_engine::{Entry, Key, Millis};
 
 use super::authority::Turns;
-use super::{KeyPattern, Level, Rules, Stack, WritePolicy};
+use super::{Epochs, KeyPattern, Level, Rules, Stack, WritePolicy};
 use crate::loader::{DRAWN_MAX, Reason, Source};
+use crate::loads::Wanted;
 
 /// No loader is more eager: what has time left beyond it need not be asked whose it is.
 const EAGERNESS_MAX: f64 = 10.0;
@@ -35,6 +36,7 @@ pub(super) struct TenantBelow {
     pub(super) rules: Rules,
     /// The loaders among the rules.
     pub(super) sources: Vec<(KeyPattern, Arc<Source>)>,
+    pub(super) epochs: Arc<Epochs>,
     pub(super) clears: AtomicU64,
     /// Of what is written behind.
     pub(super) priorities: Mean,
@@ -73,6 +75,11 @@ impl TenantBelow {
         }
     }
 
+    /// A key as it is now.
+    fn wanted(&self, key: Key<'_>) -> Wanted {
+        self.epochs.wanted(self.key_buf(key))
+    }
+
     /// Who loads a key, if it is looked for as far down.
     fn source(&self, key: Key<'_>, reach: Reach) -> Option<&Arc<Source>> {
         let mut sources = self.sources.iter();
@@ -98,9 +105,8 @@ impl TenantBelow {
             return Box::pin(ready(found));
         }
         let (tags, source) = (Arc::clone(&self.tags), source.cloned());
-        let loading = self
-            .stack
-            .load(self.key_buf(key), tags, source, is_asked_for, now);
+        let wanted = self.wanted(key);
+        let loading = self.stack.load(wanted, tags, source, is_asked_for, now);
         Box::pin(async move { loading.await.unwrap_or_else(|_| Err(given_up())) })
     }
 
@@ -136,21 +142,14 @@ impl TenantBelow {
         levels.filter(move |level| !level.is_below(own))
     }
 
-    /// A change of a key is on its way: whoever looks for it from now on takes no part in an older load. Not before: who
-    /// comes with a change takes part in loads that were begun since, and these have to see it.
-    fn turn(&self, key: Key<'_>) {
-        let epoch = self.stack.epoch(self.key(key));
-        epoch.fetch_add(1, Ordering::Release);
-    }
-
     /// Behind it nothing is found that was there before.
     fn push_clear(&self, change: &TierChange) {
         // Before and behind: what was there is neither to come into memory when it is gone from below, nor to be found by
         // who comes a moment before.
         self.clears.fetch_add(1, Ordering::Relaxed);
         self.stack.push(change);
-        // Behind that, as in `turn`.
-        self.stack.clears.fetch_add(1 << 32, Ordering::Release);
+        // Behind that, as of a key.
+        self.epochs.turn_all();
         self.clears.fetch_add(1, Ordering::Relaxed);
         self.told();
     }
@@ -164,12 +163,12 @@ impl Below for TenantBelow {
     fn put(&self, key: Key<'_>, entry: Entry<'_>) -> bool {
         // What becomes of it is told the level by whoever has borrowed it.
         if self.stack.levels.is_empty() || self.is_under_authority(key) {
-            self.turn(key);
+            self.epochs.turn(key);
             return true;
         }
         let policy = self.policy(key);
         self.put_down(key, entry, policy);
-        self.turn(key);
+        self.epochs.turn(key);
         if policy != WritePolicy::Behind || self.stack.is_full() {
             self.told();
         }
@@ -182,7 +181,7 @@ impl Below for TenantBelow {
             self.stack.push(&TierChange::Delete(self.key_buf(key)));
             self.told();
         }
-        self.turn(key);
+        self.epochs.turn(key);
     }
 
     fn evicted(&self, key: Key<'_>, entry: Entry<'_>) {
@@ -201,7 +200,7 @@ impl Below for TenantBelow {
         }
         if goes_down {
             self.stack.demotions.fetch_add(1, Ordering::Relaxed);
-            self.turn(key);
+            self.epochs.turn(key);
         }
     }
 
@@ -217,7 +216,7 @@ impl Below for TenantBelow {
             };
         let goes_down = || self.stack.offer(Shed::Load, &self.change(key, entry));
         if is_new && !self.stack.levels.is_empty() && goes_down() {
-            self.turn(key);
+            self.epochs.turn(key);
         }
         origin
     }
@@ -293,11 +292,11 @@ impl Below for TenantBelow {
                         level.queue.push(TierChange::Delete(self.key_buf(key)));
                     }
                 }
-                self.turn(key);
+                self.epochs.turn(key);
             }
             None => {
                 self.clears.fetch_add(1, Ordering::Relaxed);
-                self.stack.clears.fetch_add(1 << 32, Ordering::Release);
+                self.epochs.turn_all();
             }
         }
     }
@@ -347,7 +346,7 @@ impl Below for TenantBelow {
             return sight;
         }
         let may_load = |source: &Arc<Source>| {
-            let wanted = self.stack.wanted(self.key_buf(key));
+            let wanted = self.wanted(key);
             !source.knows_absent(&wanted)
         };
         match self.source(key, reach).is_some_and(may_load) {
@@ -369,7 +368,7 @@ impl Below for TenantBelow {
             return found;
         }
         let tags = Arc::clone(&self.tags);
-        let loading = self.stack.load(self.key_buf(key), tags, None, true, now);
+        let loading = self.stack.load(self.wanted(key), tags, None, true, now);
         let (answer, answered) = mpsc::sync_channel(1);
         self.stack.runtime.spawn(async move {
             let loaded = loading.await.unwrap_or_else(|_| Err(given_up()));

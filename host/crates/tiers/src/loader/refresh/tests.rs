@@ -3,6 +3,7 @@ use larder_engine::below::Sight;
 use super::super::tests::{Bench, LIMITS, key, until};
 use super::super::{DRAWN_MAX, LoadLimits, LoadRule};
 use super::*;
+use crate::stack::Epochs;
 use larder_engine::tags::{Known, Tags};
 
 const NAME: &str = "page:count";
@@ -153,10 +154,10 @@ fn source(tenant: &str, seed: u64) -> Arc<Source> {
         loader: Arc::new(|_| async { Ok(None) }),
         limits: LIMITS,
     };
-    let ordered = Arc::new(Ordered::new(seed));
+    let (ordered, epochs) = (Arc::new(Ordered::new(seed)), Arc::new(Epochs::new(seed)));
     let tags = Arc::new(Tags::new([1, 2], &Known::default()));
     let clock = Arc::new(|| 0);
-    Arc::new(Source::new(tenant, &rule, clock, tags, ordered))
+    Arc::new(Source::new(tenant, &rule, clock, tags, ordered, epochs))
 }
 
 fn name(tenant: &str, number: usize) -> TierKeyBuf {
