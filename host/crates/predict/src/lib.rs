@@ -8,10 +8,11 @@
 //! | `votes` | how many speak for a candidate of late, and how often its source was right |
 //! | `samples` | what became of candidates |
 //! | `share` | how often something was so of late |
-//! | `model` | learns from samples; the only module that names smartcore |
+//! | `model` | learns from samples, by smartcore |
 //! | `gate` | what a model's scores are worth, by data that it has not seen; lets it decide while they are worth it |
 //! | `plan` | what is fetched within the budget |
 //! | `explain` | what speaks for a key |
+//! | `reuse` | how soon what is in the cache will be asked for again, for eviction policies; by smartcore, too |
 //!
 //! Pure: no clock, thread, file or randomness of its own. Time comes with the accesses, a seed with the
 //! [`Config`]; a [`Training`] is run where its caller likes.
@@ -29,6 +30,7 @@ mod log;
 mod model;
 mod plan;
 mod predictor;
+mod reuse;
 mod samples;
 mod sequence;
 mod share;
@@ -43,4 +45,5 @@ pub use gate::{State, Trained, Training};
 pub use model::{Model, ModelError};
 pub use plan::{Budget, Fetch, Purse};
 pub use predictor::{Config, Counts, Predictor, View};
+pub use reuse::{Foreteller, Lesson, Lessons, Rated};
 pub use samples::Sample;
