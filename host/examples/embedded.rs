@@ -83,6 +83,7 @@ fn engine() -> anyhow::Result<Engine> {
             name: "default".to_owned(),
             memory_bytes: MEMORY_BYTES,
             evictor: native("s3-fifo", S3Fifo::default),
+            reuse: None,
             below: None,
             vault: None,
         }],

@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use crate::config::{Below, ByteSize, Config, DiskLevel, Loaded, RedisLevel, Tenant, User};
 use crate::hash_password::read_password;
 use crate::loaders;
+use crate::reuse::{Learning, reuse};
 
 /// What to build the engine with, in a process whose allocator has these size classes. `codec` seals and compresses what is
 /// to lie so in memory.
@@ -48,6 +49,7 @@ pub fn engine_config(
         name: tenant.name.clone(),
         memory_bytes: tenant.memory.bytes(),
         evictor: tenant.eviction.factory(),
+        reuse: Some(reuse(seed, tenant.memory.bytes(), Learning::Beside)),
         below: lower.and_then(|lower| lower.below(config, tenant)),
         vault: codec.map(|codec| safe(codec, tenant)),
     };

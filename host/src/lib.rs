@@ -27,6 +27,7 @@ pub mod policy;
 mod predict;
 mod private_file;
 pub mod record;
+mod reuse;
 pub mod serve;
 mod server;
 pub mod simulate;

@@ -56,6 +56,7 @@ mod tests {
                 name: "default".to_owned(),
                 memory_bytes: 8 << 20,
                 evictor: native("s3-fifo", S3Fifo::default),
+                reuse: None,
                 below: None,
                 vault: None,
             }],

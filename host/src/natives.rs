@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use larder_engine::{EvictorFactory, Unfit, native_seeded};
+use larder_engine::{Evictor, EvictorFactory, Unfit, foreseeing, native_seeded, ported};
 use larder_policy_runtime::{Settings, native_setup};
 use larder_sdk::{Eviction, Parameters, Policy, Setup};
-use larder_simulator::replay::{Below, Cell, Driver, Judge, Native, Replay};
+use larder_simulator::replay::{Below, Cell, Driver, Judge, Native, Ported, Replay};
 
+use crate::reuse::{Learning, reuse};
 use crate::simulate::{Prewarm, shard_seed};
 
 /// Makes a cache: of a setup, who decides over newcomers, and its form.
@@ -39,6 +40,23 @@ impl CellForm {
         let ahead = self.prewarm.map(Prewarm::ahead);
         let replay = replay.judged_by(judge).ahead(ahead);
         Ok(Box::new(replay.above(self.below_bytes.map(Below::new))))
+    }
+
+    /// A cache of evictors, each made for a shard from its seed, that are told what they want to know.
+    ///
+    /// # Errors
+    /// Why one could not be made.
+    pub(crate) fn port(
+        self,
+        judge: Option<Box<dyn Judge>>,
+        evictor: impl Fn(u64) -> Result<Box<dyn Evictor>, Unfit>,
+    ) -> Result<Box<dyn Cell>, String> {
+        let reuse = reuse(self.seed, u64::MAX, Learning::AtOnce);
+        self.fill(judge, |shard| {
+            let seed = shard_seed(self.seed, shard);
+            let evictor = evictor(seed).map_err(|unfit| unfit.0)?;
+            Ok(Ported::new(foreseeing(evictor, Some(&reuse), seed)))
+        })
     }
 }
 
@@ -73,6 +91,7 @@ natives! {
     "lhd": larder_policy_lhd::Lhd,
     "lirs": larder_policy_lirs::Lirs,
     "lru": larder_policy_lru::Lru,
+    "predicted-reuse": larder_policy_predicted_reuse::PredictedReuse,
     "s3-fifo": larder_policy_s3_fifo::S3Fifo,
     "sieve": larder_policy_sieve::Sieve,
     "slru": larder_policy_slru::Slru,
@@ -116,10 +135,13 @@ fn cell<P: Eviction + Policy + Send + 'static>(
     judge: Option<Box<dyn Judge>>,
     form: CellForm,
 ) -> Result<Box<dyn Cell>, String> {
-    form.fill(judge, |shard| {
-        let parameters = P::Parameters::read(&Setup::new(setup));
-        P::new(parameters, shard_seed(form.seed, shard)).map(Native)
-    })
+    let make = |seed| P::new(P::Parameters::read(&Setup::new(setup)), seed);
+    if !P::WANTS_REUSE {
+        return form.fill(judge, |shard| {
+            make(shard_seed(form.seed, shard)).map(Native)
+        });
+    }
+    form.port(judge, |seed| make(seed).map_err(Unfit).map(ported))
 }
 
 #[cfg(test)]

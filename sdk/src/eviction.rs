@@ -80,6 +80,11 @@ pub trait Eviction: Policy {
     /// Whether [`miss`](Self::miss) is of use; without it the host sends no misses.
     const WANTS_MISSES: bool = false;
 
+    /// Whether it is of use to be told, when room is needed, how soon entries will be asked for again
+    /// ([`Victims::foretold`]): the host follows all entries then, which takes some eighty bytes each, and rates some of them
+    /// for each request, which takes some microseconds.
+    const WANTS_REUSE: bool = false;
+
     /// A new entry took `slot`.
     fn insert(&mut self, slot: Slot, entry: Entry);
 

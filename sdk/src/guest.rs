@@ -9,7 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::panic;
 
 use larder_abi::{
-    EVENT_BYTES, Event, EventKind, Kind, Question, Request, Setup, Slot, pack_victims,
+    EVENT_BYTES, Event, EventKind, Foretold, Kind, Question, REQUEST_BYTES, Request, Setup, Slot,
+    pack_victims,
 };
 
 use crate::{Eviction, Parameters, Policy, Priority, Security, ShouldCache, Ttl, Victims, log};
@@ -22,6 +23,10 @@ pub struct Guest<P>(RefCell<Option<P>>);
 thread_local! {
     /// Bytes of an event's record, as the host writes it.
     static EVENT_RECORD_BYTES: Cell<usize> = const { Cell::new(EVENT_BYTES) };
+    /// Bytes of a request's record, likewise.
+    static REQUEST_RECORD_BYTES: Cell<usize> = const { Cell::new(REQUEST_BYTES) };
+    /// What lay behind it.
+    static FORETOLD: RefCell<Vec<Foretold>> = const { RefCell::new(Vec::new()) };
     /// The answer that the host reads after the call that made it.
     static NAMED: RefCell<Vec<Slot>> = const { RefCell::new(Vec::new()) };
 }
@@ -56,6 +61,7 @@ pub fn init(bytes: u32, make: impl FnOnce(&Setup<'_>) -> Result<(), String>) -> 
     buffer::read(bytes, |record| {
         let setup = Setup::new(record);
         EVENT_RECORD_BYTES.set(setup.event_bytes().max(1));
+        REQUEST_RECORD_BYTES.set(setup.request_bytes());
         match make(&setup) {
             Ok(()) => 0,
             Err(why) => {
@@ -107,12 +113,22 @@ fn tell_other<P: Eviction>(policy: &mut P, record: &[u8; EVENT_BYTES]) {
 
 /// Takes a request; the answer stays where it is until the next call.
 pub fn victims<P: Eviction>(guest: &Guest<P>, bytes: u32) -> u64 {
-    let request = buffer::read(bytes, Request::from_bytes);
-    NAMED.with_borrow_mut(|named| {
-        named.clear();
-        guest.with(|policy| policy.victims(&request, &mut Victims::new(request.bytes, named)));
-        let address = named.as_ptr().expose_provenance();
-        pack_victims(address as u32, named.len() as u32)
+    let request = FORETOLD.with_borrow_mut(|foretold| {
+        buffer::read(bytes, |record| {
+            let behind = record.get(REQUEST_RECORD_BYTES.get()..);
+            foretold.clear();
+            foretold.extend(Foretold::read(behind.unwrap_or_default()));
+            Request::from_bytes(record)
+        })
+    });
+    FORETOLD.with_borrow(|foretold| {
+        NAMED.with_borrow_mut(|named| {
+            named.clear();
+            let mut victims = Victims::new(request.bytes, named).with_foretold(foretold);
+            guest.with(|policy| policy.victims(&request, &mut victims));
+            let address = named.as_ptr().expose_provenance();
+            pack_victims(address as u32, named.len() as u32)
+        })
     })
 }
 

@@ -52,9 +52,9 @@ mod victims;
 pub use decisions::{Priority, Security, ShouldCache, Ttl, read_ttl};
 pub use eviction::Eviction;
 pub use larder_abi::{
-    Attributes, Entry, Event, EventKind, Kind, Kinds, NEWCOMER, Operation, Question, QuestionParts,
-    Removal, Request, SecurityAnswer, Setup, Slot, TTL_MS_MAX, Tags, TextPair, TtlAnswer,
-    VICTIMS_MAX, Value, units,
+    Attributes, Entry, Event, EventKind, FORETOLD_MAX, Foretold, Kind, Kinds, NEWCOMER, Operation,
+    Question, QuestionParts, Removal, Request, SecurityAnswer, Setup, Slot, TTL_MS_MAX, Tags,
+    TextPair, TtlAnswer, VICTIMS_MAX, Value, units,
 };
 pub use larder_sdk_macros::{Parameters, export};
 pub use parameters::{Parameters, Size};

@@ -1,6 +1,6 @@
 //! The answer to a request for room, while it is made.
 
-use larder_abi::{NEWCOMER, VICTIMS_MAX};
+use larder_abi::{Foretold, NEWCOMER, VICTIMS_MAX};
 
 use crate::Slot;
 
@@ -12,6 +12,7 @@ pub struct Victims<'a> {
     /// Where this answer begins in `out`.
     start: usize,
     refused: bool,
+    foretold: &'a [Foretold],
     out: &'a mut Vec<Slot>,
 }
 
@@ -23,8 +24,23 @@ impl<'a> Victims<'a> {
             named_bytes: 0,
             start: out.len(),
             refused: false,
+            foretold: &[],
             out,
         }
+    }
+
+    /// With what is foretold of some entries.
+    #[must_use]
+    pub fn with_foretold(self, foretold: &'a [Foretold]) -> Self {
+        Self { foretold, ..self }
+    }
+
+    /// How soon some entries will be asked for again, for a policy that
+    /// [wants](crate::Eviction::WANTS_REUSE) to know: residents drawn at random, some for each that has to go,
+    /// [`FORETOLD_MAX`](crate::FORETOLD_MAX) at most, in no order; one may be there twice. None where the host's model has
+    /// learnt nothing yet, or the host has none.
+    pub fn foretold(&self) -> &'a [Foretold] {
+        self.foretold
     }
 
     /// Names a victim and the bytes it frees. Each slot at most once a request. Nothing is added to

@@ -79,7 +79,7 @@ impl Recording {
                 }
                 Step::Victims(request, count) => {
                     victims.clear();
-                    let answered = evictor.victims(request, &mut victims);
+                    let answered = evictor.victims(request, &[], &mut victims);
                     answered.map_err(|unfit| anyhow!("{unfit}"))?;
                     let (now, later) = expected.split_at(*count);
                     ensure!(victims == now, "the victims are not those of the recording");
@@ -141,7 +141,7 @@ impl Shard<'_> {
             newcomer: Some(newcomer),
         };
         let mut victims = Vec::new();
-        let answered = self.evictor.victims(&request, &mut victims);
+        let answered = self.evictor.victims(&request, &[], &mut victims);
         answered.map_err(|unfit| anyhow!("{unfit}"))?;
         self.recording
             .steps
@@ -173,7 +173,7 @@ pub(super) fn churn(evictor: &mut dyn Evictor, entries: u32) -> Result<()> {
                 newcomer: None,
             };
             victims.clear();
-            let answered = evictor.victims(&request, &mut victims);
+            let answered = evictor.victims(&request, &[], &mut victims);
             answered.map_err(|unfit| anyhow!("{unfit}"))?;
             let gone: Vec<_> = victims
                 .iter()

@@ -94,6 +94,7 @@ pub(crate) fn engine(policy: Policy, memory_bytes: u64, threads: usize) -> Resul
         name: "default".to_owned(),
         memory_bytes,
         evictor,
+        reuse: None,
         below: None,
         vault: None,
     };

@@ -20,6 +20,7 @@ use super::{Cache, Lower, TENANT, Upkeep, now};
 use crate::assemble::{END_TIMEOUT, codec_in, index_bytes_max};
 use crate::config::{ByteSize, DEFAULT_EVICTION, Eviction};
 use crate::keys::RingFile;
+use crate::reuse::{Learning, reuse};
 use crate::upkeep as care;
 
 /// Loads that go on at once.
@@ -131,6 +132,7 @@ impl CacheBuilder {
                 name: TENANT.to_owned(),
                 memory_bytes: self.memory_bytes,
                 evictor: evictor.unwrap_or_else(|| native.factory()),
+                reuse: Some(reuse(seed, self.memory_bytes, Learning::Beside)),
                 below,
                 vault: ring_file.is_some().then(|| {
                     let (codec, is_secret) = (Arc::clone(&codec), larder_server::is_secret);

@@ -34,7 +34,7 @@ pub(crate) const MEMORY_MIN: ByteSize = ByteSize::mib(24);
 const PAUSE: Duration = Duration::from_millis(5);
 /// By so much its threads let others go first: whoever foretells has to be in time, training has not.
 const NICENESS: i32 = 5;
-const TRAINING_NICENESS: i32 = 15;
+pub(crate) const TRAINING_NICENESS: i32 = 15;
 /// How long whoever wants to know of a key waits for the thread.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -129,7 +129,7 @@ fn config(settings: &Predict, memory_bytes: u64, seed: u64) -> Config {
 }
 
 /// Lets the process's other threads go before this one, as far as the system allows.
-fn step_back(by: i32) {
+pub(crate) fn step_back(by: i32) {
     // It does without.
     let _ = nice(by);
 }

@@ -128,6 +128,7 @@ impl Run {
             name: name.to_owned(),
             memory_bytes: MEMORY_BYTES,
             evictor: native("s3-fifo", S3Fifo::default),
+            reuse: None,
             below: Some(stack.below(name, rules(&origin))),
             vault: None,
         };

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use larder_policy_runtime::{Figures, Policy, Sandbox, SandboxConfig, Settings};
 use larder_sdk::{Kind, Kinds};
 use larder_simulator::bound::{Bound, Rule};
-use larder_simulator::replay::{Cell, Judge, Ported};
+use larder_simulator::replay::{Cell, Judge};
 use larder_simulator::run::Footprint;
 
 use super::deciders::{DECIDERS, NativeDecider};
@@ -139,10 +139,7 @@ impl Contender {
                 Ok(Box::new(bound) as Box<_>)
             }
             Evicts::Native(settings, native) => native.cell(settings, judge, form),
-            Evicts::Wasm(policy) => form.fill(judge, |shard| {
-                let evictor = policy.evictor(super::shard_seed(form.seed, shard), u64::MAX);
-                evictor.map(Ported::new).map_err(|unfit| unfit.0)
-            }),
+            Evicts::Wasm(policy) => form.port(judge, |seed| policy.evictor(seed, u64::MAX)),
         });
         cell.map_err(|why| anyhow!("{}: {why}", self.name))
     }

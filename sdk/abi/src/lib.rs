@@ -29,7 +29,9 @@ pub use question::{
     Attributes, Operation, QUESTION_BYTES, Question, QuestionParts, Tags, TextPair, fill_question,
     question_bytes, write_question,
 };
-pub use request::{Entry, NEWCOMER, REQUEST_BYTES, Request};
+pub use request::{
+    Entry, FORETOLD_BYTES, FORETOLD_MAX, Foretold, NEWCOMER, REQUEST_BYTES, Request,
+};
 pub use setup::{SETUP_BYTES, Setup, Value, write_setup};
 
 /// The version of the contract.

@@ -73,8 +73,50 @@ impl Request {
     }
 }
 
+/// Bytes of what is foretold of one entry, in version 1.
+pub const FORETOLD_BYTES: usize = 8;
+
+/// Entries of which something is foretold with one request, at most.
+pub const FORETOLD_MAX: usize = 256;
+
+/// How soon an entry will be asked for again, as the host's model has it. Such records lie behind a request's, where the
+/// policy wants them and there are any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foretold {
+    /// The entry; resident when the request is made.
+    pub slot: Slot,
+    /// Requests to its shard that are expected to go by until then.
+    pub reuse: u32,
+}
+
+impl Foretold {
+    /// Its record: u32 `slot`, u32 `reuse`.
+    pub fn to_bytes(self) -> [u8; FORETOLD_BYTES] {
+        let mut record = [0; FORETOLD_BYTES];
+        record[..4].copy_from_slice(&self.slot.to_le_bytes());
+        record[4..].copy_from_slice(&self.reuse.to_le_bytes());
+        record
+    }
+
+    /// What a record says.
+    pub fn from_bytes(record: &[u8]) -> Self {
+        Self {
+            slot: u32_at(record, 0),
+            reuse: u32_at(record, 4),
+        }
+    }
+
+    /// What records say, [`FORETOLD_MAX`] of them at most.
+    pub fn read(records: &[u8]) -> impl Iterator<Item = Self> {
+        let records = records.chunks_exact(FORETOLD_BYTES).take(FORETOLD_MAX);
+        records.map(Self::from_bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -92,5 +134,23 @@ mod tests {
             };
             assert_eq!(Request::from_bytes(&request.to_bytes()), request);
         }
+    }
+
+    #[test]
+    fn what_is_foretold_is_read_up_to_the_bound() {
+        let foretold = |slot| Foretold {
+            slot,
+            reuse: u32::MAX - slot,
+        };
+        let records: Vec<u8> = (0..300)
+            .flat_map(|slot| foretold(slot).to_bytes())
+            .collect();
+        let read: Vec<_> = Foretold::read(&records).collect();
+        assert_eq!(read, (0..256).map(foretold).collect::<Vec<_>>());
+        assert_eq!(
+            Foretold::read(&records[..15]).count(),
+            1,
+            "half a record is none"
+        );
     }
 }

@@ -128,6 +128,11 @@ impl<'a> Setup<'a> {
         u32_at(self.record, 8) as usize
     }
 
+    /// Bytes of a request's record.
+    pub fn request_bytes(&self) -> usize {
+        u32_at(self.record, 12) as usize
+    }
+
     /// For whatever randomness a policy needs: the same seed and calls must give the same answers.
     pub fn seed(&self) -> u64 {
         u64_at(self.record, 24)
@@ -189,6 +194,7 @@ mod tests {
         let setup = Setup::new(&record);
         assert_eq!((setup.kinds(), setup.seed()), (kinds, 42));
         assert_eq!(setup.event_bytes(), EVENT_BYTES);
+        assert_eq!(setup.request_bytes(), REQUEST_BYTES);
         for (index, parameter) in parameters.iter().enumerate() {
             assert_eq!(setup.parameter(index).as_ref(), Some(parameter));
         }

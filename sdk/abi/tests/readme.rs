@@ -1,9 +1,9 @@
 //! The contract in words says what the crate says.
 
 use larder_abi::{
-    EVENT_BYTES, EVENTS_MAX, LOG_BYTES_MAX, MANIFEST_SECTION, NEWCOMER, QUESTION_BYTES,
-    REQUEST_BYTES, TTL_KEEP, TTL_MS_MAX, TTL_NEVER, VALUE_PREFIX_BYTES_MAX, VICTIMS_MAX, export,
-    import,
+    EVENT_BYTES, EVENTS_MAX, FORETOLD_BYTES, FORETOLD_MAX, LOG_BYTES_MAX, MANIFEST_SECTION,
+    NEWCOMER, QUESTION_BYTES, REQUEST_BYTES, TTL_KEEP, TTL_MS_MAX, TTL_NEVER,
+    VALUE_PREFIX_BYTES_MAX, VICTIMS_MAX, export, import,
 };
 
 const README: &str = include_str!("../README.md");
@@ -46,6 +46,7 @@ fn numbers_are_those_of_the_crate() {
     for said in [
         format!("bytes of an event's record, {EVENT_BYTES} or more"),
         format!("bytes of a request's record, {REQUEST_BYTES} or more"),
+        format!("0 to {FORETOLD_MAX} records of {FORETOLD_BYTES} bytes"),
         format!("before its parts, {QUESTION_BYTES} or more"),
         format!("brings 1 to {EVENTS_MAX} records"),
         format!("at most {}, that together", grouped(VICTIMS_MAX as u64)),

@@ -107,16 +107,19 @@ impl Export {
             json::string(&self.about),
             json::strings(&kinds),
         );
+        let between = ",\"wants_reuse\":";
         let tail = format!(
             ",\"value_prefix_bytes\":{},\"parameters\":",
             self.value_prefix_bytes
         );
-        let wants_misses = match self.kinds.first() {
+        let wants = |what: TokenStream| match self.kinds.first() {
             Some((Kind::Eviction, policy)) => {
-                quote!(if <#policy as ::larder_sdk::Eviction>::WANTS_MISSES { "true" } else { "false" })
+                quote!(if <#policy as ::larder_sdk::Eviction>::#what { "true" } else { "false" })
             }
             _ => quote!("false"),
         };
+        let wants_misses = wants(quote!(WANTS_MISSES));
+        let wants_reuse = wants(quote!(WANTS_REUSE));
         let first = &self.kinds[0].1;
         quote! {
             /// What the policy tells of itself: its manifest, JSON.
@@ -126,6 +129,8 @@ impl Export {
                     ::core::env!("CARGO_PKG_VERSION"),
                     #middle,
                     #wants_misses,
+                    #between,
+                    #wants_reuse,
                     #tail,
                     <<#first as ::larder_sdk::Policy>::Parameters as ::larder_sdk::Parameters>::MANIFEST,
                     "}",

@@ -150,6 +150,7 @@ impl World {
                 name: "default".to_owned(),
                 memory_bytes: if roomy { memory_bytes } else { LITTLE_BYTES },
                 evictor,
+                reuse: None,
                 below: None,
                 vault: terms.shuts.then(|| Arc::new(Turned) as Arc<dyn Vault>),
             }],

@@ -7,6 +7,7 @@ use crate::below::Below;
 use crate::entry::Millis;
 use crate::error::ConfigError;
 use crate::evictor::EvictorFactory;
+use crate::reuse::ReuseFactory;
 use crate::size_class::SizeClasses;
 use crate::tenant::{Shared, TENANT_BYTES_MIN, Tenant};
 use crate::vault::Vault;
@@ -57,6 +58,8 @@ pub struct TenantConfig {
     pub memory_bytes: u64,
     /// Decides over its evictions.
     pub evictor: Arc<dyn EvictorFactory>,
+    /// Knows how soon entries will be asked for again, for evictors that want to be told.
+    pub reuse: Option<Arc<dyn ReuseFactory>>,
     /// What lies below its memory, if anything does.
     pub below: Option<Arc<dyn Below>>,
     /// Keeps values shut that are not to lie open in memory.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use larder_sdk::{Event, Eviction, Request, Slot, Victims};
+use larder_sdk::{Event, Eviction, Foretold, Request, Slot, Victims};
 
 /// Why an evictor cannot go on. Nothing is asked of it any more; the fallback stands in until
 /// another one is installed.
@@ -62,11 +62,17 @@ pub trait Evictor: Send {
 
     /// Appends to `out` the slots that are to go so that `request.bytes` are freed, or
     /// [`larder_sdk::NEWCOMER`] alone where the newcomer is not worth the room. What it names is
-    /// checked before anything is evicted; too few, and the fallback chooses the rest.
+    /// checked before anything is evicted; too few, and the fallback chooses the rest. `foretold`: how soon some entries will
+    /// be asked for again, where it [wants](Self::wants_reuse) to know and there is somebody who can tell.
     ///
     /// # Errors
     /// When it failed; it is not asked again.
-    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit>;
+    fn victims(
+        &mut self,
+        request: &Request,
+        foretold: &[Foretold],
+        out: &mut Vec<Slot>,
+    ) -> Result<(), Unfit>;
 
     /// Is told that its last answer broke the rules; it is not asked again.
     fn reproach(&mut self, wrong: WrongAnswer);
@@ -82,6 +88,11 @@ pub trait Evictor: Send {
 
     /// Whether misses are to be delivered.
     fn wants_misses(&self) -> bool;
+
+    /// Whether it is to be told how soon entries will be asked for again.
+    fn wants_reuse(&self) -> bool {
+        false
+    }
 
     /// Whether it is so quick that whoever fills the event buffer may deliver it on the spot, and
     /// whoever needs room may wait for it: some microseconds a batch. Otherwise reads leave delivery
@@ -113,9 +124,14 @@ impl<E: Eviction + Send> Evictor for Native<E> {
         Ok(())
     }
 
-    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit> {
-        self.0
-            .victims(request, &mut Victims::new(request.bytes, out));
+    fn victims(
+        &mut self,
+        request: &Request,
+        foretold: &[Foretold],
+        out: &mut Vec<Slot>,
+    ) -> Result<(), Unfit> {
+        let mut victims = Victims::new(request.bytes, out).with_foretold(foretold);
+        self.0.victims(request, &mut victims);
         Ok(())
     }
 
@@ -133,6 +149,10 @@ impl<E: Eviction + Send> Evictor for Native<E> {
 
     fn wants_misses(&self) -> bool {
         E::WANTS_MISSES
+    }
+
+    fn wants_reuse(&self) -> bool {
+        E::WANTS_REUSE
     }
 
     fn is_prompt(&self) -> bool {
@@ -155,8 +175,13 @@ where
     }
 
     fn build(&self, seed: u64, _share_bytes: u64) -> Result<Box<dyn Evictor>, Unfit> {
-        Ok(Box::new(Native((self.make)(seed)?)))
+        (self.make)(seed).map(ported)
     }
+}
+
+/// A policy of this process behind the port.
+pub fn ported<E: Eviction + Send + 'static>(policy: E) -> Box<dyn Evictor> {
+    Box::new(Native(policy))
 }
 
 /// A factory for a policy that is compiled into this process.

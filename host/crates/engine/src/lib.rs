@@ -25,6 +25,7 @@ pub mod loader;
 mod places;
 pub mod policies;
 pub mod recording;
+pub mod reuse;
 mod shard;
 mod size_class;
 mod stats;
@@ -40,10 +41,11 @@ pub use entry::{
     DATABASES, Entry, KEY_BYTES_MAX, Key, LABEL_NOTE_BYTES_MAX, Label, MILLIS_MAX, Millis, Times,
 };
 pub use error::{ConfigError, Error, FetchError};
-pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native, native_seeded};
+pub use evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native, native_seeded, ported};
 pub use policies::{
     CALL_NS_BOUNDS, Policies, PolicyFigures, PolicyRow, PolicyRuntime, PolicyState,
 };
+pub use reuse::{Reuse, ReuseFactory, foreseeing};
 pub use shard::{Ended, LEASES_MAX, Lease, WAITERS_MAX};
 pub use size_class::SizeClasses;
 pub use stats::{AheadFigures, Invalidation, TenantStats};

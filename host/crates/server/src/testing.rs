@@ -38,6 +38,7 @@ pub(crate) fn parts_over(
         name: (*name).into(),
         memory_bytes: MEMORY_BYTES / tenants.len() as u64,
         evictor: native("s3-fifo", S3Fifo::default),
+        reuse: None,
         below: below(name),
         vault: None,
     };

@@ -248,6 +248,7 @@ pub(crate) fn engine_over(below: Arc<dyn Below>, memory_bytes: u64, start_ms: Mi
             name: "default".to_owned(),
             memory_bytes,
             evictor: native("s3-fifo", S3Fifo::default),
+            reuse: None,
             below: Some(below),
             vault: None,
         }],

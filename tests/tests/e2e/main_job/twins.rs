@@ -96,6 +96,7 @@ fn engine(memory_bytes: u64, evictor: &Arc<dyn EvictorFactory>) -> Engine {
             name: "default".to_owned(),
             memory_bytes,
             evictor: Arc::clone(evictor),
+            reuse: None,
             below: None,
             vault: None,
         }],

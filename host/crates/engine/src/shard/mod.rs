@@ -209,7 +209,7 @@ impl Shard {
                     ..self.evict_without(request, told)
                 };
             }
-            None => side.evictor.victims(request, &mut side.victims),
+            None => side.evictor.victims(request, &[], &mut side.victims),
         };
         let evicted = match named {
             Ok(()) if side.victims == [NEWCOMER] && request.newcomer.is_some() => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Tenant, seed_of};
 use crate::entry::Millis;
 use crate::evictor::{EvictorFactory, Unfit};
+use crate::reuse::foreseeing;
 use crate::shard::{Setback, Successor};
 
 /// Attempts to take over: more may be written meanwhile than can be told, and on a busy machine an honest
@@ -82,6 +83,7 @@ impl Tenant {
             if is_due(number) {
                 let seed = seed_of(self.evictor_seed, number as u64);
                 let evictor = factory.build(seed, share_bytes)?;
+                let evictor = foreseeing(evictor, self.reuse.as_ref(), seed);
                 successors.push(Successor::new(shard, evictor, now)?);
                 successors.iter_mut().try_for_each(Successor::catch_up)?;
             }

@@ -31,6 +31,7 @@ use crate::entry::{Entry, KEY_BYTES_MAX, Key, Millis};
 use crate::error::{ConfigError, Error};
 use crate::evictor::EvictorFactory;
 use crate::places::{Places, Table};
+use crate::reuse::{ReuseFactory, foreseeing};
 use crate::shard::block::block_bytes;
 use crate::shard::{AheadCounts, Around, At, Refusal, Shard, ShardConfig, State, hash};
 use crate::size_class::SizeClasses;
@@ -63,6 +64,7 @@ pub struct Tenant {
     name: String,
     /// Makes the evictors that rule.
     ruler: Mutex<Arc<dyn EvictorFactory>>,
+    reuse: Option<Arc<dyn ReuseFactory>>,
     /// Held while evictors are replaced.
     succession: Mutex<()>,
     /// Its share of the memory as configured: what shards and evictors were made for.
@@ -142,6 +144,7 @@ impl Tenant {
                 .evictor
                 .build(random_seed, config.memory_bytes / shards);
             evictor
+                .map(|evictor| foreseeing(evictor, config.reuse.as_ref(), random_seed))
                 .map(|evictor| Shard::new(shard, evictor, around.clone()))
                 .map_err(|unfit| ConfigError::Evictor {
                     tenant: config.name.clone(),
@@ -152,6 +155,7 @@ impl Tenant {
             number,
             name: config.name.clone(),
             ruler: Mutex::new(Arc::clone(&config.evictor)),
+            reuse: config.reuse.clone(),
             succession: Mutex::new(()),
             share_bytes: config.memory_bytes,
             memory_bytes: AtomicU64::new(config.memory_bytes),

@@ -39,6 +39,7 @@ pub(super) fn tenant(
         name: name.to_owned(),
         memory_bytes,
         evictor,
+        reuse: None,
         below: None,
         vault: None,
     }

@@ -65,7 +65,7 @@ fn drive(evictor: &mut dyn Evictor) -> Result<(), Unfit> {
         capacity_bytes: 1,
         newcomer: None,
     };
-    evictor.victims(&request, &mut victims)?;
+    evictor.victims(&request, &[], &mut victims)?;
     assert!(victims.len() <= VICTIMS_MAX);
     Ok(())
 }

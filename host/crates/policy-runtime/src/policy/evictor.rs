@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use larder_abi::{
-    EVENT_BYTES, EVENTS_MAX, Event, Kind, Kinds, NEWCOMER, Request, Slot, VICTIMS_MAX, export,
-    unpack_victims,
+    EVENT_BYTES, EVENTS_MAX, Event, FORETOLD_BYTES, FORETOLD_MAX, Foretold, Kind, Kinds, NEWCOMER,
+    REQUEST_BYTES, Request, Slot, VICTIMS_MAX, export, unpack_victims,
 };
 use larder_engine::{Evictor, Unfit, WrongAnswer};
 
@@ -18,6 +18,7 @@ const SLOT_BYTES: usize = size_of::<Slot>();
 pub(super) struct WasmEvictor {
     instance: Instance,
     wants_misses: bool,
+    wants_reuse: bool,
     events: Export<u32, ()>,
     victims: Export<u32, u64>,
     /// Whether the time of the last delivery is still the account; what is asked next is the same
@@ -39,6 +40,7 @@ impl WasmEvictor {
             victims: instance.export(export::VICTIMS)?,
             instance,
             wants_misses: policy.manifest.wants_misses,
+            wants_reuse: policy.manifest.wants_reuse,
             has_delivered: false,
         })
     }
@@ -71,13 +73,27 @@ impl Evictor for WasmEvictor {
             .try_for_each(|events| self.deliver_batch(events))
     }
 
-    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit> {
+    fn victims(
+        &mut self,
+        request: &Request,
+        foretold: &[Foretold],
+        out: &mut Vec<Slot>,
+    ) -> Result<(), Unfit> {
         if !std::mem::take(&mut self.has_delivered) {
             self.instance.open_account(Some(Instant::now()));
         }
-        let record = request.to_bytes();
-        self.instance.write(&record)?;
-        let answer = self.instance.call(&self.victims, record.len() as u32)?;
+        let foretold = match self.wants_reuse {
+            true => &foretold[..foretold.len().min(FORETOLD_MAX)],
+            false => &[],
+        };
+        let bytes = REQUEST_BYTES + foretold.len() * FORETOLD_BYTES;
+        let record = self.instance.room(bytes)?;
+        record[..REQUEST_BYTES].copy_from_slice(&request.to_bytes());
+        let (behind, _) = record[REQUEST_BYTES..].as_chunks_mut::<FORETOLD_BYTES>();
+        for (place, foretold) in behind.iter_mut().zip(foretold) {
+            *place = foretold.to_bytes();
+        }
+        let answer = self.instance.call(&self.victims, bytes as u32)?;
         let (address, count) = unpack_victims(answer);
         let count = count as usize;
         if count > VICTIMS_MAX {
@@ -117,6 +133,10 @@ impl Evictor for WasmEvictor {
 
     fn wants_misses(&self) -> bool {
         self.wants_misses
+    }
+
+    fn wants_reuse(&self) -> bool {
+        self.wants_reuse
     }
 
     fn is_prompt(&self) -> bool {

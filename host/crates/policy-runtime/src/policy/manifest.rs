@@ -25,6 +25,8 @@ pub struct Manifest {
     pub kinds: Kinds,
     /// Whether it is to be told of misses.
     pub wants_misses: bool,
+    /// Whether it is to be told how soon entries will be asked for again.
+    pub wants_reuse: bool,
     /// Bytes of a value that it is to see.
     pub value_prefix_bytes: usize,
     /// What can be set, in the order in which instances are told.
@@ -42,6 +44,8 @@ struct Raw {
     kinds: Vec<String>,
     #[serde(default)]
     wants_misses: bool,
+    #[serde(default)]
+    wants_reuse: bool,
     #[serde(default)]
     value_prefix_bytes: usize,
     #[serde(default)]
@@ -109,6 +113,7 @@ fn read(json: &[u8]) -> Result<Manifest, String> {
         about: one_line(&raw.about),
         kinds,
         wants_misses: raw.wants_misses,
+        wants_reuse: raw.wants_reuse,
         value_prefix_bytes: raw.value_prefix_bytes,
         parameters,
     })

@@ -41,7 +41,7 @@ fn an_honest_evictor_hears_of_events_and_names_victims() {
         .deliver(&[Event::new(EventKind::Remove, 1, 1)])
         .unwrap();
     let mut victims = vec![99];
-    evictor.victims(&request(25), &mut victims).unwrap();
+    evictor.victims(&request(25), &[], &mut victims).unwrap();
     assert_eq!(victims, [99, 0, 2, 3]);
     assert_eq!(evictor.memory_bytes(), 1 << 20);
     assert!(!evictor.is_prompt() && !evictor.wants_misses());
@@ -149,7 +149,7 @@ fn offend(parts: &[(&str, &str)]) -> (Unfit, PolicyFigures) {
     let mut outcome = || {
         evictor.deliver(&[insert(0, 10)])?;
         evictor.deliver(&[insert(1, 10)])?;
-        evictor.victims(&request(5), &mut Vec::new())
+        evictor.victims(&request(5), &[], &mut Vec::new())
     };
     let unfit = outcome().unwrap_err();
     let calls = policy.figures().snapshot().calls;
@@ -303,7 +303,7 @@ fn answers_name_slots_or_the_newcomer_alone_or_nobody() {
         let mut evictor = untried(&[("victims", victims)])
             .evictor(1, SHARE_BYTES)
             .unwrap();
-        evictor.victims(request, &mut out).map(|()| out)
+        evictor.victims(request, &[], &mut out).map(|()| out)
     };
     assert_eq!(answer(nobody_nowhere, &newcomer), Ok(Vec::new()));
     assert_eq!(answer(alone, &newcomer), Ok(vec![NEWCOMER]));

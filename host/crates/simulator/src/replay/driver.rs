@@ -105,7 +105,7 @@ impl Driver for Ported {
 
     fn victims(&mut self, request: &RoomRequest, out: &mut Vec<Slot>) -> Result<(), Unfit> {
         self.deliver()?;
-        self.evictor.victims(request, out)
+        self.evictor.victims(request, &[], out)
     }
 
     fn wants_misses(&self) -> bool {

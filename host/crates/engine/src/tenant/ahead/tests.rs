@@ -101,7 +101,12 @@ impl Evictor for Listener {
         Ok(())
     }
 
-    fn victims(&mut self, _: &Request, _: &mut Vec<Slot>) -> Result<(), Unfit> {
+    fn victims(
+        &mut self,
+        _: &Request,
+        _: &[larder_sdk::Foretold],
+        _: &mut Vec<Slot>,
+    ) -> Result<(), Unfit> {
         Err(Unfit("it only listens".to_owned()))
     }
 

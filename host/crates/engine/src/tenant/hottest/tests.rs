@@ -65,9 +65,10 @@ fn without_counts_what_was_used_last_is_the_hottest() {
         fn victims(
             &mut self,
             request: &larder_sdk::Request,
+            foretold: &[larder_sdk::Foretold],
             out: &mut Vec<larder_sdk::Slot>,
         ) -> Result<(), crate::Unfit> {
-            self.0.victims(request, out)
+            self.0.victims(request, foretold, out)
         }
         fn reproach(&mut self, wrong: crate::WrongAnswer) {
             self.0.reproach(wrong);

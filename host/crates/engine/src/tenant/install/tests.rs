@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use larder_policy_lru::Lru;
-use larder_sdk::{Event, EventKind, NEWCOMER, Request, Slot};
+use larder_sdk::{Event, EventKind, Foretold, NEWCOMER, Request, Slot};
 use parking_lot::Mutex;
 
 use crate::evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
@@ -68,7 +68,12 @@ impl Evictor for Recorder {
         Ok(())
     }
 
-    fn victims(&mut self, request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit> {
+    fn victims(
+        &mut self,
+        request: &Request,
+        _: &[Foretold],
+        out: &mut Vec<Slot>,
+    ) -> Result<(), Unfit> {
         let (seen, mut named) = (self.seen.lock(), 0);
         for (slot, (_, size, _)) in &seen.residents {
             if named >= request.bytes {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder_policy_lru::Lru;
-use larder_sdk::{Event, NEWCOMER, Request, Slot};
+use larder_sdk::{Event, Foretold, NEWCOMER, Request, Slot};
 
 use super::{AHEAD_BYTES_MAX, STEP_BYTES_MAX};
 use crate::evictor::{Evictor, EvictorFactory, Unfit, WrongAnswer, native};
@@ -43,7 +43,12 @@ impl Evictor for Hostile {
     fn deliver(&mut self, _events: &[Event]) -> Result<(), Unfit> {
         Ok(())
     }
-    fn victims(&mut self, _request: &Request, out: &mut Vec<Slot>) -> Result<(), Unfit> {
+    fn victims(
+        &mut self,
+        _request: &Request,
+        _: &[Foretold],
+        out: &mut Vec<Slot>,
+    ) -> Result<(), Unfit> {
         out.extend(&self.answers);
         Ok(())
     }

@@ -173,6 +173,7 @@ fn engine() -> Arc<Engine> {
         name: name.to_owned(),
         memory_bytes: 4 << 20,
         evictor: lru(),
+        reuse: None,
         below: None,
         vault: None,
     };

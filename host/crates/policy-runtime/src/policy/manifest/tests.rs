@@ -4,7 +4,7 @@ use super::*;
 use crate::sandbox::{Given, Settings};
 
 const FULL: &str = r#"{"name":"s3-fifo","version":"0.1.0","about":"one\nline","kinds":["ttl","eviction"],
-    "wants_misses":true,"value_prefix_bytes":64,"newer":[1],"parameters":[
+    "wants_misses":true,"wants_reuse":true,"value_prefix_bytes":64,"newer":[1],"parameters":[
     {"name":"part","type":"int","default":10,"min":1,"max":90,"about":"x","newer":1},
     {"name":"ratio","type":"float","default":1,"min":0.5},
     {"name":"flag","type":"bool","default":true},
@@ -44,7 +44,7 @@ fn a_manifest_says_what_a_policy_is_and_newer_words_are_ignored() {
     assert_eq!(manifest.about, "one line");
     let kinds: Vec<_> = manifest.kinds.iter().map(Kind::name).collect();
     assert_eq!(kinds, ["eviction", "ttl"]);
-    assert!(manifest.wants_misses);
+    assert!(manifest.wants_misses && manifest.wants_reuse);
     assert_eq!(
         (manifest.value_prefix_bytes, manifest.parameters.len()),
         (64, 7)

@@ -1,7 +1,7 @@
 //! A shard with nothing in it but slots, which drives an evictor through whatever may happen.
 
 use larder_abi::{
-    EVENTS_MAX, Entry, Event, EventKind, NEWCOMER, Removal, Request, Slot, VICTIMS_MAX,
+    EVENTS_MAX, Entry, Event, EventKind, Foretold, NEWCOMER, Removal, Request, Slot, VICTIMS_MAX,
 };
 use larder_engine::{Evictor, Unfit, WrongAnswer};
 
@@ -170,7 +170,8 @@ impl<E: Evictor> Shard<E> {
             };
             let mut named = std::mem::take(&mut self.named);
             named.clear();
-            let answered = self.evictor.victims(&request, &mut named);
+            let foretold = self.foretold();
+            let answered = self.evictor.victims(&request, &foretold, &mut named);
             self.named = named;
             answered?;
             self.victims.extend(&self.named);
@@ -183,6 +184,20 @@ impl<E: Evictor> Shard<E> {
                 return Ok(true);
             }
         }
+    }
+
+    /// What nobody can know, of some entries, one of them twice; sometimes nothing.
+    fn foretold(&mut self) -> Vec<Foretold> {
+        if !self.evictor.wants_reuse() || self.random.below(4) == 0 {
+            return Vec::new();
+        }
+        let drawn: Vec<_> = (0..32).filter_map(|_| self.any()).collect();
+        let drawn = drawn.iter().chain(drawn.first());
+        let foretold = drawn.map(|(slot, entry)| Foretold {
+            slot: *slot,
+            reuse: entry.hash << (entry.priority / 16),
+        });
+        foretold.collect()
     }
 
     /// Evicts what was named until `bytes` are freed; returns what was.

@@ -103,7 +103,12 @@ impl Evictor for Follower {
         Ok(())
     }
 
-    fn victims(&mut self, _request: &Request, _out: &mut Vec<Slot>) -> Result<(), Unfit> {
+    fn victims(
+        &mut self,
+        _request: &Request,
+        _: &[larder_sdk::Foretold],
+        _out: &mut Vec<Slot>,
+    ) -> Result<(), Unfit> {
         Err(Unfit("it names nobody".into()))
     }
 
