@@ -148,6 +148,7 @@ fn cell<P: Eviction + Policy + Send + 'static>(
 mod tests {
     use super::*;
     use larder_sdk::{Event, EventKind};
+    use larder_simulator::Request;
 
     #[test]
     fn policies_that_count_reads_tell_them_and_the_others_none() {
@@ -172,5 +173,52 @@ mod tests {
                 name => assert_eq!(told, [0; 4], "{name}"),
             }
         }
+    }
+
+    #[test]
+    fn what_is_foretold_keeps_what_comes_back_where_recency_keeps_nothing() {
+        const HOT: u32 = 240;
+        let mut random = 1_u64;
+        // One request for what is asked for all the time, four for what is not asked for again.
+        let object = |n: u32| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            match n % 5 {
+                0 => (random >> 33) as u32 % HOT,
+                _ => HOT + n,
+            }
+        };
+        let request = |object: u32| Request {
+            object,
+            id: u64::from(object),
+            hash: object.wrapping_mul(0x9e37_79b1),
+            size_bytes: 1,
+            time_seconds: 0,
+            ttl_seconds: 0,
+            next_access: u64::MAX,
+        };
+        let requests: Vec<_> = (0..20_000).map(object).map(request).collect();
+        let form = CellForm {
+            capacity_bytes: 300,
+            below_bytes: None,
+            prewarm: None,
+            shards: 1,
+            seed: 7,
+        };
+        let misses = |name: &str| {
+            let mut natives = NATIVES.iter();
+            let native = natives.find(|native| native.name == name).unwrap();
+            let mut cell = native.cell(&Settings::default(), None, form).unwrap();
+            cell.run(&requests).unwrap();
+            cell.tally().misses
+        };
+        let (foretold, recent) = (misses("predicted-reuse"), misses("lru"));
+        assert!(recent > 19_000, "{recent}");
+        assert!(
+            foretold < 90_000,
+            "{foretold}: 80,000 are not asked for again"
+        );
+        assert_eq!(foretold, misses("predicted-reuse"));
     }
 }

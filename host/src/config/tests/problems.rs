@@ -42,7 +42,7 @@ fn every_setting_says_what_was_found_and_what_is_allowed() {
         l.toml:7: memory: found "12XB"; allowed: a size from 4MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
         l.toml:8: threads: found 0; allowed: a whole number from 1 to 256, or "auto"
         l.toml:9: l2: found "redis"; allowed: "none", "disk" or an address such as redis://127.0.0.1:6379, rediss://HOST:PORT or redis-cluster://HOST:PORT,HOST:PORT
-        l.toml:10: eviction: found "random"; allowed: "arc", "business-priority", "clock", "clock2q-plus", "fifo", "gdsf", "lfu", "lhd", "lirs", "lru", "s3-fifo", "sieve", "slru", "two-q" or "w-tinylfu"
+        l.toml:10: eviction: found "random"; allowed: "arc", "business-priority", "clock", "clock2q-plus", "fifo", "gdsf", "lfu", "lhd", "lirs", "lru", "predicted-reuse", "s3-fifo", "sieve", "slru", "two-q" or "w-tinylfu"
         l.toml:11: seed: found -1; allowed: a whole number from 0 to 18446744073709551615, or "random"
         l.toml:12: insecure: found "yes"; allowed: true or false
         l.toml:14: limits.clients_max: found 1.5; allowed: a whole number from 1 to 1000000

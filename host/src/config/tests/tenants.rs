@@ -78,7 +78,7 @@ fn tables_are_checked_one_by_one() {
         "l.toml:1: tenant.name: missing; allowed: 1 to 64 characters of a-z, 0-9, _ and -
          l.toml:4: tenant.name: found \"Ä\"; allowed: 1 to 64 characters of a-z, 0-9, _ and -
          l.toml:5: tenant.memory: found \"1023KiB\"; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
-         l.toml:6: tenant.eviction: found \"random\"; allowed: \"arc\", \"business-priority\", \"clock\", \"clock2q-plus\", \"fifo\", \"gdsf\", \"lfu\", \"lhd\", \"lirs\", \"lru\", \"s3-fifo\", \"sieve\", \"slru\", \"two-q\" or \"w-tinylfu\"
+         l.toml:6: tenant.eviction: found \"random\"; allowed: \"arc\", \"business-priority\", \"clock\", \"clock2q-plus\", \"fifo\", \"gdsf\", \"lfu\", \"lhd\", \"lirs\", \"lru\", \"predicted-reuse\", \"s3-fifo\", \"sieve\", \"slru\", \"two-q\" or \"w-tinylfu\"
          l.toml:7: tenant.memory: missing; allowed: a size from 1MiB to 16TiB, such as 256MiB, 300MB or a number of bytes
          l.toml:9: tenant.weight: unknown key; allowed: name, memory, eviction, max_ops_s, max_connections, l2_write, l2_write_keys
          l.toml:11: tenant.name: found \"b\", as on line 8; allowed: a name no other tenant has

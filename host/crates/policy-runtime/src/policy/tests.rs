@@ -5,7 +5,8 @@ use crate::chain::Answers;
 use crate::sandbox::{Given, Settings};
 use crate::testing::{FOREVER, LOG, guest, insert, load, sandbox, untried};
 use larder_abi::{
-    EVENTS_MAX, Event, EventKind, Kind, NEWCOMER, QuestionParts, Request, SecurityAnswer, TtlAnswer,
+    EVENTS_MAX, Event, EventKind, Foretold, Kind, NEWCOMER, QuestionParts, Request, SecurityAnswer,
+    TtlAnswer,
 };
 use larder_engine::{PolicyFigures, WrongAnswer};
 
@@ -54,6 +55,32 @@ fn an_honest_evictor_hears_of_events_and_names_victims() {
         (gone.events, gone.instances, gone.memory_bytes),
         (1001, 0, 0)
     );
+}
+
+#[test]
+fn only_who_wants_to_know_is_told_how_soon_entries_are_asked_for_again() {
+    let foretold: Vec<_> = (0..300).map(|slot| Foretold { slot, reuse: 9 }).collect();
+    // It names the slot at the end of what was written for it, or where it was told nothing 77.
+    let victims = "
+        (i32.store (i32.const 16) (i32.const 77))
+        (i64.or (i64.const 1) (i64.shl (i64.extend_i32_u (select
+            (i32.add (local.get 0) (i32.const 0x1fff8))
+            (i32.const 16)
+            (i32.gt_u (local.get 0) (i32.const 32)))) (i64.const 32)))";
+    let named = |wants: &str, foretold: &[Foretold]| {
+        let manifest = format!(r#"{{"name":"w","kinds":["eviction"]{wants}}}"#);
+        let policy = untried(&[("manifest", &manifest), ("victims", victims)]);
+        let mut evictor = policy.evictor(1, SHARE_BYTES).unwrap();
+        assert_eq!(evictor.wants_reuse(), !wants.is_empty());
+        let mut named = Vec::new();
+        evictor.victims(&request(5), foretold, &mut named).unwrap();
+        named
+    };
+    let wants = r#","wants_reuse":true"#;
+    assert_eq!(named(wants, &foretold[..3]), [2]);
+    assert_eq!(named(wants, &foretold), [255], "so many at most");
+    assert_eq!(named(wants, &[]), [77]);
+    assert_eq!(named("", &foretold), [77]);
 }
 
 #[test]
