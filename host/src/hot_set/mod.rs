@@ -3,12 +3,13 @@
 
 mod file;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use larder_engine::{HotCursor, HotKey, Hottest, Tenant};
-use larder_server::{Shared, restore_hot_sets};
+use larder_server::{Shared, is_hot_set_back, restore_hot_sets};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -67,7 +68,10 @@ impl HotSets {
             if tenant.below().is_none() {
                 continue;
             }
-            let (keys, name) = (hottest(tenant, shared), tenant.name());
+            let (mut keys, name) = (hottest(tenant, shared), tenant.name());
+            if !is_hot_set_back(shared, tenant) {
+                append(&mut keys, self.read(tenant), bytes_max(tenant));
+            }
             match file::write(&self.folder.join(name), &keys) {
                 Ok(()) => info!(tenant = name, keys = keys.len(), "the hot set is kept"),
                 Err(error) => {
@@ -79,12 +83,48 @@ impl HotSets {
     }
 }
 
-fn hottest(tenant: &Tenant, shared: &Shared) -> Vec<HotKey> {
+/// What the names of a tenant's may take.
+fn bytes_max(tenant: &Tenant) -> usize {
     let bytes_max = (tenant.memory_bytes() / MEMORY_PART).min(BYTES_MAX);
-    let mut hottest = Hottest::new(usize::MAX, usize::try_from(bytes_max).unwrap_or(usize::MAX));
+    usize::try_from(bytes_max).unwrap_or(usize::MAX)
+}
+
+/// Puts what was hot behind what is, as far as there is room: it did not all come back, and is hot as soon as it can.
+fn append(keys: &mut Vec<HotKey>, before: Vec<HotKey>, bytes_max: usize) {
+    let known: HashSet<HotKey> = keys.iter().cloned().collect();
+    let bytes: usize = keys.iter().map(HotKey::bytes).sum();
+    let mut left = bytes_max.saturating_sub(bytes);
+    let others = before.into_iter().filter(|key| !known.contains(key));
+    keys.extend(others.take_while(|key| {
+        let fits = key.bytes() <= left;
+        left = left.saturating_sub(key.bytes());
+        fits
+    }));
+}
+
+fn hottest(tenant: &Tenant, shared: &Shared) -> Vec<HotKey> {
+    let mut hottest = Hottest::new(usize::MAX, bytes_max(tenant));
     let mut at = Some(HotCursor::default());
     while let Some(cursor) = at {
         at = tenant.offer_hottest(None, cursor, shared.now(), &mut hottest);
     }
     hottest.into_keys()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_hot_stands_behind_what_is_while_there_is_room() {
+        let key = |db, name: &str| HotKey {
+            db,
+            key: name.as_bytes().into(),
+        };
+        let mut keys = vec![key(0, "a"), key(1, "b")];
+        let before = vec![key(0, "b"), key(0, "a"), key(0, "c"), key(0, "d")];
+        let bytes_max = 4 * key(0, "a").bytes();
+        append(&mut keys, before, bytes_max);
+        assert_eq!(keys, [key(0, "a"), key(1, "b"), key(0, "b"), key(0, "c")]);
+    }
 }

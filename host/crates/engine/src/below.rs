@@ -97,6 +97,13 @@ pub trait Below: Send + Sync {
         self.load(key, reach, now)
     }
 
+    /// Waits for a place among the loads that nobody has asked for, which leave some of the others free where there are few. It
+    /// is to be held until [`Self::load_ahead`] has ended; meanwhile the key may have come.
+    fn place_ahead(&self, key: Key<'_>, reach: Reach) -> Option<Answer<'static, Box<dyn Send>>> {
+        let _ = (key, reach);
+        None
+    }
+
     /// What was loaded came into memory. Told as [`Self::put`] is, but not while its database is emptied.
     fn admitted(&self, key: Key<'_>, entry: Entry<'_>) -> Origin {
         let _ = (key, entry);

@@ -31,15 +31,18 @@ pub(crate) enum HotSetState {
     Full,
     /// The deadline passed before.
     Late,
+    /// Some of it could not be read.
+    Failed,
 }
 
 impl HotSetState {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::None,
         Self::Restoring,
         Self::Restored,
         Self::Full,
         Self::Late,
+        Self::Failed,
     ];
 
     /// What it is called.
@@ -50,6 +53,7 @@ impl HotSetState {
             Self::Restored => "restored",
             Self::Full => "full",
             Self::Late => "late",
+            Self::Failed => "failed",
         }
     }
 }
@@ -160,8 +164,21 @@ async fn restore(shared: Arc<Shared>, tenant: Arc<Tenant>, keys: Vec<HotKey>) {
         progress.advance(warmer.warmed());
     }
     warmer.finish().await;
-    progress.advance(warmer.warmed());
-    progress.set_state(state);
+    let warmed = warmer.warmed();
+    progress.advance(warmed);
+    progress.set_state(match warmed[Warmth::Failed as usize] {
+        0 => state,
+        _ => HotSetState::Failed,
+    });
+}
+
+/// Whether all that there was of a tenant's hot set was looked for, so that what is hot now says more than it did.
+pub fn is_hot_set_back(shared: &Shared, tenant: &Tenant) -> bool {
+    let state = shared.warm_ups.hot_sets[tenant.number()].state();
+    !matches!(
+        state,
+        HotSetState::Restoring | HotSetState::Late | HotSetState::Failed
+    )
 }
 
 #[cfg(test)]

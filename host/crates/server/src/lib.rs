@@ -55,7 +55,7 @@ pub use clients::Census;
 pub use commands::{SECRET_NOTE, data_type, is_secret, note_of_loaded};
 pub use config::ServerConfig;
 pub use error::StartError;
-pub use hot_set::restore_hot_sets;
+pub use hot_set::{is_hot_set_back, restore_hot_sets};
 pub use http::HttpTotals;
 pub use listen::BACKLOG;
 pub use meter::{CommandFigures, Latency, Operation};

@@ -53,10 +53,18 @@ impl Tenant {
         waits: Option<Waits>,
         clock: impl Fn() -> Millis,
     ) -> Result<Prewarmed, FetchError> {
-        let now = clock();
+        let mut now = clock();
         let Some(below) = self.below().filter(|_| self.lacks(key, reach, now)) else {
             return Ok(self.look_ahead(key, now));
         };
+        let mut _place = None;
+        if let Some(place) = below.place_ahead(key, reach) {
+            _place = Some(place.await);
+            now = clock();
+            if !self.lacks(key, reach, now) {
+                return Ok(self.look_ahead(key, now));
+            }
+        }
         let ticket = self.ticket(key, now);
         let found = below.load_ahead(key, reach, now).await?;
         let now = clock();

@@ -28,12 +28,19 @@ impl Heat {
 }
 
 /// A key among the hottest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HotKey {
     /// Its database.
     pub db: u8,
     /// Its name.
     pub key: Box<[u8]>,
+}
+
+impl HotKey {
+    /// What it counts for among [`Hottest`].
+    pub fn bytes(&self) -> usize {
+        self.key.len() + ITEM_BYTES
+    }
 }
 
 /// The hottest keys of those that were offered: so many, and so many bytes, at most.

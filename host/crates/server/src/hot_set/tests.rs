@@ -74,6 +74,22 @@ fn it_ends_at_the_deadline_though_nothing_comes() {
 }
 
 #[test]
+fn what_could_not_be_read_is_told_and_not_taken_for_gone() {
+    let tier = Arc::new(MemoryTier::unsure(1 << 20));
+    let (server, _stack) = server_of(tier.clone(), patient(1 << 20), WritePolicy::Around);
+    server.connect().ask("SET a 1\r\n", "+OK\r\n");
+    let tenant = server.shared.engine.default_tenant();
+    tier.fail_with(Some("away"));
+    restore(&server, vec![hot(0, "a")], LONG);
+    assert_eq!(progress(&server), ("failed", [1, 1, 0]));
+    assert!(!is_hot_set_back(&server.shared, tenant));
+    tier.fail_with(None);
+    restore(&server, vec![hot(0, "a")], LONG);
+    assert_eq!(progress(&server), ("restored", [1, 1, 1]));
+    assert!(is_hot_set_back(&server.shared, tenant));
+}
+
+#[test]
 fn what_comes_last_does_not_displace_what_came_first() {
     let tier = Arc::new(MemoryTier::new(256 << 20));
     let (server, _stack) = server_of(tier, patient(1 << 20), WritePolicy::Around);

@@ -36,6 +36,8 @@ pub(crate) struct Source {
     pub(super) ordered: Arc<Ordered>,
     pub(super) epochs: Arc<Epochs>,
     slots: Semaphore,
+    /// For those that nobody has asked for: so many, and the rest is free for who does ask.
+    ahead: Arc<Semaphore>,
     /// Loads that go on or wait.
     wanted: AtomicU64,
     counts: Counts,
@@ -62,6 +64,7 @@ impl Source {
             ordered,
             epochs,
             slots: Semaphore::new(rule.limits.in_flight_max),
+            ahead: Arc::new(Semaphore::new((rule.limits.in_flight_max / 2).max(1))),
             wanted: AtomicU64::new(0),
             counts: Counts::default(),
             logged_ms: AtomicU64::new(0),
@@ -78,6 +81,13 @@ impl Source {
     pub(crate) async fn load(&self, wanted: Wanted, is_asked_for: bool) -> Loaded {
         let load = self.ask(wanted.0.clone());
         self.loads.share(wanted, load, is_asked_for).await
+    }
+
+    /// Waits for one of the places of loads that nobody has asked for: half of all, one at least.
+    pub(crate) fn place_ahead(&self) -> impl Future<Output = Box<dyn Send>> + Send + use<> {
+        let ahead = Arc::clone(&self.ahead);
+        // It is never closed.
+        async move { Box::new(ahead.acquire_owned().await.ok()) as Box<dyn Send> }
     }
 
     /// How eagerly its values are loaded anew.

@@ -447,3 +447,25 @@ fn what_another_tenant_changes_makes_nobody_forget_what_there_is_not() {
     bench.below().delete(key("page:none"));
     assert_eq!(bench.sight("page:none"), Sight::Maybe);
 }
+
+#[test]
+fn what_nobody_has_asked_for_leaves_half_of_the_places_free() {
+    let limits = LoadLimits {
+        in_flight_max: 4,
+        ..LIMITS
+    };
+    let bench = Bench::new(0, limits, false);
+    let below = bench.below();
+    let place = || below.place_ahead(key("page:1"), Reach::Origin).unwrap();
+    let held = [wait(place()), wait(place())];
+    let mut third = place();
+    let is_free = |place: &mut Answer<'static, Box<dyn Send>>| {
+        let mut waking = std::task::Context::from_waker(std::task::Waker::noop());
+        place.as_mut().poll(&mut waking).is_ready()
+    };
+    assert!(!is_free(&mut third));
+    drop(held);
+    assert!(is_free(&mut third));
+    assert!(below.place_ahead(key("page:1"), Reach::Cache).is_none());
+    assert!(below.place_ahead(key("other:1"), Reach::Origin).is_none());
+}

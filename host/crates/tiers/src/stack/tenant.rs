@@ -363,6 +363,11 @@ impl Below for TenantBelow {
         self.find(key, reach, false, now)
     }
 
+    fn place_ahead(&self, key: Key<'_>, reach: Reach) -> Option<Answer<'static, Box<dyn Send>>> {
+        let source = self.source(key, reach)?;
+        Some(Box::pin(source.place_ahead()))
+    }
+
     fn load_here(&self, key: Key<'_>, now: Millis, patience: Duration) -> Loaded {
         if let Some(found) = self.stack.search_now(self.key(key), &self.tags, now) {
             return found;

@@ -21,6 +21,10 @@ struct Store {
     held: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     /// Happens during the next load.
     meanwhile: Mutex<Option<Meanwhile>>,
+    /// Happens while it is waited for a place.
+    while_waiting: Mutex<Option<Meanwhile>>,
+    /// Whoever has a place has one of it.
+    place: Arc<()>,
     renewed: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -63,6 +67,17 @@ impl Below for Store {
                 ..Stored::default()
             })))
         })
+    }
+
+    fn place_ahead(&self, _: Key<'_>, _: Reach) -> Option<Answer<'static, Box<dyn Send>>> {
+        let place: Box<dyn Send> = Box::new(Arc::clone(&self.place));
+        let meanwhile = self.while_waiting.lock().unwrap().take();
+        Some(Box::pin(async move {
+            if let Some(meanwhile) = meanwhile {
+                meanwhile();
+            }
+            place
+        }))
     }
 
     fn renew(&self, key: Key<'_>) {
@@ -180,6 +195,31 @@ fn get(tenant: &Tenant, name: &str) -> bool {
     tenant
         .get(Key::new(0, name.as_bytes()), NOW, |_| ())
         .is_some()
+}
+
+#[test]
+fn a_place_is_held_while_a_load_goes_on_and_what_came_before_it_was_free_is_not_loaded() {
+    let (engine, store) = engine(s3_fifo());
+    let tenant = engine.default_tenant();
+    let place = Arc::clone(&store.place);
+    let held = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&held);
+    let look = move || *seen.lock().unwrap() = Arc::strong_count(&place);
+    *store.meanwhile.lock().unwrap() = Some(Box::new(look));
+    assert_eq!(prewarm(tenant, "below:1", None), Ok(Prewarmed::Came));
+    assert_eq!(
+        *held.lock().unwrap(),
+        3,
+        "the store, who looks, and the load"
+    );
+    assert_eq!(Arc::strong_count(&store.place), 1, "it is given back");
+
+    let other = Arc::clone(tenant);
+    let come = move || put(&other, "below:2", b"newer", Expiry::Never).unwrap();
+    *store.while_waiting.lock().unwrap() = Some(Box::new(come));
+    let load = || unreachable!("it is there by then");
+    *store.meanwhile.lock().unwrap() = Some(Box::new(load));
+    assert_eq!(prewarm(tenant, "below:2", None), Ok(Prewarmed::Here));
 }
 
 #[test]
