@@ -1,7 +1,7 @@
 //! Whether a model may decide what is fetched.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::clock::Step;
 use crate::features::{Row, plain_score};
@@ -74,7 +74,13 @@ pub struct Training {
     /// No more are learnt from.
     pub(crate) samples_max: usize,
     pub(crate) seed: u64,
+    /// The time that the samples are of.
+    pub(crate) era: Weak<Era>,
 }
+
+/// A time, until the wall clock is set.
+#[derive(Debug)]
+pub(crate) struct Era;
 
 impl Training {
     /// One that learns from what others have seen as well, each oldest first: from all in the same parts, the later ones of
@@ -113,6 +119,7 @@ impl Training {
             model: Arc::new(model),
             steps,
             baseline: baseline(later),
+            era: Weak::clone(&self.era),
         })
     }
 }
@@ -123,6 +130,7 @@ pub struct Trained {
     model: Arc<Model>,
     steps: Steps,
     baseline: f32,
+    era: Weak<Era>,
 }
 
 impl Trained {
@@ -200,6 +208,7 @@ pub(crate) struct Gate {
     /// Whether something probable was asked for since the last look, and when that was so last.
     is_right: bool,
     right_at: Moment,
+    era: Arc<Era>,
 }
 
 /// A time, and how many requests there were until then.
@@ -223,6 +232,7 @@ impl Gate {
             failed: None,
             is_right: false,
             right_at: Moment::default(),
+            era: Arc::new(Era),
         }
     }
 
@@ -288,17 +298,23 @@ impl Gate {
         self.model.as_deref()
     }
 
-    /// A new model came, or could not be made: then the last one goes on, as it is judged all the time.
+    /// A new model came, or could not be made: then the last one goes on, as it is judged all the time. What a model
+    /// was worth before the clock was set tells nothing.
     pub(crate) fn judge(&mut self, trained: Result<Trained, ModelError>) {
         match trained {
             Ok(trained) => {
                 self.model = Some(trained.model);
                 self.models += 1;
-                self.steps = trained.steps;
                 self.baseline = trained.baseline;
                 self.is_barred = false;
                 self.failed = None;
-                "too few candidates were probable".clone_into(&mut self.why_off);
+                let is_past = trained.era.strong_count() == 0;
+                (self.steps, self.why_off) = if is_past {
+                    let why = "the clock was set while the model was trained; what it is worth is not known yet";
+                    (Steps::default(), why.to_owned())
+                } else {
+                    (trained.steps, "too few candidates were probable".to_owned())
+                };
             }
             Err(error) => self.failed = Some(error.to_string()),
         }
@@ -367,8 +383,14 @@ impl Gate {
         }
     }
 
+    /// The time that it is.
+    pub(crate) fn era(&self) -> Weak<Era> {
+        Arc::downgrade(&self.era)
+    }
+
     /// The wall clock was set, or nothing was asked for a long time: everything has to be seen anew.
     pub(crate) fn stepped(&mut self, step: Step) {
+        self.era = Arc::new(Era);
         self.steps = Steps::default();
         self.why_off = match step {
             Step::Back(ms) => format!("the clock went back by {ms} ms; what is known is of no use"),

@@ -324,6 +324,7 @@ impl Predictor {
             samples: self.samples(),
             samples_max: self.config.samples_max,
             seed: self.config.seed.wrapping_add(self.counts.trained),
+            era: self.gate.era(),
         })
     }
 
@@ -344,12 +345,12 @@ impl Predictor {
         self.gate.judge(trained);
     }
 
-    /// Candidates that wait for what becomes of them are forgotten when time is not what it was, and no model is trained
-    /// before there is something new to learn from.
+    /// What became of candidates, or will, is forgotten when time is not what it was: a model is trained once there is
+    /// something new to learn from, and judged by that alone.
     fn time(&mut self, wall_ms: u64) -> u64 {
         let (now_ms, step) = self.clock.set(wall_ms);
         if let Some(step) = step {
-            self.samples.forget_open();
+            self.samples.forget();
             (self.trained_ms, self.trained_samples) = (now_ms, self.samples.total);
             self.gate.stepped(step);
         }

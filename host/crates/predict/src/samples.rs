@@ -136,11 +136,12 @@ impl Samples {
         self.kept_of = (2 * count / self.done_max as u64).max(1);
     }
 
-    /// Waits for nothing more: nobody can say what became of them.
-    pub(crate) fn forget_open(&mut self) {
+    /// Waits for nothing more, as nobody can say what became of those, and keeps none that are done.
+    pub(crate) fn forget(&mut self) {
         self.left += self.queue.len() as u64;
         self.open.clear();
         self.queue.clear();
+        self.done.clear();
     }
 
     /// The last ones, oldest first.
@@ -203,8 +204,9 @@ mod tests {
             "four at once, three kept"
         );
         samples.open(open(7, 20));
-        samples.forget_open();
+        samples.forget();
         assert_eq!((samples.expire(99), samples.total), (None, 5));
+        assert_eq!(samples.done(), []);
         samples.open(open(7, 30));
         samples.asked(7);
         assert!(samples.expire(99).is_some_and(|done| done.sample.is_asked));

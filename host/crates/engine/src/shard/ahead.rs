@@ -52,6 +52,8 @@ pub(crate) fn is_ending(block: &Block, now: Millis) -> bool {
 
 /// Places in the order for what waits no more, beside as many as there are entries that wait.
 const ORDER_SPARE: usize = 64;
+/// By so much those who tell the time may be apart.
+const DISORDER_MS: Millis = 1_000;
 
 /// The slots of a shard's entries that wait.
 #[derive(Default)]
@@ -62,8 +64,16 @@ pub(super) struct Ahead {
 }
 
 struct Wait {
+    since: Millis,
     until: Millis,
     bytes: u64,
+}
+
+impl Wait {
+    /// Whether its time is over. One that has not begun yet never ends in time: the clock went back.
+    fn is_over(&self, now: Millis) -> bool {
+        self.until <= now || now + DISORDER_MS < self.since
+    }
 }
 
 impl Ahead {
@@ -107,9 +117,14 @@ impl State {
     }
 
     /// The entry in `slot`, of which the evictor was not told, waits from now on.
-    pub(super) fn wait(&mut self, slot: Slot, bytes: u64, until: Millis) {
+    pub(super) fn wait(&mut self, slot: Slot, bytes: u64, since: Millis, until: Millis) {
         let ahead = self.ahead.get_or_insert_default();
-        ahead.waiting.insert(slot, Wait { until, bytes });
+        let wait = Wait {
+            since,
+            until,
+            bytes,
+        };
+        ahead.waiting.insert(slot, wait);
         ahead.order.push_back((until, slot));
         ahead.tidy();
         self.ahead_counts.fetched.fetch_add(1, Ordering::Relaxed);
@@ -175,9 +190,9 @@ impl State {
     fn next_ahead(&mut self, by: Option<Millis>) -> Option<Slot> {
         let ahead = self.ahead.as_mut()?;
         while let Some(&(until, slot)) = ahead.order.front() {
-            let waits = ahead.waiting.get(&slot);
-            if waits.is_some_and(|wait| wait.until == until) {
-                return by.is_none_or(|now| until <= now).then_some(slot);
+            let wait = ahead.waiting.get(&slot);
+            if let Some(wait) = wait.filter(|wait| wait.until == until) {
+                return by.is_none_or(|now| wait.is_over(now)).then_some(slot);
             }
             ahead.order.pop_front();
         }

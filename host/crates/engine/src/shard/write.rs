@@ -401,7 +401,7 @@ impl State {
         self.end_lease(at.hash);
         self.tell(AskedFor::Kept, at, size);
         if let Some(until) = until {
-            self.wait(slot, size as u64, until);
+            self.wait(slot, size as u64, at.now, until);
         } else if self.may_evict(slot) {
             self.note_put(EventKind::Insert, at, slot, size);
         }

@@ -1,6 +1,11 @@
+use std::sync::LazyLock;
+
 use super::*;
 use crate::features::FEATURES;
 use crate::keyed::mix;
+
+/// The time that all trainings are of.
+static NOW: LazyLock<Arc<Era>> = LazyLock::new(|| Arc::new(Era));
 
 /// Candidates of which those with a high second feature are asked for with that many percent, others
 /// hardly ever; one in eight was drawn at random.
@@ -25,6 +30,7 @@ fn training(samples: Vec<Sample>) -> Training {
         samples,
         samples_max: 100_000,
         seed: 1,
+        era: Arc::downgrade(&NOW),
     }
 }
 

@@ -214,6 +214,30 @@ fn a_clock_that_is_set_closes_the_gate_until_something_new_is_learnt() {
 }
 
 #[test]
+fn what_was_learnt_before_the_clock_was_set_opens_no_gate_afterwards() {
+    for step_ms in [-3_600_000, 3_600_001] {
+        let mut run = Run::new();
+        run.sequences(6_000);
+        assert!(run.predictor.state().is_on());
+        run.predictor.config.interval_ms = 0;
+        // It goes on while the clock is set.
+        let training = run.predictor.training().expect("there is enough to learn");
+        run.now_ms = run.now_ms.strict_add_signed(step_ms);
+        run.ask(1, None);
+        let trained = training.run().unwrap();
+        for share in [false, true] {
+            match share {
+                false => run.predictor.judge(Ok(trained.clone())),
+                true => run.predictor.share(trained.clone()),
+            }
+            let why = run.predictor.state().to_string();
+            assert!(why.starts_with("off: the clock was set while"), "{why}");
+        }
+        assert_eq!(run.predictor.samples(), [], "none is of now");
+    }
+}
+
+#[test]
 fn memory_is_bounded_and_so_is_what_is_looked_at() {
     let config = Config::default();
     let mut predictor = Predictor::new(config);

@@ -291,6 +291,21 @@ fn what_nobody_asks_for_goes_when_its_time_is_over() {
 }
 
 #[test]
+fn what_waits_for_a_time_that_the_clock_went_back_from_goes_at_once() {
+    let (engine, _) = engine(s3_fifo());
+    let tenant = engine.default_tenant();
+    for n in 0..10 {
+        prewarm(tenant, &format!("below:{n}"), Some(WAITS)).unwrap();
+    }
+    assert!(get(tenant, "below:0"));
+    engine.maintain(NOW - 1_000);
+    assert_eq!(tenant.ahead().wasted, 0, "a little disorder");
+    engine.maintain(NOW - 3_600_000);
+    assert_eq!((tenant.ahead().wasted, tenant.ahead().bytes), (9, 0));
+    assert!(has(tenant, "below:0"), "somebody has asked for it");
+}
+
+#[test]
 fn all_that_wait_take_no_more_than_they_may_and_go_first() {
     let (engine, _) = engine(s3_fifo());
     let tenant = engine.default_tenant();
