@@ -1,3 +1,5 @@
+mod odd;
+
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
