@@ -1,8 +1,10 @@
 //! Fetches that go on, and what keeps others from being begun.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_engine::foresight::Prediction;
+use larder_engine::tier::TierError;
 use larder_engine::{FetchError, Millis, Prewarmed};
 use parking_lot::Mutex;
 
@@ -80,30 +82,35 @@ impl Fetches {
         }
     }
 
-    /// Whether the key of that hash may be fetched; if so it is being fetched until [`Self::end`].
-    pub(super) fn begin(&self, key: u64, now: Millis) -> bool {
+    /// Has the key of that hash be fetched from now on, if that may be.
+    pub(super) fn begin(self: &Arc<Self>, key: u64, now: Millis) -> Option<Fetching> {
         let mut standing = self.now.lock();
-        if standing.is_absent(key, now) {
-            self.count(Undone::Needless);
-            return false;
-        }
-        if standing.is_paused(now) {
-            self.count(Undone::Paused);
-            return false;
-        }
-        if standing.in_flight >= IN_FLIGHT_MAX {
-            self.count(Undone::Crowded);
-            return false;
+        let undone = if standing.is_absent(key, now) {
+            Some(Undone::Needless)
+        } else if standing.is_paused(now) {
+            Some(Undone::Paused)
+        } else if standing.in_flight >= IN_FLIGHT_MAX {
+            Some(Undone::Crowded)
+        } else {
+            None
+        };
+        if let Some(undone) = undone {
+            self.count(undone);
+            return None;
         }
         if standing.in_flight == 0 {
             standing.heard_ms = now;
         }
         standing.in_flight += 1;
-        true
+        Some(Fetching {
+            fetches: Arc::clone(self),
+            key,
+            begun_ms: now,
+            has_ended: false,
+        })
     }
 
-    /// What became of the key of that hash.
-    pub(super) fn end(&self, key: u64, fetched: &Result<Prewarmed, FetchError>, now: Millis) {
+    fn end(&self, key: u64, fetched: &Result<Prewarmed, FetchError>, now: Millis) {
         let mut standing = self.now.lock();
         standing.in_flight -= 1;
         standing.heard_ms = now;
@@ -160,6 +167,32 @@ impl Fetches {
     }
 }
 
+/// A fetch that goes on. Where it is dropped before its end, it has failed, and others have its place.
+pub(super) struct Fetching {
+    fetches: Arc<Fetches>,
+    key: u64,
+    begun_ms: Millis,
+    has_ended: bool,
+}
+
+impl Fetching {
+    /// What became of the key.
+    pub(super) fn end(mut self, fetched: &Result<Prewarmed, FetchError>, now: Millis) {
+        self.has_ended = true;
+        self.fetches.end(self.key, fetched, now);
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let fault = "it panicked; the log says where, please report it".to_owned();
+            let fetched = Err(TierError::Unavailable(fault).into());
+            self.fetches.end(self.key, &fetched, self.begun_ms);
+        }
+    }
+}
+
 /// A text for a line: an origin may have had its say in it.
 fn plain(text: &str) -> String {
     let chars = text.chars().take(FAULT_CHARS_MAX);
@@ -170,17 +203,12 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use larder_engine::tier::TierError;
-
     use super::*;
 
     /// Begins a fetch and ends it. Whether it was begun.
-    fn fetch(fetches: &Fetches, now: Millis, fetched: Result<Prewarmed, FetchError>) -> bool {
-        let is_begun = fetches.begin(7, now);
-        if is_begun {
-            fetches.end(7, &fetched, now);
-        }
-        is_begun
+    fn fetch(fetches: &Arc<Fetches>, now: Millis, fetched: Result<Prewarmed, FetchError>) -> bool {
+        let begun = fetches.begin(7, now);
+        begun.map(|fetching| fetching.end(&fetched, now)).is_some()
     }
 
     fn fault() -> Result<Prewarmed, FetchError> {
@@ -189,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_key_that_fails_among_others_that_do_not_has_nobody_wait() {
-        let fetches = Fetches::new();
+        let fetches = Arc::new(Fetches::new());
         for _ in 0..100 {
             assert!((1..FAULTS_MAX).all(|_| fetch(&fetches, 5, fault())));
             assert!(fetch(&fetches, 5, Ok(Prewarmed::Came)));
@@ -200,7 +228,7 @@ mod tests {
 
     #[test]
     fn after_so_many_faults_in_a_row_there_is_a_pause_that_says_why_and_a_try() {
-        let fetches = Fetches::new();
+        let fetches = Arc::new(Fetches::new());
         assert!((0..FAULTS_MAX).all(|_| fetch(&fetches, 10, fault())));
         assert!(!fetch(&fetches, 10 + PAUSE_MS - 1, fault()));
         let why = fetches.why_paused(10).unwrap();
@@ -216,22 +244,44 @@ mod tests {
 
     #[test]
     fn no_more_go_on_than_may_and_it_is_said_when_none_ends() {
-        let fetches = Fetches::new();
-        assert!((0..IN_FLIGHT_MAX).all(|_| fetches.begin(7, 1_000)));
-        assert!(!fetches.begin(7, 1_000));
+        let fetches = Arc::new(Fetches::new());
+        let begin = |_| fetches.begin(7, 1_000).unwrap();
+        let mut all: Vec<_> = (0..IN_FLIGHT_MAX).map(begin).collect();
+        assert!(fetches.begin(7, 1_000).is_none());
         assert_eq!(fetches.why_paused(1_000), None, "they may end at once");
         let why = fetches.why_paused(1_000 + SILENCE_MS).unwrap();
         assert_eq!(why, "16 fetches go on, and none has ended for 1000 ms");
-        fetches.end(7, &Ok(Prewarmed::Came), 3_000);
-        assert!(fetches.why_paused(3_000).is_none() && fetches.begin(7, 3_000));
+        all.pop().unwrap().end(&Ok(Prewarmed::Came), 3_000);
+        assert_eq!(fetches.why_paused(3_000), None);
+        assert!(fetches.begin(7, 3_000).is_some());
+    }
+
+    #[test]
+    fn one_that_panics_has_failed_and_leaves_its_place_to_others() {
+        let fetches = Arc::new(Fetches::new());
+        let faults = FAULTS_MAX as usize;
+        let all: Vec<_> = (0..faults).map(|_| fetches.begin(7, 5).unwrap()).collect();
+        let panics = std::panic::AssertUnwindSafe(move || {
+            let _fetching = all;
+            panic!("it has a fault");
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert_eq!((fetches.in_flight(), fetches.undone()[3]), (0, 8));
+        let why = fetches.why_paused(5).unwrap();
+        assert!(
+            why.starts_with("the last 8 fetches failed: it panicked"),
+            "{why}"
+        );
+        assert!(fetch(&fetches, 5 + PAUSE_MS, Ok(Prewarmed::Came)));
     }
 
     #[test]
     fn what_is_nowhere_is_not_looked_for_again_for_a_while() {
-        let fetches = Fetches::new();
+        let fetches = Arc::new(Fetches::new());
         assert!(fetch(&fetches, 9_000, Ok(Prewarmed::Absent)));
         assert!(!fetch(&fetches, 9_000 + ABSENT_MS - 1, Ok(Prewarmed::Came)));
-        assert!(fetches.begin(8, 9_000), "another key");
+        let other = fetches.begin(8, 9_000);
+        assert!(other.is_some(), "another key");
         assert!(fetch(&fetches, 9_000 + ABSENT_MS, Ok(Prewarmed::Came)));
         assert_eq!(fetches.undone(), [2, 0, 0, 0, 0, 0]);
     }

@@ -16,7 +16,7 @@ use larder_predict::{
 use parking_lot::Mutex;
 
 use super::ear::{Ear, NOTES_BYTES_MAX, NOTES_MAX, Name, Note};
-use super::fetches::Fetches;
+use super::fetches::{Fetches, Fetching};
 use super::names::Names;
 use super::trainer::Ended;
 
@@ -42,7 +42,7 @@ pub(super) struct Shown {
     memory_bytes: u64,
     ear: Arc<Ear>,
     told: Mutex<Told>,
-    pub(super) fetches: Fetches,
+    pub(super) fetches: Arc<Fetches>,
     asked: AtomicU64,
     heard: AtomicU64,
     training_ms: AtomicU64,
@@ -123,7 +123,7 @@ impl Shown {
     }
 
     /// Fetches a key that nobody has asked for yet.
-    async fn fetch(self: Arc<Self>, key: u64, name: Name, until: Millis) {
+    async fn fetch(self: Arc<Self>, fetching: Fetching, name: Name, until: Millis) {
         let waits = Waits {
             until,
             bytes_max: self.share_bytes(),
@@ -132,7 +132,7 @@ impl Shown {
             .tenant
             .prewarm(name.key(), Reach::Origin, Some(waits), self.clock)
             .await;
-        self.fetches.end(key, &fetched, (self.clock)());
+        fetching.end(&fetched, (self.clock)());
     }
 }
 
@@ -190,7 +190,7 @@ impl Seer {
             told: Mutex::new(Told::of(&predictor, now)),
             predictor: Mutex::new(predictor),
             ear: Arc::clone(&ear),
-            fetches: Fetches::new(),
+            fetches: Arc::new(Fetches::new()),
             asked: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             training_ms: AtomicU64::new(0),
@@ -319,9 +319,8 @@ impl Seer {
         let Some(name) = names.get(fetch.key) else {
             return;
         };
-        if shown.fetches.begin(fetch.key, now) {
-            let fetching = Arc::clone(shown).fetch(fetch.key, name.clone(), fetch.until_ms);
-            tokio::spawn(fetching);
+        if let Some(fetching) = shown.fetches.begin(fetch.key, now) {
+            tokio::spawn(Arc::clone(shown).fetch(fetching, name.clone(), fetch.until_ms));
         }
     }
 }
