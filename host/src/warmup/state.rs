@@ -32,7 +32,7 @@ impl State {
     /// Reads the file, if there is one, or begins.
     ///
     /// # Errors
-    /// When it is none, cannot be read, or is of other keys or another server.
+    /// When it is none, cannot be read or written, or is of other keys or another server.
     pub(super) fn open(path: &Path, server: &str, db: u8, names: &[Name]) -> anyhow::Result<Self> {
         let of = digest(server, db, names);
         let shown = path.display();
@@ -50,11 +50,19 @@ impl State {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
-        Ok(Self {
+        let state = Self {
             path: path.to_owned(),
             of,
             done,
-        })
+        };
+        // Whoever counts on it hears now that it cannot be written.
+        let unfinished = state.unfinished();
+        fs::write(&unfinished, "")
+            .and_then(|()| fs::remove_file(&unfinished))
+            .with_context(|| {
+                format!("cannot write {shown}; --resume takes a file in a folder that is there and may be written to")
+            })?;
+        Ok(state)
     }
 
     /// Names that were seen to.
@@ -69,12 +77,18 @@ impl State {
     pub(super) fn save(&mut self, done: usize) -> anyhow::Result<()> {
         self.done = done;
         let text = format!("{HEAD}\nof {:016x}\ndone {done}\n", self.of);
-        let mut unfinished = self.path.clone().into_os_string();
-        unfinished.push(".new");
+        let unfinished = self.unfinished();
         let written = fs::write(&unfinished, text);
         written
             .and_then(|()| fs::rename(&unfinished, &self.path))
             .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// What is written before it takes the file's place.
+    fn unfinished(&self) -> PathBuf {
+        let mut unfinished = self.path.clone().into_os_string();
+        unfinished.push(".new");
+        unfinished.into()
     }
 
     /// All were: the file goes.
@@ -158,7 +172,11 @@ mod tests {
         state.finish().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         let nowhere = folder.path().join("none/state");
-        let mut state = State::open(&nowhere, "a:1", 0, &some).unwrap();
-        assert!(state.save(1).is_err());
+        let error = State::open(&nowhere, "a:1", 0, &some).unwrap_err();
+        let why = format!(
+            "cannot write {}; --resume takes a file in a folder that is there",
+            nowhere.display()
+        );
+        assert!(error.to_string().starts_with(&why), "{error}");
     }
 }

@@ -157,6 +157,11 @@ fn a_program_has_a_server_bring_keys_into_memory() {
         1,
         "is no state of a warm-up",
     );
+    refused(
+        &["--keys", keys, "--resume", "none/keys.state"],
+        1,
+        "cannot write none/keys.state; --resume takes",
+    );
     refused(&[], 2, "--from");
     refused(&["--keys", keys, "--from", &from], 2, "cannot be used with");
 }
