@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use crate::clock::Step;
 use crate::features::{Row, plain_score};
+use crate::keyed::mix;
 use crate::model::{Model, ModelError};
 use crate::samples::Sample;
 use crate::share::Share;
@@ -93,9 +94,14 @@ impl Training {
             let places = (0..samples.len()).map(|at| at as f32 / count);
             placed.extend(places.zip(samples));
         }
-        placed.sort_by(|one, other| one.0.total_cmp(&other.0));
+        placed.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
         let count = placed.len().min(self.samples_max);
-        let kept = (0..count).map(|at| placed[at * placed.len() / count].1);
+        let first = |at| at * placed.len() / count;
+        // One of each few: they take turns, so that the first of all would be of the same.
+        let kept = (0..count).map(|at| {
+            let few = &placed[first(at)..first(at + 1)];
+            few[mix(at as u64) as usize % few.len()].1
+        });
         Self {
             samples: kept.collect(),
             ..self

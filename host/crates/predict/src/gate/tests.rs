@@ -2,7 +2,6 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::features::FEATURES;
-use crate::keyed::mix;
 
 /// The time that all trainings are of.
 static NOW: LazyLock<Arc<Era>> = LazyLock::new(|| Arc::new(Era));
@@ -64,6 +63,38 @@ fn a_model_rules_that_is_right_often_enough_and_chooses_what_is_probable() {
     assert!(rated[0].0 < rated[1].0);
     assert_eq!(rated[0].1, None);
     assert!((rated[1].1.unwrap() - 0.9).abs() < 0.1, "{:?}", rated[1]);
+}
+
+#[test]
+fn what_is_learnt_from_several_is_of_each_in_the_same_parts_and_in_order() {
+    let of = |number: usize| -> Vec<Sample> {
+        let mut samples = samples(90, 1_000);
+        let marked = samples.iter_mut().enumerate();
+        marked.for_each(|(at, sample)| (sample.row[2], sample.row[3]) = (number as f32, at as f32));
+        samples
+    };
+    for others in 1..4 {
+        let own = Training {
+            samples_max: 1_000,
+            ..training(of(0))
+        };
+        let joined = own.joined((1..=others).map(of).collect());
+        assert_eq!(joined.samples.len(), 1_000);
+        for number in 0..=others {
+            let known = joined.samples.iter();
+            let places: Vec<f32> = known
+                .filter(|sample| sample.row[2] == number as f32)
+                .map(|sample| sample.row[3])
+                .collect();
+            let part = 1_000 / (others + 1);
+            assert!(
+                places.len().abs_diff(part) < part / 4,
+                "{number} of {others}: {}",
+                places.len()
+            );
+            assert!(places.is_sorted());
+        }
+    }
 }
 
 #[test]
