@@ -28,7 +28,7 @@ const FULL_SIXTEENTHS: u64 = 15;
 const LIFETIME_MS: u64 = 60_000;
 /// How often it is looked at how long entries stay.
 const TURNOVER_MS: u64 = 1_000;
-/// How often it says how it stands.
+/// How often it says whether a model rules, and why.
 const TOLD_EVERY_MS: u64 = 100;
 /// How often it has a turn while nothing is heard.
 const IDLE_TURN_MS: u64 = 50;
@@ -65,6 +65,14 @@ impl Told {
             at_ms,
             state: predictor.state(),
             counts: predictor.counts(),
+        }
+    }
+
+    /// The counts at once, as what becomes of fetches is counted at once too; the reason is a long text.
+    fn renew(&mut self, predictor: &Predictor, now: Millis) {
+        self.counts = predictor.counts();
+        if now.abs_diff(self.at_ms) >= TOLD_EVERY_MS {
+            *self = Self::of(predictor, now);
         }
     }
 }
@@ -247,10 +255,7 @@ impl Seer {
             true => None,
             false => predictor.training(),
         };
-        if now.abs_diff(shown.told.lock().at_ms) >= TOLD_EVERY_MS {
-            let told = Told::of(&predictor, now);
-            *shown.told.lock() = told;
-        }
+        shown.told.lock().renew(&predictor, now);
         drop(predictor);
         self.accesses.clear();
         self.ahead = ahead;

@@ -211,6 +211,7 @@ impl Run {
                 yield_now().await;
             }
         });
+        assert!(self.prediction(0).coverage() <= 1.0);
     }
 
     /// Prediction has a turn. What it fetches may be on its way.
