@@ -84,6 +84,16 @@ pub struct Training {
 pub(crate) struct Era;
 
 impl Training {
+    /// The most bytes that [`Self::run`] takes beside so many samples.
+    #[must_use]
+    pub const fn bytes_max(samples: usize) -> usize {
+        Model::fit_bytes_max(samples - Self::held_out(samples))
+    }
+
+    const fn held_out(samples: usize) -> usize {
+        samples * HELD_OUT_PERCENT / 100
+    }
+
     /// One that learns from what others have seen as well, each oldest first: from all in the same parts, the later ones of
     /// all last.
     #[must_use]
@@ -113,7 +123,7 @@ impl Training {
     /// # Errors
     /// Why there is no model.
     pub fn run(&self) -> Result<Trained, ModelError> {
-        let held_out = self.samples.len() * HELD_OUT_PERCENT / 100;
+        let held_out = Self::held_out(self.samples.len());
         let (known, later) = self.samples.split_at(self.samples.len() - held_out);
         let model = Model::train(known, self.seed)?;
         let rows: Vec<Row> = later.iter().map(|sample| sample.row).collect();

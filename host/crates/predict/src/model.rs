@@ -67,7 +67,24 @@ pub struct Model {
     forest: Forest,
 }
 
+/// Nodes of a tree, and what one takes: six numbers of eight bytes, four of which may be missing, and some to spare.
+const TREE_NODES_MAX: usize = 1 << TREE_DEPTH_MAX;
+const NODE_BYTES: usize = 96;
+/// What a fit takes of each sample and feature: its value, the order of all by it, and that of those that a tree is made of.
+const FEATURE_BYTES: usize = 4 + 8 + 8;
+/// And of each sample: its truth, a copy of a feature that is sorted, how often it was drawn thrice, and on which side it is
+/// of a branch twice.
+const SAMPLE_BYTES: usize = 4 + 4 + (8 + 8 + 4) + (1 + 8);
+
 impl Model {
+    /// The most bytes that one takes.
+    pub(crate) const BYTES_MAX: usize = TREES * TREE_NODES_MAX * NODE_BYTES;
+
+    /// The most bytes that learning from so many samples takes, the model included.
+    pub(crate) const fn fit_bytes_max(samples: usize) -> usize {
+        samples * (FEATURES * FEATURE_BYTES + SAMPLE_BYTES) + Self::BYTES_MAX
+    }
+
     /// Learns from samples.
     ///
     /// # Errors

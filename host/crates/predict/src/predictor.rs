@@ -29,7 +29,7 @@ const DAY_MS: f32 = 86_400_000.0;
 /// What a predictor does, and what it may take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Config {
-    /// Memory that it takes.
+    /// Memory that it takes, what a training takes included.
     pub memory_bytes_max: usize,
     /// Accesses a second that it looks at; of what comes beyond, only candidates are noticed.
     pub accesses_per_second_max: u32,
@@ -140,7 +140,8 @@ impl Predictor {
         }
     }
 
-    /// The most bytes that it ever takes; `memory_bytes_max`, but for a few MiB at least.
+    /// The most bytes that it ever takes, a training of its that goes on included; `memory_bytes_max`, but for a few MiB
+    /// at least.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.tracker.bytes() + Self::beside(&self.config)
@@ -149,7 +150,10 @@ impl Predictor {
     /// Bytes beside the tracker.
     fn beside(config: &Config) -> usize {
         let samples = Samples::bytes_max(OPEN_MAX, config.samples_max);
-        samples + Votes::BYTES + 2 * PENDING_MAX * size_of::<(Candidate, Row)>()
+        let pending = 2 * PENDING_MAX * size_of::<(Candidate, Row)>();
+        // Its model, and the next one that is trained.
+        let models = Model::BYTES_MAX + Training::bytes_max(config.samples_max);
+        samples + Votes::BYTES + pending + models
     }
 
     /// Whether a model rules, and why or why not.

@@ -58,16 +58,16 @@ pub(crate) struct Samples {
 impl Samples {
     /// The most bytes that so many take, a training's copies counted in.
     pub(crate) const fn bytes_max(open_max: usize, done_max: usize) -> usize {
-        let open = 3 * 2 * size_of::<u64>() + 2 * size_of::<(Open, bool)>();
+        let open = 3 * 2 * size_of::<u64>() + size_of::<(Open, bool)>();
         open_max * open + done_max * 2 * size_of::<Sample>()
     }
 
     pub(crate) fn new(open_max: usize, done_max: usize) -> Self {
         Self {
             open: KeyMap::default(),
-            queue: VecDeque::new(),
+            queue: VecDeque::with_capacity(open_max),
             left: 0,
-            done: VecDeque::new(),
+            done: VecDeque::with_capacity(done_max),
             open_max,
             done_max,
             kept_of: 1,
