@@ -111,3 +111,61 @@ fn a_redis_that_dies_has_fetches_pause_and_nobody_wait() {
     assert_eq!(client.call(&["SET", "own", "w"]), ok());
     assert_eq!(client.call(&["GET", "own"]), bulk("w"));
 }
+
+/// What is written is there, whether the level below has room for it or not.
+fn write(client: &mut Client) {
+    for number in 0..200 {
+        let key = format!("own:{number}");
+        assert_eq!(client.call(&["SET", &key, "v"]), ok());
+        assert_eq!(client.call(&["GET", &key]), bulk("v"));
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_fetched_from_but_for_what_it_gave_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let level = ["--data", &data, "--l2", "disk", "--l2-size", "16MiB"];
+    let server = Server::start(&[&level[..], &PREDICT, &ALL].concat());
+    let mut client = server.client();
+    record(&mut client, TRACKS);
+    let before = play_until(&mut client, TRACKS, 50.0);
+    assert!(server.metric("larder_tier_evictions_total") > 0.0);
+    assert_eq!(client.call(&["GET", "track:0"]), NIL);
+
+    let needless = undone(&before, "needless");
+    let told = within(PATIENCE, || {
+        // They are of those that the disk gave up first.
+        let told = (0..10).map(|turn| play(&mut client, 4 * turn)).last()?;
+        (undone(&told, "needless") > needless).then_some(told)
+    });
+    let told = told.expect("what is gone is foretold, and looked for");
+    assert_eq!((undone(&told, "failed"), undone(&told, "paused")), (0, 0));
+    assert!(!told["why"].starts_with("paused"), "{told:?}");
+    write(&mut client);
+    play_until(&mut client, TRACKS, number(&told, "used") + 20.0);
+}
+
+#[test]
+fn a_redis_that_is_full_is_fetched_from_as_before() {
+    let Some(redis) = Redis::start("a_redis_that_is_full_is_fetched_from_as_before") else {
+        return;
+    };
+    let tracks = 8_000;
+    let url = format!("redis://{}", redis.addr());
+    let server = Server::start(&[&["--l2", &url], &PREDICT[..], &ALL].concat());
+    let mut client = server.client();
+    record(&mut client, tracks);
+    let before = play_until(&mut client, tracks, 50.0);
+    let limit = ["CONFIG", "SET", "maxmemory", "1"];
+    assert_eq!(redis.client().call(&limit), ok());
+    write(&mut client);
+    eventually("Redis refuses what is written", || {
+        (server.metric("larder_tier_write_errors_total") > 0.0).then_some(())
+    });
+
+    let told = play_until(&mut client, tracks, number(&before, "used") + 20.0);
+    assert_eq!((undone(&told, "failed"), undone(&told, "paused")), (0, 0));
+    assert!(!told["why"].starts_with("paused"), "{told:?}");
+    write(&mut client);
+}
