@@ -256,3 +256,18 @@ fn dashboard_and_alerts_ask_for_metrics_that_there_are() {
         assert!(unknown.is_empty(), "{file}: there is no {unknown:?}");
     }
 }
+
+/// What is always 1 is told by its labels: a line of it says nothing, and no unit is its own.
+#[test]
+fn the_dashboard_draws_no_line_of_what_is_always_one() {
+    let dashboard = include_str!("../../config/grafana.json");
+    let dashboard: serde_json::Value = serde_json::from_str(dashboard).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let shows = |panel: &serde_json::Value| panel["targets"].to_string().contains("_info{");
+    let kinds: BTreeSet<_> = panels
+        .iter()
+        .filter(|panel| shows(panel))
+        .map(|panel| panel["type"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(kinds, BTreeSet::from(["stat", "table"]));
+}
