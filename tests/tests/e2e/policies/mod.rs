@@ -4,6 +4,7 @@ mod authors;
 mod decisions;
 mod folder;
 mod hostile;
+mod reuse;
 mod soak;
 mod swaps;
 
