@@ -17,14 +17,14 @@ use crate::samples::Sample;
 pub enum ModelError {
     /// Nothing can be learnt from samples like these.
     #[error(
-        "too few data: {asked} candidates were asked for and {others} were not; at least {min} of each are needed"
+        "too few data: {asked} candidates were asked for and {others} were not; at least {min} have to be asked for"
     )]
     TooFew {
         /// Samples that were asked for.
         asked: usize,
         /// Samples that were not.
         others: usize,
-        /// How many of each are needed.
+        /// How many have to be asked for.
         min: usize,
     },
     /// All samples look the same.
@@ -52,8 +52,9 @@ pub enum ModelError {
     Content(String),
 }
 
-/// Samples of each kind without which nothing is learnt.
-const EACH_MIN: usize = 50;
+/// Samples that were asked for, without which nothing is learnt. None has to be of the others: where all are asked for,
+/// as in a scan, all are worth a fetch.
+const ASKED_MIN: usize = 50;
 /// Size of the forest: a candidate is scored within few microseconds.
 const TREES: usize = 16;
 const TREE_DEPTH_MAX: u16 = 8;
@@ -122,12 +123,11 @@ impl Model {
 
 fn check(samples: &[Sample]) -> Result<(), ModelError> {
     let asked = samples.iter().filter(|sample| sample.is_asked).count();
-    let others = samples.len() - asked;
-    if asked.min(others) < EACH_MIN {
+    if asked < ASKED_MIN {
         return Err(ModelError::TooFew {
             asked,
-            others,
-            min: EACH_MIN,
+            others: samples.len() - asked,
+            min: ASKED_MIN,
         });
     }
     if samples.iter().all(|sample| sample.row == samples[0].row) {

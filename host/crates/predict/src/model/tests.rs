@@ -66,6 +66,15 @@ fn a_file_is_read_as_it_was_written_and_nothing_else_is() {
 }
 
 #[test]
+fn where_all_are_asked_for_it_says_so_of_any() {
+    let mut all = samples(1_000);
+    all.iter_mut().for_each(|sample| sample.is_asked = true);
+    let model = Model::train(&all, 1).unwrap();
+    let scores = [0.0, 0.5, 1.0].map(|third| model.scores(&rows(third)).unwrap()[0]);
+    assert_eq!(scores, [1.0; 3]);
+}
+
+#[test]
 fn what_nothing_can_be_learnt_from_is_refused_with_a_reason() {
     let refused = |samples: &[Sample]| {
         let trained = Model::train(samples, 1);
@@ -78,6 +87,7 @@ fn what_nothing_can_be_learnt_from_is_refused_with_a_reason() {
         .iter_mut()
         .for_each(|sample| sample.row = [1.0; FEATURES]);
     assert!(refused(&alike).contains("look alike"));
-    alike.iter_mut().for_each(|sample| sample.is_asked = true);
-    assert!(refused(&alike).contains("0 were not"));
+    alike.iter_mut().for_each(|sample| sample.is_asked = false);
+    let none = "0 candidates were asked for and 1000 were not";
+    assert!(refused(&alike).contains(none));
 }

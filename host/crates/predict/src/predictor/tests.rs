@@ -119,6 +119,20 @@ fn what_comes_next_in_a_family_is_fetched_though_nobody_ever_asked_for_it() {
 }
 
 #[test]
+fn a_scan_that_nothing_interrupts_is_fetched_as_soon_as_a_model_is_trained() {
+    let mut run = Run::new();
+    for number in 0..4_000 {
+        let place = Place { family: 5, number };
+        let key = run.cache.key_at(place).unwrap();
+        run.ask(key, Some(place));
+        // It stays, so that no other candidate is left that nobody asks for.
+        run.cache.fetched.insert(key, u64::MAX);
+    }
+    assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+    assert!(run.hits_ahead > 1_000, "{}", run.hits_ahead);
+}
+
+#[test]
 fn nothing_is_fetched_where_nothing_can_be_foretold() {
     let scan = |run: &mut Run, number| run.ask(mix(number), None);
     // Of a key that is asked for by chance one in six is asked for within the horizon.
