@@ -38,6 +38,8 @@ enum Undone {
 pub(super) struct Fetches {
     now: Mutex<Standing>,
     undone: [AtomicU64; Prediction::UNDONE.len()],
+    /// Those that were looked for and are nowhere.
+    in_vain: AtomicU64,
 }
 
 #[derive(Default)]
@@ -79,6 +81,7 @@ impl Fetches {
         Self {
             now: Mutex::new(standing),
             undone: Default::default(),
+            in_vain: AtomicU64::new(0),
         }
     }
 
@@ -116,6 +119,7 @@ impl Fetches {
         standing.heard_ms = now;
         if *fetched == Ok(Prewarmed::Absent) {
             standing.absent[key as usize % ABSENT_KEYS] = (key, now);
+            self.in_vain.fetch_add(1, Ordering::Relaxed);
         }
         match fetched {
             Ok(Prewarmed::Here | Prewarmed::Renewed) | Err(FetchError::Memory(_)) => {}
@@ -154,6 +158,11 @@ impl Fetches {
     pub(super) fn undone(&self) -> [u64; Prediction::UNDONE.len()] {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         self.undone.each_ref().map(of)
+    }
+
+    /// How many were looked for and are nowhere.
+    pub(super) fn in_vain(&self) -> u64 {
+        self.in_vain.load(Ordering::Relaxed)
     }
 
     /// Those that go on.
@@ -284,5 +293,10 @@ mod tests {
         assert!(other.is_some(), "another key");
         assert!(fetch(&fetches, 9_000 + ABSENT_MS, Ok(Prewarmed::Came)));
         assert_eq!(fetches.undone(), [2, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            fetches.in_vain(),
+            1,
+            "what was not looked for is not in vain"
+        );
     }
 }

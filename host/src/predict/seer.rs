@@ -155,6 +155,8 @@ pub(super) struct Seer {
     pace: (u64, u32),
     turnover: Turnover,
     ahead: AheadFigures,
+    /// Of the fetches that found nothing, those that the predictor knows of.
+    in_vain: u64,
     is_training: bool,
     turned_ms: Millis,
 }
@@ -220,6 +222,7 @@ impl Seer {
                 evictions: 0,
             },
             ahead: AheadFigures::default(),
+            in_vain: 0,
             is_training: false,
             turned_ms: 0,
         }
@@ -240,7 +243,7 @@ impl Seer {
             names: &self.names,
             now,
         };
-        let ahead = shown.tenant.ahead();
+        let (ahead, in_vain) = (shown.tenant.ahead(), shown.fetches.in_vain());
         let view = View {
             now_ms: now,
             lifetime_ms: self.turnover.lifetime_ms,
@@ -250,6 +253,8 @@ impl Seer {
         predictor.observe(&self.accesses, &sight);
         (self.ahead.used..ahead.used).for_each(|_| predictor.told(true));
         (self.ahead.wasted..ahead.wasted).for_each(|_| predictor.told(false));
+        // A client that asks for what is nowhere asks for what was foretold, and gains nothing by it.
+        (self.in_vain..in_vain).for_each(|_| predictor.told(false));
         let fetches = predictor.tick(&view, &sight);
         let training = match self.is_training {
             true => None,
@@ -258,7 +263,7 @@ impl Seer {
         shown.told.lock().renew(&predictor, now);
         drop(predictor);
         self.accesses.clear();
-        self.ahead = ahead;
+        (self.ahead, self.in_vain) = (ahead, in_vain);
         self.is_training |= training.is_some();
         for fetch in fetches {
             self.fetch(&fetch, now);

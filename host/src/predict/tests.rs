@@ -413,6 +413,31 @@ fn what_an_origin_does_not_have_yet_is_found_once_it_has_it() {
 }
 
 #[test]
+fn where_an_origin_has_nothing_of_what_is_asked_for_it_is_soon_asked_for_no_more() {
+    let mut run = Run::new();
+    run.albums(300);
+    assert!(run.is_on());
+    run.origin.is_empty.store(true, Ordering::Relaxed);
+    let in_vain = |run: &Run| run.prediction(0).undone[0];
+    let before = in_vain(&run);
+    let ask = |run: &mut Run, album: u64| {
+        let first = 2_000_000 + 100 * album;
+        (first..first + 40).for_each(|track| run.ask(&format!("track:{track}")));
+    };
+    let closed = (0..50).find(|album| {
+        ask(&mut run, *album);
+        !run.is_on()
+    });
+    let told = run.prediction(0);
+    let why = "% brought what was asked for in time, less than ";
+    assert!(closed.is_some() && told.why.contains(why), "{told:?}");
+    let tries = in_vain(&run) - before;
+    assert!((1..1_000).contains(&tries), "{tries}");
+    (50..60).for_each(|album| ask(&mut run, album));
+    assert_eq!(in_vain(&run) - before, tries, "{:?}", run.prediction(0));
+}
+
+#[test]
 fn an_origin_that_hangs_holds_up_so_many_fetches_and_nothing_else() {
     let mut run = Run::new();
     run.albums(150);

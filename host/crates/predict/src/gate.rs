@@ -382,7 +382,7 @@ impl Gate {
         }
     }
 
-    /// What was fetched was asked for in time, or was not.
+    /// What was fetched was asked for in time, or was not, or is nowhere.
     pub(crate) fn told(&mut self, is_used: bool) {
         self.is_right |= is_used;
         self.fetches.told(is_used, FETCHES);
@@ -392,7 +392,7 @@ impl Gate {
             self.fetches = Share::default();
             self.is_barred = true;
             self.why_off = format!(
-                "of the last fetches {} % were asked for in time, less than {} %",
+                "of the last fetches {} % brought what was asked for in time, less than {} %",
                 (used * 100.0).floor(),
                 (least * 100.0).round()
             );

@@ -88,7 +88,7 @@ pub struct Counts {
     pub fetched: u64,
     /// Of those that were fetched, those asked for in time.
     pub used: u64,
-    /// And those that were not.
+    /// And those that were not, or are nowhere.
     pub wasted: u64,
 }
 
@@ -278,7 +278,7 @@ impl Predictor {
         found
     }
 
-    /// What was fetched was asked for before its horizon ended, or was not.
+    /// What was fetched was asked for before its horizon ended, or was not, or is nowhere.
     pub fn told(&mut self, is_used: bool) {
         match is_used {
             true => self.counts.used += 1,

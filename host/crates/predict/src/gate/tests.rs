@@ -161,7 +161,7 @@ fn the_gate_closes_when_fetches_are_wasted_and_opens_for_a_new_model() {
     (0..130).for_each(|_| gate.told(false));
     let why = gate.state().to_string();
     assert!(
-        why.contains("fetches 49 % were asked for in time, less than 50 %"),
+        why.contains("fetches 49 % brought what was asked for in time, less than 50 %"),
         "{why}"
     );
     learn(&mut gate, 100, true);
