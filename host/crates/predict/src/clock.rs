@@ -43,6 +43,42 @@ impl Clock {
     }
 }
 
+/// Follows how long nobody asks for anything: what becomes of a candidate then tells nothing of it, so it is waited for in
+/// the rest of the time.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses {
+    asked_ms: u64,
+    looked_ms: u64,
+    still_ms: u64,
+    is_pause: bool,
+}
+
+impl Pauses {
+    /// Something was asked for.
+    pub(crate) fn asked(&mut self, now_ms: u64) {
+        self.asked_ms = now_ms;
+    }
+
+    /// It is a pause from half of the horizon on: what goes by then had the other half, at least, to be asked for.
+    pub(crate) fn look(&mut self, now_ms: u64, horizon_ms: u64) {
+        self.is_pause = now_ms.saturating_sub(self.asked_ms) >= horizon_ms / 2;
+        if self.is_pause {
+            self.still_ms += now_ms - self.looked_ms;
+        }
+        self.looked_ms = now_ms;
+    }
+
+    /// Whether it was one at the last look.
+    pub(crate) fn is_pause(&self) -> bool {
+        self.is_pause
+    }
+
+    /// What all pauses until the last look took.
+    pub(crate) fn still_ms(&self) -> u64 {
+        self.still_ms
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +98,23 @@ mod tests {
         assert_eq!(clock.hour(1_010), 22, "the hour is the wall's");
         assert_eq!(clock.set(day).1, Some(Step::On(7_199_000)));
         assert_eq!(clock.hour(clock.now_ms), 0);
+    }
+
+    #[test]
+    fn a_pause_begins_when_nothing_was_asked_for_in_half_of_the_horizon() {
+        let mut pauses = Pauses::default();
+        pauses.asked(1_000);
+        for (now_ms, is_pause, still_ms) in [
+            (1_999, false, 0),
+            (2_000, true, 1),
+            (2_050, true, 51),
+            (9_000, true, 7_001),
+        ] {
+            pauses.look(now_ms, 2_000);
+            assert_eq!((pauses.is_pause(), pauses.still_ms()), (is_pause, still_ms));
+        }
+        pauses.asked(9_005);
+        pauses.look(9_010, 2_000);
+        assert_eq!((pauses.is_pause(), pauses.still_ms()), (false, 7_001));
     }
 }

@@ -227,7 +227,7 @@ pub(crate) struct Gate {
     era: Arc<Era>,
 }
 
-/// A time, and how many requests there were until then.
+/// A time, pauses left out, and how many requests there were until then.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Moment {
     pub(crate) ms: u64,

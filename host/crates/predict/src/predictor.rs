@@ -4,14 +4,14 @@ use std::collections::hash_map::Entry;
 
 use crate::access::{Access, Cache, Kind};
 use crate::candidate::Candidate;
-use crate::clock::Clock;
+use crate::clock::{Clock, Pauses};
 use crate::explain::{Explained, explain};
 use crate::features::{Row, features};
 use crate::gate::{Gate, Moment, State, Trained, Training};
 use crate::keyed::KeyMap;
 use crate::model::{Model, ModelError};
 use crate::plan::{Budget, Fetch, Purse};
-use crate::samples::{Open, Sample, Samples};
+use crate::samples::{Fate, Open, Sample, Samples};
 use crate::tracker::{Tracker, When};
 use crate::votes::Votes;
 
@@ -97,6 +97,7 @@ pub struct Counts {
 pub struct Predictor {
     config: Config,
     clock: Clock,
+    pauses: Pauses,
     tracker: Tracker,
     samples: Samples,
     votes: Votes,
@@ -123,6 +124,7 @@ impl Predictor {
         let beside = Self::beside(&config);
         Self {
             clock: Clock::default(),
+            pauses: Pauses::default(),
             tracker: Tracker::new(config.memory_bytes_max.saturating_sub(beside)),
             samples: Samples::new(OPEN_MAX, config.samples_max),
             votes: Votes::new(),
@@ -193,7 +195,9 @@ impl Predictor {
         for access in accesses {
             let now_ms = self.time(access.at_ms);
             if access.kind != Kind::Insert {
-                self.samples.asked(access.key);
+                self.pauses.asked(now_ms);
+                self.samples
+                    .asked(access.key, now_ms, self.pauses.still_ms());
                 self.requests += 1;
             }
             if !self.may_look(now_ms) {
@@ -210,15 +214,17 @@ impl Predictor {
     /// To be called every few milliseconds.
     pub fn tick(&mut self, view: &View, cache: &impl Cache) -> Vec<Fetch> {
         let now_ms = self.time(view.now_ms);
-        while let Some(done) = self.samples.expire(now_ms) {
+        let when = self.when(now_ms, view.lifetime_ms);
+        self.pauses.look(now_ms, when.horizon_ms);
+        let (still_ms, waited_ms) = (self.pauses.still_ms(), now_ms - self.pauses.still_ms());
+        while let Some(done) = self.samples.expire(waited_ms) {
             self.votes.told(&done.sample);
             if let Some(rating) = done.rating {
                 self.gate.learn(rating, done.sample.is_asked);
             }
         }
-        let when = self.when(now_ms, view.lifetime_ms);
         let moment = Moment {
-            ms: now_ms,
+            ms: waited_ms,
             requests: self.requests,
         };
         self.gate.look(moment, when.horizon_ms);
@@ -235,7 +241,9 @@ impl Predictor {
                 row: *row,
                 is_drawn: candidate.is_drawn,
                 rating,
-                due_ms: now_ms + when.horizon_ms,
+                due_ms: waited_ms + when.horizon_ms,
+                still_ms,
+                fate: Fate::Open,
             };
             self.samples.open(open);
             let Some(probability) = probability else {
@@ -284,7 +292,10 @@ impl Predictor {
             true => self.counts.used += 1,
             false => self.counts.wasted += 1,
         }
-        self.gate.told(is_used);
+        // While nobody asks for anything all that waits goes, whatever it was worth.
+        if is_used || !self.pauses.is_pause() {
+            self.gate.told(is_used);
+        }
     }
 
     /// What is known of a key; `None` where nothing is.

@@ -25,7 +25,20 @@ pub(crate) struct Open {
     pub(crate) is_drawn: bool,
     /// The best that was thought of it.
     pub(crate) rating: Option<Rating>,
+    /// When its time is over, by a clock that stands still in pauses.
     pub(crate) due_ms: u64,
+    /// What all pauses before it was opened took.
+    pub(crate) still_ms: u64,
+    pub(crate) fate: Fate,
+}
+
+/// What is known of a candidate that is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Open,
+    Asked,
+    /// It was asked for too late, after a pause: nobody can say whether it would have been in time without.
+    Late,
 }
 
 /// What became of a candidate.
@@ -43,7 +56,7 @@ pub(crate) struct Done {
 pub(crate) struct Samples {
     /// Which of those that were ever opened a key waits as.
     open: KeyMap<u64>,
-    queue: VecDeque<(Open, bool)>,
+    queue: VecDeque<Open>,
     /// Those that left the queue.
     left: u64,
     done: VecDeque<Sample>,
@@ -58,7 +71,7 @@ pub(crate) struct Samples {
 impl Samples {
     /// The most bytes that so many take, a training's copies counted in.
     pub(crate) const fn bytes_max(open_max: usize, done_max: usize) -> usize {
-        let open = 3 * 2 * size_of::<u64>() + size_of::<(Open, bool)>();
+        let open = 3 * 2 * size_of::<u64>() + size_of::<Open>();
         open_max * open + done_max * 2 * size_of::<Sample>()
     }
 
@@ -79,7 +92,7 @@ impl Samples {
     pub(crate) fn open(&mut self, candidate: Open) {
         let open = self.open.get(&candidate.key);
         let open = open.and_then(|number| self.queue.get_mut((number - self.left) as usize));
-        if let Some((open, _)) = open {
+        if let Some(open) = open {
             open.rating = open.rating.max(candidate.rating);
             // Any of its proposals may be the one that a model is asked about.
             if self.total.is_multiple_of(2) {
@@ -90,7 +103,7 @@ impl Samples {
         if self.queue.len() < self.open_max {
             let number = self.left + self.queue.len() as u64;
             self.open.insert(candidate.key, number);
-            self.queue.push_back((candidate, false));
+            self.queue.push_back(candidate);
         }
     }
 
@@ -98,7 +111,7 @@ impl Samples {
     pub(crate) fn row(&self, key: u64) -> Option<&Row> {
         let number = self.open.get(&key)?;
         let open = self.queue.get((number - self.left) as usize);
-        open.map(|(open, _)| &open.row)
+        open.map(|open| &open.row)
     }
 
     /// The mean of what a model saw of those that are done.
@@ -112,23 +125,28 @@ impl Samples {
         mean
     }
 
-    /// A key was asked for.
-    pub(crate) fn asked(&mut self, key: u64) {
+    /// A key was asked for, when all pauses so far took `still_ms`.
+    pub(crate) fn asked(&mut self, key: u64, now_ms: u64, still_ms: u64) {
         let open = self.open.remove(&key);
         let open = open.and_then(|number| self.queue.get_mut((number - self.left) as usize));
-        if let Some((_, is_asked)) = open {
-            *is_asked = true;
+        if let Some(open) = open {
+            let is_late = still_ms > open.still_ms && now_ms > open.due_ms + open.still_ms;
+            open.fate = if is_late { Fate::Late } else { Fate::Asked };
         }
     }
 
     /// Closes one whose time is over.
     pub(crate) fn expire(&mut self, now_ms: u64) -> Option<Done> {
-        let (open, is_asked) = self.queue.pop_front_if(|(open, _)| open.due_ms <= now_ms)?;
-        self.left += 1;
-        if !is_asked {
-            self.open.remove(&open.key);
+        loop {
+            let open = self.queue.pop_front_if(|open| open.due_ms <= now_ms)?;
+            self.left += 1;
+            match open.fate {
+                Fate::Open => _ = self.open.remove(&open.key),
+                Fate::Asked => {}
+                Fate::Late => continue,
+            }
+            return Some(self.close(&open));
         }
-        Some(self.close(&open, is_asked))
     }
 
     /// From now on so many fill half of the room, so that what is kept tells of the time that they took twice.
@@ -149,11 +167,11 @@ impl Samples {
         self.done.make_contiguous()
     }
 
-    fn close(&mut self, open: &Open, is_asked: bool) -> Done {
+    fn close(&mut self, open: &Open) -> Done {
         self.total += 1;
         let sample = Sample {
             row: open.row,
-            is_asked,
+            is_asked: open.fate == Fate::Asked,
             is_drawn: open.is_drawn,
         };
         // Candidates come in turns, so those that are kept are drawn.
@@ -183,13 +201,15 @@ mod tests {
             is_drawn: false,
             rating: None,
             due_ms,
+            still_ms: 0,
+            fate: Fate::Open,
         };
         let mut samples = Samples::new(4, 3);
         for key in 0..5 {
             samples.open(open(key, 10 + key));
         }
-        samples.asked(1);
-        samples.asked(4);
+        samples.asked(1, 9, 0);
+        samples.asked(4, 9, 0);
         assert_eq!(samples.expire(9), None);
         let done: Vec<_> = std::iter::from_fn(|| samples.expire(12)).collect();
         let told = |sample: &Sample| (sample.row[0], sample.is_asked);
@@ -208,7 +228,33 @@ mod tests {
         assert_eq!((samples.expire(99), samples.total), (None, 5));
         assert_eq!(samples.done(), []);
         samples.open(open(7, 30));
-        samples.asked(7);
+        samples.asked(7, 31, 0);
         assert!(samples.expire(99).is_some_and(|done| done.sample.is_asked));
+    }
+
+    #[test]
+    fn of_what_is_asked_for_after_a_pause_nobody_knows_whether_it_was_in_time() {
+        let mut samples = Samples::new(4, 4);
+        for key in 0..4 {
+            samples.open(Open {
+                key,
+                row: Row::default(),
+                is_drawn: false,
+                rating: None,
+                due_ms: 100 + key,
+                still_ms: 50,
+                fate: Fate::Open,
+            });
+        }
+        samples.asked(0, 150, 90);
+        samples.asked(1, 152, 90);
+        samples.asked(2, 153, 50);
+        let done = std::iter::from_fn(|| samples.expire(103));
+        let asked: Vec<bool> = done.map(|done| done.sample.is_asked).collect();
+        assert_eq!(
+            asked,
+            [true, true, false],
+            "in time, without a pause, not at all"
+        );
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::*;
 use crate::access::Place;
@@ -49,13 +50,7 @@ impl Run {
     }
 
     fn ask(&mut self, key: u64, place: Option<Place>) {
-        self.now_ms += 1;
-        let now_ms = self.now_ms;
-        let late = self
-            .cache
-            .fetched
-            .extract_if(|_, until_ms| *until_ms < now_ms);
-        late.for_each(|_| self.predictor.told(false));
+        self.pass(1);
         if self.cache.fetched.remove(&key).is_some() {
             self.hits_ahead += 1;
             self.predictor.told(true);
@@ -74,13 +69,32 @@ impl Run {
         }
     }
 
+    /// Time passes, and what was fetched goes when its own is over.
+    fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        let now_ms = self.now_ms;
+        let late = self
+            .cache
+            .fetched
+            .extract_if(|_, until_ms| *until_ms < now_ms);
+        late.for_each(|_| self.predictor.told(false));
+    }
+
+    /// Nobody asks for anything for eight seconds.
+    fn pause(&mut self) {
+        for _ in 0..160 {
+            self.pass(50);
+            self.tick();
+        }
+    }
+
     fn tick(&mut self) {
         if let Some(training) = self.predictor.training() {
             self.predictor.judge(training.run());
         }
         let view = View {
             now_ms: self.now_ms,
-            lifetime_ms: 4_000,
+            lifetime_ms: 8_000,
             room_bytes: 1 << 20,
         };
         for fetch in self.predictor.tick(&view, &self.cache) {
@@ -92,11 +106,18 @@ impl Run {
     fn sequences(&mut self, count: u64) {
         let first = self.steps;
         self.steps += count;
-        for number in first..self.steps {
-            let run = number / 40;
+        self.sequences_of(first..self.steps, 1);
+    }
+
+    /// The same with so many runs at once.
+    fn sequences_of(&mut self, numbers: Range<u64>, at_once: u64) {
+        for number in numbers {
+            let (step, lane) = (number / at_once, number % at_once);
+            let run = step / 40 * at_once + lane;
             let place = Place {
-                family: 5,
-                number: mix(run) % 1_000_000 + number % 40,
+                // More at once are too many to be known by the last requests of a family.
+                family: 5 + lane / 24,
+                number: mix(run) % 1_000_000 + step % 40,
             };
             let key = self.cache.key_at(place).unwrap();
             self.ask(key, Some(place));
@@ -174,6 +195,48 @@ fn nothing_is_fetched_where_nothing_can_be_foretold() {
         );
         assert_eq!(run.predictor.counts().fetched, 0, "{what}");
     }
+}
+
+#[test]
+fn a_pause_says_nothing_against_what_waits_to_be_asked_for() {
+    let mut run = Run::new();
+    run.predictor.config.horizon_ms_max = 2_000;
+    // Each pause is in the middle of all runs.
+    let spell = 40 * 48;
+    let mut asked = 4 * spell + spell / 2;
+    run.sequences_of(0..asked, 48);
+    assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+    // No other model helps.
+    run.predictor.config.samples_min = usize::MAX;
+    for _ in 0..4 {
+        run.pause();
+        let state = run.predictor.state();
+        assert!(state.is_on(), "{state}");
+        let hits = run.hits_ahead;
+        run.sequences_of(asked..asked + spell, 48);
+        asked += spell;
+        let hits = run.hits_ahead - hits;
+        assert!(hits > 1_600, "{hits}");
+    }
+}
+
+#[test]
+fn chance_between_pauses_closes_the_gate_all_the_same() {
+    let mut run = Run::new();
+    run.sequences(8_000);
+    assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+    for number in 0..8_000 {
+        let place = Place {
+            family: 5,
+            number: mix(number) % 10_000,
+        };
+        run.ask(run.cache.key_at(place).unwrap(), Some(place));
+        if number % 400 == 0 {
+            run.pause();
+        }
+    }
+    let state = run.predictor.state();
+    assert!(!state.is_on(), "{state}");
 }
 
 #[test]
