@@ -9,6 +9,8 @@ pub(super) fn lines(figures: &Figures<'_>) -> Lines {
     let prediction = figures.shared.prediction(&figures.session.tenant);
     let named = |(name, value): (&str, String)| match name {
         "state" => line("prediction", value),
+        // Clients take what has commas or equals signs in it for a list or a map.
+        "why" => line("prediction_why", value.replace(',', ";").replace('=', ":")),
         name => line(format!("prediction_{name}"), value),
     };
     fields(&prediction).into_iter().map(named).collect()

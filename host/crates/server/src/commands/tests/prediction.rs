@@ -15,7 +15,7 @@ impl Foresight for Scripted {
         assert_eq!(tenant, 0);
         Prediction {
             is_on: true,
-            why: "it is right".to_owned(),
+            why: "it is right, a=1".to_owned(),
             ahead: AheadFigures {
                 fetched: 5,
                 used: 3,
@@ -52,7 +52,6 @@ fn info_and_status_tell_the_same_and_keys_are_explained() {
     let info = bed.line("INFO prediction").0;
     let status = bed.line("CACHE.PREDICT STATUS").0;
     for (name, value) in [
-        ("prediction_why", "it is right"),
         ("prediction_used", "3"),
         ("prediction_precision", "0.750"),
         ("prediction_recall", "0.500"),
@@ -75,6 +74,11 @@ fn info_and_status_tell_the_same_and_keys_are_explained() {
         );
         assert!(status.contains(&told), "{told:?} in {status:?}");
     }
+    let why = "\r\nprediction_why:it is right; a:1\r\n";
+    assert!(
+        info.contains(why) && status.contains("\r\nit is right, a=1\r\n"),
+        "{info} {status}"
+    );
     assert!(
         info.contains("\r\nprediction:on\r\n") && status.starts_with("%19\r\n"),
         "{status}"
