@@ -56,7 +56,7 @@ pub struct Prediction {
     pub undone: [u64; Self::UNDONE.len()],
     /// Accesses that were looked at.
     pub heard: u64,
-    /// And those that were not, as there were too many.
+    /// And those that were told and were not, as there were too many. Hits that the listener did not want are in neither.
     pub unheard: u64,
     /// Models that were trained, or tried to.
     pub trained: u64,

@@ -252,7 +252,7 @@ metrics! {
     PREDICTION_HEARD: Counter "larder_prediction_heard_total" ["tenant"]
         "Accesses that prediction looked at.";
     PREDICTION_UNHEARD: Counter "larder_prediction_unheard_total" ["tenant"]
-        "Accesses that it did not look at, as there were too many.";
+        "Accesses that it was told of and did not look at, as there were too many; hits beyond predict.accesses_per_second are not told.";
     PREDICTION_TRAINED: Counter "larder_prediction_trainings_total" ["tenant"]
         "Models that were trained, or tried to.";
     PREDICTION_FAILED_TRAININGS: Counter "larder_prediction_failed_trainings_total" ["tenant"]
