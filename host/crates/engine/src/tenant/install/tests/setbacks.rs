@@ -106,7 +106,7 @@ impl Evictor for Follower {
     fn victims(
         &mut self,
         _request: &Request,
-        _: &[larder_sdk::Foretold],
+        _: &[Foretold],
         _out: &mut Vec<Slot>,
     ) -> Result<(), Unfit> {
         Err(Unfit("it names nobody".into()))
