@@ -41,7 +41,7 @@ fn sequences_that_end_where_they_are_foretold_cost_little_and_shut_the_gate() {
     // What is fetched by the end of the horizon is in vain.
     let requests: Vec<_> = feints.by_ref().take(6_000).collect();
     let (told, first) = beyond(&mut run, &requests);
-    let why = "of the last fetches 0 % were asked for in time";
+    let why = "of the last fetches 0 % brought what was asked for in time";
     assert!(!told.is_on && told.why.contains(why), "{told:?}");
     assert!((64..2_000).contains(&first), "{first}: {told:?}");
     let requests: Vec<_> = feints.take(6_000).collect();
