@@ -5,6 +5,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use larder_engine::below::Reach;
 use larder_engine::foresight::{Listener, Prediction};
@@ -174,7 +175,7 @@ impl Seer {
         tenant: &Arc<Tenant>,
         config: Config,
         share_percent: u64,
-        model: Option<Model>,
+        model: Option<(Model, SystemTime)>,
         clock: fn() -> Millis,
     ) -> Self {
         let hasher = RandomState::new();
@@ -187,11 +188,15 @@ impl Seer {
             memory_bytes_max: config.memory_bytes_max.saturating_sub(own_bytes),
             ..config
         });
-        let has_model = model.is_some();
-        if let Some(model) = model {
-            predictor.restore(model);
-        }
         let now = clock();
+        let mut trained_at_ms = 0;
+        if let Some((model, kept)) = model {
+            predictor.restore(model);
+            let kept = kept.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(now);
+            // The clock may have been set since.
+            trained_at_ms = kept_ms.clamp(1, now.max(1));
+        }
         let shown = Shown {
             tenant: Arc::clone(tenant),
             clock,
@@ -205,7 +210,7 @@ impl Seer {
             heard: AtomicU64::new(0),
             training_ms: AtomicU64::new(0),
             failed_trainings: AtomicU64::new(0),
-            trained_at_ms: AtomicU64::new(if has_model { now } else { 0 }),
+            trained_at_ms: AtomicU64::new(trained_at_ms),
         };
         let listener: Arc<dyn Listener> = ear;
         tenant.listen(Some(&listener));

@@ -1,11 +1,12 @@
 //! The thread that trains models, one at a time, and keeps them in files.
 
+use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use larder_predict::{Model, ModelError, Trained, Training};
 use tracing::warn;
@@ -108,8 +109,8 @@ pub(super) fn save(file: &Path, model: &Model) -> io::Result<()> {
     private_file::replace(file, &bytes)
 }
 
-/// The model that was kept. One that is no good is named and left alone: the next one takes its place.
-pub(super) fn load(file: &Path) -> Option<Model> {
+/// The model that was kept, and when. One that is no good is named and left alone: the next one takes its place.
+pub(super) fn load(file: &Path) -> Option<(Model, SystemTime)> {
     let bytes = match private_file::read(file, MODEL_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -122,5 +123,6 @@ pub(super) fn load(file: &Path) -> Option<Model> {
     if let Err(error) = &model {
         warn!(file = %file.display(), "the model of the last run is left out: {error}");
     }
-    model.ok()
+    let kept = fs::metadata(file).and_then(|found| found.modified());
+    Some((model.ok()?, kept.unwrap_or(UNIX_EPOCH)))
 }

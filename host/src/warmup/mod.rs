@@ -67,7 +67,7 @@ pub struct WarmupArgs {
     #[arg(long, value_name = "TRACE")]
     from_trace: Option<PathBuf>,
     /// What is in which column of a .csv: key=NAME; what is left out goes by usual names
-    #[arg(long, requires = "from_trace")]
+    #[arg(long, requires = "from_trace", conflicts_with_all = ["keys", "from"])]
     columns: Option<Columns>,
     /// The hottest keys of another server, which needs the right to CACHE.HOT there
     ///

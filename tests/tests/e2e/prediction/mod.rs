@@ -6,6 +6,7 @@ mod trouble;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use e2e::harness::{Client, PATIENCE, Random, Server, eventually, larder, run, within};
 use larder_resp::Value;
@@ -95,9 +96,13 @@ fn playlists_are_fetched_ahead_and_a_model_outlives_the_process_unless_it_is_dam
     drop(client);
     assert!(server.stop().success());
 
+    let kept = fs::File::options().write(true).open(&file).unwrap();
+    let hour = Duration::from_secs(3600);
+    kept.set_modified(SystemTime::now() - hour).unwrap();
     let server = start(folder.path());
     let told = prediction(&mut server.client());
     assert!(told["why"].contains("of an earlier run"), "{told:?}");
+    assert!(number(&told, "model_age_ms") >= 3_600_000.0, "{told:?}");
     assert!(server.stop().success());
     fs::write(&file, b"LARDERPM, but no more").unwrap();
     let server = start(folder.path());

@@ -63,7 +63,7 @@ fn an_origin_that_does_not_answer_holds_up_sixteen_fetches_and_nobody_else() {
         .collect();
     let told = eventually("it says why nothing is fetched", || {
         let told = prediction(&mut client);
-        let why = "paused, as 16 fetches go on, and none has ended for ";
+        let why = "paused; as 16 fetches go on; and none has ended for ";
         told["why"].starts_with(why).then_some(told)
     });
     assert!(undone(&told, "crowded") > 0, "{told:?}");
@@ -98,7 +98,7 @@ fn a_redis_that_dies_has_fetches_pause_and_nobody_wait() {
     let mut random = Random::new(9);
     let told = within(PATIENCE, || {
         let told = play(&mut client, random.below(tracks - 8));
-        let is_paused = told["why"].starts_with("paused, as the last ");
+        let is_paused = told["why"].starts_with("paused; as the last ");
         is_paused.then_some(told)
     });
     let told = told.expect("it says why nothing is fetched");
