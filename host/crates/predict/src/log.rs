@@ -16,7 +16,6 @@ impl Log {
     pub(crate) fn new(bytes_max: usize) -> Self {
         let each = size_of::<u64>() + size_of::<u32>();
         let count = (bytes_max / each).clamp(64, 1 << 30);
-        let count = 1_usize << count.ilog2();
         Self {
             keys: vec![0; count],
             back: vec![0; count],
@@ -32,6 +31,10 @@ impl Log {
     /// Appends a request; `before` is the position of the one before for the same key.
     pub(crate) fn push(&mut self, key: u64, before: Option<u32>) -> u32 {
         let position = self.next;
+        if position == 0 {
+            // Behind the last number all places are others.
+            self.len = 0;
+        }
         let before = before.filter(|before| self.holds(*before));
         let at = self.at(position);
         self.keys[at] = key;
@@ -71,7 +74,7 @@ impl Log {
     }
 
     fn at(&self, position: u32) -> usize {
-        position as usize & (self.keys.len() - 1)
+        position as usize % self.keys.len()
     }
 }
 
@@ -100,5 +103,20 @@ mod tests {
         assert!(!log.holds(first) && log.holds(again));
         assert_eq!(log.before(again), None);
         assert_eq!(log.last(), Some(64));
+    }
+
+    #[test]
+    fn behind_the_last_number_nothing_is_known_of_those_before() {
+        let mut log = Log::new(100 * 12);
+        log.next = u32::MAX - 1;
+        let before = log.push(1, None);
+        let last = log.push(2, Some(before));
+        assert_eq!((last, log.before(last)), (u32::MAX, Some(before)));
+        let first = log.push(1, Some(before));
+        assert_eq!((first, log.before(first)), (0, None));
+        assert!(!log.holds(before) && !log.holds(last) && log.holds(first));
+        assert_eq!(log.until(first, 9).collect::<Vec<_>>(), [1]);
+        log.push(3, None);
+        assert_eq!(log.after(first, 9).collect::<Vec<_>>(), [3]);
     }
 }

@@ -264,8 +264,8 @@ fn chance_after_what_could_be_foretold_closes_the_gate_within_a_minute() {
         let state = run.predictor.state();
         assert!(!state.is_on(), "{what}: {state}");
         let fetched = run.predictor.counts().fetched;
-        // For longer than a minute, as a gate that wasted fetches is shut until there is a new model.
-        run.sequences(35_000);
+        // For two minutes, as a gate that wasted fetches is shut until there is a new model, once with each kind of request.
+        run.sequences(65_000);
         assert!(
             run.predictor.state().is_on(),
             "{what}: {}",
