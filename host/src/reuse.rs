@@ -1,6 +1,7 @@
 //! How soon entries will be asked for again, for eviction policies that want to be told: models that learn while the cache is
 //! used.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -110,7 +111,10 @@ fn pupil() -> Option<&'static SyncSender<Lesson>> {
         let (lessons, taken) = sync_channel::<Lesson>(1);
         let learn = move || {
             step_back(TRAINING_NICENESS);
-            taken.into_iter().for_each(Lesson::learn);
+            for lesson in taken {
+                // A panic is reported where it happens, and concerns no other lesson.
+                let _ = catch_unwind(AssertUnwindSafe(|| lesson.learn()));
+            }
         };
         let thread = thread::Builder::new().name("larder-reuse".into());
         match thread.spawn(learn) {

@@ -156,11 +156,19 @@ impl Kind for Time {
     }
 
     fn allowed(&self) -> String {
-        format!(
-            "a duration from {} to {}, such as 500ms, 10s or 5m",
-            ShowDuration(*self.0.start()),
-            ShowDuration(*self.0.end())
-        )
+        let [least, most] = [self.0.start(), self.0.end()].map(|end| ShowDuration(*end));
+        let fits = |text: &&&str| self.read(text).is_some();
+        let examples: Vec<_> = ["500ms", "10s", "5m"]
+            .iter()
+            .filter(fits)
+            .copied()
+            .collect();
+        let examples = match &examples[..] {
+            [] => String::new(),
+            [only] => format!(", such as {only}"),
+            [others @ .., last] => format!(", such as {} or {last}", others.join(", ")),
+        };
+        format!("a duration from {least} to {most}{examples}")
     }
 
     fn placeholder(&self) -> &'static str {

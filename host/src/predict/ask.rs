@@ -1,5 +1,7 @@
 //! `larder predict`: what a running server says of its prediction.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -34,7 +36,7 @@ enum Action {
     #[command(after_help = "Examples:\n  larder predict explain track:42")]
     Explain {
         /// The key
-        key: String,
+        key: OsString,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -47,8 +49,11 @@ impl PredictArgs {
     /// When the server cannot be reached or does not know the command.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (server, command) = match &self.action {
-            Action::Status(server) => (server, vec!["CACHE.PREDICT", "STATUS"]),
-            Action::Explain { key, server } => (server, vec!["CACHE.PREDICT", "EXPLAIN", key]),
+            Action::Status(server) => (server, vec![&b"CACHE.PREDICT"[..], b"STATUS"]),
+            Action::Explain { key, server } => (
+                server,
+                vec![&b"CACHE.PREDICT"[..], b"EXPLAIN", key.as_bytes()],
+            ),
         };
         output::say(&told(&server.server()?, &command)?)?;
         Ok(ExitCode::SUCCESS)
@@ -56,7 +61,7 @@ impl PredictArgs {
 }
 
 /// A line for each field of the answer.
-fn told(server: &Server, command: &[&str]) -> anyhow::Result<String> {
+fn told(server: &Server, command: &[&[u8]]) -> anyhow::Result<String> {
     let fields: Vec<(Value, Value)> = match server.ask(command)? {
         Value::Map(fields) => fields,
         Value::Array(items) => {

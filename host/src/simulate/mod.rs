@@ -95,7 +95,7 @@ pub struct SimulateArgs {
     /// to be asked for), fetches_per_second=1000, mib_per_second=64, memory_mib=32, families=auto|on|off (whether
     /// ids are part of keys, so that 42 may follow 41; auto: unless they ascend as objects come, or are hashes).
     /// Within a second of the trace its requests are a millisecond apart. The oracle knows the next 512 requests, and has the
-    /// same budget.
+    /// same budget. Not with --l2.
     #[arg(
         long,
         value_name = "PARAMS",

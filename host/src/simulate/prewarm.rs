@@ -122,6 +122,7 @@ mod tests {
         assert!(wrong("x=1").contains("there are horizon_seconds"));
         assert!(wrong("share_percent=51").contains("from 1 to 50"));
         assert!(wrong("families").contains("parameter=value"));
+        assert!(wrong("memory_mib=16,memory_mib=32").contains("'memory_mib' is given twice"));
     }
 
     #[test]

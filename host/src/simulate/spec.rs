@@ -40,15 +40,21 @@ impl FromStr for Piece {
             Some(at) => (&text[..from + at], &text[from + at + 1..]),
             None => (text, ""),
         };
-        let pairs = split(parameters, ',').filter(|pair| !pair.is_empty());
-        let pair = |pair: &str| match pair.split_once('=') {
-            Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-            None => Err(format!("'{pair}' has to be a parameter=value")),
-        };
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for pair in split(parameters, ',').filter(|pair| !pair.is_empty()) {
+            let Some((name, value)) = pair.split_once('=') else {
+                return Err(format!("'{pair}' has to be a parameter=value"));
+            };
+            let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+            if pairs.iter().any(|(before, _)| *before == name) {
+                return Err(format!("'{name}' is given twice; leave one of them out"));
+            }
+            pairs.push((name, value));
+        }
         Ok(Self {
             // In quotes a file's name may have a plus sign.
             policy: policy.trim_matches('"').to_owned(),
-            parameters: pairs.map(pair).collect::<Result<_, _>>()?,
+            parameters: pairs,
         })
     }
 }
