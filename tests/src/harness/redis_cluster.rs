@@ -100,6 +100,24 @@ impl RedisCluster {
     /// When a node refuses.
     #[track_caller]
     pub fn move_slot(&self, slot: i64, from: usize, to: usize) {
+        self.begin_move(slot, from, to);
+        while self.move_keys(slot, from, to, 20) > 0 {}
+        let target = id(&mut self.nodes[to].client());
+        let set = ["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &target];
+        // Its new owner first, so that it always has one.
+        let others = (0..PRIMARIES).filter(|nth| *nth != to && *nth != from);
+        for nth in [to, from].into_iter().chain(others) {
+            let mut client = self.nodes[nth].client();
+            said_ok(&mut client, &set);
+        }
+    }
+
+    /// Tells both primaries that a slot moves from now on.
+    ///
+    /// # Panics
+    /// When a node refuses.
+    #[track_caller]
+    pub fn begin_move(&self, slot: i64, from: usize, to: usize) {
         let slot = slot.to_string();
         let [mut source, mut target] = [from, to].map(|nth| self.nodes[nth].client());
         let (source_id, target_id) = (id(&mut source), id(&mut target));
@@ -112,30 +130,33 @@ impl RedisCluster {
             &mut source,
             &[&set[..], &["MIGRATING", &target_id]].concat(),
         );
-        let addr = self.nodes[to].addr();
+    }
+
+    /// Moves so many keys of a slot at most; how many there were.
+    ///
+    /// # Panics
+    /// When a node refuses.
+    #[track_caller]
+    pub fn move_keys(&self, slot: i64, from: usize, to: usize, count: usize) -> usize {
+        let mut source = self.nodes[from].client();
+        let (slot, count) = (slot.to_string(), count.to_string());
+        let keys = match source.call(&["CLUSTER", "GETKEYSINSLOT", &slot, &count]) {
+            Value::Array(keys) if keys.is_empty() => return 0,
+            Value::Array(keys) => keys,
+            other => panic!("no keys: {other:?}"),
+        };
+        let (addr, found) = (self.nodes[to].addr(), keys.len());
         let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
-        loop {
-            let keys = match source.call(&["CLUSTER", "GETKEYSINSLOT", &slot, "20"]) {
-                Value::Array(keys) if keys.is_empty() => break,
-                Value::Array(keys) => keys,
-                other => panic!("no keys: {other:?}"),
-            };
-            let begin = ["MIGRATE", &ip, &port, "", "0", "60000", "KEYS"];
-            let mut migrate: Vec<Vec<u8>> = begin.map(|arg| arg.as_bytes().to_vec()).into();
-            migrate.extend(keys.into_iter().map(|key| match key {
-                Value::Bulk(Some(key)) => key,
-                other => panic!("no key: {other:?}"),
-            }));
-            // What has gone meanwhile is no key.
-            let reply = source.call(&migrate);
-            assert!(matches!(reply, Value::Simple(_)), "{reply:?}");
-        }
-        // Its new owner first, so that it always has one.
-        let others = (0..PRIMARIES).filter(|nth| *nth != to && *nth != from);
-        for nth in [to, from].into_iter().chain(others) {
-            let mut client = self.nodes[nth].client();
-            said_ok(&mut client, &[&set[..], &["NODE", &target_id]].concat());
-        }
+        let begin = ["MIGRATE", &ip, &port, "", "0", "60000", "KEYS"];
+        let mut migrate: Vec<Vec<u8>> = begin.map(|arg| arg.as_bytes().to_vec()).into();
+        migrate.extend(keys.into_iter().map(|key| match key {
+            Value::Bulk(Some(key)) => key,
+            other => panic!("no key: {other:?}"),
+        }));
+        // What has gone meanwhile is no key.
+        let reply = source.call(&migrate);
+        assert!(matches!(reply, Value::Simple(_)), "{reply:?}");
+        found
     }
 
     /// Its address in the settings of a tier.

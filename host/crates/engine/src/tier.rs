@@ -460,6 +460,11 @@ pub trait Tier: Send + Sync + 'static {
         false
     }
 
+    /// How often it has come back, as far as it notices: what failed before may go well now.
+    fn recoveries(&self) -> u64 {
+        0
+    }
+
     /// How many replicas it waits for before a change is done; `None` where it waits for none.
     fn replicas(&self) -> Option<u32> {
         None

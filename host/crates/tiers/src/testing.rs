@@ -55,6 +55,7 @@ struct State {
     asked: u64,
     trouble: Option<String>,
     is_away: bool,
+    recoveries: u64,
 }
 
 impl MemoryTier {
@@ -88,6 +89,12 @@ impl MemoryTier {
         let mut state = self.state.lock();
         state.trouble = trouble.map(str::to_owned);
         state.is_away = trouble.is_some();
+    }
+
+    /// Nothing fails any more, which it notices itself.
+    pub fn come_back(&self) {
+        self.lose_with(None);
+        self.state.lock().recoveries += 1;
     }
 
     /// Has everything wait that is asked from now on, or go on.
@@ -227,6 +234,10 @@ impl Tier for MemoryTier {
             trouble: state.trouble.clone(),
             ..TierFigures::default()
         }
+    }
+
+    fn recoveries(&self) -> u64 {
+        self.state.lock().recoveries
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -4,16 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use e2e::harness::{Client, PATIENCE, Random, Redis, RedisCluster, Server, Signal, eventually};
-use larder_engine::authority::{Arbiter, Becomes, Seen, Swap};
-use larder_engine::tier::{Tier, TierError};
 use larder_resp::Value;
-use larder_tiers::conformance::{key, put, stored};
-use larder_tiers::redis::RedisOptions;
 
-use super::{Asked, NOW, options};
 use crate::policies::deploy;
 use crate::values::{NIL, bulk, error_text, ok};
 
@@ -249,6 +243,26 @@ fn servers_over_a_cluster_agree_and_a_lock_outlives_its_primary() {
     }
 }
 
+#[test]
+fn a_lock_can_be_given_back_where_redis_has_no_room() {
+    let test = "a_lock_can_be_given_back_where_redis_has_no_room";
+    let Some(redis) = Redis::start(test) else {
+        return;
+    };
+    let server = start(&format!("redis://{}", redis.addr()), &PATIENT);
+    let mut client = server.client();
+    let take = |client: &mut Client| client.call(&["SET", "lock:a", "me", "NX", "PX", "600000"]);
+    assert_eq!(take(&mut client), ok());
+    let mut there = redis.client();
+    assert_eq!(there.call(&["CONFIG", "SET", "maxmemory", "1"]), ok());
+    let text = error_text(client.call(&["INCR", "count:a"]));
+    assert!(text.contains("maxmemory"), "{text}");
+    assert_eq!(client.call(&["DEL", "lock:a"]), Value::Integer(1));
+    assert_eq!(client.call(&["GET", "lock:a"]), NIL);
+    assert_eq!(there.call(&["CONFIG", "SET", "maxmemory", "0"]), ok());
+    assert_eq!(take(&mut client), ok());
+}
+
 /// Nothing of such a key is cached, so there is nothing to refuse.
 #[test]
 fn no_policy_keeps_from_being_written_what_redis_decides_over() {
@@ -294,115 +308,6 @@ fn where_redis_does_not_answer_nobody_is_answered_from_memory() {
     redis.process().signal(Signal::CONT);
     // What was only looked at has changed nothing.
     assert_eq!(integer(&count(&mut client)), before + 1);
-}
-
-pub(super) fn patiently() -> Instant {
-    Instant::now() + PATIENCE
-}
-
-/// Of what nobody has sent it is known that it was not done; of what was sent and not answered it is not.
-#[test]
-fn a_change_that_was_not_sent_in_time_never_is() {
-    let Some(redis) = Redis::start("a_change_that_was_not_sent_in_time_never_is") else {
-        return;
-    };
-    // What is told is counted when it is sent.
-    let asked = Asked::open(&RedisOptions {
-        hearing: Some(PATIENCE),
-        ..options(&format!("redis://{}", redis.addr()), "p")
-    });
-    let (tier, runtime) = (&asked.tier, &asked.runtime);
-    let keys = [key("sent"), key("waits")];
-    let look = || asked.look(&keys);
-    let seen = look();
-    let swaps: Vec<_> = keys
-        .iter()
-        .zip(&seen)
-        .map(|(key, seen)| Swap {
-            key: key.clone(),
-            mark: seen.mark.clone(),
-            becomes: Becomes::Entry(Box::new(stored(b"1")), false),
-        })
-        .collect();
-    redis.process().signal(Signal::STOP);
-    thread::scope(|scope| {
-        let sent = &swaps[..1];
-        let sent = scope.spawn(|| runtime.block_on(tier.swap(sent, NOW, patiently())));
-        eventually("it is sent", || (tier.figures().told == 1).then_some(()));
-        let soon = || Instant::now() + Duration::from_millis(200);
-        let waited = runtime.block_on(tier.swap(&swaps[1..], NOW, soon()));
-        assert!(
-            matches!(waited, Err(TierError::Unavailable(_))),
-            "{waited:?}"
-        );
-        redis.process().signal(Signal::CONT);
-        assert_eq!(sent.join().unwrap(), Ok(true));
-    });
-    let is_there: Vec<_> = look().iter().map(|seen| seen.stored.is_some()).collect();
-    assert_eq!(is_there, [true, false]);
-    redis.process().signal(Signal::STOP);
-    let soon = Instant::now() + Duration::from_secs(2);
-    let lost = runtime.block_on(tier.swap(&swaps[1..], NOW, soon));
-    redis.process().signal(Signal::CONT);
-    assert!(matches!(lost, Err(TierError::Uncertain(_))), "{lost:?}");
-}
-
-#[test]
-fn what_is_swapped_is_as_it_was_seen_or_nothing_is_done() {
-    let test = "what_is_swapped_is_as_it_was_seen_or_nothing_is_done";
-    let Some(redis) = Redis::start(test) else {
-        return;
-    };
-    let asked = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
-    let (tier, runtime) = (&asked.tier, &asked.runtime);
-    let keys = [key("a"), key("b")];
-    let look = || asked.look(&keys);
-    let swap = |seen: &[Seen], values: [Option<&str>; 2]| {
-        let swaps = keys
-            .iter()
-            .zip(seen)
-            .zip(values)
-            .map(|((key, seen), value)| Swap {
-                key: key.clone(),
-                mark: seen.mark.clone(),
-                becomes: value.map_or(Becomes::Same, |value| match value {
-                    "" => Becomes::Nothing,
-                    value => Becomes::Entry(Box::new(stored(value.as_bytes())), false),
-                }),
-            });
-        let swaps: Vec<_> = swaps.collect();
-        runtime
-            .block_on(tier.swap(&swaps, NOW, patiently()))
-            .expect("a swap")
-    };
-    let first = look();
-    assert!(first.iter().all(|seen| seen.stored.is_none()));
-    assert!(swap(&first, [Some("1"), Some("2")]));
-    // The same again was done already, and something else comes too late.
-    assert!(swap(&first, [Some("1"), Some("2")]));
-    let second = look();
-    let values = |seen: &[Seen]| -> Vec<_> {
-        let value = |seen: &Seen| {
-            seen.stored
-                .as_ref()
-                .map(|stored| String::from_utf8_lossy(&stored.value).into_owned())
-        };
-        seen.iter().map(value).collect()
-    };
-    assert_eq!(values(&second), [Some("1".into()), Some("2".into())]);
-    // Whoever writes by the queue is seen, too.
-    asked.wrote(&[put("b", "3")]);
-    assert!(!swap(&second, [Some("4"), None]), "b has to be unchanged");
-    let third = look();
-    assert_eq!(values(&third), [Some("1".into()), Some("3".into())]);
-    assert!(swap(&third, [Some(""), None]));
-    let fourth = look();
-    assert_eq!(values(&fourth), [None, Some("3".into())]);
-    assert_ne!(
-        fourth[0].mark.state, first[0].mark.state,
-        "a removal is a change"
-    );
-    assert_eq!(asked.value(&key("a")), None);
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 use std::thread;
 
-use e2e::harness::{Random, RedisCluster, Server, seeds};
+use e2e::harness::{Random, RedisCluster, Server, Signal, eventually, seeds};
+use larder_engine::tier::{Tier, TierChange};
 use larder_resp::Value;
+use larder_tiers::conformance::{key, put};
+use larder_tiers::redis::{Consistency, RedisOptions};
 
 use super::hosts::{acquaint, comes_to, start};
+use super::{Asked, options};
 use crate::values::{NIL, bulk, ok};
 
 const SERVERS: usize = 3;
@@ -84,5 +88,68 @@ fn while_a_primary_dies_nobody_sees_what_was_replaced_for_all() {
                 }
             }
         }
+    }
+}
+
+/// The primary that took the place of another has no replica until that comes back: who asks for all is told.
+#[test]
+fn what_a_promoted_primary_has_alone_counts_as_unreplicated() {
+    let test = "what_a_promoted_primary_has_alone_counts_as_unreplicated";
+    let Some(mut cluster) = RedisCluster::start_with(test, "4000") else {
+        return;
+    };
+    let tier = Asked::open(&RedisOptions {
+        consistency: Consistency::All,
+        ..options(&cluster.url(), "p")
+    });
+    let puts: Vec<_> = (0..30).map(|n| put(format!("{{{n}}}"), "v")).collect();
+    tier.wrote(&puts);
+    assert_eq!(tier.tier.figures().unreplicated, 0);
+    cluster.kill(0);
+    cluster.await_promotion(0);
+    // To remove a prefix it looks who has keys now.
+    eventually("the cluster is as it is told", || {
+        let cleared = tier.write(&[TierChange::ClearPrefix(key("none:"))]);
+        (cleared == [Ok(())]).then_some(())
+    });
+    let before = tier.tier.figures().unreplicated;
+    eventually("all of them are written", || {
+        let written = tier.write(&puts);
+        written.iter().all(Result::is_ok).then_some(())
+    });
+    assert!(tier.tier.figures().unreplicated >= before + 30);
+}
+
+/// It keeps its connections, and says nothing. One host alone is named to the server: that one.
+#[test]
+fn a_primary_that_hangs_keeps_nobody_waiting_once_another_took_its_place() {
+    let test = "a_primary_that_hangs_keeps_nobody_waiting_once_another_took_its_place";
+    let Some(cluster) = RedisCluster::start_with(test, "4000") else {
+        return;
+    };
+    let seed = cluster.nodes()[0].addr();
+    let server = Server::start(&[
+        "--l2",
+        &format!("redis-cluster://{seed}"),
+        "--l2-authority",
+        "count:*",
+        "--l2-breaker-recovery",
+        "1h",
+    ]);
+    let mut client = server.client();
+    let keys: Vec<_> = (0..12).map(|n| format!("count:{n}")).collect();
+    let mut count = |key: &str| match client.call(&["INCR", key]) {
+        Value::Integer(count) => Some(count),
+        Value::Error(_) => None,
+        other => panic!("{key}: {other:?}"),
+    };
+    for key in &keys {
+        assert_eq!(count(key), Some(1));
+    }
+    cluster.nodes()[0].process().signal(Signal::STOP);
+    cluster.await_promotion(0);
+    for key in &keys {
+        let counted = eventually("each shard answers", || count(key));
+        assert!(counted >= 2, "{key}: {counted}");
     }
 }

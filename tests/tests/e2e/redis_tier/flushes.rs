@@ -7,7 +7,7 @@ use larder_engine::authority::{Arbiter, Becomes, Seen, Swap};
 use larder_engine::tier::TierChange;
 use larder_tiers::conformance::{key, stored};
 
-use super::authority::patiently;
+use super::swaps::patiently;
 use super::{Asked, NOW, options};
 
 const ROUNDS: usize = 20;

@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use e2e::harness::{Client, RedisCluster, Server, eventually};
+use larder_engine::tier::TierChange;
 use larder_resp::Value;
+use larder_tiers::conformance::{key, put};
 
+use super::{Asked, options};
 use crate::values::{NIL, bulk, ok};
 
 const WRITERS: usize = 4;
@@ -85,4 +88,33 @@ fn nothing_is_lost_or_old_while_slots_move() {
             assert_eq!(found, bulk(round.to_string()), "{own} {n}");
         }
     }
+}
+
+#[test]
+fn a_prefix_goes_from_both_nodes_between_which_its_slot_moves() {
+    let test = "a_prefix_goes_from_both_nodes_between_which_its_slot_moves";
+    let Some(cluster) = RedisCluster::start(test) else {
+        return;
+    };
+    let tier = Asked::open(&options(&cluster.url(), "p"));
+    let puts: Vec<_> = (0..40)
+        .map(|n| put(format!("{{moves}}:{n}"), "v"))
+        .collect();
+    tier.wrote(&puts);
+    tier.wrote(&[put("{moves}-not", "v")]);
+    let slot = cluster.slot_of("moves");
+    let from = cluster.owner_of(slot);
+    let to = (from + 1) % 3;
+    cluster.begin_move(slot, from, to);
+    assert_eq!(cluster.move_keys(slot, from, to, 20), 20);
+    tier.wrote(&[TierChange::ClearPrefix(key("{moves}:"))]);
+    let held = |nth: usize| {
+        let names = cluster.nodes()[nth].client().call(&["KEYS", "p:t:0.*"]);
+        match names {
+            Value::Array(names) => names.len(),
+            other => panic!("no names: {other:?}"),
+        }
+    };
+    assert_eq!(held(from) + held(to), 1);
+    assert_eq!(tier.value(&key("{moves}-not")), Some(b"v".to_vec()));
 }

@@ -13,6 +13,7 @@ mod openings;
 mod replicas;
 mod server;
 mod stopped;
+mod swaps;
 mod tags;
 
 use std::sync::Arc;

@@ -142,6 +142,8 @@ fn one_redis_and_a_cluster_are_not_taken_for_each_other() {
         text.ends_with("is a node of a cluster; say redis-cluster://"),
         "{text}"
     );
+    let text = refused(&options(&format!("redis-cluster://{}", node.addr()), "p"));
+    assert!(text.contains("has no slots yet; join its nodes"), "{text}");
 }
 
 #[test]
@@ -158,9 +160,9 @@ fn tls_is_spoken_with_whom_the_authority_vouches_for() {
         "--tls-ca-cert-file",
         &ca,
         "--tls-auth-clients",
-        "no",
     ];
-    let Some(redis) = Redis::start_with(test, &args) else {
+    let start = |asks: &'static str| Redis::start_with(test, &[&args[..], &[asks]].concat());
+    let Some(redis) = start("no") else {
         return;
     };
     let trusting = |ca: &Files| RedisOptions {
@@ -179,17 +181,42 @@ fn tls_is_spoken_with_whom_the_authority_vouches_for() {
         tls_ca: Some(b"no certificate".to_vec()),
         ..trusting(&files)
     });
-    assert!(text.contains("certificate"), "{text}");
+    assert!(
+        text.contains("there is no certificate in the file"),
+        "{text}"
+    );
+    let asking = start("yes").unwrap();
+    let text = refused(&RedisOptions {
+        address: format!("rediss://{}", asking.addr()).parse().unwrap(),
+        ..trusting(&files)
+    });
+    assert!(text.contains("asks for a certificate"), "{text}");
     let plain = Redis::start(test).unwrap();
     let text = refused(&RedisOptions {
         address: format!("rediss://{}", plain.addr()).parse().unwrap(),
         timeout: Duration::from_secs(5),
         ..trusting(&files)
     });
-    assert!(
-        text.contains("TLS") || text.contains("cannot be reached"),
-        "{text}"
-    );
+    assert!(text.contains("TLS"), "{text}");
+    let text = refused(&options(&format!("redis://{}", redis.addr()), "p"));
+    assert!(text.contains("say rediss://"), "{text}");
+}
+
+/// A server that answers as those of the web do.
+#[test]
+fn what_does_not_speak_the_protocol_is_told_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.read(&mut [0; 512]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let text = refused(&options(&format!("redis://{addr}"), "p"));
+    let expected = "what answers there does not speak the protocol of Redis";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! What is asked of a tier that has the authority over keys, within its deadline and by its breakers.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use larder_engine::Millis;
 use larder_engine::authority::{Arbiter, Seen, Swap};
-use larder_engine::tier::{Circuit, TierError, TierKeyBuf};
+use larder_engine::tier::{TierError, TierKeyBuf};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Guarded, is_trouble};
+use super::breaker::Pass;
+use super::{Guarded, Side, is_trouble};
 
 /// How long beyond the deadline a tier may take to say what became of a change.
 const SAYING_MAX: Duration = Duration::from_millis(100);
@@ -29,18 +31,18 @@ impl Guarded {
         let arbiter = self.arbiter()?;
         let mut failures = 0;
         loop {
-            let Some(pass) = self.reads.breaker.admit((self.clock)()) else {
+            let answered = self.reads.answered.load(Relaxed);
+            let Some(pass) = self.admit(&self.reads) else {
                 return Err(self.pass_over());
             };
             let left = until.saturating_duration_since(Instant::now());
-            let seen = timeout(left, arbiter.look(keys, bytes_max, now)).await;
-            let seen = seen.unwrap_or_else(|_| Err(self.silent(self.config.deadline)));
+            let Ok(seen) = timeout(left, arbiter.look(keys, bytes_max, now)).await else {
+                return Err(self.is_late(&self.reads, pass, answered));
+            };
             let fault = seen.as_ref().err().filter(|error| is_trouble(error));
-            let turn = pass.end(fault.is_none(), (self.clock)());
-            self.say(&self.reads, turn, fault);
+            self.ends(&self.reads, pass, fault);
             failures += 1;
-            let is_open = || self.reads.breaker.circuit((self.clock)()) == Circuit::Open;
-            if fault.is_none() || failures > self.config.retries || is_open() {
+            if fault.is_none() || failures > self.config.retries || self.is_open(&self.reads) {
                 return seen;
             }
             let pause = self.backoff.pause(failures);
@@ -55,19 +57,39 @@ impl Guarded {
     /// nothing nobody knows.
     pub(crate) async fn swap(&self, swaps: &[Swap], now: Millis) -> Result<bool, TierError> {
         let arbiter = self.arbiter()?;
-        let Some(pass) = self.writes.breaker.admit((self.clock)()) else {
+        let Some(pass) = self.admit(&self.writes) else {
             return Err(self.not_asked(&self.writes));
         };
         let deadline = self.config.deadline;
         let until = Instant::now() + deadline;
         let swapping = arbiter.swap(swaps, now, until.into_std());
-        let done = timeout_at(until + SAYING_MAX, swapping).await;
-        let done =
-            done.unwrap_or_else(|_| Err(TierError::Uncertain(self.silent(deadline).to_string())));
+        let answered = self.writes.answered.load(Relaxed);
+        let Ok(done) = timeout_at(until + SAYING_MAX, swapping).await else {
+            let late = self.is_late(&self.writes, pass, answered);
+            return Err(TierError::Uncertain(late.to_string()));
+        };
         let fault = done.as_ref().err().filter(|error| is_trouble(error));
-        let turn = pass.end(fault.is_none(), (self.clock)());
-        self.say(&self.writes, turn, fault);
+        self.ends(&self.writes, pass, fault);
         done
+    }
+
+    fn ends(&self, side: &Side, pass: Pass<'_>, fault: Option<&TierError>) {
+        if fault.is_none() {
+            side.answered.fetch_add(1, Relaxed);
+        }
+        let turn = pass.end(fault.is_none(), (self.clock)());
+        self.say(side, turn, fault);
+    }
+
+    /// The error of what was not answered in time. Where others were, since so many, the tier is not silent: what was asked for
+    /// had to wait for what they asked for.
+    fn is_late(&self, side: &Side, pass: Pass<'_>, answered: u64) -> TierError {
+        let late = self.silent(self.config.deadline);
+        match side.answered.load(Relaxed) == answered {
+            true => self.ends(side, pass, Some(&late)),
+            false => drop(pass),
+        }
+        late
     }
 
     /// Waits before what was in vain so often is tried again; the first time for nobody.

@@ -1,6 +1,6 @@
 //! A circuit breaker: after so many failures in a row nothing is asked for a while, then a few try whether it is over.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use larder_engine::Millis;
@@ -23,8 +23,9 @@ pub(super) struct Breaker {
     config: BreakerConfig,
     /// In a row, while it is closed.
     failures: AtomicU32,
-    /// When it opened; 0 while it is closed. It is half-open once the recovery timeout has passed since.
+    /// When it opened; 0 while it is closed. It is half-open once the recovery timeout has passed since, or was cut short.
     opened_at: AtomicU64,
+    is_cut_short: AtomicBool,
     trials: Mutex<Trials>,
     times_opened: AtomicU64,
 }
@@ -58,6 +59,7 @@ impl Breaker {
             config,
             failures: AtomicU32::new(0),
             opened_at: AtomicU64::new(0),
+            is_cut_short: AtomicBool::new(false),
             trials: Mutex::default(),
             times_opened: AtomicU64::new(0),
         }
@@ -86,8 +88,16 @@ impl Breaker {
         self.times_opened.load(Ordering::Relaxed)
     }
 
+    /// A few may try at once, as what it failed by seems to be over.
+    pub(super) fn cut_short(&self) {
+        self.is_cut_short.store(true, Ordering::Release);
+    }
+
     /// What is left of the recovery timeout. A clock that was set back ends it.
     fn left(&self, opened_at: Millis, now: Millis) -> Duration {
+        if self.is_cut_short.load(Ordering::Acquire) {
+            return Duration::ZERO;
+        }
         match now.checked_sub(opened_at) {
             Some(since) => {
                 let since = Duration::from_millis(since);
@@ -147,6 +157,7 @@ impl Breaker {
         if !opens || !opened(opened_at) {
             return Turn::None;
         }
+        self.is_cut_short.store(false, Ordering::Release);
         self.trials.lock().successes = 0;
         self.times_opened.fetch_add(1, Ordering::Relaxed);
         Turn::Opened
@@ -163,6 +174,7 @@ impl Breaker {
             return Turn::None;
         }
         trials.successes = 0;
+        self.is_cut_short.store(false, Ordering::Release);
         self.failures.store(0, Ordering::Relaxed);
         self.opened_at.store(0, Ordering::Release);
         Turn::Closed
@@ -280,6 +292,23 @@ mod tests {
             drop(breaker.admit(LATER).expect("there is a place"));
         }
         assert_eq!(breaker.circuit(LATER), Circuit::HalfOpen);
+    }
+
+    #[test]
+    fn where_it_is_cut_short_a_few_try_at_once() {
+        let breaker = open();
+        breaker.cut_short();
+        assert_eq!(breaker.circuit(NOW), Circuit::HalfOpen);
+        assert_eq!(end(&breaker, false, NOW), Turn::Opened);
+        assert_eq!(breaker.circuit(NOW), Circuit::Open, "that was it");
+        breaker.cut_short();
+        for turn in [Turn::None, Turn::None, Turn::Closed] {
+            assert_eq!(end(&breaker, true, NOW), turn);
+        }
+        for _ in 0..CONFIG.failure_threshold {
+            breaker.failed(NOW);
+        }
+        assert_eq!(breaker.circuit(NOW), Circuit::Open);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use crate::stack::Clock;
 use backoff::Backoff;
 pub use breaker::BreakerConfig;
-use breaker::{Breaker, Turn};
+use breaker::{Breaker, Pass, Turn};
 
 /// Reads that may wait for a tier at once.
 const READS_MAX: usize = 1024;
@@ -71,6 +71,10 @@ struct Side {
     breaker: Breaker,
     opened: Notify,
     retries: AtomicU64,
+    /// Looks or swaps that went well.
+    answered: AtomicU64,
+    /// How often the tier had come back when the breaker opened, or was cut short.
+    recoveries: AtomicU64,
 }
 
 impl Side {
@@ -80,6 +84,8 @@ impl Side {
             breaker: Breaker::new(config),
             opened: Notify::new(),
             retries: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            recoveries: AtomicU64::new(0),
         }
     }
 
@@ -110,9 +116,30 @@ impl Guarded {
         }
     }
 
+    /// Whether a side is not tried. Where the tier has come back since, a few may try.
+    fn is_open(&self, side: &Side) -> bool {
+        if side.breaker.circuit((self.clock)()) != Circuit::Open {
+            return false;
+        }
+        let recoveries = self.tier.recoveries();
+        let has_come_back = side.recoveries.swap(recoveries, Ordering::Relaxed) != recoveries;
+        if has_come_back {
+            side.breaker.cut_short();
+        }
+        !has_come_back
+    }
+
+    /// Lets something be asked of a side, or not.
+    fn admit<'s>(&self, side: &'s Side) -> Option<Pass<'s>> {
+        match self.is_open(side) {
+            true => None,
+            false => side.breaker.admit((self.clock)()),
+        }
+    }
+
     /// Whether nothing can be written to it at the moment.
     pub(crate) fn takes_nothing(&self) -> bool {
-        self.writes.breaker.circuit((self.clock)()) == Circuit::Open && !self.is_ending()
+        self.is_open(&self.writes) && !self.is_ending()
     }
 
     /// Waits until something can be written to it.
@@ -164,7 +191,7 @@ impl Guarded {
     ) -> Result<Option<Stored>, TierError> {
         // Made before the look, so that what opens behind it is not missed.
         let opened = self.reads.opened.notified();
-        let Some(pass) = self.reads.breaker.admit((self.clock)()) else {
+        let Some(pass) = self.admit(&self.reads) else {
             return Err(self.pass_over());
         };
         let found = select! {
@@ -182,6 +209,8 @@ impl Guarded {
     /// Says what has changed, to those who wait as well.
     fn say(&self, side: &Side, turn: Turn, fault: Option<&TierError>) {
         if turn == Turn::Opened {
+            let recoveries = self.tier.recoveries();
+            side.recoveries.store(recoveries, Ordering::Relaxed);
             side.opened.notify_waiters();
         }
         let (tier, what) = (self.tier.name(), side.name);
@@ -259,7 +288,7 @@ impl Tier for Guarded {
     }
 
     fn read_now(&self, key: TierKey<'_>, now: Millis) -> Option<Result<Option<Stored>, TierError>> {
-        if self.reads.breaker.circuit(now) == Circuit::Open {
+        if self.is_open(&self.reads) {
             return Some(Err(self.pass_over()));
         }
         let found = self.tier.read_now(key, now)?;
@@ -298,8 +327,7 @@ impl Tier for Guarded {
                 let found = self.try_read(key, now, until, late).await;
                 failures += 1;
                 let fails = found.as_ref().is_err_and(is_trouble);
-                let is_open = || self.reads.breaker.circuit((self.clock)()) == Circuit::Open;
-                if !fails || failures > self.config.retries || is_open() {
+                if !fails || failures > self.config.retries || self.is_open(&self.reads) {
                     return found;
                 }
                 let pause = self.backoff.pause(failures);
@@ -318,7 +346,7 @@ impl Tier for Guarded {
         now: Millis,
     ) -> Answer<'a, Vec<Result<(), TierError>>> {
         Box::pin(async move {
-            let pass = self.writes.breaker.admit((self.clock)());
+            let pass = self.admit(&self.writes);
             if pass.is_none() && !self.is_ending() {
                 return vec![Err(self.not_asked(&self.writes)); changes.len()];
             }
@@ -348,7 +376,7 @@ impl Tier for Guarded {
     }
 
     fn answers(&self) -> bool {
-        self.reads.breaker.circuit((self.clock)()) != Circuit::Open && self.tier.answers()
+        !self.is_open(&self.reads) && self.tier.answers()
     }
 
     fn listen(&self, ear: Arc<dyn Ear>) {

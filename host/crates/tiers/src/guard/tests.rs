@@ -186,6 +186,32 @@ async fn one_that_fails_again_and_again_is_not_asked_until_a_few_have_tried() {
 }
 
 #[tokio::test]
+async fn one_that_has_come_back_is_tried_at_once() {
+    let bench = Bench::new(CONFIG).await;
+    bench.tier.lose_with(Some("away"));
+    for _ in 0..10 {
+        bench.read().await.unwrap_err();
+        tell(&bench.guarded, &[put("k", "v")], NOW).await;
+    }
+    assert_eq!(bench.circuit(), Circuit::Open);
+    assert!(bench.guarded.takes_nothing());
+    bench.tier.come_back();
+    assert!(!bench.guarded.takes_nothing());
+    for circuit in [Circuit::HalfOpen, Circuit::Closed] {
+        assert!(bench.read().await.unwrap().is_some());
+        assert_eq!(bench.circuit(), circuit);
+    }
+    // What comes after has to come back itself.
+    bench.tier.lose_with(Some("away"));
+    for _ in 0..10 {
+        bench.read().await.unwrap_err();
+    }
+    bench.tier.lose_with(None);
+    bench.read().await.unwrap_err();
+    assert_eq!(bench.circuit(), Circuit::Open);
+}
+
+#[tokio::test]
 async fn what_is_no_trouble_is_none() {
     let bench = Bench::new(CONFIG).await;
     let large = put("large", vec![0; 2 << 20]);

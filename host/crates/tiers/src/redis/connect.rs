@@ -16,15 +16,37 @@ use zeroize::Zeroizing;
 use super::address::RedisAddress;
 use super::connection::Connection;
 use super::fault::ConnectError;
-use super::nodes::Primaries;
+use super::nodes::{Primaries, Slots};
 
 /// The oldest version that has all that is used here.
 const VERSION_MIN: (u32, u32) = (6, 2);
 /// How often the cluster's client asks again by itself, where a node is away or a slot moves, and what it waits between.
 const RETRIES: u32 = 8;
 const RETRY_WAITS_MS: [u64; 2] = [10, 100];
+/// What a certificate begins with.
+const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// Beyond what any operation may take, a node that says nothing is away.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A name or an address, and a port.
+type Host = (String, u16);
+
+/// How many replicas a server has, or the primary with the fewest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Replicas {
+    /// The most that it had so far: one that went is missed.
+    pub(super) most: u32,
+    pub(super) now: u32,
+}
+
+impl Replicas {
+    fn take(&mut self, now: u32) {
+        *self = Self {
+            most: self.most.max(now),
+            now,
+        };
+    }
+}
 
 /// Makes connections.
 pub(super) struct Dialer {
@@ -34,12 +56,11 @@ pub(super) struct Dialer {
     timeout: Duration,
     /// What the tier is called in texts.
     pub(super) place: String,
-    /// The most replicas that the server, or the primary with the fewest, had so far.
-    replicas: Mutex<u32>,
+    replicas: Mutex<Replicas>,
     /// Which host is tried first.
     start: AtomicUsize,
     /// The servers that had keys when it was asked last.
-    primaries: Mutex<Vec<(String, u16)>>,
+    primaries: Mutex<Vec<Host>>,
 }
 
 impl Dialer {
@@ -60,7 +81,7 @@ impl Dialer {
             address,
             tls_ca,
             timeout,
-            replicas: Mutex::new(0),
+            replicas: Mutex::default(),
             start: AtomicUsize::new(0),
             primaries: Mutex::default(),
         }
@@ -70,19 +91,19 @@ impl Dialer {
         self.address.is_cluster
     }
 
-    /// See [`Self::replicas`].
-    pub(super) fn replicas(&self) -> u32 {
+    /// What it was told of last.
+    pub(super) fn replicas(&self) -> Replicas {
         *self.replicas.lock()
     }
 
     /// A connection to all that the tier is.
     pub(super) async fn dial(&self) -> Result<Connection, ConnectError> {
-        let first = self.dial_first().await?;
+        let (first, host) = self.dial_first().await?;
         if !self.is_cluster() {
             return Ok(Connection::Single(first));
         }
         drop(first);
-        let connection = self.cluster_client()?.get_async_connection().await;
+        let connection = self.cluster_client(&host)?.get_async_connection().await;
         let connection = connection.map_err(|error| ConnectError::of(&self.place, &error))?;
         Ok(Connection::Cluster(connection))
     }
@@ -95,26 +116,47 @@ impl Dialer {
     }
 
     /// Each server that has keys; of a cluster, it is noted how many replicas they have.
-    pub(super) async fn primaries(&self) -> Result<Vec<(String, u16)>, ConnectError> {
+    pub(super) async fn primaries(&self) -> Result<Vec<Host>, ConnectError> {
         let asked = timeout(self.timeout, self.ask_primaries()).await;
         asked.unwrap_or_else(|_| Err(self.is_late()))
     }
 
-    async fn ask_primaries(&self) -> Result<Vec<(String, u16)>, ConnectError> {
-        let mut first = self.dial_first().await?;
+    async fn ask_primaries(&self) -> Result<Vec<Host>, ConnectError> {
+        let (mut first, _) = self.dial_first().await?;
         if !self.is_cluster() {
             return Ok(self.address.hosts.clone());
         }
         let nodes = text(&mut first, cmd("CLUSTER").arg("NODES")).await;
         let nodes = nodes.map_err(|error| ConnectError::of(&self.place, &error))?;
         let primaries = Primaries::read(&nodes);
-        *self.replicas.lock() = primaries.replicas;
+        if primaries.hosts.is_empty() {
+            return Err(ConnectError::IsEmpty(self.place.clone()));
+        }
+        self.replicas.lock().take(primaries.replicas);
         self.primaries.lock().clone_from(&primaries.hosts);
         Ok(primaries.hosts)
     }
 
+    /// The slots of each server that has keys, as it says itself; nothing where there are none.
+    pub(super) async fn slots(&self) -> Result<Vec<Slots>, ConnectError> {
+        let mut slots = Vec::new();
+        for host in self.primaries().await? {
+            if !self.is_cluster() {
+                break;
+            }
+            let asking = async {
+                let mut connection = self.dial_host(&host).await?;
+                let nodes = text(&mut connection, cmd("CLUSTER").arg("NODES")).await;
+                nodes.map_err(|error| ConnectError::of(&self.place, &error))
+            };
+            let nodes = timeout(self.timeout, asking).await;
+            slots.push(Slots::read(&nodes.unwrap_or_else(|_| Err(self.is_late()))?));
+        }
+        Ok(slots)
+    }
+
     /// Servers that may be there, those that had keys when it was asked last first.
-    pub(super) fn hosts(&self) -> Vec<(String, u16)> {
+    pub(super) fn hosts(&self) -> Vec<Host> {
         let mut hosts = self.primaries.lock().clone();
         hosts.extend(self.address.hosts.iter().cloned());
         hosts
@@ -122,15 +164,22 @@ impl Dialer {
 
     /// It takes too long.
     pub(super) fn is_late(&self) -> ConnectError {
-        let text = format!("no answer within {} ms", self.timeout.as_millis());
+        let tls = match self.address.is_tls {
+            true => " (does it speak TLS there?)",
+            false => "",
+        };
+        let text = format!("no answer within {} ms{tls}", self.timeout.as_millis());
         ConnectError::Unreachable(self.place.clone(), text)
     }
 
-    /// The first that answers of those that the settings name, if it is what they say. One that did not is the last to be
-    /// tried the next time, also where nobody waits for its answer any more.
-    async fn dial_first(&self) -> Result<MultiplexedConnection, ConnectError> {
+    /// The first that answers of those that the settings name, and of those that had keys when it was asked last, if it is
+    /// what the settings say. One that did not is the last to be tried the next time, also where nobody waits for its answer
+    /// any more.
+    async fn dial_first(&self) -> Result<(MultiplexedConnection, Host), ConnectError> {
         let mut fault = None;
-        let (hosts, start) = (&self.address.hosts, self.start.load(Relaxed));
+        let mut hosts = self.address.hosts.clone();
+        hosts.extend(self.primaries.lock().iter().cloned());
+        let start = self.start.load(Relaxed);
         for step in 0..hosts.len() {
             let at = (start + step) % hosts.len();
             let host = &hosts[at];
@@ -147,7 +196,7 @@ impl Dialer {
             let info = info.map_err(|error| ConnectError::of(&self.place, &error))?;
             self.check(&info)?;
             self.start.store(at, Relaxed);
-            return Ok(connection);
+            return Ok((connection, host.clone()));
         }
         Err(fault.unwrap_or_else(|| {
             ConnectError::Unreachable(self.place.clone(), "it has no address".to_owned())
@@ -174,15 +223,14 @@ impl Dialer {
                 return Err(ConnectError::IsReplica(place));
             }
             let count = field("connected_slaves:").and_then(|count| count.trim().parse().ok());
-            let mut replicas = self.replicas.lock();
-            *replicas = (*replicas).max(count.unwrap_or(0));
+            self.replicas.lock().take(count.unwrap_or(0));
         }
         Ok(())
     }
 
     pub(super) async fn dial_host(
         &self,
-        host: &(String, u16),
+        host: &Host,
     ) -> Result<MultiplexedConnection, ConnectError> {
         let info = self.info(host);
         self.dial_by(info, AsyncConnectionConfig::new()).await
@@ -191,7 +239,7 @@ impl Dialer {
     /// A connection over which `push` is handed what comes without having been asked for.
     pub(super) async fn dial_listening(
         &self,
-        host: &(String, u16),
+        host: &Host,
         push: impl AsyncPushSender,
     ) -> Result<MultiplexedConnection, ConnectError> {
         let info = self.info(host).map(|info| {
@@ -211,6 +259,13 @@ impl Dialer {
         let info = info.map_err(of)?;
         let client = match &self.tls_ca {
             Some(ca) if self.address.is_tls => {
+                if !ca
+                    .windows(PEM_CERTIFICATE.len())
+                    .any(|text| text == PEM_CERTIFICATE)
+                {
+                    let text = "there is no certificate in the file".to_owned();
+                    return Err(ConnectError::Authorities(self.place.clone(), text));
+                }
                 let certificates = TlsCertificates {
                     client_tls: None,
                     root_cert: Some(ca.clone()),
@@ -231,7 +286,7 @@ impl Dialer {
         }
     }
 
-    fn info(&self, (host, port): &(String, u16)) -> RedisResult<ConnectionInfo> {
+    fn info(&self, (host, port): &Host) -> RedisResult<ConnectionInfo> {
         let addr = match self.address.is_tls {
             true => ConnectionAddr::TcpTls {
                 host: host.clone(),
@@ -251,19 +306,15 @@ impl Dialer {
         Ok(addr.into_connection_info()?.set_redis_settings(settings))
     }
 
-    fn cluster_client(&self) -> Result<ClusterClient, ConnectError> {
+    /// One that learns of all nodes from one that answers: it would wait for each that it is given.
+    fn cluster_client(&self, host: &Host) -> Result<ClusterClient, ConnectError> {
         let of = |error| ConnectError::of(&self.place, &error);
-        let nodes: RedisResult<Vec<_>> = self
-            .address
-            .hosts
-            .iter()
-            .map(|host| self.info(host))
-            .collect();
-        let mut builder = ClusterClientBuilder::new(nodes.map_err(of)?)
+        let mut builder = ClusterClientBuilder::new([self.info(host).map_err(of)?])
             .retries(RETRIES)
             .min_retry_wait(RETRY_WAITS_MS[0])
             .max_retry_wait(RETRY_WAITS_MS[1])
-            .connection_timeout(self.timeout)
+            // A node that hangs leaves time for the others.
+            .connection_timeout(self.timeout / 2)
             // Whoever waits has a shorter one.
             .response_timeout(self.timeout + PATIENCE)
             .overall_response_timeout(None);
@@ -300,7 +351,10 @@ mod tests {
         };
         let single = dialer("redis://h:1");
         assert_eq!(single.check(&info("7.0.15", "master", 0)), Ok(()));
-        assert_eq!(single.replicas(), 2);
+        assert_eq!(single.replicas(), Replicas { most: 2, now: 2 });
+        let without = info("7.0.15", "master", 0).replace("slaves:2", "slaves:0");
+        assert_eq!(single.check(&without), Ok(()));
+        assert_eq!(single.replicas(), Replicas { most: 2, now: 0 });
         let place = "the redis tier at redis://h:1".to_owned();
         for (told, expected) in [
             (

@@ -17,6 +17,15 @@ pub enum ConnectError {
          and rediss:// only where it speaks TLS"
     )]
     Tls(String, String),
+    /// It wants to know who connects.
+    #[error(
+        "{0} asks for a certificate of those who connect, and there is none to show; let it not (tls-auth-clients no), and name a \
+         user and a password"
+    )]
+    AsksCertificate(String),
+    /// A cluster that serves nothing.
+    #[error("{0} has no slots yet; join its nodes (redis-cli --cluster create)")]
+    IsEmpty(String),
     /// A cluster where none was meant.
     #[error("{0} is a node of a cluster; say redis-cluster://")]
     IsCluster(String),
@@ -43,7 +52,7 @@ pub enum ConnectError {
 impl ConnectError {
     /// Whether it may be otherwise without anybody changing the settings.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable(..))
+        matches!(self, Self::Unreachable(..) | Self::IsEmpty(_))
     }
 
     pub(super) fn of(place: &str, error: &RedisError) -> Self {
@@ -54,10 +63,21 @@ impl ConnectError {
         );
         let is_refused = is_refused || error.kind() == ErrorKind::AuthenticationFailed;
         let says = |word| text.contains(word);
+        let is_cut = error.is_connection_dropped() && !error.is_connection_refusal();
+        let hint = match place.contains("rediss") {
+            true if error.is_timeout() => " (does it speak TLS there?)",
+            false if is_cut => " (where it speaks TLS alone, say rediss://)",
+            _ => "",
+        };
         match () {
             () if is_refused => Self::Refused(place, text),
+            () if says("CertificateRequired") => Self::AsksCertificate(place),
             () if says("certificate") || says("InvalidContentType") => Self::Tls(place, text),
-            () => Self::Unreachable(place, text),
+            () if error.kind() == ErrorKind::Parse => {
+                let text = "what answers there does not speak the protocol of Redis";
+                Self::Unreachable(place, text.to_owned())
+            }
+            () => Self::Unreachable(place, text + hint),
         }
     }
 }

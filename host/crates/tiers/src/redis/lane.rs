@@ -1,6 +1,7 @@
 //! One way to Redis: a connection that is made when it is needed and thrown away when it is broken.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use larder_engine::tier::TierError;
@@ -136,6 +137,9 @@ impl Lane {
         let sent = tokio::time::timeout(timeout, sending).await;
         let is_broken = matches!(sent, Ok(Err(Fault::Lost(_))));
         let mut is_sent = is_broken;
+        if matches!(sent, Ok(Err(_))) {
+            self.standing.breaks.fetch_add(1, Relaxed);
+        }
         let text = match sent {
             Ok(Ok(answers)) => {
                 self.standing.works();

@@ -43,6 +43,7 @@ use larder_engine::tier::{
     Answer, Ear, Stored, Tier, TierError, TierFigures, TierKey, TierKeyBuf, Told,
 };
 use parking_lot::Mutex;
+use redis::cmd;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -186,9 +187,8 @@ impl RedisTier {
             if opened.is_ok() {
                 opened = inner.check_voice().await;
             }
-            if opened.is_ok() && inner.counts_replicas() {
-                // It is tried again.
-                let _ = inner.dialer.primaries().await;
+            if opened.is_ok() && inner.dialer.is_cluster() {
+                opened = inner.dialer.primaries().await.map(drop);
             }
             // Who asked waits below.
             let _ = answer.send(opened);
@@ -271,6 +271,18 @@ impl Inner {
             .await?;
         self.keeps_up_since(began);
         Ok(())
+    }
+
+    /// The same, of all servers that have keys; whether each of them answers.
+    async fn look_around(&self) -> bool {
+        if self.refresh().await.is_err() {
+            return false;
+        }
+        if !self.dialer.is_cluster() {
+            return true;
+        }
+        let answers = self.aside.send(&[cmd("PING")], 0).await;
+        answers.is_ok_and(|answers| answers.iter().all(Result::is_ok))
     }
 
     /// Whether it was asked for or heard of late what others have cleared and invalidated. Where it was not this host was
@@ -405,7 +417,11 @@ impl Tier for RedisTier {
             dialer,
             ..
         } = &*self.inner;
-        (*consistency != Consistency::One).then(|| consistency.replicas(dialer.replicas()))
+        (*consistency != Consistency::One).then(|| consistency.replicas(dialer.replicas().most))
+    }
+
+    fn recoveries(&self) -> u64 {
+        self.inner.standing.recoveries.load(Relaxed)
     }
 
     fn is_shared(&self) -> bool {

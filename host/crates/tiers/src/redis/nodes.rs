@@ -41,9 +41,48 @@ impl Primaries {
     }
 }
 
+/// The slots of a node.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Slots(String);
+
+impl Slots {
+    /// Out of its own answer to CLUSTER NODES.
+    pub(super) fn read(nodes: &str) -> Self {
+        let is_own = |line: &&str| {
+            line.split(' ')
+                .nth(2)
+                .is_some_and(|flags| flags.contains("myself"))
+        };
+        let own = nodes.lines().find(is_own).unwrap_or_default();
+        Self(own.splitn(9, ' ').nth(8).unwrap_or_default().to_owned())
+    }
+
+    /// Whether one of them is on its way to another node, or from one.
+    pub(super) fn are_moving(&self) -> bool {
+        self.0.contains('[')
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_says_which_of_its_slots_move() {
+        let read = |slots: &str| {
+            Slots::read(&format!(
+                "\
+b 10.0.0.2:7000@17000 master - 0 0 2 connected 5461-16383 [1-<-c]
+a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected {slots}
+"
+            ))
+        };
+        let [rest, moving] = ["0-5460 7000", "0-5460 7000 [93->-b]"].map(read);
+        assert_eq!(rest, Slots("0-5460 7000".to_owned()));
+        assert!(!rest.are_moving() && moving.are_moving() && rest != moving);
+        assert!(read("[93-<-b]").are_moving());
+        assert_eq!(Slots::read(""), Slots(String::new()));
+    }
 
     #[test]
     fn primaries_are_those_that_have_slots() {

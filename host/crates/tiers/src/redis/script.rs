@@ -110,11 +110,22 @@ return answer
 );
 
 /// `channel, version` and for each key `state, mode, body, message`: where all keys begin as `state` says, puts `version ‖ body`
-/// under each: for `mode` milliseconds, or `k` for as long as what is there; `-` is a deletion, `=` leaves the key as it is. What
-/// is changed is told. Answers 1, or 0 where a key is another: 1 as well where all that was to be done is.
+/// under each: for `mode` milliseconds, or `k` for as long as what is there; `-` is a deletion, `=` leaves the key as it is.
+/// Answers 1, or 0 where a key is another: 1 as well where all that was to be done is. A deletion begins with removing, which a
+/// server without room lets pass, and then what comes behind it.
+///
+/// Whatever became of it, what was to be changed is told: a message that is missed has others doubt all that they have.
 pub(super) static SWAP: Script = Script::once(
     r"
 local channel, version = ARGV[1], struct.pack('>I8', tonumber(ARGV[2]))
+local function tell(answer)
+  for at = 1, #KEYS do
+    if ARGV[4 * at] ~= '=' and channel ~= '' then
+      redis.pcall('PUBLISH', channel, ARGV[4 * at + 2])
+    end
+  end
+  return answer
+end
 local same, done = true, true
 for at, key in ipairs(KEYS) do
   local held = redis.pcall('GETRANGE', key, 0, 7)
@@ -122,19 +133,21 @@ for at, key in ipairs(KEYS) do
   if held ~= ARGV[4 * at - 1] then same = false end
   if ARGV[4 * at] ~= '=' and held ~= version then done = false end
 end
-if not same then return done and 1 or 0 end
+if not same then return tell(done and 1 or 0) end
 for at, key in ipairs(KEYS) do
   local mode, value = ARGV[4 * at], version .. ARGV[4 * at + 1]
+  local kept = {}
   if mode == 'k' then
-    redis.call('SET', key, value, 'KEEPTTL')
+    kept = redis.pcall('SET', key, value, 'KEEPTTL')
   elseif mode == '-' then
-    redis.call('SET', key, version, 'PX', 60000)
+    redis.pcall('UNLINK', key)
+    kept = redis.pcall('SET', key, version, 'PX', 60000)
   elseif mode ~= '=' then
-    redis.call('SET', key, value, 'PX', mode)
+    kept = redis.pcall('SET', key, value, 'PX', mode)
   end
-  if mode ~= '=' and channel ~= '' then redis.pcall('PUBLISH', channel, ARGV[4 * at + 2]) end
+  if kept.err then return tell(kept) end
 end
-return 1
+return tell(1)
 ",
 );
 
@@ -149,6 +162,7 @@ pub(super) static GENERATIONS: Script = Script::new(
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local held, changed = {}, {}
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('UNLINK', KEYS[1]) end
 local flat = redis.call('HGETALL', KEYS[1])
 for at = 1, #flat, 2 do held[flat[at]] = tonumber(flat[at + 1]) end
 local function raise(field, number)

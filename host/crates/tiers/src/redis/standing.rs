@@ -34,6 +34,16 @@ const PASSING: [&str; 22] = [
     "max number of clients",
 ];
 
+/// What servers say while they change places, or begin.
+const CHANGING: [&str; 6] = [
+    "MOVED",
+    "ASK",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "READONLY",
+    "LOADING",
+];
+
 /// Whether Redis would refuse the same again, and not all else.
 pub(super) fn is_for_good(error: &RedisError) -> bool {
     let Some(code) = error.code() else {
@@ -56,6 +66,10 @@ pub(super) struct Standing {
     pub(super) overtaken: AtomicU64,
     /// Changes that not as many replicas have as was asked for.
     pub(super) unreplicated: AtomicU64,
+    /// Connections that broke or did not come about, and answers that it is another's turn.
+    pub(super) breaks: AtomicU64,
+    /// See [`larder_engine::tier::Tier::recoveries`].
+    pub(super) recoveries: AtomicU64,
     /// Messages to others, and from others.
     pub(super) told: AtomicU64,
     pub(super) heard: AtomicU64,
@@ -114,6 +128,9 @@ impl Standing {
     /// What is said of that.
     pub(super) fn refusal(&self, error: &RedisError) -> String {
         self.errors.fetch_add(1, Relaxed);
+        if error.code().is_some_and(|code| CHANGING.contains(&code)) {
+            self.breaks.fetch_add(1, Relaxed);
+        }
         let mend = match error.code() {
             Some("OOM") => "raise its maxmemory, or let it evict (maxmemory-policy allkeys-lru)",
             Some("READONLY") => "name the primary",

@@ -1,7 +1,9 @@
 //! What goes on beside reads and writes: generations that others have raised are learned of, and what is left of older ones
 //! is removed. So is what begins with a prefix.
 
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use larder_engine::tier::TierKeyBuf;
@@ -12,11 +14,14 @@ use tracing::{info, warn};
 
 use super::Inner;
 use super::fault::ConnectError;
+use super::nodes::Slots;
 
 /// How often it is asked what others have raised.
 const REFRESHED_EVERY: Duration = Duration::from_secs(1);
 /// Rounds of that between two looks at how many replicas there are.
 const ROUNDS_A_COUNT: u64 = 10;
+/// Rounds in which what has come back is said to have.
+const AFTERMATH_ROUNDS: u32 = 5;
 /// Names that are looked at in a step, and the pause behind it.
 const STEP_NAMES: usize = 500;
 const STEP_PAUSE: Duration = Duration::from_millis(10);
@@ -25,16 +30,45 @@ const STEP_PAUSE: Duration = Duration::from_millis(10);
 pub(super) async fn refresh(inner: Arc<Inner>) {
     let mut ticks = interval(REFRESHED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut round = 0_u64;
+    let (mut round, mut aftermath) = (0_u64, Aftermath::default());
     loop {
         ticks.tick().await;
         // What fails is counted and said where it does.
-        let _ = inner.refresh().await;
+        let is_well = inner.look_around().await;
+        if aftermath.goes_on(is_well, inner.standing.breaks.load(Relaxed)) {
+            inner.standing.recoveries.fetch_add(1, Relaxed);
+        }
         if inner.counts_replicas() && round.is_multiple_of(ROUNDS_A_COUNT) {
             // It is tried again.
             let _ = inner.dialer.primaries().await;
         }
         round += 1;
+    }
+}
+
+/// What follows on a time in which something did not answer: so long not all know yet that it is over.
+#[derive(Default)]
+struct Aftermath {
+    /// Whether something did not answer, behind which nothing is known to have gone well.
+    was_away: bool,
+    breaks: u64,
+    rounds_left: u32,
+}
+
+impl Aftermath {
+    /// Whether all is well again, or was not long ago: `breaks` were counted so far.
+    fn goes_on(&mut self, is_well: bool, breaks: u64) -> bool {
+        self.was_away |= !is_well || breaks != self.breaks;
+        self.breaks = breaks;
+        if !is_well {
+            return false;
+        }
+        if mem::take(&mut self.was_away) {
+            self.rounds_left = AFTERMATH_ROUNDS;
+        }
+        let goes_on = self.rounds_left > 0;
+        self.rounds_left = self.rounds_left.saturating_sub(1);
+        goes_on
     }
 }
 
@@ -74,11 +108,26 @@ pub(super) async fn remove_prefix(inner: &Inner, prefix: &TierKeyBuf) -> Result<
     remove_all(inner, &pattern, begins_so, Duration::ZERO).await
 }
 
-/// Removes, of the names that fit a pattern, those that are to go; how many.
+/// Removes, of the names that fit a pattern, those that are to go; how many. While slots move a key may go from where nobody has
+/// looked yet to where somebody has: then all is looked through a second time.
 async fn remove_all(
     inner: &Inner,
     pattern: &[u8],
     goes: impl Fn(&[u8]) -> bool + Send + Sync,
+    pause: Duration,
+) -> Result<u64, ConnectError> {
+    let slots = inner.dialer.slots().await?;
+    let mut removed = remove_once(inner, pattern, &goes, pause).await?;
+    if slots.iter().any(Slots::are_moving) || inner.dialer.slots().await? != slots {
+        removed += remove_once(inner, pattern, &goes, pause).await?;
+    }
+    Ok(removed)
+}
+
+async fn remove_once(
+    inner: &Inner,
+    pattern: &[u8],
+    goes: &(impl Fn(&[u8]) -> bool + Send + Sync),
     pause: Duration,
 ) -> Result<u64, ConnectError> {
     let mut removed = 0;
@@ -86,7 +135,7 @@ async fn remove_all(
         let mut connection = inner.dialer.dial_host(&host).await?;
         let mut cursor = 0;
         loop {
-            let step = step(pattern, &goes, &mut connection, &mut cursor);
+            let step = step(inner, pattern, goes, (&mut connection, &mut cursor));
             let stepped = timeout(inner.timeout, step).await;
             removed += match stepped {
                 Ok(Ok(count)) => count,
@@ -109,10 +158,10 @@ async fn remove_all(
 
 /// Looks at some names, and removes those that are to go; how many.
 async fn step(
+    inner: &Inner,
     pattern: &[u8],
     goes: &(impl Fn(&[u8]) -> bool + Send + Sync),
-    connection: &mut MultiplexedConnection,
-    cursor: &mut u64,
+    (connection, cursor): (&mut MultiplexedConnection, &mut u64),
 ) -> RedisResult<u64> {
     let mut scan = cmd("SCAN");
     scan.arg(*cursor).arg("MATCH").arg(pattern);
@@ -123,8 +172,14 @@ async fn step(
         .extract_error()?;
     let (next, names): (u64, Vec<Vec<u8>>) = redis::from_redis_value(found)?;
     let mut pipeline = Pipeline::new();
+    let mut removed = 0;
     for name in names.iter().filter(|name| goes(name)) {
+        if inner.dialer.is_cluster() {
+            // What has come ahead of its slot is given to nobody else.
+            pipeline.cmd("ASKING");
+        }
         pipeline.cmd("UNLINK").arg(name);
+        removed += 1;
     }
     let count = pipeline.len();
     if count > 0 {
@@ -139,5 +194,29 @@ async fn step(
         }
     }
     *cursor = next;
-    Ok(count as u64)
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_away_is_said_to_be_back_for_a_while() {
+        let mut aftermath = Aftermath::default();
+        let mut rounds = |is_well: bool, breaks: u64, count: usize| -> usize {
+            let goes_on = (0..count).filter(|_| aftermath.goes_on(is_well, breaks));
+            goes_on.count()
+        };
+        assert_eq!(rounds(true, 0, 9), 0, "nothing has happened");
+        assert_eq!(rounds(false, 0, 9), 0, "it is away");
+        assert_eq!(rounds(true, 0, 9), 5);
+        assert_eq!(
+            rounds(true, 3, 2),
+            2,
+            "connections broke between two rounds"
+        );
+        assert_eq!(rounds(true, 4, 9), 5, "and again");
+        assert_eq!(rounds(false, 4, 1) + rounds(true, 4, 2), 2);
+    }
 }

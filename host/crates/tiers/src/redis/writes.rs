@@ -45,6 +45,9 @@ pub enum Consistency {
     All,
 }
 
+/// What is waited where a primary is known to have fewer replicas than it had: others' have what was written by then.
+const CRIPPLED_WAIT_MAX: Duration = Duration::from_millis(20);
+
 impl Consistency {
     /// How many of its replicas a primary waits for.
     pub(super) fn replicas(self, replicas: u32) -> u32 {
@@ -330,9 +333,14 @@ impl Inner {
     /// What waits until replicas have what was written over the same connection, and how many; `None` where none is waited
     /// for.
     pub(super) fn wait(&self) -> Option<(Cmd, i64)> {
-        let wanted = self.consistency.replicas(self.dialer.replicas());
+        let replicas = self.dialer.replicas();
+        let wanted = self.consistency.replicas(replicas.most);
+        let patience = match replicas.now < wanted {
+            true => self.timeout.min(CRIPPLED_WAIT_MAX),
+            false => self.timeout,
+        };
         let mut wait = cmd("WAIT");
-        wait.arg(wanted).arg(self.timeout.as_millis() as u64);
+        wait.arg(wanted).arg(patience.as_millis() as u64);
         (wanted > 0).then_some((wait, wanted.into()))
     }
 }
