@@ -83,6 +83,7 @@ impl Way {
             is_required: true,
             // Nobody else is there.
             hearing: None,
+            stale_max: None,
         };
         let tier = RedisTier::open(&options, Arc::new(Plain))?;
         Ok(Self::Tier(Arc::new(tier)))

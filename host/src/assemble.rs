@@ -276,6 +276,7 @@ fn open_redis(level: &RedisLevel, codec: &Arc<Codec>) -> anyhow::Result<RedisTie
         ttl_max: level.ttl_max,
         consistency: level.consistency,
         hearing: level.hearing,
+        stale_max: level.stale_max,
         is_required: level.guarded.is_required,
     };
     let records = Records::new(Arc::clone(codec), larder_server::is_secret).portable();

@@ -121,6 +121,7 @@ struct Keys {
     hash_tags: &'static str,
     share: &'static str,
     heartbeat_timeout: &'static str,
+    stale_max: &'static str,
     authority: &'static str,
 }
 
@@ -134,6 +135,7 @@ const L2: Keys = Keys {
     hash_tags: "l2_hash_tags",
     share: "l2_share",
     heartbeat_timeout: "l2_heartbeat_timeout",
+    stale_max: "l2_max_stale",
     authority: "l2_authority",
 };
 
@@ -147,6 +149,7 @@ const L3: Keys = Keys {
     hash_tags: "l3_hash_tags",
     share: "l3_share",
     heartbeat_timeout: "l3_heartbeat_timeout",
+    stale_max: "l3_max_stale",
     authority: "l3_authority",
 };
 
@@ -277,7 +280,7 @@ fn redis(
         Or("none", Whole(1..=16_384)),
         "In how many slots of a cluster the entries of a tenant are; none for all",
     );
-    let hearing = hearing(reader, keys);
+    let (hearing, stale_max) = hearing(reader, keys);
     let (authority, own) = (authority(reader, keys), keys.authority);
     move |reader: &mut Reader<'_>, level| {
         let Level::Redis(address) = level else {
@@ -297,6 +300,7 @@ fn redis(
             consistency,
             hash_tags: hash_tags.map(|count| count as u32),
             hearing,
+            stale_max,
             authority,
         })
     }
@@ -313,8 +317,8 @@ fn authority(reader: &mut Reader<'_>, keys: &Keys) -> Vec<String> {
     patterns.unwrap_or_default()
 }
 
-/// How long another server may be silent, where servers tell each other.
-fn hearing(reader: &mut Reader<'_>, keys: &Keys) -> Option<Duration> {
+/// How long another server may be silent, where servers tell each other; and for how long what they may have changed is answered.
+fn hearing(reader: &mut Reader<'_>, keys: &Keys) -> (Option<Duration>, Option<Duration>) {
     let is_shared = reader.read(
         keys.share,
         "true",
@@ -327,5 +331,11 @@ fn hearing(reader: &mut Reader<'_>, keys: &Keys) -> Option<Duration> {
         Time(MS * 100..=MINUTE),
         "How long another server may say nothing before something may have been missed",
     );
-    is_shared.then_some(heartbeat_timeout)
+    let stale_max = reader.read(
+        keys.stale_max,
+        "1h",
+        Or("none", Time(Duration::from_secs(1)..=YEAR)),
+        "How long what others may have changed is answered while Redis does not answer; none for ever",
+    );
+    (is_shared.then_some(heartbeat_timeout), stale_max)
 }

@@ -174,6 +174,8 @@ pub struct RedisLevel {
     pub hash_tags: Option<u32>,
     /// Whether servers with the same prefix tell each other of what they change, and how long one may say nothing then.
     pub hearing: Option<Duration>,
+    /// For how long what others may have changed is answered without it; `None`: for ever.
+    pub stale_max: Option<Duration>,
     /// Patterns of keys over which it has the authority.
     pub authority: Vec<String>,
 }

@@ -134,6 +134,11 @@ pub trait Below: Send + Sync {
         true
     }
 
+    /// For how long what may have been changed elsewhere is found in memory at most, while it cannot be asked for that.
+    fn stale_ms_max(&self) -> Millis {
+        Millis::MAX
+    }
+
     /// Who has the authority over some keys, if a level does. Of these nothing is kept in memory.
     fn authority(&self) -> Option<&dyn Authority> {
         None

@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::authority::Arbiter;
 use crate::entry::{Key, Label, Millis, Times};
@@ -442,10 +442,9 @@ pub trait Tier: Send + Sync + 'static {
         now: Millis,
     ) -> Answer<'a, Result<Option<Stored>, TierError>>;
 
-    /// Does the changes in their order; the next ones are handed in when these are done. Once it has
-    /// answered, they outlast the process. An answer for each of them: where one failed, what the key held before is gone as
-    /// well, as far as the tier can see to that. From the first that is [`TierError::Unavailable`] on they are handed
-    /// in again, in the same order.
+    /// Does the changes in their order; the next ones are handed in when these are done. Once it has answered, they outlast
+    /// the process. An answer for each of them: where one failed, what the key held before is gone as well, as far as the tier
+    /// can see to that. From the first that is [`TierError::Unavailable`] on they are handed in again, in the same order.
     fn write<'a>(
         &'a self,
         changes: &'a [Told],
@@ -473,6 +472,11 @@ pub trait Tier: Send + Sync + 'static {
     /// Whether other hosts change what it holds, and it tells of that.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// For how long memory may answer in its stead what others may have changed in it; `None`: for ever.
+    fn stale_max(&self) -> Option<Duration> {
+        None
     }
 
     /// Whether it would answer if it were asked for something now, as far as is known.

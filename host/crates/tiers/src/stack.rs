@@ -99,6 +99,8 @@ pub struct Stack {
     /// Until when what is in memory, and in levels that are not shared, is as good as what other hosts tell; `None` where no
     /// level is shared.
     good_until: Option<Arc<AtomicU64>>,
+    /// For how long memory answers what other hosts may have changed, while levels cannot be asked.
+    stale_ms_max: Millis,
     /// Where invalidated tags are written down, if they are.
     tag_file: OnceLock<Arc<TagFile>>,
     /// Hears of what other hosts do.
@@ -129,8 +131,10 @@ impl Stack {
         let clock: Clock = Arc::new(clock);
         let level = |(tier, own)| Level::new(tier, own, config.seed, Arc::clone(&clock));
         let is_shared = tiers.iter().any(|(tier, _)| tier.is_shared());
+        let stale_max = tiers.iter().filter_map(|(tier, _)| tier.stale_max()).min();
         let stack = Arc::new(Self {
             good_until: is_shared.then(|| Arc::new(AtomicU64::new(Millis::MAX))),
+            stale_ms_max: stale_max.map_or(Millis::MAX, |max| max.as_millis() as Millis),
             levels: tiers.into_iter().map(level).collect(),
             // Tiers know what they hold.
             loads: Loads::new(Duration::ZERO),

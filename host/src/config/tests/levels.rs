@@ -4,7 +4,8 @@ use super::*;
 fn levels_are_the_disk_or_redis_and_keep_their_passwords_to_themselves() {
     let text = "l2 = 'rediss://app:se%40cret@10.0.0.1:1/2'\nl2_prefix = 'shop'\nl2_timeout = '1s'\n\
         l3 = 'redis-cluster://a:1,b:2'\nl3_consistency = 'quorum'\nl3_hash_tags = 8\nl3_required = true\n\
-        l3_authority = 'lock:* n:?'\nl2_share = false\nl2_heartbeat_timeout = '2s'\nl3_heartbeat_timeout = '3s'";
+        l3_authority = 'lock:* n:?'\nl2_share = false\nl2_heartbeat_timeout = '2s'\nl3_heartbeat_timeout = '3s'\n\
+        l2_max_stale = 'none'";
     let loaded = in_file(text);
     let below = loaded.config.store.below.as_ref().unwrap();
     assert_eq!(below.disk, None);
@@ -27,6 +28,10 @@ fn levels_are_the_disk_or_redis_and_keep_their_passwords_to_themselves() {
     assert_eq!(
         (second.hearing, third.hearing),
         (None, Some(Duration::from_secs(3)))
+    );
+    assert_eq!(
+        (second.stale_max, third.stale_max),
+        (None, Some(Duration::from_secs(3600)))
     );
     let shown = format!("{}{:?}{:?}", print(&loaded), loaded.settings, loaded.config);
     assert!(shown.contains("rediss://app:***@10.0.0.1:1/2"), "{shown}");

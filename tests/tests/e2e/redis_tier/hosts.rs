@@ -6,7 +6,7 @@ use e2e::harness::{Client, Random, Redis, RedisCluster, Server, eventually};
 use larder_resp::Value;
 
 use super::server::tiers;
-use crate::values::{NIL, bulk, ok};
+use crate::values::{NIL, bulk, error_text, ok};
 
 /// So long that on a busy machine nobody takes another for gone.
 pub(super) const PATIENT: [&str; 4] = ["--l2-timeout", "60s", "--l2-heartbeat-timeout", "20s"];
@@ -221,6 +221,37 @@ fn who_hears_nothing_asks_again_and_again_and_keeps_what_cannot_be_asked_for() {
         assert_eq!(reader.call(&["GET", "k"]), bulk("3"));
         (figure(&mut reader, "read_errors") == errors).then_some(())
     });
+}
+
+/// The disk in front has no more to say than the memory.
+#[test]
+fn what_cannot_be_asked_for_is_answered_for_so_long_and_no_longer() {
+    let test = "what_cannot_be_asked_for_is_answered_for_so_long_and_no_longer";
+    let Some(mut redis) = Redis::start(test) else {
+        return;
+    };
+    let url = format!("redis://{}", redis.addr());
+    let memory = start(&url, &[&HASTY[..], &["--l2-max-stale", "1s"]].concat());
+    let behind = ["--l2", "disk", "--l3", &url, "--l3-timeout", "2s"];
+    let times = ["--l3-heartbeat-timeout", "1s", "--l3-max-stale", "1s"];
+    let disk = Server::start(&[&behind[..], &times].concat());
+    for server in [&memory, &disk] {
+        let mut client = server.client();
+        for key in ["a", "b"] {
+            assert_eq!(client.call(&["SET", key, "v"]), ok());
+            comes_to(&mut client, key, &bulk("v"));
+        }
+    }
+    redis.kill();
+    for server in [&memory, &disk] {
+        let mut client = server.client();
+        eventually("it is answered no more", || {
+            (client.call(&["GET", "a"]) == NIL).then_some(())
+        });
+        assert_eq!(client.call(&["GET", "b"]), NIL);
+        let text = error_text(client.call(&["APPEND", "b", "w"]));
+        assert!(text.starts_with("TRYAGAIN "), "{text}");
+    }
 }
 
 /// Each key has one writer, whose values ascend; nobody sees them descend, and in the end all see the last.

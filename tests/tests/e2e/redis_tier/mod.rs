@@ -43,6 +43,7 @@ fn options(url: &str, prefix: &str) -> RedisOptions {
         ttl_max: Duration::from_secs(86_400),
         consistency: Consistency::One,
         hearing: None,
+        stale_max: None,
         is_required: true,
     }
 }

@@ -70,7 +70,7 @@ impl State {
         let mut look = Look::default();
         let end = slots.end.min(self.slots());
         for slot in slots.start..end {
-            let Some(block) = self.slab.get(slot).filter(|_| !self.is_hidden(slot)) else {
+            let Some(block) = self.slab.get(slot).filter(|_| !self.is_hidden(slot, now)) else {
                 continue;
             };
             let own = self.places.database_at(block.db());

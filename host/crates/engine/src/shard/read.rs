@@ -26,7 +26,7 @@ impl State {
             self.distrust_unheard(at.now);
         }
         let slot = self.slot_of(at)?;
-        (!self.is_hidden(slot)).then_some(slot)
+        (!self.is_hidden(slot, at.now)).then_some(slot)
     }
 
     /// The slot of a key that has not expired and is not void. One that is goes, unless it is kept for who asks for

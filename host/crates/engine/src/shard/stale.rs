@@ -83,7 +83,9 @@ impl State {
     ) -> Option<R> {
         // What is void or not kept any more is gone after this.
         let _ = self.live_slot(at);
-        let slot = self.slot_of(at).filter(|slot| !self.is_hidden(*slot))?;
+        let slot = self
+            .slot_of(at)
+            .filter(|slot| !self.is_hidden(*slot, at.now))?;
         self.show_or_lose(slot, |entry| {
             let expiry = entry.expires_at().unwrap_or(at.now);
             read(entry, at.now.saturating_sub(expiry))

@@ -1,5 +1,5 @@
 //! Entries that may be older than what others have written below since. They stay where they are and are not found, until
-//! what lies below was asked. Where it cannot be they are found, and stay what they are.
+//! what lies below was asked. Where it cannot be they are found for a while, and stay what they are.
 
 use std::mem;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ impl Hearing {
 pub(crate) struct Suspects {
     words: Box<[u64]>,
     left: u32,
+    /// When the first of them became one, before which there was none.
+    since: Millis,
     /// In what time all go that nobody asks for, if they do.
     going_ms: Option<Millis>,
     /// The word that is gone through next for that.
@@ -57,6 +59,14 @@ pub(crate) struct Suspects {
 }
 
 impl Suspects {
+    /// None so far.
+    fn since(now: Millis) -> Self {
+        Self {
+            since: now,
+            ..Self::default()
+        }
+    }
+
     #[inline]
     fn has(&self, slot: Slot) -> bool {
         let word = self.words.get((slot / WORD_BITS) as usize);
@@ -90,14 +100,14 @@ impl Suspects {
 impl State {
     /// Every entry there is becomes a suspect, whoever watches any key takes it for changed, and leases end. `are_to_go`:
     /// those that nobody asks for go in time.
-    pub(crate) fn distrust(&mut self, are_to_go: bool) {
-        self.suspect_all(are_to_go);
+    pub(crate) fn distrust(&mut self, are_to_go: bool, now: Millis) {
+        self.suspect_all(are_to_go, now);
         self.watches.all_changed(None);
         self.end_leases(None);
     }
 
     /// Every entry there is becomes a suspect.
-    pub(crate) fn suspect_all(&mut self, are_to_go: bool) {
+    pub(crate) fn suspect_all(&mut self, are_to_go: bool, now: Millis) {
         let slots = self.slots();
         let mut words = vec![0_u64; slots.div_ceil(WORD_BITS) as usize].into_boxed_slice();
         let mut left = 0;
@@ -107,11 +117,17 @@ impl State {
         }
         // What was on its way out goes on, however often there is a reason to doubt.
         let before = self.suspects.take().map(|before| *before);
-        let Suspects { hand, went_at, .. } = before.unwrap_or_default();
+        let Suspects {
+            since,
+            hand,
+            went_at,
+            ..
+        } = before.unwrap_or_else(|| Suspects::since(now));
         self.suspects = (left > 0).then(|| {
             Box::new(Suspects {
                 words,
                 left,
+                since,
                 going_ms: are_to_go.then_some(GOING_MS),
                 hand,
                 went_at,
@@ -140,18 +156,18 @@ impl State {
         if let Some(below) = &self.below {
             below.changed_elsewhere(None);
         }
-        self.distrust(true);
+        self.distrust(true, now);
     }
 
     /// As [`Self::distrust`], of the entries of a database, or of all, whose keys begin so.
-    pub(crate) fn distrust_cleared(&mut self, db: Option<u8>, prefix: &[u8]) {
+    pub(crate) fn distrust_cleared(&mut self, db: Option<u8>, prefix: &[u8], now: Millis) {
         let is_first = self.suspects.is_none();
         let is_there =
             |block: &Block| db.is_none_or(|db| db == block.db()) && block.key().starts_with(prefix);
         // The last one first: so there is room for all.
         for slot in (0..self.slots()).rev() {
             if self.slab.get(slot).is_some_and(is_there) {
-                self.suspect(slot);
+                self.suspect(slot, now);
             }
         }
         if let Some(suspects) = self.suspects.as_mut().filter(|_| is_first) {
@@ -162,8 +178,9 @@ impl State {
     }
 
     /// The entry of a key becomes a suspect.
-    pub(super) fn suspect(&mut self, slot: Slot) {
-        let suspects = self.suspects.get_or_insert_default();
+    pub(super) fn suspect(&mut self, slot: Slot, now: Millis) {
+        let new = || Box::new(Suspects::since(now));
+        let suspects = self.suspects.get_or_insert_with(new);
         let word = (slot / WORD_BITS) as usize;
         if suspects.words.len() <= word {
             let mut words = mem::take(&mut suspects.words).into_vec();
@@ -183,10 +200,20 @@ impl State {
         suspects.is_some_and(|suspects| suspects.has(slot))
     }
 
-    /// Whether the entry in `slot` is not to be found: it is one, and there is somebody to ask.
+    /// Whether the entry in `slot` is not to be found: it is one, and there is somebody to ask, or was nobody for too long.
     #[inline]
-    pub(super) fn is_hidden(&self, slot: Slot) -> bool {
-        self.is_suspect(slot) && !self.trusted.contains(&slot) && self.can_tell(slot)
+    pub(super) fn is_hidden(&self, slot: Slot, now: Millis) -> bool {
+        self.is_suspect(slot)
+            && !self.trusted.contains(&slot)
+            && (self.can_tell(slot) || self.are_too_stale(now))
+    }
+
+    /// Whether there are some for longer than what may be stale is answered.
+    fn are_too_stale(&self, now: Millis) -> bool {
+        let known = self.below.as_ref().zip(self.suspects.as_ref());
+        known.is_some_and(|(below, suspects)| {
+            now.saturating_sub(suspects.since) >= below.stale_ms_max()
+        })
     }
 
     /// Whether what lies below can be asked for the entry in `slot`.
@@ -205,8 +232,16 @@ impl State {
         }
     }
 
-    /// What lies below could not be asked for a key: what is here of it is all there is, until the lock is given back.
+    /// What lies below could not be asked for a key: what is here of it is all there is, until the lock is given back. Unless
+    /// that is so for too long.
     pub(crate) fn trust(&mut self, at: &At<'_>) {
+        if !self.are_too_stale(at.now) {
+            self.trust_anyway(at);
+        }
+    }
+
+    /// As [`Self::trust`], of what has just come.
+    pub(super) fn trust_anyway(&mut self, at: &At<'_>) {
         if let Some(slot) = self.slot_of(at).filter(|slot| self.is_suspect(*slot)) {
             self.trusted.push(slot);
         }
@@ -238,8 +273,18 @@ impl State {
         }
     }
 
-    /// Has suspects go that nobody has asked for, if they are to and could be asked for.
+    /// Has suspects go that nobody has asked for, if they are to and could be asked for; and all at once that nobody could be
+    /// asked for in all the time for which they may be answered.
     pub(crate) fn drop_suspects(&mut self, now: Millis) {
+        if self.are_too_stale(now) {
+            let slots = self.slots();
+            (0..slots).for_each(|slot| {
+                if self.is_suspect(slot) {
+                    self.empty_slot(slot, Removal::Evicted);
+                }
+            });
+            return;
+        }
         let due = self.suspects.as_mut().map_or(0, |own| own.due(now));
         for _ in 0..due {
             let Some(suspects) = &mut self.suspects else {

@@ -429,8 +429,8 @@ impl State {
             Some(Origin::Loader { is_known_absent }) => {
                 self.changes.tell(self.places, at.key, Change::Written);
                 if !is_known_absent {
-                    self.suspect(slot);
-                    self.trust(at);
+                    self.suspect(slot, at.now);
+                    self.trust_anyway(at);
                 }
             }
             Some(Origin::Levels) | None => {}

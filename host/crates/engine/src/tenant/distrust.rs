@@ -30,27 +30,27 @@ impl Tenant {
     }
 
     /// Others may have changed anything below. No entry that is in memory now is found again before what lies below was asked
-    /// for it; where that cannot be asked, it is found as ever. `are_to_go`: it can be, so entries that nobody asks for go in
-    /// time.
-    pub fn distrust(&self, are_to_go: bool) {
+    /// for it; where that cannot be asked, it is found as ever, for as long as it says ([`Below::stale_ms_max`]).
+    /// `are_to_go`: it can be, so entries that nobody asks for go in time.
+    pub fn distrust(&self, are_to_go: bool, now: Millis) {
         if let Some(below) = &self.below {
             below.changed_elsewhere(None);
         }
-        self.doubt(None, |state| state.distrust(are_to_go));
+        self.doubt(None, |state| state.distrust(are_to_go, now));
     }
 
     /// As [`Self::distrust`], of what came into memory while nobody tells what others do. What goes on meanwhile, loads,
     /// leases and watches, does so: it would never end otherwise.
-    pub fn distrust_again(&self) {
-        self.doubt(None, |state| state.suspect_all(false));
+    pub fn distrust_again(&self, now: Millis) {
+        self.doubt(None, |state| state.suspect_all(false, now));
     }
 
     /// As [`Self::distrust`], where others have removed keys of a database, or of all, that begin so: of these alone.
-    pub fn distrust_cleared(&self, db: Option<u8>, prefix: &[u8]) {
+    pub fn distrust_cleared(&self, db: Option<u8>, prefix: &[u8], now: Millis) {
         if let Some(below) = &self.below {
             below.changed_elsewhere(None);
         }
-        self.doubt(db, |state| state.distrust_cleared(db, prefix));
+        self.doubt(db, |state| state.distrust_cleared(db, prefix, now));
     }
 
     /// Those shards come last that are held by somebody for longer.
@@ -91,7 +91,7 @@ impl Locked<'_> {
     }
 
     /// What lies below could not be asked for a key, which must be among those locked: what memory has of it is found until
-    /// the shards are given back. Whether it has something.
+    /// the shards are given back, if it may still be answered. Whether it has something.
     pub fn trust(&mut self, key: Key<'_>, now: Millis) -> bool {
         let at = self.tenant().at(key, now);
         let state = self.state(at.hash);

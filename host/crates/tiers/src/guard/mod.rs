@@ -375,6 +375,10 @@ impl Tier for Guarded {
         self.tier.is_shared()
     }
 
+    fn stale_max(&self) -> Option<Duration> {
+        self.tier.stale_max()
+    }
+
     fn answers(&self) -> bool {
         !self.is_open(&self.reads) && self.tier.answers()
     }

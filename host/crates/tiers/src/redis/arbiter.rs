@@ -144,10 +144,7 @@ impl Inner {
             }
         };
         if let Some((_, wanted)) = wait {
-            let reached = called.pop();
-            if !matches!(reached, Some(Ok(Value::Int(count))) if count >= wanted) {
-                self.standing.unreplicated.fetch_add(swaps as u64, Relaxed);
-            }
+            self.standing.replicated(called.pop(), wanted, swaps as u64);
         }
         let held = called.split_off(calls.len());
         let learned = tenants.iter().zip(held);

@@ -90,6 +90,8 @@ pub struct RedisOptions {
     pub consistency: Consistency,
     /// Whether hosts with the same prefix tell each other of what they change, and how long one may say nothing then.
     pub hearing: Option<Duration>,
+    /// For how long what others may have changed is answered without Redis; `None`: for ever.
+    pub stale_max: Option<Duration>,
     /// Whether there is no tier where Redis cannot be reached when it is opened.
     pub is_required: bool,
 }
@@ -137,6 +139,7 @@ struct Inner {
     is_swept: Notify,
     timeout: Duration,
     ttl_max: Duration,
+    stale_max: Option<Duration>,
     consistency: Consistency,
 }
 
@@ -239,6 +242,7 @@ impl Inner {
             is_swept: Notify::new(),
             timeout: options.timeout,
             ttl_max: options.ttl_max,
+            stale_max: options.stale_max,
             consistency: options.consistency,
             dialer,
             standing,
@@ -426,6 +430,10 @@ impl Tier for RedisTier {
 
     fn is_shared(&self) -> bool {
         self.inner.voice.is_some()
+    }
+
+    fn stale_max(&self) -> Option<Duration> {
+        self.inner.stale_max
     }
 
     fn arbiter(&self) -> Option<&dyn Arbiter> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use larder_engine::tier::{TierError, TierFigures};
 use parking_lot::Mutex;
-use redis::RedisError;
+use redis::{RedisError, RedisResult, Value};
 use tracing::{info, warn};
 
 /// What Redis says where it refuses anything at the moment, or anything of this user. Older ones have it within the text of a
@@ -66,6 +66,8 @@ pub(super) struct Standing {
     pub(super) overtaken: AtomicU64,
     /// Changes that not as many replicas have as was asked for.
     pub(super) unreplicated: AtomicU64,
+    /// Whether that was so of the last ones.
+    pub(super) falls_short: AtomicBool,
     /// Connections that broke or did not come about, and answers that it is another's turn.
     pub(super) breaks: AtomicU64,
     /// See [`larder_engine::tier::Tier::recoveries`].
@@ -93,6 +95,20 @@ impl Standing {
         Self {
             place: place.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// So many replicas have what was changed, or it was not answered how many.
+    pub(super) fn replicated(
+        &self,
+        reached: Option<RedisResult<Value>>,
+        wanted: i64,
+        changes: u64,
+    ) {
+        let is_reached = matches!(reached, Some(Ok(Value::Int(count))) if count >= wanted);
+        self.falls_short.store(!is_reached, Relaxed);
+        if !is_reached {
+            self.unreplicated.fetch_add(changes, Relaxed);
         }
     }
 

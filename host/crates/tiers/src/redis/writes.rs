@@ -45,7 +45,8 @@ pub enum Consistency {
     All,
 }
 
-/// What is waited where a primary is known to have fewer replicas than it had: others' have what was written by then.
+/// What is waited where a primary is known to have fewer replicas than it had, or one did not answer the last time: others
+/// have what was written by then, and who waits for the one is not to be late.
 const CRIPPLED_WAIT_MAX: Duration = Duration::from_millis(20);
 
 impl Consistency {
@@ -269,10 +270,8 @@ impl Inner {
         };
         if let Some((_, wanted)) = wait {
             let reached = answers.pop();
-            if !matches!(reached, Some(Ok(Value::Int(count))) if count >= wanted) {
-                let written = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
-                self.standing.unreplicated.fetch_add(written, Relaxed);
-            }
+            let written = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+            self.standing.replicated(reached, wanted, written);
         }
         let mut refused = Vec::new();
         for (mut one, answer) in ready.into_iter().zip(answers) {
@@ -335,9 +334,11 @@ impl Inner {
     pub(super) fn wait(&self) -> Option<(Cmd, i64)> {
         let replicas = self.dialer.replicas();
         let wanted = self.consistency.replicas(replicas.most);
-        let patience = match replicas.now < wanted {
-            true => self.timeout.min(CRIPPLED_WAIT_MAX),
-            false => self.timeout,
+        let is_crippled = replicas.now < wanted || self.standing.falls_short.load(Relaxed);
+        let patience = match is_crippled {
+            true => CRIPPLED_WAIT_MAX.min(self.timeout / 2),
+            // The rest is for the change itself.
+            false => self.timeout / 2,
         };
         let mut wait = cmd("WAIT");
         wait.arg(wanted).arg(patience.as_millis() as u64);

@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -24,6 +24,8 @@ pub(super) struct StackEar {
     tenants: Vec<Weak<Tenant>>,
     /// Whether nothing is heard, and what is not shared went for that.
     is_deaf: AtomicBool,
+    /// Since when.
+    deaf_since: AtomicU64,
     /// Until when what each level has told is good; `None` where it has not said so yet.
     good_until: Mutex<Vec<Option<Millis>>>,
     /// What is to be forgotten again.
@@ -46,6 +48,7 @@ impl Stack {
             stack: Arc::downgrade(self),
             tenants: tenants.iter().map(Arc::downgrade).collect(),
             is_deaf: AtomicBool::new(false),
+            deaf_since: AtomicU64::new(0),
             good_until: Mutex::new(vec![None; self.levels.len()]),
             again: Mutex::default(),
         });
@@ -193,22 +196,26 @@ impl StackEar {
                     if !is_again {
                         stack.clear_own(&own, *db, prefix);
                     }
-                    own.distrust_cleared(*db, prefix);
+                    own.distrust_cleared(*db, prefix, stack.now());
                     stack.is_doubted.store(false, Ordering::Release);
                 }
             }
             Heard::Missed { is_deaf } if is_again => {
-                self.doubt(stack, false, |own| own.distrust(!is_deaf));
+                self.doubt(stack, false, |own| own.distrust(!is_deaf, stack.now()));
             }
             Heard::Missed { is_deaf } => {
+                let now = stack.now();
                 let was_deaf = self.is_deaf.swap(*is_deaf, Ordering::Relaxed);
                 if was_deaf && *is_deaf {
-                    // What this host has for itself is all there is where the others do not answer.
+                    // What this host has for itself is all there is where the others do not answer, and not for ever.
                     let mut levels = stack.levels.iter();
                     let answers = levels.any(|it| it.tier.is_shared() && it.tier.answers());
-                    self.doubt(stack, answers, |own| own.distrust_again());
+                    let since = self.deaf_since.load(Ordering::Relaxed);
+                    let is_old = now.saturating_sub(since) >= stack.stale_ms_max;
+                    self.doubt(stack, answers || is_old, |own| own.distrust_again(now));
                 } else {
-                    self.doubt(stack, true, |own| own.distrust(!is_deaf));
+                    self.deaf_since.store(now, Ordering::Relaxed);
+                    self.doubt(stack, true, |own| own.distrust(!is_deaf, now));
                 }
             }
         }

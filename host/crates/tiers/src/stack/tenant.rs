@@ -305,6 +305,10 @@ impl Below for TenantBelow {
         self.stack.good_until.clone()
     }
 
+    fn stale_ms_max(&self) -> Millis {
+        self.stack.stale_ms_max
+    }
+
     fn can_tell(&self, key: Key<'_>) -> bool {
         let mut shared = self.stack.levels.iter().filter(|it| it.tier.is_shared());
         shared.any(|it| it.tier.answers() && it.queue.coming(self.key(key)).is_none())

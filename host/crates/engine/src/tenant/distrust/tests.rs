@@ -29,6 +29,8 @@ struct Common {
     is_away: AtomicBool,
     /// It is not even asked.
     is_given_up: AtomicBool,
+    /// For how long it is answered for; 0 for ever.
+    stale_ms_max: AtomicU64,
     /// What comes was brought by a loader as it was away.
     brings: AtomicBool,
 }
@@ -100,6 +102,13 @@ impl Below for Common {
         }
     }
 
+    fn stale_ms_max(&self) -> Millis {
+        match self.stale_ms_max.load(Relaxed) {
+            0 => Millis::MAX,
+            max => max,
+        }
+    }
+
     fn can_tell(&self, key: Key<'_>) -> bool {
         !self.is_given_up.load(Relaxed) && key.bytes != COMING
     }
@@ -167,25 +176,33 @@ impl Host {
     }
 
     fn in_memory(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.in_memory_at(name, NOW)
+    }
+
+    fn in_memory_at(&self, name: &[u8], now: Millis) -> Option<Vec<u8>> {
         let read = |entry: Entry<'_>| entry.value().to_vec();
-        self.tenant().get(key(name), NOW, read)
+        self.tenant().get(key(name), now, read)
+    }
+
+    fn read(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.read_at(name, NOW)
     }
 
     /// As a command reads.
-    fn read(&self, name: &[u8]) -> Option<Vec<u8>> {
+    fn read_at(&self, name: &[u8], now: Millis) -> Option<Vec<u8>> {
         let tenant = self.tenant();
-        if let Some(value) = self.in_memory(name) {
+        if let Some(value) = self.in_memory_at(name, now) {
             return Some(value);
         }
-        if !tenant.lacks(key(name), Reach::Cache, NOW) {
+        if !tenant.lacks(key(name), Reach::Cache, now) {
             return None;
         }
-        let ticket = tenant.ticket(key(name), NOW);
+        let ticket = tenant.ticket(key(name), now);
         let found = self.common.find(name);
-        let mut held = tenant.lock([key(name)], 0, NOW).unwrap();
+        let mut held = tenant.lock([key(name)], 0, now).unwrap();
         let brought = found.as_ref().map(Option::as_ref);
-        assert_eq!(held.admit(&ticket, brought, NOW), Ok(true));
-        held.peek(key(name), NOW, |entry| entry.value().to_vec())
+        assert_eq!(held.admit(&ticket, brought, now), Ok(true));
+        held.peek(key(name), now, |entry| entry.value().to_vec())
     }
 
     /// Until nothing is left that was to go.
@@ -265,7 +282,7 @@ fn after_a_distrust_each_entry_is_asked_for_once() {
     let watch = tenant.watch(key(b"same"), NOW);
     common.set(b"else", Some(b"new"));
     common.set(b"gone", None);
-    tenant.distrust(false);
+    tenant.distrust(false, NOW);
     assert_eq!(notes.take(), [("None".to_owned(), None)]);
     assert_eq!(host.in_memory(b"same"), None);
     let mut held = tenant.lock([key(b"same")], 0, NOW).unwrap();
@@ -295,7 +312,7 @@ fn where_nobody_can_be_asked_what_is_here_stays() {
         host.set(name, b"v");
     }
     common.is_away.store(true, Relaxed);
-    tenant.distrust(false);
+    tenant.distrust(false, NOW);
     // It is no better for not being answered.
     for looks in 1..3 {
         assert_eq!(host.read(b"a").unwrap(), b"v");
@@ -304,7 +321,7 @@ fn where_nobody_can_be_asked_what_is_here_stays() {
     host.wait();
     common.is_given_up.store(true, Relaxed);
     assert_eq!(host.in_memory(b"b").unwrap(), b"v");
-    tenant.distrust(true);
+    tenant.distrust(true, NOW);
     host.wait();
     assert_eq!(tenant.len(0), 2, "they are all there is");
     // It is back: everything is asked for again, or goes.
@@ -333,7 +350,7 @@ fn what_goes_on_while_nothing_is_heard_is_not_ended_again_and_again() {
         panic!("nobody has it");
     };
     drop(held);
-    tenant.distrust_again();
+    tenant.distrust_again(NOW);
     assert_eq!(host.read(b"k").unwrap(), b"new");
     let mut held = tenant.lock([key(b"late")], 0, NOW).unwrap();
     assert_eq!(held.admit(&ticket, Ok(None), NOW), Ok(true));
@@ -437,7 +454,7 @@ proptest! {
                     }
                 }
                 Step::Distrust(are_to_go) => {
-                    tenant.distrust(are_to_go);
+                    tenant.distrust(are_to_go, NOW);
                     missed = [false; 256];
                 }
                 Step::Away => common.is_away.store(true, Relaxed),

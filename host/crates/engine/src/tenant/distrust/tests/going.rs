@@ -9,7 +9,7 @@ fn what_nobody_asks_for_goes_slowly_and_for_no_want_of_room() {
         .iter()
         .for_each(|name| host.set(name.as_bytes(), b"v"));
     host.set(COMING, b"left out");
-    tenant.distrust(true);
+    tenant.distrust(true, NOW);
     assert_eq!(host.in_memory(COMING).unwrap(), b"left out");
     (0..100).for_each(|n| _ = tenant.maintain(NOW + n * 100));
     assert!(
@@ -39,17 +39,48 @@ fn what_others_have_cleared_is_doubted_alone() {
             .count()
     };
     let watch = tenant.watch(Key::new(1, b"k"), NOW);
-    tenant.distrust_cleared(Some(5), b"");
+    tenant.distrust_cleared(Some(5), b"", NOW);
     assert_eq!(left(), 1000);
     let held = tenant.lock([Key::new(1, b"k")], 0, NOW);
     assert!(held.unwrap().is_unchanged(&watch, NOW));
-    tenant.distrust_cleared(Some(0), b"1:");
+    tenant.distrust_cleared(Some(0), b"1:", NOW);
     assert_eq!((left(), tenant.len(0)), (500, 1000));
     host.check();
     // These are known to be gone.
     (0..60).for_each(|n| _ = tenant.maintain(NOW + n * 100));
     assert_eq!((left(), tenant.len(0)), (500, 500));
-    tenant.distrust_cleared(None, b"");
+    tenant.distrust_cleared(None, b"", NOW);
     assert_eq!(left(), 0);
     host.check();
+}
+
+#[test]
+fn where_nobody_can_be_asked_for_too_long_what_is_here_goes() {
+    let host = Host::new();
+    let (tenant, common) = (host.tenant(), &host.common);
+    common.stale_ms_max.store(1000, Relaxed);
+    host.set(b"a", b"v");
+    common.is_away.store(true, Relaxed);
+    tenant.distrust(false, NOW);
+    tenant.distrust_again(NOW + 500);
+    let found = |now: Millis| {
+        [true, false].map(|is_given_up| {
+            common.is_given_up.store(is_given_up, Relaxed);
+            host.read_at(b"a", now).is_some()
+        })
+    };
+    assert_eq!(found(NOW + 999), [true; 2]);
+    assert_eq!(found(NOW + 1000), [false; 2]);
+    tenant.maintain(NOW + 1000);
+    assert_eq!(tenant.len(0), 0);
+    // What is written then is doubted from then on.
+    host.set(b"a", b"w");
+    tenant.distrust_again(NOW + 1500);
+    assert_eq!(found(NOW + 2499), [true; 2]);
+    // What a loader has brought is answered to who asked for it.
+    common.brings.store(true, Relaxed);
+    common.is_away.store(false, Relaxed);
+    assert_eq!(found(NOW + 2500), [false, true]);
+    host.check();
+    assert_eq!(tenant.stats().evictions, 0);
 }
