@@ -188,6 +188,22 @@ fn what_cannot_be_read_is_a_miss_and_goes() {
         client.call(&["TYPE", "p:t:g"]),
         Value::Simple("hash".into())
     );
+    for (field, number) in [
+        (&b"0"[..], "1e300"),
+        (b"*", "99999999999999999999"),
+        (b"\xff", "1"),
+    ] {
+        let wrong = [b"HSET", &b"p:t:g"[..], field, number.as_bytes()];
+        client.call(&wrong);
+        // Who knows what was there puts it back.
+        assert_eq!(
+            other.write(&[TierChange::Clear("t".into(), Some(0))]),
+            [Ok(())]
+        );
+        other.wrote(&[put("a", number)]);
+        let third = Asked::open(&options(&format!("redis://{}", redis.addr()), "p"));
+        assert_eq!(third.value(&key("a")), Some(number.as_bytes().to_vec()));
+    }
 }
 
 /// The scripts are asked as the tier asks them, but with other ages.

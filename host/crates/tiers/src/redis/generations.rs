@@ -17,6 +17,13 @@ use super::standing::Standing;
 /// The field for all databases.
 const ALL: &str = "*";
 
+/// The greatest of which scripts know the next.
+const NUMBER_MAX: u64 = 1 << 53;
+
+fn number_in(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 /// A tenant's generations, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Known {
@@ -32,13 +39,15 @@ impl Known {
 
     /// Takes what the script answers.
     fn take(&mut self, answer: Value) -> RedisResult<()> {
-        let pairs: Vec<(String, u64)> = redis::from_redis_value(answer)?;
+        let pairs: Vec<(Vec<u8>, Vec<u8>)> = redis::from_redis_value(answer)?;
         for (field, number) in pairs {
-            let place = match field.parse::<usize>() {
-                Ok(db) => self.dbs.get_mut(db),
-                Err(_) => Some(&mut self.all).filter(|_| field == ALL),
+            let place = match number_in(&field) {
+                Some(db) => usize::try_from(db).ok().and_then(|db| self.dbs.get_mut(db)),
+                None => Some(&mut self.all).filter(|_| field == ALL.as_bytes()),
             };
-            if let Some(place) = place {
+            // Whoever asks by the script next has what is no number removed.
+            let number = number_in(&number).filter(|number| *number <= NUMBER_MAX);
+            if let Some((place, number)) = place.zip(number) {
                 *place = number.max(*place);
             }
         }
@@ -172,6 +181,9 @@ mod tests {
                 ("3", "120"),
                 ("x", "999"),
                 ("16", "999"),
+                ("15", "1e300"),
+                ("15", "99999999999999999999999"),
+                ("*", "9007199254740993"),
             ]))
             .unwrap();
         assert_eq!([known.of(0), known.of(3), known.of(15)], [100, 120, 100]);

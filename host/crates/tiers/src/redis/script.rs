@@ -156,15 +156,24 @@ return tell(1)
 /// above all that rule for it, unless `raise` is empty. Answers fields and numbers.
 ///
 /// Numbers are milliseconds of the time of Redis, so that the first of a tenant, or the first after they were lost, is above
-/// all that were before.
+/// all that were before. What is no such number goes, and counts as lost.
 pub(super) static GENERATIONS: Script = Script::new(
     r"
+local NUMBER_MAX = 9007199254740992
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local held, changed = {}, {}
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('UNLINK', KEYS[1]) end
 local flat = redis.call('HGETALL', KEYS[1])
-for at = 1, #flat, 2 do held[flat[at]] = tonumber(flat[at + 1]) end
+for at = 1, #flat, 2 do
+  local field, text = flat[at], flat[at + 1]
+  local number = string.find(text, '^%d+$') and tonumber(text)
+  if number and number <= NUMBER_MAX and (field == '*' or string.find(field, '^%d+$')) then
+    held[field] = number
+  else
+    redis.call('HDEL', KEYS[1], field)
+  end
+end
 local function raise(field, number)
   if not held[field] or held[field] < number then
     held[field], changed[field] = number, true
