@@ -30,7 +30,7 @@ impl Tenant {
     }
 
     /// Others may have changed anything below. No entry that is in memory now is found again before what lies below was asked
-    /// for it; where that cannot be asked, it is found as ever, for as long as it says ([`Below::stale_ms_max`]).
+    /// for it; where that cannot be asked, it is found as ever, for as long as it says ([`crate::below::Below::stale_ms_max`]).
     /// `are_to_go`: it can be, so entries that nobody asks for go in time.
     pub fn distrust(&self, are_to_go: bool, now: Millis) {
         if let Some(below) = &self.below {

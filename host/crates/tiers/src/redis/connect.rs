@@ -232,8 +232,8 @@ impl Dialer {
         &self,
         host: &Host,
     ) -> Result<MultiplexedConnection, ConnectError> {
-        let info = self.info(host);
-        self.dial_by(info, AsyncConnectionConfig::new()).await
+        let config = AsyncConnectionConfig::new();
+        self.dial_by(self.info(host), config).await
     }
 
     /// A connection over which `push` is handed what comes without having been asked for.
@@ -242,12 +242,8 @@ impl Dialer {
         host: &Host,
         push: impl AsyncPushSender,
     ) -> Result<MultiplexedConnection, ConnectError> {
-        let info = self.info(host).map(|info| {
-            let settings = info.redis_settings().clone();
-            info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
-        });
         let config = AsyncConnectionConfig::new().set_push_sender(push);
-        self.dial_by(info, config).await
+        self.dial_by(self.info(host), config).await
     }
 
     async fn dial_by(
@@ -296,7 +292,9 @@ impl Dialer {
             },
             false => ConnectionAddr::Tcp(host.clone(), *port),
         };
-        let mut settings = RedisConnectionInfo::default().set_db(self.address.db.into());
+        let mut settings = RedisConnectionInfo::default()
+            .set_db(self.address.db.into())
+            .set_protocol(ProtocolVersion::RESP3);
         if let Some(user) = &self.address.user {
             settings = settings.set_username(user);
         }
@@ -310,6 +308,7 @@ impl Dialer {
     fn cluster_client(&self, host: &Host) -> Result<ClusterClient, ConnectError> {
         let of = |error| ConnectError::of(&self.place, &error);
         let mut builder = ClusterClientBuilder::new([self.info(host).map_err(of)?])
+            .use_protocol(ProtocolVersion::RESP3)
             .retries(RETRIES)
             .min_retry_wait(RETRY_WAITS_MS[0])
             .max_retry_wait(RETRY_WAITS_MS[1])

@@ -70,6 +70,8 @@ impl ConnectError {
             _ => "",
         };
         match () {
+            // The first that is said, since version 6.
+            () if says("unknown command") => Self::TooOld(place, "5 or earlier".to_owned()),
             () if is_refused => Self::Refused(place, text),
             () if says("CertificateRequired") => Self::AsksCertificate(place),
             () if says("certificate") || says("InvalidContentType") => Self::Tls(place, text),
