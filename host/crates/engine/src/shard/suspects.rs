@@ -43,13 +43,21 @@ impl Hearing {
     }
 }
 
+#[inline]
+fn has(words: &[u64], slot: Slot) -> bool {
+    let word = words.get((slot / WORD_BITS) as usize);
+    word.is_some_and(|word| word >> (slot % WORD_BITS) & 1 == 1)
+}
+
 /// The slots of such entries, a bit each.
 #[derive(Default)]
 pub(crate) struct Suspects {
     words: Box<[u64]>,
     left: u32,
-    /// When the first of them became one, before which there was none.
-    since: Millis,
+    /// Those of them that were so when it was last looked, and have been since.
+    old: Box<[u64]>,
+    /// When that was, or when the first became one.
+    looked_at: Millis,
     /// In what time all go that nobody asks for, if they do.
     going_ms: Option<Millis>,
     /// The word that is gone through next for that.
@@ -60,17 +68,32 @@ pub(crate) struct Suspects {
 
 impl Suspects {
     /// None so far.
-    fn since(now: Millis) -> Self {
+    fn new(now: Millis) -> Self {
         Self {
-            since: now,
+            looked_at: now,
             ..Self::default()
         }
     }
 
+    /// Twice in the time for which they may be answered: those that were so the last time and still are, which is for half of
+    /// it at least and for all of it at most.
+    fn too_old(&mut self, now: Millis, stale_ms_max: Millis) -> Vec<Slot> {
+        // A clock that was set back gives nobody more time.
+        self.looked_at = self.looked_at.min(now);
+        if now - self.looked_at < stale_ms_max / 2 {
+            return Vec::new();
+        }
+        self.looked_at = now;
+        let slots = self.words.len() as u32 * WORD_BITS;
+        let old = mem::replace(&mut self.old, self.words.clone());
+        (0..slots)
+            .filter(|slot| has(&old, *slot) && self.has(*slot))
+            .collect()
+    }
+
     #[inline]
     fn has(&self, slot: Slot) -> bool {
-        let word = self.words.get((slot / WORD_BITS) as usize);
-        word.is_some_and(|word| word >> (slot % WORD_BITS) & 1 == 1)
+        has(&self.words, slot)
     }
 
     /// The words that are to be gone through now.
@@ -86,14 +109,18 @@ impl Suspects {
     }
 
     fn clear(&mut self, slot: Slot) {
+        let (word, bit) = ((slot / WORD_BITS) as usize, 1 << (slot % WORD_BITS));
         if self.has(slot) {
-            self.words[(slot / WORD_BITS) as usize] &= !(1 << (slot % WORD_BITS));
+            self.words[word] &= !bit;
             self.left -= 1;
+        }
+        if let Some(word) = self.old.get_mut(word) {
+            *word &= !bit;
         }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.words)
+        size_of::<Self>() + size_of_val(&*self.words) + size_of_val(&*self.old)
     }
 }
 
@@ -117,20 +144,13 @@ impl State {
         }
         // What was on its way out goes on, however often there is a reason to doubt.
         let before = self.suspects.take().map(|before| *before);
-        let Suspects {
-            since,
-            hand,
-            went_at,
-            ..
-        } = before.unwrap_or_else(|| Suspects::since(now));
+        let before = before.unwrap_or_else(|| Suspects::new(now));
         self.suspects = (left > 0).then(|| {
             Box::new(Suspects {
                 words,
                 left,
-                since,
                 going_ms: are_to_go.then_some(GOING_MS),
-                hand,
-                went_at,
+                ..before
             })
         });
     }
@@ -179,7 +199,7 @@ impl State {
 
     /// The entry of a key becomes a suspect.
     pub(super) fn suspect(&mut self, slot: Slot, now: Millis) {
-        let new = || Box::new(Suspects::since(now));
+        let new = || Box::new(Suspects::new(now));
         let suspects = self.suspects.get_or_insert_with(new);
         let word = (slot / WORD_BITS) as usize;
         if suspects.words.len() <= word {
@@ -208,11 +228,11 @@ impl State {
             && (self.can_tell(slot) || self.are_too_stale(now))
     }
 
-    /// Whether there are some for longer than what may be stale is answered.
+    /// Whether some may have been one for longer than they may be answered, as nobody has looked.
     fn are_too_stale(&self, now: Millis) -> bool {
         let known = self.below.as_ref().zip(self.suspects.as_ref());
         known.is_some_and(|(below, suspects)| {
-            now.saturating_sub(suspects.since) >= below.stale_ms_max()
+            now.saturating_sub(suspects.looked_at) >= below.stale_ms_max()
         })
     }
 
@@ -273,17 +293,13 @@ impl State {
         }
     }
 
-    /// Has suspects go that nobody has asked for, if they are to and could be asked for; and all at once that nobody could be
-    /// asked for in all the time for which they may be answered.
+    /// Has suspects go that nobody has asked for, if they are to and could be asked for; and at once those that have been one for
+    /// as long as they may be answered.
     pub(crate) fn drop_suspects(&mut self, now: Millis) {
-        if self.are_too_stale(now) {
-            let slots = self.slots();
-            (0..slots).for_each(|slot| {
-                if self.is_suspect(slot) {
-                    self.empty_slot(slot, Removal::Evicted);
-                }
-            });
-            return;
+        if let Some((below, suspects)) = self.below.as_ref().zip(self.suspects.as_mut()) {
+            for slot in suspects.too_old(now, below.stale_ms_max()) {
+                self.empty_slot(slot, Removal::Evicted);
+            }
         }
         let due = self.suspects.as_mut().map_or(0, |own| own.due(now));
         for _ in 0..due {

@@ -1,6 +1,7 @@
 //! How the tier stands, and what is said of that.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use larder_engine::tier::{TierError, TierFigures};
 use parking_lot::Mutex;
@@ -44,6 +45,9 @@ const CHANGING: [&str; 6] = [
     "LOADING",
 ];
 
+/// For how long a replica that did not answer in time is not waited for as long again.
+const SHORT_FOR: Duration = Duration::from_secs(1);
+
 /// Whether Redis would refuse the same again, and not all else.
 pub(super) fn is_for_good(error: &RedisError) -> bool {
     let Some(code) = error.code() else {
@@ -66,8 +70,8 @@ pub(super) struct Standing {
     pub(super) overtaken: AtomicU64,
     /// Changes that not as many replicas have as was asked for.
     pub(super) unreplicated: AtomicU64,
-    /// Whether that was so of the last ones.
-    pub(super) falls_short: AtomicBool,
+    /// When that was so of the last ones.
+    fell_short_at: Mutex<Option<Instant>>,
     /// Connections that broke or did not come about, and answers that it is another's turn.
     pub(super) breaks: AtomicU64,
     /// See [`larder_engine::tier::Tier::recoveries`].
@@ -98,6 +102,12 @@ impl Standing {
         }
     }
 
+    /// Whether replicas did not have what was changed a moment ago.
+    pub(super) fn falls_short(&self) -> bool {
+        let at = *self.fell_short_at.lock();
+        at.is_some_and(|at| at.elapsed() < SHORT_FOR)
+    }
+
     /// So many replicas have what was changed, or it was not answered how many.
     pub(super) fn replicated(
         &self,
@@ -106,7 +116,7 @@ impl Standing {
         changes: u64,
     ) {
         let is_reached = matches!(reached, Some(Ok(Value::Int(count))) if count >= wanted);
-        self.falls_short.store(!is_reached, Relaxed);
+        *self.fell_short_at.lock() = (!is_reached).then(Instant::now);
         if !is_reached {
             self.unreplicated.fetch_add(changes, Relaxed);
         }

@@ -45,7 +45,7 @@ pub enum Consistency {
     All,
 }
 
-/// What is waited where a primary is known to have fewer replicas than it had, or one did not answer the last time: others
+/// What is waited where a primary is known to have fewer replicas than it had, or one did not answer a moment ago: others
 /// have what was written by then, and who waits for the one is not to be late.
 const CRIPPLED_WAIT_MAX: Duration = Duration::from_millis(20);
 
@@ -334,7 +334,7 @@ impl Inner {
     pub(super) fn wait(&self) -> Option<(Cmd, i64)> {
         let replicas = self.dialer.replicas();
         let wanted = self.consistency.replicas(replicas.most);
-        let is_crippled = replicas.now < wanted || self.standing.falls_short.load(Relaxed);
+        let is_crippled = replicas.now < wanted || self.standing.falls_short();
         let patience = match is_crippled {
             true => CRIPPLED_WAIT_MAX.min(self.timeout / 2),
             // The rest is for the change itself.

@@ -59,28 +59,46 @@ fn where_nobody_can_be_asked_for_too_long_what_is_here_goes() {
     let host = Host::new();
     let (tenant, common) = (host.tenant(), &host.common);
     common.stale_ms_max.store(1000, Relaxed);
+    let found = |name: &[u8], now: Millis| {
+        [true, false].map(|is_given_up| {
+            common.is_given_up.store(is_given_up, Relaxed);
+            host.read_at(name, now).is_some()
+        })
+    };
     host.set(b"a", b"v");
     common.is_away.store(true, Relaxed);
     tenant.distrust(false, NOW);
-    tenant.distrust_again(NOW + 500);
-    let found = |now: Millis| {
-        [true, false].map(|is_given_up| {
-            common.is_given_up.store(is_given_up, Relaxed);
-            host.read_at(b"a", now).is_some()
-        })
-    };
-    assert_eq!(found(NOW + 999), [true; 2]);
-    assert_eq!(found(NOW + 1000), [false; 2]);
+    assert_eq!(found(b"a", NOW + 999), [true; 2]);
+    assert_eq!(found(b"a", NOW + 1000), [false; 2], "nobody has looked");
+    tenant.maintain(NOW + 500);
+    host.set(b"b", b"v");
+    tenant.distrust_again(NOW + 600);
+    assert_eq!(found(b"a", NOW + 999), [true; 2]);
     tenant.maintain(NOW + 1000);
-    assert_eq!(tenant.len(0), 0);
-    // What is written then is doubted from then on.
-    host.set(b"a", b"w");
-    tenant.distrust_again(NOW + 1500);
-    assert_eq!(found(NOW + 2499), [true; 2]);
-    // What a loader has brought is answered to who asked for it.
-    common.brings.store(true, Relaxed);
+    assert_eq!((tenant.len(0), tenant.stats().evictions), (1, 0));
+    // It became one later.
+    assert_eq!(found(b"b", NOW + 1499), [true; 2]);
+    // What was asked for meanwhile is as new, however often it is doubted.
     common.is_away.store(false, Relaxed);
-    assert_eq!(found(NOW + 2500), [false, true]);
+    assert_eq!(found(b"b", NOW + 1499), [true; 2]);
+    tenant.distrust_again(NOW + 1499);
+    common.is_away.store(true, Relaxed);
+    tenant.maintain(NOW + 2000);
+    assert_eq!(found(b"b", NOW + 2498), [true; 2]);
+    tenant.maintain(NOW + 2500);
+    assert_eq!(found(b"b", NOW + 2500), [false; 2]);
     host.check();
-    assert_eq!(tenant.stats().evictions, 0);
+}
+
+#[test]
+fn what_a_loader_brought_is_answered_to_who_asked_for_it() {
+    let host = Host::new();
+    let (tenant, common) = (host.tenant(), &host.common);
+    common.stale_ms_max.store(1000, Relaxed);
+    common.set(b"a", Some(b"w"));
+    host.set(b"b", b"v");
+    tenant.distrust(false, NOW);
+    common.brings.store(true, Relaxed);
+    assert_eq!(host.read_at(b"a", NOW + 1000).unwrap(), b"w");
+    host.check();
 }
