@@ -106,6 +106,22 @@ impl Process {
         self.stderr.text()
     }
 
+    /// What it has written to standard error so far, as soon as `text` is there. What a program says before it answers
+    /// may be read after its answer.
+    ///
+    /// # Panics
+    /// When it has not written `text` within [`PATIENCE`].
+    #[track_caller]
+    pub fn said(&self, text: &str) -> String {
+        let said = within(PATIENCE, || {
+            Some(self.stderr()).filter(|said| said.contains(text))
+        });
+        match said {
+            Some(said) => said,
+            None => panic!("{} has not said {text:?}\n{}", self.shown, self.stderr()),
+        }
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

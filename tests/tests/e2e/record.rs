@@ -288,9 +288,7 @@ fn ended_by(signal: Signal) -> (Finished, Vec<Record>, Finished) {
     let server = Server::start(&[]);
     let out = folder.path().join("a.larder");
     let mut process = Process::start(&mut command(&server, &out));
-    eventually("the recording begins", || {
-        process.stderr().contains("recording ").then_some(())
-    });
+    process.said("recording ");
     let mut client = server.client();
     for object in 0..2000 {
         look_aside(&mut client, object % 1000);

@@ -131,11 +131,9 @@ fn values_on_disk_are_sealed_and_outlive_restarts_and_rotations_and_not_their_ke
     assert_eq!(read(&server), 0);
     let lost = metric(&server, "larder_codec_damaged_total{kind=\"unknown_key\"}");
     assert!(lost >= KEYS as u64, "{lost}");
-    eventually("the log tells of it", || {
-        let log = server.process().stderr();
-        log.contains("sealed under keys that the key ring does not have")
-            .then_some(())
-    });
+    server
+        .process()
+        .said("sealed under keys that the key ring does not have");
 }
 
 #[test]

@@ -187,11 +187,8 @@ fn a_folder_serves_one_process_and_what_is_wrong_with_it_is_said() {
         server
     };
     let server = damage("manifest");
-    eventually("it is said", || {
-        let said = server.process().stderr();
-        let named = "the disk tier's manifest is missing or not what was written";
-        said.contains(named).then_some(())
-    });
+    let said = "the disk tier's manifest is missing or not what was written";
+    server.process().said(said);
     drop(server);
 
     fs::remove_dir_all(&disk).unwrap();

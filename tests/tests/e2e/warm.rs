@@ -80,11 +80,7 @@ fn the_hottest_keys_are_in_memory_when_a_server_is_ready_again() {
     damaged[kept.len() / 2] ^= 1;
     fs::write(&file, damaged).unwrap();
     let server = start(folder.path());
-    let said = server.process().stderr();
-    assert!(
-        said.contains("the hot set is not what was written"),
-        "{said}"
-    );
+    let said = server.process().said("the hot set is not what was written");
     assert!(said.contains(&file.display().to_string()), "{said}");
     assert_eq!(server.info()["hot_set_state"], "none");
     assert_eq!(server.client().call(&["DBSIZE"]), Value::Integer(0));

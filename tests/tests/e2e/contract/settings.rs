@@ -132,7 +132,7 @@ fn an_unknown_variable_is_warned_of_and_nothing_more() {
     let server = Server::start_with(&[], |command| {
         command.env("LARDER_MEMROY", "1");
     });
-    let said = server.process().stderr();
+    let said = server.process().said("LARDER_MEMROY");
     let warned = |line: &str| line.contains("WARN") && line.contains("LARDER_MEMROY");
     assert!(said.lines().any(warned), "{said}");
     assert_eq!(server.stop().code(), Some(0));

@@ -111,11 +111,9 @@ fn playlists_are_fetched_ahead_and_a_model_outlives_the_process_unless_it_is_dam
         told["why"].contains("nothing has been learnt yet"),
         "{told:?}"
     );
-    let said = server.process().stderr();
-    assert!(
-        said.contains("the model of the last run is left out"),
-        "{said}"
-    );
+    server
+        .process()
+        .said("the model of the last run is left out");
 }
 
 #[test]
