@@ -31,10 +31,10 @@ pub(super) struct Keys {
 pub(super) const L2: Keys = Keys {
     timeout: "l2_timeout",
     required: "l2_required",
-    retries: "l2_retries",
-    failures: "l2_breaker_failures",
-    recovery: "l2_breaker_recovery",
-    successes: "l2_breaker_successes",
+    retries: "l2_max_retry_attempts",
+    failures: "l2_failure_threshold",
+    recovery: "l2_recovery_timeout",
+    successes: "l2_success_threshold",
     queue: "l2_queue",
     overflow: "l2_overflow",
 };
@@ -42,10 +42,10 @@ pub(super) const L2: Keys = Keys {
 pub(super) const L3: Keys = Keys {
     timeout: "l3_timeout",
     required: "l3_required",
-    retries: "l3_retries",
-    failures: "l3_breaker_failures",
-    recovery: "l3_breaker_recovery",
-    successes: "l3_breaker_successes",
+    retries: "l3_max_retry_attempts",
+    failures: "l3_failure_threshold",
+    recovery: "l3_recovery_timeout",
+    successes: "l3_success_threshold",
     queue: "l3_queue",
     overflow: "l3_overflow",
 };

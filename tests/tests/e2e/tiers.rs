@@ -204,7 +204,7 @@ fn a_folder_serves_one_process_and_what_is_wrong_with_it_is_said() {
 #[test]
 fn a_disk_that_takes_no_more_leaves_the_memory_at_work_and_brings_nothing_back() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--l2-size", "16MiB", "--l2-breaker-recovery", "50ms"];
+    let flags = ["--l2-size", "16MiB", "--l2-recovery-timeout", "50ms"];
     let server = start(folder.path(), &flags);
     let mut client = server.client();
     let state = |client: &mut Client| match client.call(&["INFO", "tiers"]) {

@@ -16,9 +16,9 @@ fn start(url: &str, flags: &[&str]) -> Server {
     let soon = [
         "--l2",
         url,
-        "--l2-breaker-recovery",
+        "--l2-recovery-timeout",
         "50ms",
-        "--l2-breaker-successes",
+        "--l2-success-threshold",
         "1",
     ];
     Server::start(&[&soon[..], flags].concat())
@@ -64,7 +64,7 @@ fn a_redis_that_hangs_holds_nobody_up_and_catches_up_in_order() {
     };
     let server = start(
         &url(&redis),
-        &["--l2-timeout", "100ms", "--l2-breaker-failures", "2"],
+        &["--l2-timeout", "100ms", "--l2-failure-threshold", "2"],
     );
     let mut client = server.client();
     for key in ["replaced", "removed", "kept"] {
@@ -111,7 +111,7 @@ fn what_waits_while_the_network_is_away_does_not_replace_what_others_write_meanw
     let proxy = Proxy::start(redis.addr());
     let server = start(
         &format!("redis://{}", proxy.addr()),
-        &["--l2-timeout", "60s", "--l2-breaker-failures", "1"],
+        &["--l2-timeout", "60s", "--l2-failure-threshold", "1"],
     );
     let mut client = server.client();
     for n in 0..20 {

@@ -290,7 +290,7 @@ fn where_redis_does_not_answer_nobody_is_answered_from_memory() {
     let url = format!("redis://{}", redis.addr());
     let server = start(
         &url,
-        &["--l2-timeout", "300ms", "--l2-breaker-recovery", "50ms"],
+        &["--l2-timeout", "300ms", "--l2-recovery-timeout", "50ms"],
     );
     let mut client = server.client();
     let count = |client: &mut Client| insist(client, &["INCR", "count:a"]);

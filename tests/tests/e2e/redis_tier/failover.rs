@@ -133,7 +133,7 @@ fn a_primary_that_hangs_keeps_nobody_waiting_once_another_took_its_place() {
         &format!("redis-cluster://{seed}"),
         "--l2-authority",
         "count:*",
-        "--l2-breaker-recovery",
+        "--l2-recovery-timeout",
         "1h",
     ]);
     let mut client = server.client();

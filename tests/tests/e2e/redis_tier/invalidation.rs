@@ -161,7 +161,7 @@ fn what_is_invalidated_while_a_server_is_cut_off_reaches_all_when_it_is_back() {
     let flags = [
         ["--l2-timeout", "2s"],
         ["--l2-heartbeat-timeout", "1s"],
-        ["--l2-breaker-recovery", "50ms"],
+        ["--l2-recovery-timeout", "50ms"],
     ];
     let servers = [redis.addr(), proxy.addr()];
     let servers = servers.map(|addr| start(&format!("redis://{addr}"), flags.as_flattened()));
@@ -216,7 +216,7 @@ fn what_went_by_a_prefix_while_a_server_was_cut_off_it_does_not_answer_afterward
             &[
                 &["--data", &data, "--l2", "disk", "--l3", &cut][..],
                 &["--l3-timeout", "2s", "--l3-heartbeat-timeout", "1s"],
-                &["--l3-breaker-recovery", "50ms"],
+                &["--l3-recovery-timeout", "50ms"],
             ]
             .concat(),
         ),

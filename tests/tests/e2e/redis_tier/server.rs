@@ -22,7 +22,7 @@ fn entries_outlive_the_server_and_a_redis_that_goes_and_comes_back_is_used_again
     assert_eq!(others.call(&["SET", "theirs", "1"]), ok());
     let url = format!("redis://{}", redis.addr());
     let mut flags = vec!["--l2", &url, "--l2-timeout", "60s", "--memory", "4MiB"];
-    flags.extend(["--l2-breaker-recovery", "50ms"]);
+    flags.extend(["--l2-recovery-timeout", "50ms"]);
     let value = |n: usize| format!("{n}:{}", "v".repeat(2000));
     let server = Server::start(&flags);
     let mut client = server.client();
