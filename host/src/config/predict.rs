@@ -22,7 +22,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Predict {
         "predict.memory",
         "32MiB",
         Size(MEMORY_MIN..=ByteSize::mib(4_096)),
-        "Memory for that and what trainings take, beside memory: 24MiB a tenant at least, others go without",
+        "Memory for that and what trainings take, beside memory: 24MiB a tenant at least, those with most memory first, others go without",
     );
     let interval = reader.read(
         "predict.interval",

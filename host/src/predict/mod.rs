@@ -8,6 +8,7 @@ mod seer;
 mod seers;
 mod trainer;
 
+use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use larder_predict::{Budget, Config, Training};
 use rustix::process::nice;
 use tokio::runtime::Builder;
 use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
 
 use crate::config::{ByteSize, Predict};
 pub(crate) use ask::PredictArgs;
@@ -30,6 +32,8 @@ use trainer::{Trainer, file_of, load, shared_file};
 
 /// Memory without which there is no prediction for a tenant.
 pub(crate) const MEMORY_MIN: ByteSize = ByteSize::mib(24);
+/// Where it is more than `predict.memory` has for all.
+const NO_ROOM: &str = "predict.memory has no room for one more tenant: each takes 24MiB at least, those with most memory first";
 /// Pause between two turns.
 const PAUSE: Duration = Duration::from_millis(5);
 /// By so much its threads let others go first: whoever foretells has to be in time, training has not.
@@ -58,17 +62,14 @@ pub(crate) fn start(
     seed: u64,
     clock: fn() -> Millis,
 ) -> io::Result<(Arc<dyn Foresight>, Predicting)> {
-    let wanted = tenants.iter().filter(|tenant| why_not(tenant).is_none());
-    let shares = settings.memory.bytes() / MEMORY_MIN.bytes();
-    let shares = shares.min(wanted.count() as u64).max(1);
+    let chosen = chosen(tenants, settings.memory.bytes() / MEMORY_MIN.bytes());
+    let shares = (chosen.len() as u64).max(1);
     let config = config(settings, settings.memory.bytes() / shares, seed);
     let (mut seers, mut files, mut seen) = (Vec::new(), Vec::<PathBuf>::new(), Vec::new());
     for tenant in tenants {
-        let has_memory = (seers.len() as u64) < shares;
-        let why_not = why_not(tenant).or((!has_memory).then_some(
-            "predict.memory has no room for one more tenant: each takes 24MiB at least",
-        ));
-        if let Some(why) = why_not {
+        let has_no_room = !chosen.contains(&tenant.number());
+        if let Some(why) = why_not(tenant).or(has_no_room.then_some(NO_ROOM)) {
+            warn!(tenant = tenant.name(), "no prediction: {why}");
             seen.push(Err(why));
             continue;
         }
@@ -96,6 +97,15 @@ pub(crate) fn start(
         thread: Some(thread),
     };
     Ok((Arc::new(Seen(seen)), predicting))
+}
+
+/// The numbers of so many tenants at most, of those that gain by it, who have most memory.
+fn chosen(tenants: &[Arc<Tenant>], count_max: u64) -> Vec<usize> {
+    let gain = tenants.iter().filter(|tenant| why_not(tenant).is_none());
+    let mut chosen: Vec<_> = gain.collect();
+    chosen.sort_by_key(|tenant| Reverse(tenant.memory_bytes()));
+    chosen.truncate(usize::try_from(count_max).unwrap_or(usize::MAX));
+    chosen.iter().map(|tenant| tenant.number()).collect()
 }
 
 /// Why there can be no prediction for a tenant, if so.

@@ -35,6 +35,26 @@ fn sign_in(server: &Server, name: &str) -> Client {
 }
 
 #[test]
+fn where_there_is_not_room_for_all_those_with_most_memory_have_prediction_and_the_others_are_named()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("larder.toml");
+    fs::write(&file, CONFIG.replacen("'4MiB'", "'9MiB'", 1)).unwrap();
+    let file = file.display().to_string();
+    let flags = ["--config", &file, "--memory", "20MiB", "--l2", "disk"];
+    let server = Server::start(&[&flags[..], &["--predict-enabled"]].concat());
+    let why = |name| prediction(&mut sign_in(&server, name))["why"].clone();
+    assert!(why("ann").contains("nothing has been learnt yet"));
+    assert!(why("bob").contains("no room for one more tenant"));
+    for tenant in ["default", "b"] {
+        let named = format!(
+            "no prediction: predict.memory has no room for one more tenant: each takes 24MiB at least, those with most memory first tenant=\"{tenant}\""
+        );
+        server.process().said(&named);
+    }
+}
+
+#[test]
 fn a_tenant_sees_nothing_of_another_but_for_a_model_that_is_shared() {
     for is_shared in [false, true] {
         let folder = tempfile::tempdir().unwrap();
