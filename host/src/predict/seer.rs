@@ -11,8 +11,8 @@ use larder_engine::below::Reach;
 use larder_engine::foresight::{Listener, Prediction};
 use larder_engine::{AheadFigures, Key, Millis, Tenant, Waits};
 use larder_predict::{
-    Access, Cache, Config, Counts, Fetch, Kind, Model, Place, Predictor, State, Trained, Training,
-    View,
+    Access, Cache, Config, Counts, Fetch, Kind, Model, Outcome, Place, Predictor, State, Trained,
+    Training, View,
 };
 use parking_lot::Mutex;
 
@@ -256,10 +256,16 @@ impl Seer {
         };
         let mut predictor = shown.predictor.lock();
         predictor.observe(&self.accesses, &sight);
-        (self.ahead.used..ahead.used).for_each(|_| predictor.told(true));
-        (self.ahead.wasted..ahead.wasted).for_each(|_| predictor.told(false));
-        // A client that asks for what is nowhere asks for what was foretold, and gains nothing by it.
-        (self.in_vain..in_vain).for_each(|_| predictor.told(false));
+        let known = self.ahead;
+        for (outcome, known, now) in [
+            (Outcome::Came, known.fetched, ahead.fetched),
+            (Outcome::Used, known.used, ahead.used),
+            (Outcome::Wasted, known.wasted, ahead.wasted),
+            // A client that asks for what is nowhere asks for what was foretold, and gains nothing by it.
+            (Outcome::Nowhere, self.in_vain, in_vain),
+        ] {
+            (known..now).for_each(|_| predictor.told(outcome));
+        }
         let fetches = predictor.tick(&view, &sight);
         let training = match self.is_training {
             true => None,

@@ -24,8 +24,10 @@ const STEP_CANDIDATES: u32 = 64;
 const STEP_CANDIDATES_MIN: u32 = 32;
 /// Of these, so many were never seen.
 const STEP_CANDIDATES_AGAINST: u32 = 8;
-/// The same for what was fetched; and by how much it may fall short of what is asked for.
+/// The same for what was fetched; and by how much it may fall short of what is asked for. Where many are fetched, those of a
+/// horizon count, up to a bound: things that are asked for in step end together.
 const FETCHES: u32 = 256;
+const FETCHES_MAX: u32 = 1_024;
 const FETCHES_MIN: u32 = 64;
 const SHORTFALL_MAX: f32 = 0.1;
 /// When in so many requests, and so long a time, nothing was asked for that was probable, the load is another one and
@@ -215,7 +217,9 @@ pub(crate) struct Gate {
     steps: Steps,
     precision_min: f32,
     baseline: f32,
-    fetches: Share,
+    /// Of what was to be fetched, the share that came; and of that the share that was asked for.
+    came: Share,
+    used: Share,
     /// Shut until there is a new model.
     is_barred: bool,
     why_off: String,
@@ -242,7 +246,8 @@ impl Gate {
             steps: Steps::default(),
             precision_min,
             baseline: 0.0,
-            fetches: Share::default(),
+            came: Share::default(),
+            used: Share::default(),
             is_barred: false,
             why_off: "nothing has been learnt yet".to_owned(),
             failed: None,
@@ -382,18 +387,36 @@ impl Gate {
         }
     }
 
-    /// What was fetched was asked for in time, or was not, or is nowhere.
-    pub(crate) fn told(&mut self, is_used: bool) {
-        self.is_right |= is_used;
-        self.fetches.told(is_used, FETCHES);
+    /// Something that was fetched was asked for.
+    pub(crate) fn was_right(&mut self) {
+        self.is_right = true;
+    }
+
+    /// What was to be fetched came, or is nowhere.
+    pub(crate) fn came(&mut self, is_there: bool) {
+        self.came.told(is_there, FETCHES);
+        self.bar_if_in_vain();
+    }
+
+    /// What came was asked for in time, or was not; known when its time is over. So many came in the last horizon.
+    pub(crate) fn told(&mut self, is_used: bool, came: u32) {
+        self.used.told(is_used, came.clamp(FETCHES, FETCHES_MAX));
+        self.bar_if_in_vain();
+    }
+
+    fn bar_if_in_vain(&mut self) {
         let least = self.least() - SHORTFALL_MAX;
-        let used = self.fetches.of_at_least(FETCHES_MIN);
-        if let Some(used) = used.filter(|used| *used < least) {
-            self.fetches = Share::default();
+        let known = [self.came, self.used].map(|share| share.of_at_least(FETCHES_MIN));
+        let share: f32 = known.into_iter().flatten().product();
+        // What was fetched before it was barred says nothing of the next model.
+        if self.is_barred || share < least {
+            (self.came, self.used) = (Share::default(), Share::default());
+        }
+        if !self.is_barred && share < least {
             self.is_barred = true;
             self.why_off = format!(
                 "of the last fetches {} % brought what was asked for in time, less than {} %",
-                (used * 100.0).floor(),
+                (share * 100.0).floor(),
                 (least * 100.0).round()
             );
         }

@@ -10,6 +10,7 @@ use crate::features::{Row, features};
 use crate::gate::{Gate, Moment, State, Trained, Training};
 use crate::keyed::KeyMap;
 use crate::model::{Model, ModelError};
+use crate::outcomes::{Outcome, Outcomes};
 use crate::plan::{Budget, Fetch, Purse};
 use crate::samples::{Fate, Open, Sample, Samples};
 use crate::tracker::{Tracker, When};
@@ -104,6 +105,9 @@ pub struct Predictor {
     gate: Gate,
     purse: Purse,
     pending: Vec<Candidate>,
+    outcomes: Outcomes,
+    /// The time, pauses left out, and the horizon, at the last tick.
+    waits: (u64, u64),
     /// Reads so far, those that were not looked at included.
     requests: u64,
     /// Second, and accesses in it.
@@ -131,6 +135,8 @@ impl Predictor {
             gate: Gate::new(config.precision_min),
             purse: Purse::new(config.budget),
             pending: Vec::new(),
+            outcomes: Outcomes::default(),
+            waits: (0, config.horizon_ms_max),
             requests: 0,
             looked_at: (0, 0),
             ticked_ms: 0,
@@ -223,6 +229,10 @@ impl Predictor {
                 self.gate.learn(rating, done.sample.is_asked);
             }
         }
+        self.waits = (waited_ms, when.horizon_ms);
+        let used = self.outcomes.used(waited_ms);
+        let window = self.outcomes.count();
+        (0..used).for_each(|_| self.gate.told(true, window));
         let moment = Moment {
             ms: waited_ms,
             requests: self.requests,
@@ -286,15 +296,30 @@ impl Predictor {
         found
     }
 
-    /// What was fetched was asked for before its horizon ended, or was not, or is nowhere.
-    pub fn told(&mut self, is_used: bool) {
-        match is_used {
-            true => self.counts.used += 1,
-            false => self.counts.wasted += 1,
-        }
-        // While nobody asks for anything all that waits goes, whatever it was worth.
-        if is_used || !self.pauses.is_pause() {
-            self.gate.told(is_used);
+    /// What became of a key that was to be fetched.
+    pub fn told(&mut self, outcome: Outcome) {
+        let (now_ms, horizon_ms) = self.waits;
+        match outcome {
+            Outcome::Came => {
+                self.outcomes.came(now_ms, horizon_ms);
+                self.gate.came(true);
+            }
+            Outcome::Nowhere => {
+                self.counts.wasted += 1;
+                self.gate.came(false);
+            }
+            Outcome::Used => {
+                self.counts.used += 1;
+                self.gate.was_right();
+            }
+            Outcome::Wasted => {
+                self.counts.wasted += 1;
+                self.outcomes.wasted();
+                // While nobody asks for anything all that waits goes, whatever it was worth.
+                if !self.pauses.is_pause() {
+                    self.gate.told(false, self.outcomes.count());
+                }
+            }
         }
     }
 

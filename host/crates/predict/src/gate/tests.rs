@@ -156,9 +156,9 @@ fn the_gate_follows_what_becomes_of_candidates_whether_they_are_fetched_or_not()
 #[test]
 fn the_gate_closes_when_fetches_are_wasted_and_opens_for_a_new_model() {
     let mut gate = judged(samples(90, 5_000));
-    (0..100).for_each(|_| gate.told(true));
+    (0..100).for_each(|_| gate.told(true, 0));
     assert!(gate.state().is_on());
-    (0..130).for_each(|_| gate.told(false));
+    (0..130).for_each(|_| gate.told(false, 0));
     let why = gate.state().to_string();
     assert!(
         why.contains("fetches 49 % brought what was asked for in time, less than 50 %"),

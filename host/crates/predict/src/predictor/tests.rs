@@ -28,6 +28,7 @@ struct Run {
     cache: Small,
     now_ms: u64,
     hits_ahead: usize,
+    lifetime_ms: u64,
     /// Steps of sequences so far.
     steps: u64,
 }
@@ -45,6 +46,7 @@ impl Run {
             cache: Small::default(),
             now_ms: 1_000_000_000,
             hits_ahead: 0,
+            lifetime_ms: 8_000,
             steps: 0,
         }
     }
@@ -53,7 +55,7 @@ impl Run {
         self.pass(1);
         if self.cache.fetched.remove(&key).is_some() {
             self.hits_ahead += 1;
-            self.predictor.told(true);
+            self.predictor.told(Outcome::Used);
         }
         let access = Access {
             key,
@@ -77,7 +79,7 @@ impl Run {
             .cache
             .fetched
             .extract_if(|_, until_ms| *until_ms < now_ms);
-        late.for_each(|_| self.predictor.told(false));
+        late.for_each(|_| self.predictor.told(Outcome::Wasted));
     }
 
     /// Nobody asks for anything for eight seconds.
@@ -94,10 +96,11 @@ impl Run {
         }
         let view = View {
             now_ms: self.now_ms,
-            lifetime_ms: 8_000,
+            lifetime_ms: self.lifetime_ms,
             room_bytes: 1 << 20,
         };
         for fetch in self.predictor.tick(&view, &self.cache) {
+            self.predictor.told(Outcome::Came);
             self.cache.fetched.insert(fetch.key, fetch.until_ms);
         }
     }
@@ -218,6 +221,41 @@ fn a_pause_says_nothing_against_what_waits_to_be_asked_for() {
         let hits = run.hits_ahead - hits;
         assert!(hits > 1_600, "{hits}");
     }
+}
+
+#[test]
+fn that_less_is_asked_for_says_nothing_against_what_waits_either() {
+    let mut run = Run::new();
+    run.predictor.config.horizon_ms_max = 30_000;
+    run.lifetime_ms = 120_000;
+    let mut heads = [0; 8];
+    // Nobody can say where a run ends.
+    let mut step = |run: &mut Run, step: u64| {
+        let head = &mut heads[step as usize % 8];
+        *head = match mix(step) % 24 {
+            0 => mix(step + 1) % 1_000_000,
+            _ => *head + 1,
+        };
+        let place = Place {
+            family: 5,
+            number: *head,
+        };
+        run.ask(run.cache.key_at(place).unwrap(), Some(place));
+    };
+    (0..80_000).for_each(|number| step(&mut run, number));
+    assert!(run.predictor.state().is_on(), "{}", run.predictor.state());
+    // No other model helps.
+    run.predictor.config.samples_min = usize::MAX;
+    let wasted = run.predictor.counts().wasted;
+    for number in 80_000..80_070 {
+        step(&mut run, number);
+        run.pass(500);
+        run.tick();
+        let state = run.predictor.state();
+        assert!(state.is_on(), "{number}: {state}");
+    }
+    let wasted = run.predictor.counts().wasted - wasted;
+    assert!(wasted > 1_000, "{wasted}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Objects that are fetched before they are asked for.
 
 use larder_engine::Unfit;
-use larder_predict::{Access, Cache, Fetch, Kind, Place, Predictor, Purse, Source, View};
+use larder_predict::{Access, Cache, Fetch, Kind, Outcome, Place, Predictor, Purse, Source, View};
 
 use super::driver::Driver;
 use super::{NOWHERE, Replay, Tally, shard_of};
@@ -82,9 +82,9 @@ impl Ahead {
         *self.numbers.entry(key).or_insert(next)
     }
 
-    fn told(&mut self, is_used: bool) {
+    fn told(&mut self, outcome: Outcome) {
         if let Foresight::Predictor(predictor) = &mut self.foresight {
-            predictor.told(is_used);
+            predictor.told(outcome);
         }
     }
 
@@ -93,7 +93,7 @@ impl Ahead {
         let is_ahead = after.hits_ahead > before.hits_ahead;
         let is_miss = after.misses > before.misses;
         if is_ahead {
-            self.told(true);
+            self.told(Outcome::Used);
         }
         if is_miss || is_ahead {
             self.turnover
@@ -223,7 +223,7 @@ impl<D: Driver> Replay<D> {
         for shard in &mut self.shards {
             while let Some(object) = shard.waiting.drop_late(ahead.now_ms) {
                 self.places[object as usize] = NOWHERE;
-                ahead.told(false);
+                ahead.told(Outcome::Wasted);
             }
         }
         let object = ahead.number(mix(request.id));
@@ -247,7 +247,10 @@ impl<D: Driver> Replay<D> {
                 &mut self.places,
                 &mut self.tally,
             )?;
-            self.tally.fetched += u64::from(is_kept);
+            if is_kept {
+                self.tally.fetched += 1;
+                ahead.told(Outcome::Came);
+            }
         }
         Ok(())
     }
