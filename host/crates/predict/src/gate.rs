@@ -1,5 +1,7 @@
 //! Whether a model may decide what is fetched.
 
+mod steps;
+
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -9,23 +11,21 @@ use crate::keyed::mix;
 use crate::model::{Model, ModelError};
 use crate::samples::Sample;
 use crate::share::Share;
+use steps::Steps;
 
 /// Of a training's samples, so many hundredths at the end are not learnt from: they judge.
 const HELD_OUT_PERCENT: usize = 20;
-/// Steps of a model's score.
-const STEPS: usize = 20;
 /// Of the candidates drawn at random, the plain baseline would fetch the best part; fewer tell nothing.
 const BASELINE_PART: usize = 20;
 const BASELINE_MIN: usize = 20;
 /// By so much a model has to be better than the plain baseline.
 const MARGIN: f32 = 0.05;
-/// Candidates of a step that make its share, and how many tell something.
-const STEP_CANDIDATES: u32 = 64;
-const STEP_CANDIDATES_MIN: u32 = 32;
-/// Of these, so many were never seen.
-const STEP_CANDIDATES_AGAINST: u32 = 8;
-/// The same for what was fetched; and by how much it may fall short of what is asked for. Where many are fetched, those of a
-/// horizon count, up to a bound: things that are asked for in step end together.
+/// Those of less than enough are fetched, too, where with all that are better so much more than enough are asked for; but
+/// for those that are so far below. So a good model makes room for many that are asked for now and then.
+const MEAN_ABOVE: f32 = 0.07;
+const BELOW_MAX: f32 = 0.15;
+/// Fetches that make the share that was used, and how many tell something; and by how much it may fall short of what is
+/// asked for. Where many are fetched, those of a horizon count, up to a bound: things that are asked for in step end together.
 const FETCHES: u32 = 256;
 const FETCHES_MAX: u32 = 1_024;
 const FETCHES_MIN: u32 = 64;
@@ -168,37 +168,6 @@ fn baseline(samples: &[Sample]) -> f32 {
     best as f32 / drawn.len().max(1) as f32
 }
 
-/// What became, of late, of the candidates with scores of each step: what a score is worth.
-#[derive(Debug, Clone)]
-struct Steps([Share; STEPS]);
-
-impl Default for Steps {
-    fn default() -> Self {
-        Self([Share::against(STEP_CANDIDATES_AGAINST); STEPS])
-    }
-}
-
-impl Steps {
-    fn of(score: f32) -> usize {
-        ((score * STEPS as f32) as usize).min(STEPS - 1)
-    }
-
-    fn told(&mut self, step: usize, is_asked: bool) {
-        self.0[step].told(is_asked, STEP_CANDIDATES);
-    }
-
-    /// The share of a step's candidates that are asked for, if enough is known.
-    fn share(&self, step: usize) -> Option<f32> {
-        self.0[step].of_at_least(STEP_CANDIDATES_MIN)
-    }
-
-    /// The highest share of all.
-    fn best(&self) -> Option<f32> {
-        let shares = (0..STEPS).filter_map(|step| self.share(step));
-        shares.max_by(f32::total_cmp)
-    }
-}
-
 /// What a model thinks of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rating {
@@ -308,10 +277,21 @@ impl Gate {
         }
     }
 
+    /// Candidates of which so many are asked for are fetched in any case.
+    fn enough(&self) -> f32 {
+        self.precision_min.max(self.better())
+    }
+
+    /// More than that are asked for of the keys that the plain baseline would fetch.
+    fn better(&self) -> f32 {
+        (self.baseline + MARGIN).min(1.0 - MARGIN)
+    }
+
     /// Of the candidates of a step that is fetched, so many are asked for.
     fn least(&self) -> f32 {
-        self.precision_min
-            .max((self.baseline + MARGIN).min(1.0 - MARGIN))
+        let enough = self.enough();
+        let share_min = (enough - BELOW_MAX).max(self.better());
+        enough.min(self.steps.least(enough + MEAN_ABOVE, share_min))
     }
 
     /// The model that rules, or would.
@@ -405,7 +385,7 @@ impl Gate {
     }
 
     fn bar_if_in_vain(&mut self) {
-        let least = self.least() - SHORTFALL_MAX;
+        let least = self.enough() - SHORTFALL_MAX;
         let known = [self.came, self.used].map(|share| share.of_at_least(FETCHES_MIN));
         let share: f32 = known.into_iter().flatten().product();
         // What was fetched before it was barred says nothing of the next model.

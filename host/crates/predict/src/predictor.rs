@@ -42,8 +42,8 @@ pub struct Config {
     pub samples_min: usize,
     /// Samples of the last two intervals, of which a model is trained at most: a fit cannot be cancelled.
     pub samples_max: usize,
-    /// Of candidates that are equally probable, such a share has to be asked for within the horizon: then
-    /// they are fetched.
+    /// Of candidates that are equally probable, such a share has to be asked for within the horizon: then they are fetched.
+    /// A little less is enough, as long as of all that are fetched a little more are asked for.
     pub precision_min: f32,
     /// What may be fetched.
     pub budget: Budget,
