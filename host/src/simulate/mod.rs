@@ -91,7 +91,7 @@ pub struct SimulateArgs {
     /// Fetch ahead what is predicted to be asked for: each cache without, with, and as an oracle would
     ///
     /// PARAMS are param=value,…: horizon_seconds=5 (how far ahead at most),
-    /// precision_percent=45 (of candidates as probable as each other, so many have to be asked for), share_percent=10 (of the cache, for what waits
+    /// precision_percent=45 (of candidates as probable as each other, so many have to be asked for; 15 less, while 7 more are of all), share_percent=10 (of the cache, for what waits
     /// to be asked for), fetches_per_second=1000, mib_per_second=64, memory_mib=32, families=auto|on|off (whether
     /// ids are part of keys, so that 42 may follow 41; auto: unless they ascend as objects come, or are hashes).
     /// Within a second of the trace its requests are a millisecond apart. The oracle knows the next 512 requests, and has the
