@@ -30,6 +30,8 @@ const FETCHES: u32 = 256;
 const FETCHES_MAX: u32 = 1_024;
 const FETCHES_MIN: u32 = 64;
 const SHORTFALL_MAX: f32 = 0.1;
+/// When the last model was barred no more wait at once until it is known what becomes of the next one's.
+const FETCHES_ON_TRIAL: u32 = 2 * FETCHES_MIN;
 /// When in so many requests, and so long a time, nothing was asked for that was probable, the load is another one and
 /// what steps were worth is of no use. Both: a burst may be short, and a quiet load slow.
 const DRIFT_REQUESTS: u64 = 2_000;
@@ -191,6 +193,8 @@ pub(crate) struct Gate {
     used: Share,
     /// Shut until there is a new model.
     is_barred: bool,
+    /// The last one was barred: of this one it is not known yet what becomes of fetches.
+    is_on_trial: bool,
     why_off: String,
     /// Why the last training came to no model, if it did not.
     failed: Option<String>,
@@ -218,6 +222,7 @@ impl Gate {
             came: Share::default(),
             used: Share::default(),
             is_barred: false,
+            is_on_trial: false,
             why_off: "nothing has been learnt yet".to_owned(),
             failed: None,
             is_right: false,
@@ -307,7 +312,7 @@ impl Gate {
                 self.model = Some(trained.model);
                 self.models += 1;
                 self.baseline = trained.baseline;
-                self.is_barred = false;
+                self.is_on_trial |= std::mem::take(&mut self.is_barred);
                 self.failed = None;
                 let is_past = trained.era.strong_count() == 0;
                 (self.steps, self.why_off) = if is_past {
@@ -372,6 +377,14 @@ impl Gate {
         self.is_right = true;
     }
 
+    /// Where so many came and wait, how many more may be fetched.
+    pub(crate) fn room(&self, waiting: u32) -> usize {
+        match self.is_on_trial {
+            true => FETCHES_ON_TRIAL.saturating_sub(waiting) as usize,
+            false => usize::MAX,
+        }
+    }
+
     /// What was to be fetched came, or is nowhere.
     pub(crate) fn came(&mut self, is_there: bool) {
         self.came.told(is_there, FETCHES);
@@ -391,6 +404,8 @@ impl Gate {
         // What was fetched before it was barred says nothing of the next model.
         if self.is_barred || share < least {
             (self.came, self.used) = (Share::default(), Share::default());
+        } else if known[1].is_some() {
+            self.is_on_trial = false;
         }
         if !self.is_barred && share < least {
             self.is_barred = true;

@@ -268,7 +268,8 @@ impl Predictor {
                 source: candidate.source,
             });
         }
-        let fetches = self.purse.choose(fetches, now_ms, view.room_bytes);
+        let mut fetches = self.purse.choose(fetches, now_ms, view.room_bytes);
+        fetches.truncate(self.gate.room(window));
         self.counts.fetched += fetches.len() as u64;
         fetches
     }

@@ -154,6 +154,22 @@ fn the_gate_follows_what_becomes_of_candidates_whether_they_are_fetched_or_not()
 }
 
 #[test]
+fn after_a_model_that_wasted_fetches_the_next_one_has_few_until_it_is_known_what_becomes_of_them() {
+    let mut gate = judged(samples(90, 5_000));
+    assert_eq!(gate.room(1_000), usize::MAX);
+    for is_used in [false, true] {
+        (0..130).for_each(|_| gate.told(is_used, 0));
+        gate.judge(training(samples(90, 5_000)).run());
+        let few = FETCHES_ON_TRIAL as usize;
+        let rooms = [0, 28, 200].map(|waiting| gate.room(waiting));
+        match is_used {
+            true => assert_eq!(rooms, [usize::MAX; 3]),
+            false => assert_eq!(rooms, [few, few - 28, 0]),
+        }
+    }
+}
+
+#[test]
 fn the_gate_closes_when_fetches_are_wasted_and_opens_for_a_new_model() {
     let mut gate = judged(samples(90, 5_000));
     (0..100).for_each(|_| gate.told(true, 0));
